@@ -1,0 +1,4 @@
+//! The data plane.
+#![forbid(unsafe_code)]
+
+pub mod http;
