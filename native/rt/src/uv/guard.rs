@@ -1,0 +1,12 @@
+//! The boundary to C: a panic must not unwind into libuv, and must not take Node's process along.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Runs the body of a callback; a panic ends it there and is counted.
+pub(crate) fn guarded(body: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(body)) {
+        crate::current::count_panic();
+        // A payload may panic when dropped; it is small and this is rare.
+        std::mem::forget(payload);
+    }
+}
