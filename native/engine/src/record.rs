@@ -108,10 +108,10 @@ pub struct Record {
     pub total_us: u32,
     /// Where the texts begin: the low 32 bits of the count of text bytes ever written. The ring's own.
     #[serde(skip)]
-    pub(crate) text_position: u32,
+    pub text_position: u32,
     /// Bytes of all texts together with their framing. The ring's own.
     #[serde(skip)]
-    pub(crate) text_length: u16,
+    pub text_length: u16,
     /// Id of the listener.
     pub listener: u16,
     /// Id of the route, or [`NONE`].
@@ -253,7 +253,8 @@ mod tests {
 
     #[test]
     fn a_record_is_written_for_people_with_names_and_hexadecimal_ids() {
-        let record = Record { flag: Flag::NoRouteFound, trace_id: [0xab; 16], upstream: Address::UNIX, ..Record::default() };
+        let record =
+            Record { flag: Flag::NoRouteFound, trace_id: [0xab; 16], upstream: Address::UNIX, ..Record::default() };
         let json = serde_json::to_value(record).unwrap();
         assert_eq!(json["flag"], "NR");
         assert_eq!(json["traceId"], "ab".repeat(16));

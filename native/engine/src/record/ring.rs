@@ -138,7 +138,11 @@ impl Ring {
         let (mut first, mut last) = (from_seq.max(oldest), self.pushed + 1);
         while first < last {
             let middle = first + (last - first) / 2;
-            if self.record(middle).is_some_and(|record| self.is_intact(record)) { last = middle } else { first = middle + 1 }
+            if self.record(middle).is_some_and(|record| self.is_intact(record)) {
+                last = middle
+            } else {
+                first = middle + 1
+            }
         }
         (first..=self.pushed)
             .take(max)

@@ -14,13 +14,8 @@ fn small(records: usize, headers: &[String], redact: &[String]) -> Ring {
 fn a_record_comes_back_with_its_texts_and_its_number() {
     let mut ring = small(4, &names(&["user-agent"]), &[]);
     let mut record = Record { status: 200, ..Record::default() };
-    let texts = Texts {
-        request_id: b"id-1",
-        method: b"GET",
-        authority: b"reviews",
-        path: b"/a?b",
-        headers: &[(0, b"curl")],
-    };
+    let texts =
+        Texts { request_id: b"id-1", method: b"GET", authority: b"reviews", path: b"/a?b", headers: &[(0, b"curl")] };
     ring.push(&mut record, &texts);
     let read = ring.read(0, 10);
     assert_eq!(read.len(), 1);
@@ -104,7 +99,8 @@ impl Model {
         self.pushed += 1;
         self.kept.push_back((self.pushed, self.written, path, value));
         self.written += length;
-        while self.kept.len() > self.capacity || self.kept.front().is_some_and(|kept| kept.1 + self.size < self.written) {
+        while self.kept.len() > self.capacity || self.kept.front().is_some_and(|kept| kept.1 + self.size < self.written)
+        {
             self.kept.pop_front();
         }
     }

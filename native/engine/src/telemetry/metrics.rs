@@ -58,17 +58,9 @@ pub struct Metrics {
 impl Metrics {
     /// Metrics of a new worker that keeps at most `budget` series and one for all others.
     pub fn new(budget: usize) -> Self {
-        let shared = WorkerMetrics {
-            counters: [const { AtomicU64::new(0) }; COUNTERS.len()],
-            series: Mutex::new(Vec::new()),
-        };
-        Self {
-            shared: Arc::new(shared),
-            known: HashMap::default(),
-            budget,
-            other: None,
-            one_thread: PhantomData,
-        }
+        let shared =
+            WorkerMetrics { counters: [const { AtomicU64::new(0) }; COUNTERS.len()], series: Mutex::new(Vec::new()) };
+        Self { shared: Arc::new(shared), known: HashMap::default(), budget, other: None, one_thread: PhantomData }
     }
 
     /// The side that [`collect`] reads. Kept after the worker's end, so that counters never fall.

@@ -3,7 +3,16 @@ use crate::record::NONE;
 use crate::telemetry::flags::Flag;
 
 fn exchange(route: u16, status: u16, total_us: u32) -> Record {
-    Record { listener: 1, route, cluster: 3, status, total_us, request_bytes: 10, response_bytes: 100, ..Record::default() }
+    Record {
+        listener: 1,
+        route,
+        cluster: 3,
+        status,
+        total_us,
+        request_bytes: 10,
+        response_bytes: 100,
+        ..Record::default()
+    }
 }
 
 fn counter(totals: &Totals, counter: Counter) -> u64 {
