@@ -2,7 +2,8 @@
 
 use divan::{Bencher, black_box};
 use parking_lot::Mutex;
-use weft_engine::record::{Record, Ring, RingOptions, Texts};
+use weft_engine::record::{Address, Record, Ring, RingOptions, Texts};
+use weft_engine::telemetry::access_log::{Entry, Format};
 use weft_engine::telemetry::metrics::{DEFAULT_SERIES, Metrics};
 
 fn main() {
@@ -86,4 +87,33 @@ fn push_behind_its_lock_and_observe(bencher: Bencher<'_, '_>) {
 fn read_one_hundred(bencher: Bencher<'_, '_>) {
     let ring = full_ring();
     bencher.bench_local(|| black_box(ring.read(19_900, 100)));
+}
+
+#[divan::bench(args = ["text", "json"])]
+fn access_log_line(bencher: Bencher<'_, '_>, format: &str) {
+    let Ok(format) = Format::compile(format) else { return };
+    let address = Address::from(std::net::SocketAddr::from(([10, 0, 35, 28], 51_000)));
+    let record = Record {
+        start_unix_us: 1_460_751_420_310_000,
+        upstream_status: 200,
+        upstream: address,
+        downstream: address,
+        ..record(2_000)
+    };
+    let headers: [Option<&[u8]>; 2] = [Some(b"10.0.35.28"), Some(b"curl/8.5.0")];
+    let entry = Entry {
+        record: &record,
+        texts: &TEXTS,
+        request_headers: &headers,
+        response_headers: &[],
+        listener: "edge",
+        route: "all",
+        cluster: "app",
+        downstream_local: address,
+    };
+    let mut line = Vec::with_capacity(1024);
+    bencher.bench_local(|| {
+        line.clear();
+        format.format(black_box(&entry), &mut line);
+    });
 }

@@ -2,5 +2,6 @@
 //!
 //! Both take a finished [`Record`](crate::record::Record); nothing here decides anything about a request.
 
+pub mod access_log;
 pub mod flags;
 pub mod metrics;
