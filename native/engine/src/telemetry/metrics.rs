@@ -1,0 +1,171 @@
+//! Counts of finished exchanges and of connections, kept per worker and summed when somebody asks.
+//!
+//! Flow: the worker's [`Metrics`] observes each record → [`WorkerMetrics`] holds the numbers → [`collect`] sums the
+//! workers. Invariants: a number is written by its worker's thread only, so a load and a store are enough and no
+//! cache line is fought over; a lock is taken for a new series, never for a known one; the number of series is
+//! bounded. Series carry ids, which must mean the same name as long as the process lives.
+
+mod counters;
+mod series;
+
+pub use counters::{COUNTERS, Counter, Description, Kind};
+pub use series::{BUCKETS, DURATION_BOUNDS_US, SeriesSum};
+
+use crate::record::Record;
+use parking_lot::Mutex;
+use serde::Serialize;
+use series::{Key, Series};
+use std::cell::Cell;
+use std::collections::{BTreeMap, HashMap};
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Series that one worker keeps before the rest goes into one; about 200 bytes each.
+pub const DEFAULT_SERIES: usize = 2_000;
+
+/// The numbers of one worker, readable from any thread.
+#[derive(Debug)]
+pub struct WorkerMetrics {
+    counters: [AtomicU64; COUNTERS.len()],
+    series: Mutex<Vec<Arc<Series>>>,
+}
+
+impl WorkerMetrics {
+    /// Sets the gauges to zero: the worker has ended, its connections with it, while its counters stay part of the sums.
+    ///
+    /// Only after the worker's thread has ended: until then the numbers are its own.
+    pub fn retire(&self) {
+        for (counter, description) in self.counters.iter().zip(COUNTERS) {
+            if description.kind == Kind::Gauge {
+                counter.store(0, Relaxed);
+            }
+        }
+    }
+}
+
+/// The writing side, one for each worker's thread.
+#[derive(Debug)]
+pub struct Metrics {
+    shared: Arc<WorkerMetrics>,
+    known: HashMap<Key, Arc<Series>, foldhash::fast::FixedState>,
+    budget: usize,
+    other: Option<Arc<Series>>,
+    /// Not `Sync`: two writers would lose counts.
+    one_thread: PhantomData<Cell<()>>,
+}
+
+impl Metrics {
+    /// Metrics of a new worker that keeps at most `budget` series and one for all others.
+    pub fn new(budget: usize) -> Self {
+        let shared =
+            WorkerMetrics { counters: [const { AtomicU64::new(0) }; COUNTERS.len()], series: Mutex::new(Vec::new()) };
+        Self { shared: Arc::new(shared), known: HashMap::default(), budget, other: None, one_thread: PhantomData }
+    }
+
+    /// The side that [`collect`] reads. Kept after the worker's end, so that counters never fall.
+    pub fn shared(&self) -> Arc<WorkerMetrics> {
+        Arc::clone(&self.shared)
+    }
+
+    /// Counts a finished exchange.
+    pub fn observe(&mut self, record: &Record) {
+        let key = Key::of(record);
+        match self.known.get(&key) {
+            Some(series) => series.observe(record),
+            None => self.observe_new(key, record),
+        }
+    }
+
+    /// Adds to a counter or a gauge.
+    pub fn add(&self, counter: Counter, amount: u64) {
+        if let Some(value) = self.shared.counters.get(counter as usize) {
+            increase(value, amount);
+        }
+    }
+
+    /// Takes from a gauge what was added before.
+    pub fn subtract(&self, gauge: Counter, amount: u64) {
+        if let Some(value) = self.shared.counters.get(gauge as usize) {
+            value.store(value.load(Relaxed).saturating_sub(amount), Relaxed);
+        }
+    }
+
+    #[cold]
+    fn observe_new(&mut self, key: Key, record: &Record) {
+        if self.known.len() < self.budget {
+            let series = self.publish(key);
+            series.observe(record);
+            self.known.insert(key, series);
+            return;
+        }
+        self.add(Counter::SeriesOverflows, 1);
+        if self.other.is_none() {
+            self.other = Some(self.publish(Key::OTHER));
+        }
+        if let Some(other) = &self.other {
+            other.observe(record);
+        }
+    }
+
+    fn publish(&self, key: Key) -> Arc<Series> {
+        let series = Arc::new(Series::new(key));
+        self.shared.series.lock().push(Arc::clone(&series));
+        series
+    }
+}
+
+/// Adds by one load and one store: right because each number has one writing thread.
+fn increase(value: &AtomicU64, amount: u64) {
+    value.store(value.load(Relaxed).wrapping_add(amount), Relaxed);
+}
+
+/// The sums over all workers at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Totals {
+    /// Upper bounds of the duration buckets in ms; the last bucket has none.
+    pub duration_bounds_ms: Vec<f64>,
+    /// One entry for each series, in the order of their keys.
+    pub series: Vec<SeriesSum>,
+    /// Every counter and gauge of [`COUNTERS`], in its order.
+    pub counters: Vec<CounterSum>,
+}
+
+/// A counter or gauge with what it is called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CounterSum {
+    /// Name, kind and help.
+    #[serde(flatten)]
+    pub description: Description,
+    /// Sum over the workers.
+    pub value: u64,
+}
+
+/// Sums the workers. Numbers that move meanwhile may be counted in one series and not yet in another.
+pub fn collect(workers: &[Arc<WorkerMetrics>]) -> Totals {
+    let mut sums: BTreeMap<Key, SeriesSum> = BTreeMap::new();
+    for worker in workers {
+        // The list is copied so that a worker with a new series never waits for a scrape.
+        let series = worker.series.lock().clone();
+        for series in series {
+            sums.entry(series.key()).or_insert_with(|| SeriesSum::empty(series.key())).add(&series);
+        }
+    }
+    let value = |place: usize| {
+        workers.iter().filter_map(|worker| worker.counters.get(place)).map(|counter| counter.load(Relaxed)).sum()
+    };
+    Totals {
+        duration_bounds_ms: DURATION_BOUNDS_US.iter().map(|bound| f64::from(*bound) / 1000.0).collect(),
+        series: sums.into_values().collect(),
+        counters: COUNTERS
+            .iter()
+            .enumerate()
+            .map(|(place, description)| CounterSum { description: *description, value: value(place) })
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+#[path = "metrics_tests.rs"]
+mod tests;
