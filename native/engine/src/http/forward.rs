@@ -1,0 +1,426 @@
+//! Heads on their way out: what was parsed, minus what belongs to one connection, plus what a proxy owes.
+//!
+//! Invariants: framing lines are written from [`Framing`], never copied; no hop-by-hop field passes (RFC 9110 7.6.1),
+//! and a sender cannot make an end-to-end field vanish that others rely on by naming it in Connection; order and case
+//! of all other lines stay. Lines that stay side by side are copied as one run.
+
+use super::framing::{Framing, response_length};
+use super::head::{Field, Known, RequestHead, ResponseHead, Section, Slot, Version, list};
+
+/// What the exchange adds to a request.
+#[derive(Clone, Copy, Debug)]
+pub struct ForwardRequest<'a> {
+    /// IP address for `x-forwarded-for`; `unknown` for unix sockets.
+    pub client: &'a str,
+    /// `http` or `https`: how the client reached the listener.
+    pub scheme: &'static str,
+    /// Some: replaces the request's own; None: its own is kept.
+    pub request_id: Option<&'a str>,
+    /// Of the body as it will be written.
+    pub framing: Framing,
+    /// Ask the upstream for the protocol that the client asks for.
+    pub upgrade: bool,
+    /// Let the upstream decide on the client's expectation.
+    pub expect_continue: bool,
+}
+
+/// What becomes of the downstream connection after an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// It serves further requests.
+    KeepAlive,
+    /// It is closed.
+    Close,
+    /// It becomes a tunnel (101).
+    Upgrade,
+}
+
+/// What the exchange adds to an answer.
+#[derive(Clone, Copy, Debug)]
+pub struct ForwardResponse<'a> {
+    /// Of the body as it will be written (see [`super::framing::downstream_framing`]). `None` with a Content-Length in
+    /// the head is the answer to a HEAD, or a 304: the length is information there and stays.
+    pub framing: Framing,
+    /// What becomes of the connection. `UntilClose` closes it whatever stands here.
+    pub connection: Connection,
+    /// The version that the client spoke.
+    pub client_version: Version,
+    /// An IMF-fixdate, written when the answer has none.
+    pub date: &'a str,
+}
+
+/// Writes a request as HTTP/1.1 in origin form.
+pub fn encode_request(head: &RequestHead, fwd: &ForwardRequest<'_>, out: &mut Vec<u8>) {
+    out.reserve(head.bytes.len() + 256);
+    let section = head.section();
+    put(out, &[head.text(head.method_text), b" ", head.text(head.path), head.text(head.query), b" HTTP/1.1\r\n"]);
+
+    // A Host that says what the authority says stays where it stands; else ours comes first (RFC 9110 7.2).
+    let authority = head.text(head.authority);
+    let keep_host = section.get(Known::Host).is_some_and(|value| value == authority);
+    if !keep_host {
+        put(out, &[b"host: ", authority, b"\r\n"]);
+    }
+    let nominated = Nominated::by(section);
+    copy_lines(section, out, |field| match field.known {
+        Known::Other => !nominated.names(field.name.of(section.bytes)),
+        Known::Host => keep_host,
+        Known::XRequestId => fwd.request_id.is_none(),
+        Known::Trailer | Known::Date | Known::Server | Known::UserAgent => {
+            !nominated.names(field.name.of(section.bytes))
+        }
+        Known::Authorization | Known::Cookie | Known::XForwardedHost => true,
+        _ => false,
+    });
+    put_request_framing(fwd.framing, head, out);
+    if fwd.upgrade {
+        put(out, &[b"connection: upgrade\r\n"]);
+        let mut protocols = section.all(Known::Upgrade).flat_map(list).filter(|p| !p.eq_ignore_ascii_case(b"h2c"));
+        put_list(out, b"upgrade", &mut protocols, &[]);
+    } else if accepts_trailers(section) {
+        // RFC 9110 10.1.4: TE itself is hop-by-hop and must be named in Connection.
+        put(out, &[b"connection: te\r\nte: trailers\r\n"]);
+    }
+    if fwd.expect_continue {
+        put(out, &[b"expect: 100-continue\r\n"]);
+    }
+    put_list(out, b"x-forwarded-for", &mut section.all(Known::XForwardedFor), &[fwd.client.as_bytes()]);
+    put(out, &[b"x-forwarded-proto: ", fwd.scheme.as_bytes(), b"\r\n"]);
+    if let Some(id) = fwd.request_id {
+        put(out, &[b"x-request-id: ", id.as_bytes(), b"\r\n"]);
+    }
+    put_via(section, head.version, out);
+    put(out, &[b"\r\n"]);
+}
+
+/// Writes a final answer, or the 101 of an upgrade. The status line says HTTP/1.1 to every client (RFC 9112 2.3).
+pub fn encode_response(head: &ResponseHead, fwd: &ForwardResponse<'_>, out: &mut Vec<u8>) {
+    out.reserve(head.bytes.len() + 192);
+    let section = head.section();
+    put_status_line(head, out);
+    let nominated = Nominated::by(section);
+    let mut dated = false;
+    copy_lines(section, out, |field| match field.known {
+        Known::Date => !std::mem::replace(&mut dated, true),
+        known => passes_in_answer(known) && !nominated.names(field.name.of(section.bytes)),
+    });
+    if !dated {
+        put(out, &[b"date: ", fwd.date.as_bytes(), b"\r\n"]);
+    }
+    put_via(section, head.version, out);
+    put_response_framing(fwd.framing, head, out);
+    match (fwd.connection, fwd.client_version) {
+        (Connection::Upgrade, _) => {
+            put(out, &[b"connection: upgrade\r\n"]);
+            put_list(out, b"upgrade", &mut section.all(Known::Upgrade), &[]);
+        }
+        (Connection::Close, _) => put(out, &[b"connection: close\r\n"]),
+        _ if fwd.framing == Framing::UntilClose => put(out, &[b"connection: close\r\n"]),
+        (Connection::KeepAlive, Version::Http10) => put(out, &[b"connection: keep-alive\r\n"]),
+        (Connection::KeepAlive, Version::Http11) => {}
+    }
+    put(out, &[b"\r\n"]);
+}
+
+/// Writes a 1xx answer with its end-to-end fields. Not for HTTP/1.0 clients, which know none (RFC 9110 15.2).
+pub fn encode_informational(head: &ResponseHead, out: &mut Vec<u8>) {
+    let section = head.section();
+    put_status_line(head, out);
+    let nominated = Nominated::by(section);
+    copy_lines(section, out, |field| {
+        let passes = passes_in_answer(field.known) || matches!(field.known, Known::Date | Known::Via);
+        passes && !nominated.names(field.name.of(section.bytes))
+    });
+    put(out, &[b"\r\n"]);
+}
+
+/// Everything but hop-by-hop and framing fields, and those that are written anew (Date, Via).
+fn passes_in_answer(known: Known) -> bool {
+    !matches!(
+        known,
+        Known::Connection
+            | Known::ContentLength
+            | Known::TransferEncoding
+            | Known::Te
+            | Known::Upgrade
+            | Known::KeepAlive
+            | Known::ProxyConnection
+            | Known::ProxyAuthenticate
+            | Known::ProxyAuthorization
+            | Known::Date
+            | Known::Via
+    )
+}
+
+/// The names that a Connection field makes hop-by-hop (RFC 9110 7.6.1).
+#[derive(Clone, Copy)]
+struct Nominated<'a> {
+    section: Section<'a>,
+    any: bool,
+}
+
+impl<'a> Nominated<'a> {
+    fn by(section: Section<'a>) -> Self {
+        const DIRECTIVES: [&[u8]; 4] = [b"keep-alive", b"close", b"upgrade", b"te"];
+        let directive = |item: &[u8]| DIRECTIVES.iter().any(|known| item.eq_ignore_ascii_case(known));
+        let any = section.all(Known::Connection).flat_map(list).any(|item| !directive(item));
+        Self { section, any }
+    }
+
+    fn names(self, name: &[u8]) -> bool {
+        self.any && !relied_upon(name) && self.section.lists(Known::Connection, name)
+    }
+}
+
+/// Fields that others decide by: naming them in Connection must not remove them. The ones with a place in
+/// [`Known`] are settled where they are written.
+fn relied_upon(name: &[u8]) -> bool {
+    const PREFIXES: [&[u8]; 3] = [b"x-forwarded", b"forwarded", b"x-real-ip"];
+    PREFIXES.iter().any(|prefix| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)))
+        || name.eq_ignore_ascii_case(b"x-request-id")
+        || name.eq_ignore_ascii_case(b"cache-control")
+        || name.eq_ignore_ascii_case(b"set-cookie")
+}
+
+/// Copies the lines that `keep` passes, neighbours together.
+fn copy_lines(section: Section<'_>, out: &mut Vec<u8>, mut keep: impl FnMut(&Field) -> bool) {
+    let mut run = Slot::default();
+    for field in section.fields {
+        if !keep(field) {
+            continue;
+        }
+        let end = line_end(section.bytes, field.value.end);
+        if field.name.start != run.end {
+            out.extend_from_slice(run.of(section.bytes));
+            run.start = field.name.start;
+        }
+        run.end = end;
+    }
+    out.extend_from_slice(run.of(section.bytes));
+}
+
+/// One past the line's LF; white space may stand before it.
+fn line_end(bytes: &[u8], value_end: u32) -> u32 {
+    let rest = bytes.get(value_end as usize..).unwrap_or_default();
+    if rest.starts_with(b"\r\n") {
+        return value_end + 2;
+    }
+    value_end + memchr::memchr(b'\n', rest).map_or(0, |at| at as u32 + 1)
+}
+
+fn put_request_framing(framing: Framing, head: &RequestHead, out: &mut Vec<u8>) {
+    match framing {
+        Framing::Length(length) => put_length(length, out),
+        Framing::Chunked => put(out, &[b"transfer-encoding: chunked\r\n"]),
+        // RFC 9110 8.6: methods that usually carry content say so when they carry none.
+        Framing::None if head.get(Known::ContentLength).is_some() => put_length(0, out),
+        // A request cannot end with its connection.
+        Framing::None | Framing::UntilClose => {}
+    }
+}
+
+fn put_response_framing(framing: Framing, head: &ResponseHead, out: &mut Vec<u8>) {
+    let bodiless = head.status < 200 || head.status == 204;
+    match framing {
+        _ if bodiless => {}
+        Framing::Length(length) => put_length(length, out),
+        Framing::Chunked => put(out, &[b"transfer-encoding: chunked\r\n"]),
+        Framing::None => {
+            if let Ok(Some(length)) = response_length(head) {
+                put_length(length, out);
+            }
+        }
+        Framing::UntilClose => {}
+    }
+}
+
+fn put_status_line(head: &ResponseHead, out: &mut Vec<u8>) {
+    let mut digits = itoa::Buffer::new();
+    put(out, &[b"HTTP/1.1 ", digits.format(head.status).as_bytes(), b" ", head.text(head.reason), b"\r\n"]);
+}
+
+fn put_length(length: u64, out: &mut Vec<u8>) {
+    let mut digits = itoa::Buffer::new();
+    put(out, &[b"content-length: ", digits.format(length).as_bytes(), b"\r\n"]);
+}
+
+/// RFC 9110 7.6.3: each hop appends itself with the version that it received.
+fn put_via(section: Section<'_>, received: Version, out: &mut Vec<u8>) {
+    let own: &[u8] = match received {
+        Version::Http10 => b"1.0 weft",
+        Version::Http11 => b"1.1 weft",
+    };
+    put_list(out, b"via", &mut section.all(Known::Via), &[own]);
+}
+
+/// One line of all values, the new ones last. Nothing when there is no value.
+fn put_list<'a>(out: &mut Vec<u8>, name: &[u8], values: &mut dyn Iterator<Item = &'a [u8]>, own: &[&'a [u8]]) {
+    let start = out.len();
+    put(out, &[name]);
+    let mut separator: &[u8] = b": ";
+    for value in values.filter(|value| !value.is_empty()).chain(own.iter().copied()) {
+        put(out, &[separator, value]);
+        separator = b", ";
+    }
+    if separator == b": " { out.truncate(start) } else { put(out, &[b"\r\n"]) }
+}
+
+/// Whether the client takes trailers: `trailers` in TE without a zero weight.
+fn accepts_trailers(section: Section<'_>) -> bool {
+    section.lists(Known::Te, b"trailers")
+}
+
+fn put(out: &mut Vec<u8>, parts: &[&[u8]]) {
+    for part in parts {
+        out.extend_from_slice(part);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse::{HeadLimits, parse_request, parse_response};
+    use super::*;
+
+    const LIMITS: HeadLimits = HeadLimits { max_bytes: 4096, max_fields: 100 };
+    const PLAIN: ForwardRequest<'static> = ForwardRequest {
+        client: "10.0.0.7",
+        scheme: "http",
+        request_id: None,
+        framing: Framing::None,
+        upgrade: false,
+        expect_continue: false,
+    };
+
+    fn request(lines: &str) -> RequestHead {
+        let mut head = RequestHead::new();
+        parse_request(format!("{lines}\r\n").as_bytes(), LIMITS, &mut head).unwrap();
+        head
+    }
+
+    fn forwarded(lines: &str, fwd: ForwardRequest<'_>) -> String {
+        let mut out = Vec::new();
+        encode_request(&request(lines), &fwd, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn lines_keep_their_case_and_order() {
+        let sent = "GET /a?q HTTP/1.1\r\nX-One: 1\r\nHost: A:80\r\nx-TWO: 2  \r\nAccept:*/*\r\n";
+        let own = "x-forwarded-for: 10.0.0.7\r\nx-forwarded-proto: http\r\nvia: 1.1 weft\r\n\r\n";
+        assert_eq!(forwarded(sent, PLAIN), format!("{sent}{own}"));
+    }
+
+    #[test]
+    fn what_belongs_to_one_connection_is_removed() {
+        let sent = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\n\
+            Proxy-Connection: close\r\nProxy-Authorization: x\r\nTE: gzip\r\nUpgrade: h2c\r\nX-Stays: 1\r\n";
+        let out = forwarded(sent, PLAIN);
+        assert!(out.starts_with("GET / HTTP/1.1\r\nHost: a\r\nX-Stays: 1\r\nx-forwarded-for: "), "{out}");
+    }
+
+    #[test]
+    fn a_client_cannot_remove_what_others_rely_on() {
+        let sent = "GET / HTTP/1.1\r\nHost: a\r\nConnection: host, authorization, cookie, x-request-id, via, \
+            x-forwarded-for, x-forwarded-host, content-length\r\nAuthorization: b\r\nCookie: c\r\nX-Request-Id: d\r\n\
+            X-Forwarded-For: 1.1.1.1\r\nX-Forwarded-Host: e\r\nVia: 1.0 f\r\nContent-Length: 3\r\n";
+        assert_eq!(
+            forwarded(sent, ForwardRequest { framing: Framing::Length(3), ..PLAIN }),
+            "GET / HTTP/1.1\r\nHost: a\r\nAuthorization: b\r\nCookie: c\r\nX-Request-Id: d\r\nX-Forwarded-Host: e\r\n\
+            content-length: 3\r\nx-forwarded-for: 1.1.1.1, 10.0.0.7\r\nx-forwarded-proto: http\r\n\
+            via: 1.0 f, 1.1 weft\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn an_upgrade_is_asked_for_only_when_told() {
+        let sent = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c, websocket\r\nTE: trailers\r\n";
+        let out = forwarded(sent, ForwardRequest { upgrade: true, ..PLAIN });
+        assert!(out.contains("\r\nconnection: upgrade\r\nupgrade: websocket\r\n"), "{out}");
+        assert!(!out.contains("te: trailers"), "{out}");
+        let out = forwarded(sent, PLAIN);
+        assert!(!out.to_lowercase().contains("upgrade"), "{out}");
+        assert!(out.contains("\r\nconnection: te\r\nte: trailers\r\n"), "{out}");
+    }
+
+    #[test]
+    fn the_target_counts_more_than_the_host() {
+        let out = forwarded("GET http://B.example:8080 HTTP/1.1\r\nHost: a\r\nX: 1\r\n", PLAIN);
+        assert!(out.starts_with("GET / HTTP/1.1\r\nhost: B.example:8080\r\nX: 1\r\n"), "{out}");
+    }
+
+    #[test]
+    fn edits_are_forwarded() {
+        let mut head = request("GET /a?q HTTP/1.1\r\nHost: a\r\nX-Debug: 1\r\nAccept: b\r\n");
+        head.remove(b"x-debug");
+        assert!(head.append(b"X-Env", b" prod "));
+        assert!(!head.append(b"X Env", b"prod") && !head.append(b"X-Env", b"a\r\nb"));
+        assert!(head.set_path(b"/b") && head.set_authority(b"c:1"));
+        assert!(!head.set_path(b"/b?") && !head.set_path(b"b") && !head.set_authority(b"c d"));
+        let mut out = Vec::new();
+        encode_request(&head, &PLAIN, &mut out);
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.starts_with("GET /b?q HTTP/1.1\r\nhost: c:1\r\nAccept: b\r\nX-Env: prod\r\nx-forwarded"), "{out}");
+    }
+
+    fn answered(lines: &str, framing: Framing, connection: Connection, client_version: Version) -> String {
+        let mut head = ResponseHead::new();
+        parse_response(format!("{lines}\r\n").as_bytes(), LIMITS, &mut head).unwrap();
+        let mut out = Vec::new();
+        encode_response(&head, &ForwardResponse { framing, connection, client_version, date: "now" }, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn an_answer_says_how_it_ends() {
+        let own = "date: now\r\nvia: 1.1 weft\r\n";
+        let sent = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX: 1\r\nConnection: close\r\n";
+        let plain = format!("HTTP/1.1 200 OK\r\nX: 1\r\n{own}");
+        for (framing, connection, version, lines) in [
+            (Framing::Chunked, Connection::KeepAlive, Version::Http11, "transfer-encoding: chunked\r\n"),
+            (Framing::Length(7), Connection::KeepAlive, Version::Http11, "content-length: 7\r\n"),
+            (
+                Framing::Length(7),
+                Connection::KeepAlive,
+                Version::Http10,
+                "content-length: 7\r\nconnection: keep-alive\r\n",
+            ),
+            (Framing::UntilClose, Connection::KeepAlive, Version::Http10, "connection: close\r\n"),
+            (
+                Framing::Chunked,
+                Connection::Close,
+                Version::Http11,
+                "transfer-encoding: chunked\r\nconnection: close\r\n",
+            ),
+        ] {
+            assert_eq!(answered(sent, framing, connection, version), format!("{plain}{lines}\r\n"));
+        }
+    }
+
+    #[test]
+    fn the_length_of_an_answer_without_body_is_information() {
+        let length = |status: &str| {
+            let sent = format!("HTTP/1.1 {status} \r\nContent-Length: 9\r\nDate: then\r\n");
+            answered(&sent, Framing::None, Connection::KeepAlive, Version::Http11).contains("content-length: 9\r\n")
+        };
+        assert!(length("200"));
+        assert!(length("304"));
+        assert!(!length("204"));
+    }
+
+    #[test]
+    fn a_switch_of_protocols_names_the_protocol() {
+        let sent = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-A: b\r\n";
+        let out = answered(sent, Framing::None, Connection::Upgrade, Version::Http11);
+        assert!(out.ends_with("connection: upgrade\r\nupgrade: websocket\r\n\r\n"), "{out}");
+    }
+
+    #[test]
+    fn an_informational_answer_keeps_its_fields() {
+        let mut head = ResponseHead::new();
+        let sent = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: x\r\nX: 1\r\n\r\n";
+        parse_response(sent, LIMITS, &mut head).unwrap();
+        let mut out = Vec::new();
+        encode_informational(&head, &mut out);
+        assert_eq!(out, b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
+    }
+}
