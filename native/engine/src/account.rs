@@ -178,7 +178,7 @@ impl Account {
                 request_id: self.request_id(head),
                 method: head.text(head.method_text),
                 authority: head.text(head.authority),
-                path: head.target(),
+                path: wire_target(head),
                 headers: &captured,
             },
         };
@@ -244,6 +244,13 @@ impl Drop for Account {
             self.worker.write_record(&mut self.record, &Texts::default());
         }
     }
+}
+
+/// The target as it stood on the wire: between the method and the next space.
+fn wire_target(head: &RequestHead) -> &[u8] {
+    let behind = head.bytes.get(head.method_text.end as usize + 1..).unwrap_or_default();
+    let end = memchr::memchr(b' ', behind).unwrap_or(0);
+    behind.get(..end).unwrap_or_default()
 }
 
 fn micros(from: Instant, to: Instant) -> u32 {

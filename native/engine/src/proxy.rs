@@ -126,7 +126,7 @@ impl Slot {
     }
 
     fn gauge(&self, gauge: Counter) -> u64 {
-        metrics::collect_counter(&self.metrics.lock(), gauge)
+        self.metrics.lock().iter().map(|metrics| metrics.read(gauge)).sum()
     }
 }
 

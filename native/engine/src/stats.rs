@@ -55,9 +55,10 @@ struct WorkerStats {
     records: u64,
 }
 
+/// Where a listener is bound.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ListenerStats {
+pub struct ListenerStats {
     name: String,
     address: String,
 }
@@ -94,7 +95,6 @@ pub fn read(proxy: &Proxy) -> Stats {
         named.collect()
     });
     let generation = generation.as_deref();
-    let listeners = generation.map_or(&[][..], |generation| &generation.listeners);
     let clusters = generation.map_or(&[][..], |generation| &generation.clusters);
     Stats {
         generation: proxy.number(),
@@ -103,13 +103,7 @@ pub fn read(proxy: &Proxy) -> Stats {
         counters: totals.counters,
         series,
         workers: proxy.slots().iter().map(|slot| worker(slot)).collect(),
-        listeners: listeners
-            .iter()
-            .map(|listener| ListenerStats {
-                name: listener.name.clone(),
-                address: proxy.address(&listener.name).unwrap_or(listener.address).to_string(),
-            })
-            .collect(),
+        listeners: listeners(proxy),
         clusters: clusters
             .iter()
             .map(|cluster| ClusterStats {
@@ -118,6 +112,14 @@ pub fn read(proxy: &Proxy) -> Stats {
             })
             .collect(),
     }
+}
+
+/// The listeners in force and where they are bound: a port 0 became a real one.
+pub fn listeners(proxy: &Proxy) -> Vec<ListenerStats> {
+    let Some(generation) = proxy.generation() else { return Vec::new() };
+    let bound = |name: &str, configured| proxy.address(name).unwrap_or(configured).to_string();
+    let listeners = generation.listeners.iter();
+    listeners.map(|known| ListenerStats { name: known.name.clone(), address: bound(&known.name, known.address) }).collect()
 }
 
 fn numbers(sum: &SeriesSum) -> SeriesNumbers {

@@ -32,6 +32,11 @@ pub struct WorkerMetrics {
 }
 
 impl WorkerMetrics {
+    /// One counter or gauge.
+    pub fn read(&self, counter: Counter) -> u64 {
+        self.counters.get(counter as usize).map_or(0, |value| value.load(Relaxed))
+    }
+
     /// Sets the gauges to zero: the worker has ended, its connections with it, while its counters stay part of the sums.
     ///
     /// Only after the worker's thread has ended: until then the numbers are its own.
