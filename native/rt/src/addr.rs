@@ -37,8 +37,9 @@ fn unix_path(unix: &SocketAddrUnix) -> PathBuf {
         return PathBuf::from(OsStr::from_bytes(path.to_bytes()));
     }
     match unix.abstract_name() {
-        Some(name) => PathBuf::from(OsStr::from_bytes(&[b"\0", name].concat())),
-        None => PathBuf::new(),
+        // The kernel names an unnamed socket with no bytes at all, which reads as an abstract name without any.
+        Some(name) if !name.is_empty() => PathBuf::from(OsStr::from_bytes(&[b"\0", name].concat())),
+        _ => PathBuf::new(),
     }
 }
 

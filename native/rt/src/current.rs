@@ -11,7 +11,8 @@ const MAX_BYTES_PER_POLL: usize = 64 * 1024;
 const MAX_READS_PER_POLL: usize = 16;
 
 pub(crate) struct Current {
-    /// The time of this pass, taken when first asked for. Used on libuv only.
+    /// The time of this pass, taken when first asked for.
+    #[cfg(feature = "uv")]
     pub(crate) now: Cell<Option<Instant>>,
     /// One moment on both clocks: monotonic, and microseconds since the epoch.
     pub(crate) wall: Cell<Option<(Instant, u64)>>,
@@ -27,6 +28,7 @@ pub(crate) struct Current {
 thread_local! {
     static CURRENT: Current = const {
         Current {
+            #[cfg(feature = "uv")]
             now: Cell::new(None),
             wall: Cell::new(None),
             bytes_read: Cell::new(0),

@@ -46,14 +46,10 @@ impl Listener {
                 self.accepted = 0;
                 ready!(self.source.poll_next_event(cx));
             }
-            match self.source.attempt(Side::Read, |fd| Ok((syscall::accept(fd)?, Left::More))) {
-                Ok((fd, addr)) => {
+            match self.accept() {
+                Ok(connection) => {
                     self.accepted += 1;
-                    match Stream::from_fd(fd) {
-                        Ok(stream) => return Poll::Ready(Ok((stream, addr))),
-                        Err(error) if is_exhaustion(&error) => self.start_pause(),
-                        Err(error) => return Poll::Ready(Err(error)),
-                    }
+                    return Poll::Ready(Ok(connection));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.accepted = 0;
@@ -79,6 +75,16 @@ impl Listener {
     /// The descriptor, for socket options.
     pub fn as_fd(&self) -> BorrowedFd<'_> {
         self.source.fd()
+    }
+
+    fn accept(&mut self) -> io::Result<(Stream, Addr)> {
+        let accepted = self.source.attempt(Side::Read, |fd| match syscall::accept(fd) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(error),
+            // An error of accept is never one of the listening socket's own connection: it has none.
+            other => Ok((other, Left::More)),
+        });
+        let (fd, addr) = accepted??;
+        Ok((Stream::from_fd(fd)?, addr))
     }
 
     fn start_pause(&mut self) {

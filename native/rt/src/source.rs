@@ -118,13 +118,8 @@ pub(crate) fn reset_error() -> io::Error {
     io::ErrorKind::ConnectionReset.into()
 }
 
-/// Whether an error is the connection's own rather than a consequence of our having shut it down.
+/// Whether an error is the end of the connection: not a shortage of memory, not a consequence of our own shutdown.
 pub(crate) fn is_failure(error: &io::Error) -> bool {
-    !matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock
-            | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::NotConnected
-            | io::ErrorKind::InvalidInput
-    )
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, HostUnreachable, NetworkUnreachable, TimedOut};
+    matches!(error.kind(), ConnectionReset | ConnectionAborted | TimedOut | HostUnreachable | NetworkUnreachable)
 }

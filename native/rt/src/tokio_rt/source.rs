@@ -58,7 +58,7 @@ impl Source {
         *self.untried(side) = untried && left == Left::More;
         self.ended |= left == Left::End;
         self.failed |= outcome.as_ref().is_err_and(is_failure);
-        if self.failed && left == Left::End {
+        if self.failed && left == Left::End && outcome.is_ok() {
             return Err(reset_error());
         }
         outcome

@@ -31,7 +31,7 @@ pub(crate) use executor::spawn;
 pub use foreign::close_foreign_polls;
 pub(crate) use local::Local;
 #[cfg(feature = "link-uv")]
-pub use own_loop::{raw_loop, run};
+pub use own_loop::{OwnLoop, run};
 pub(crate) use source::Source;
 
 /// Whether this thread's runtime is libuv's.

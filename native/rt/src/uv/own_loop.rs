@@ -1,7 +1,8 @@
-//! A loop of one's own, for tests and benches: the libuv counterpart of `tokio_rt::run`.
+//! A libuv loop of one's own, for tests and benches: with it `run` is the counterpart of `tokio_rt::run`.
 
 use std::cell::Cell;
 use std::ffi::c_int;
+use std::fmt;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
@@ -21,13 +22,63 @@ unsafe extern "C" {
 const UV_RUN_DEFAULT: c_int = 0;
 const UV_RUN_ONCE: c_int = 1;
 
-thread_local! {
-    static LOOP: Cell<Raw> = const { Cell::new(std::ptr::null_mut()) };
+/// A loop that waits even while nothing on it is alive.
+pub struct OwnLoop {
+    /// The `uv_loop_t`, aligned to 16.
+    _memory: Vec<u128>,
+    raw: Raw,
+    keeper: Raw,
 }
 
-/// The loop that [`run`] runs on this thread.
-pub fn raw_loop() -> Raw {
-    LOOP.get()
+impl OwnLoop {
+    /// # Panics
+    /// When libuv has no loop for us.
+    #[allow(clippy::new_without_default, reason = "it asks the kernel for descriptors")]
+    pub fn new() -> OwnLoop {
+        // SAFETY: a pure function.
+        let words = unsafe { uv_loop_size() }.div_ceil(size_of::<u128>());
+        let mut memory = vec![0u128; words];
+        let raw: Raw = memory.as_mut_ptr().cast();
+        // SAFETY: memory of the loop's size that neither moves nor goes before the loop is closed.
+        assert_eq!(unsafe { uv_loop_init(raw) }, 0, "libuv has no loop for us");
+        assert!(ffi::available(), "libuv is linked");
+        let keeper = handle::allocate(Kind::Async, 0);
+        // SAFETY: fresh memory of an async handle's size.
+        unsafe { ffi::uv_async_init(raw, keeper, on_nothing) };
+        OwnLoop { _memory: memory, raw, keeper }
+    }
+
+    /// The `uv_loop_t`.
+    pub fn raw(&self) -> Raw {
+        self.raw
+    }
+
+    /// One turn, which waits for an event.
+    pub fn turn(&self) {
+        // SAFETY: an initialised loop of this thread: an OwnLoop is not Send.
+        unsafe { uv_run(self.raw, UV_RUN_ONCE) };
+    }
+
+    /// Runs until nothing is alive and closes the loop.
+    ///
+    /// # Panics
+    /// When a handle is left on it.
+    pub fn finish(self) {
+        // SAFETY: as above; the keeper is closed once and freed after its callback.
+        let left = unsafe {
+            ffi::uv_close(self.keeper, Some(on_nothing));
+            uv_run(self.raw, UV_RUN_DEFAULT);
+            handle::free(self.keeper, Kind::Async, 0);
+            uv_loop_close(self.raw)
+        };
+        assert_eq!(left, 0, "a handle is left on the loop");
+    }
+}
+
+impl fmt::Debug for OwnLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OwnLoop")
+    }
 }
 
 /// Runs `future` and everything it spawns on a new loop of this thread; tasks still running when it ends are dropped.
@@ -39,50 +90,28 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let words = loop_words();
-    let mut memory = vec![0u128; words];
-    let uv_loop: Raw = memory.as_mut_ptr().cast();
-    // SAFETY: zeroed memory of the loop's size, which outlives all use of it.
-    assert_eq!(unsafe { uv_loop_init(uv_loop) }, 0, "libuv has a loop for us");
-    LOOP.set(uv_loop);
-    // SAFETY: the loop just made, run below until everything is closed.
-    let runtime = match unsafe { Runtime::install(uv_loop) } {
+    let own = OwnLoop::new();
+    // SAFETY: the loop just made, run until everything is closed.
+    let runtime = match unsafe { Runtime::install(own.raw()) } {
         Ok(runtime) => runtime,
         Err(error) => resume_unwind(Box::new(error.to_string())),
     };
-    let keeper = handle::allocate(Kind::Async, 0);
-    // SAFETY: fresh memory of an async handle's size. Keeps the loop alive while only tasks wait.
-    unsafe { ffi::uv_async_init(uv_loop, keeper, on_nothing) };
-
-    let output = Rc::new(Cell::new(None));
-    crate::spawn(caught(future, Rc::clone(&output))).detach();
+    let outcome = Rc::new(Cell::new(None));
+    crate::spawn(caught(future, Rc::clone(&outcome))).detach();
     let result = loop {
-        // SAFETY: an initialised loop of this thread.
-        unsafe { uv_run(uv_loop, UV_RUN_ONCE) };
-        if let Some(result) = output.take() {
+        own.turn();
+        if let Some(result) = outcome.take() {
             break result;
         }
     };
     runtime.close(|| {});
-    // SAFETY: as above; the handle is freed after its callback has come.
-    let left = unsafe {
-        ffi::uv_close(keeper, Some(on_nothing));
-        uv_run(uv_loop, UV_RUN_DEFAULT);
-        handle::free(keeper, Kind::Async, 0);
-        uv_loop_close(uv_loop)
-    };
-    LOOP.set(std::ptr::null_mut());
     match result {
-        Ok(_) if left != 0 => resume_unwind(Box::new("a handle was left on the loop")),
-        Ok(output) => output,
+        Ok(output) => {
+            own.finish();
+            output
+        }
         Err(payload) => resume_unwind(payload),
     }
-}
-
-/// In words of 16 bytes, for alignment.
-fn loop_words() -> usize {
-    // SAFETY: a pure function.
-    unsafe { uv_loop_size() }.div_ceil(size_of::<u128>())
 }
 
 type Outcome<T> = Rc<Cell<Option<std::thread::Result<T>>>>;

@@ -133,13 +133,16 @@ impl Source {
                 state.flag(side).set(state.failed.get());
                 Ok(value)
             }
-            Ok((_, Left::End)) | Err(_) if state.failed.get() => Err(reset_error()),
+            Ok((_, Left::End)) if state.failed.get() => Err(reset_error()),
             Ok((value, Left::End)) => {
                 state.ended.set(true);
                 state.arm(state.armed.get() & !READABLE);
                 Ok(value)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if state.failed.get() {
+                    return Err(reset_error());
+                }
                 state.flag(side).set(false);
                 Err(error)
             }

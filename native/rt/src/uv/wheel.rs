@@ -177,3 +177,80 @@ impl Wheel {
         self.entries[key.0 as usize].list = NOWHERE;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::task::{Wake, Waker};
+
+    use super::*;
+
+    struct Rings(AtomicU64);
+
+    impl Wake for Rings {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A multiplicative generator (Knuth's MMIX); the seed is in the test's output when it fails.
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, limit: u64) -> u64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 33) % limit
+        }
+    }
+
+    #[test]
+    fn entries_are_due_exactly_at_their_tick_whatever_happens_in_between() {
+        for seed in 0..40 {
+            let mut random = Random(seed);
+            let mut wheel = Wheel::new();
+            let mut now = 0;
+            // What the wheel should hold: tick and bell by key.
+            let mut model = BTreeMap::new();
+            for _ in 0..3_000 {
+                let span = [3, 70, 5_000, 400_000, 30_000_000_000][random.below(5) as usize];
+                let tick = now + 1 + random.below(span);
+                let known = model.keys().nth(random.below(model.len().max(1) as u64) as usize).copied();
+                match (random.below(5), known) {
+                    (0, Some(key)) => {
+                        let bell: Arc<Rings> = Arc::new(Rings(AtomicU64::new(0)));
+                        drop(wheel.reset(Key(key), tick, Waker::from(Arc::clone(&bell))));
+                        model.insert(key, (tick, bell));
+                    }
+                    (1, Some(key)) => {
+                        drop(wheel.remove(Key(key)));
+                        model.remove(&key);
+                    }
+                    (2, _) => {
+                        let next = wheel.next_tick();
+                        let first = model
+                            .values()
+                            .filter(|(_, bell)| bell.0.load(Ordering::Relaxed) == 0)
+                            .map(|entry| entry.0)
+                            .min();
+                        assert!(next <= first && next.is_some() == first.is_some(), "seed {seed}: {next:?} {first:?}");
+                        now += random.below(span);
+                        while let Some(waker) = wheel.pop_due(now) {
+                            waker.wake();
+                        }
+                        for (tick, bell) in model.values() {
+                            let rings = bell.0.load(Ordering::Relaxed);
+                            assert_eq!(rings, u64::from(*tick <= now), "seed {seed}: tick {tick} at {now}");
+                        }
+                    }
+                    _ => {
+                        let bell = Arc::new(Rings(AtomicU64::new(0)));
+                        let key = wheel.insert(tick, Waker::from(Arc::clone(&bell)));
+                        assert!(model.insert(key.0, (tick, bell)).is_none(), "seed {seed}: a key given twice");
+                    }
+                }
+            }
+        }
+    }
+}
