@@ -2,7 +2,7 @@
 // Bundles the TypeScript into dist/: one flat folder, so that a thread's entry and the addon lie beside every chunk.
 // Splitting keeps what is imported lazily (zod, commander, yaml, uWebSockets.js) out of the start of `weft run`.
 import { existsSync, rmSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
@@ -14,6 +14,8 @@ const entries = {
   'prepare-thread': 'src/proxy/prepare-thread.ts',
 }
 
+const { version } = JSON.parse(await readFile(`${root}package.json`, 'utf8'))
+
 const common = {
   absWorkingDir: root,
   bundle: true,
@@ -21,9 +23,10 @@ const common = {
   target: 'node20',
   format: 'esm',
   splitting: true,
-  // `yaml` has an ES module only under its browser entry; the other needs `require`.
-  alias: { yaml: `${root}node_modules/yaml/browser/index.js` },
+  // commander and yaml are CommonJS and require built-in modules.
+  banner: { js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);" },
   external: ['uWebSockets.js', 'msgpackr-extract'],
+  define: { WEFT_VERSION: JSON.stringify(version) },
   logLevel: 'warning',
 }
 

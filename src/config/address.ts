@@ -43,9 +43,3 @@ export function address({ minPort }: { minPort: 0 | 1 }) {
     })
     .meta({ format: 'ip:port' })
 }
-
-/** True where only this machine can connect. */
-export function isLoopback(text: string): boolean {
-  const parsed = parseAddress(text)
-  return typeof parsed !== 'string' && (parsed.ip.startsWith('127.') || parsed.ip === '::1')
-}
