@@ -24,7 +24,9 @@ const common = {
   format: 'esm',
   splitting: true,
   // commander and yaml are CommonJS and require built-in modules.
-  banner: { js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);" },
+  banner: {
+    js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
+  },
   external: ['uWebSockets.js', 'msgpackr-extract'],
   define: { WEFT_VERSION: JSON.stringify(version) },
   logLevel: 'warning',

@@ -82,22 +82,22 @@ class Orchestrator implements WeftProxy {
   }
 
   async start(source: ConfigSource, { workers, startThread: start = startThread }: StartOptions): Promise<void> {
-    const prepared = await this.prepare(source)
-    const count = workers ?? (isFile(source) ? prepared.plan.workers : 0)
-    this.id = this.addon.createProxy('weft', Math.max(1, count))
+    // The first thread boots while the configuration is read: a file always has at least one worker.
+    const ahead = isFile(source) || (workers ?? 0) > 0 ? start() : null
     try {
+      const prepared = await this.prepare(source)
+      const count = workers ?? (isFile(source) ? prepared.plan.workers : 0)
+      this.id = this.addon.createProxy('weft', Math.max(1, count))
       this.take(prepared)
       if (count === 0) this.addon.attach(this.id, 0)
-      else
-        this.workers = await startWorkers({
-          addon: this.addon,
-          proxy: this.id,
-          count,
-          startThread: start,
-          logger: this.logger,
-        })
+      else {
+        const { addon, id: proxy, logger } = this
+        this.workers = await startWorkers({ addon, proxy, count, startThread: start, ahead, logger })
+      }
     } catch (error) {
-      this.addon.closeProxy(this.id)
+      ahead?.terminate()
+      await ahead?.ended
+      if (this.id >= 0) this.addon.closeProxy(this.id)
       throw error
     }
   }

@@ -22,6 +22,8 @@ export interface WorkersOptions {
   proxy: number
   count: number
   startThread: StartThread
+  /** A thread that was started ahead, for the first worker. */
+  ahead: TrafficThread | null
   logger: Logger
 }
 
@@ -56,10 +58,12 @@ class WorkerPool implements Workers {
   private readonly options: WorkersOptions
   private watch: NodeJS.Timeout | null = null
   private closing = false
+  private ahead: TrafficThread | null
   private replacements = 0
 
   constructor(options: WorkersOptions) {
     this.options = options
+    this.ahead = options.ahead
     this.slots = Array.from({ length: options.count }, (_, worker) => ({
       worker,
       thread: null,
@@ -110,9 +114,10 @@ class WorkerPool implements Workers {
 
   private async launch(slot: Slot): Promise<void> {
     slot.state = 'starting'
-    const thread = this.options.startThread({ proxy: this.options.proxy, worker: slot.worker })
+    const thread = this.ahead ?? this.options.startThread()
+    this.ahead = null
     slot.thread = thread
-    await thread.ready
+    await thread.attach({ proxy: this.options.proxy, worker: slot.worker })
     slot.state = 'serving'
     slot.servingSince = Date.now()
     slot.beat = -1
