@@ -88,7 +88,7 @@ impl Load {
             }
             self.send_due(schedule, now)?;
             let due = if self.next < schedule.total && !self.idle.is_empty() { schedule.at(self.next) } else { end };
-            self.poller.wait(&mut ready, Some(due.saturating_duration_since(Instant::now())))?;
+            self.poller.wait_exactly(&mut ready, due.saturating_duration_since(Instant::now()))?;
             for token in ready.tokens() {
                 self.serve(token)?;
             }

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
-use rustix::event::{Timespec, epoll};
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::io::{Errno, Result};
 
 pub(crate) use rustix::event::epoll::EventFlags as Interest;
@@ -43,16 +43,26 @@ impl Poller {
         epoll::delete(&self.0, socket)
     }
 
-    /// Waits for events, at most `limit` (to the nanosecond where the kernel has epoll_pwait2).
+    /// Waits for events, at most `limit`, which the kernel rounds up to a millisecond.
     pub(crate) fn wait(&self, ready: &mut Ready, limit: Option<Duration>) -> Result<()> {
         ready.0.clear();
-        let limit = limit.map(|limit| Timespec {
-            tv_sec: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: limit.subsec_nanos().into(),
-        });
-        match epoll::wait(&self.0, spare_capacity(&mut ready.0), limit.as_ref()) {
+        match epoll::wait(&self.0, spare_capacity(&mut ready.0), limit.map(timespec).as_ref()) {
             Err(Errno::INTR) => Ok(()),
             other => other.map(drop),
         }
     }
+
+    /// Waits for events, at most `limit` to the nanosecond: ppoll on the epoll descriptor keeps what epoll rounds.
+    pub(crate) fn wait_exactly(&self, ready: &mut Ready, limit: Duration) -> Result<()> {
+        ready.0.clear();
+        match poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&timespec(limit))) {
+            Ok(0) | Err(Errno::INTR) => Ok(()),
+            Ok(_) => self.wait(ready, Some(Duration::ZERO)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn timespec(time: Duration) -> Timespec {
+    Timespec { tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX), tv_nsec: time.subsec_nanos().into() }
 }
