@@ -1,0 +1,10 @@
+//! HTTP/1: heads, framing, bodies and header hygiene. Pure: bytes in, bytes out, no I/O, no clock.
+//!
+//! A head owns its bytes; every part of it is a [`head::Slot`] into them.
+
+pub mod body;
+pub mod forward;
+pub mod framing;
+pub mod head;
+pub mod parse;
+pub mod path;
