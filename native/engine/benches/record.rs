@@ -4,7 +4,7 @@ use divan::{Bencher, black_box};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use weft_engine::record::{Address, Record, Ring, RingOptions, Texts};
-use weft_engine::telemetry::access_log::{Entry, Format};
+use weft_engine::telemetry::access_log::{Entry, Format, LogWriter};
 use weft_engine::telemetry::metrics::{DEFAULT_SERIES, Metrics, Names};
 
 fn main() {
@@ -125,4 +125,15 @@ fn access_log_line(bencher: Bencher<'_, '_>, format: &str) {
         line.clear();
         format.format(black_box(&entry), &mut line);
     });
+}
+
+/// What a worker pays to hand over a line while the writer's thread empties the queue, which has room for all of it:
+/// a dropped line would be cheaper.
+#[divan::bench(sample_size = 1_000)]
+fn access_log_push(bencher: Bencher<'_, '_>) {
+    let Ok(writer) = LogWriter::start() else { return };
+    let Ok(sink) = writer.open("/dev/null") else { return };
+    let queue = sink.queue(64 * 1024 * 1024);
+    let line = [b'l'; 220];
+    bencher.bench_local(|| assert!(queue.push(black_box(&line))));
 }
