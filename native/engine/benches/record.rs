@@ -2,9 +2,10 @@
 
 use divan::{Bencher, black_box};
 use parking_lot::Mutex;
+use std::sync::Arc;
 use weft_engine::record::{Address, Record, Ring, RingOptions, Texts};
-use weft_engine::telemetry::access_log::{Entry, Format};
-use weft_engine::telemetry::metrics::{DEFAULT_SERIES, Metrics};
+use weft_engine::telemetry::access_log::{Entry, Format, LogWriter};
+use weft_engine::telemetry::metrics::{DEFAULT_SERIES, Metrics, Names};
 
 fn main() {
     divan::main();
@@ -39,6 +40,14 @@ fn full_ring() -> Ring {
     ring
 }
 
+fn metrics() -> Metrics {
+    let routes: Vec<String> = (0..2_000).map(|route| format!("route-{route}")).collect();
+    let ids = Names::default().ids(["admin", "edge"], routes.iter().map(String::as_str), ["a", "b", "c"]);
+    let mut metrics = Metrics::new(DEFAULT_SERIES);
+    metrics.adopt(0, Arc::new(ids));
+    metrics
+}
+
 #[divan::bench(sample_size = 20_000)]
 fn push(bencher: Bencher<'_, '_>) {
     let mut ring = full_ring();
@@ -61,7 +70,7 @@ fn push_behind_its_lock(bencher: Bencher<'_, '_>) {
 
 #[divan::bench(sample_size = 20_000, args = [1, 40, 2_000])]
 fn observe(bencher: Bencher<'_, '_>, series: u32) {
-    let mut metrics = Metrics::new(DEFAULT_SERIES);
+    let mut metrics = metrics();
     let mut turn = 0;
     bencher.bench_local(|| {
         turn += 1;
@@ -73,7 +82,7 @@ fn observe(bencher: Bencher<'_, '_>, series: u32) {
 #[divan::bench(sample_size = 20_000)]
 fn push_behind_its_lock_and_observe(bencher: Bencher<'_, '_>) {
     let ring = Mutex::new(full_ring());
-    let mut metrics = Metrics::new(DEFAULT_SERIES);
+    let mut metrics = metrics();
     let mut turn = 0;
     bencher.bench_local(|| {
         turn += 1;
@@ -116,4 +125,15 @@ fn access_log_line(bencher: Bencher<'_, '_>, format: &str) {
         line.clear();
         format.format(black_box(&entry), &mut line);
     });
+}
+
+/// What a worker pays to hand over a line while the writer's thread empties the queue, which has room for all of it:
+/// a dropped line would be cheaper.
+#[divan::bench(sample_size = 1_000)]
+fn access_log_push(bencher: Bencher<'_, '_>) {
+    let Ok(writer) = LogWriter::start() else { return };
+    let Ok(sink) = writer.open("/dev/null") else { return };
+    let queue = sink.queue(64 * 1024 * 1024);
+    let line = [b'l'; 220];
+    bencher.bench_local(|| assert!(queue.push(black_box(&line))));
 }

@@ -177,12 +177,6 @@ impl Default for Record {
     }
 }
 
-impl Serialize for Flag {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.short())
-    }
-}
-
 /// The texts of a record, as they stand in the exchange's buffers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Texts<'a> {

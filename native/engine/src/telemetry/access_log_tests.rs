@@ -125,6 +125,20 @@ fn a_word_that_is_no_format_is_refused() {
 
 proptest! {
     #[test]
+    fn any_text_compiles_to_a_format_that_works_or_to_an_error_with_its_place(
+        source in "([ -~]|é|%[A-Z_]{1,12}|%REQ\\(|%START_TIME\\(%|\\)|:[0-9]|%){0,12}",
+    ) {
+        match Format::compile(&source) {
+            Ok(format) => {
+                let mut out = Vec::new();
+                format.format(&entry(&answered(), &[]), &mut out);
+                prop_assert!(out.ends_with(b"\n"));
+            }
+            Err(error) => prop_assert!(source.is_char_boundary(error.position)),
+        }
+    }
+
+    #[test]
     fn whatever_the_client_sends_an_entry_is_one_line_with_the_columns_of_the_format(
         path in prop::collection::vec(any::<u8>(), 1..100),
         agent in prop::collection::vec(any::<u8>(), 1..100),

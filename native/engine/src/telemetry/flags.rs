@@ -2,6 +2,8 @@
 //!
 //! One table. `respond.rs` chooses a flag; record, access log and metrics only carry it.
 
+use serde::{Serialize, Serializer};
+
 macro_rules! flags {
     ($($(#[$doc:meta])* $variant:ident, $short:literal, $long:literal, $details:literal;)*) => {
         /// Why the proxy answered, or ended the exchange, by its own decision; `None` when it did not.
@@ -84,6 +86,12 @@ flags! {
     DnsResolutionFailed, "DF", "DnsResolutionFailed", "dns_resolution_failure";
     /// The cluster's load assignment told to drop the request; 503.
     DropOverload, "DO", "DropOverload", "drop_overload";
+}
+
+impl Serialize for Flag {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.short())
+    }
 }
 
 #[cfg(test)]

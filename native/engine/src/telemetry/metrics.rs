@@ -1,28 +1,34 @@
 //! Counts of finished exchanges and of connections, kept per worker and summed when somebody asks.
 //!
 //! Flow: the worker's [`Metrics`] observes each record → [`WorkerMetrics`] holds the numbers → [`collect`] sums the
-//! workers. Invariants: a number is written by its worker's thread only, so a load and a store are enough and no
+//! workers → [`Totals::report`] names the sums. Invariants: a number is written by its worker's thread only, so a load and a store are enough and no
 //! cache line is fought over; a lock is taken for a new series, never for a known one; the number of series is
-//! bounded. Series carry ids, which must mean the same name as long as the process lives.
+//! bounded; a series is about names, whatever their index in the snapshot that decided.
 
 mod counters;
+mod names;
+mod report;
 mod series;
 
 pub use counters::{COUNTERS, Counter, Description, Kind};
+pub use names::{Ids, Names};
+pub use report::{Counters, NamedSeries, Report};
 pub use series::{BUCKETS, DURATION_BOUNDS_US, SeriesSum};
 
 use crate::record::Record;
 use parking_lot::Mutex;
-use serde::Serialize;
 use series::{Key, Series};
 use std::cell::Cell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Series that one worker keeps before the rest goes into one; about 200 bytes each.
 pub const DEFAULT_SERIES: usize = 2_000;
+
+/// Generations whose late exchanges are still told apart.
+const GENERATIONS: usize = 8;
 
 /// The numbers of one worker, readable from any thread.
 #[derive(Debug)]
@@ -53,6 +59,8 @@ impl WorkerMetrics {
 #[derive(Debug)]
 pub struct Metrics {
     shared: Arc<WorkerMetrics>,
+    /// Newest first.
+    adopted: VecDeque<(u32, Arc<Ids>)>,
     known: HashMap<Key, Arc<Series>, foldhash::fast::FixedState>,
     budget: usize,
     other: Option<Arc<Series>>,
@@ -65,7 +73,14 @@ impl Metrics {
     pub fn new(budget: usize) -> Self {
         let shared =
             WorkerMetrics { counters: [const { AtomicU64::new(0) }; COUNTERS.len()], series: Mutex::new(Vec::new()) };
-        Self { shared: Arc::new(shared), known: HashMap::default(), budget, other: None, one_thread: PhantomData }
+        Self {
+            shared: Arc::new(shared),
+            adopted: VecDeque::with_capacity(GENERATIONS),
+            known: HashMap::default(),
+            budget,
+            other: None,
+            one_thread: PhantomData,
+        }
     }
 
     /// The side that [`collect`] reads. Kept after the worker's end, so that counters never fall.
@@ -73,9 +88,17 @@ impl Metrics {
         Arc::clone(&self.shared)
     }
 
-    /// Counts a finished exchange.
+    /// From now on records of this generation are known. To be called before the first of them is observed.
+    pub fn adopt(&mut self, generation: u32, ids: Arc<Ids>) {
+        self.adopted.truncate(GENERATIONS - 1);
+        self.adopted.push_front((generation, ids));
+    }
+
+    /// Counts a finished exchange. One of a generation that is not known any more counts in the common series.
     pub fn observe(&mut self, record: &Record) {
-        let key = Key::of(record);
+        let adopted = self.adopted.iter().find(|(generation, _)| *generation == record.generation);
+        let Some((_, ids)) = adopted else { return self.observe_other(record) };
+        let key = Key::of(record, ids);
         match self.known.get(&key) {
             Some(series) => series.observe(record),
             None => self.observe_new(key, record),
@@ -104,6 +127,11 @@ impl Metrics {
             self.known.insert(key, series);
             return;
         }
+        self.observe_other(record);
+    }
+
+    #[cold]
+    fn observe_other(&mut self, record: &Record) {
         self.add(Counter::SeriesOverflows, 1);
         if self.other.is_none() {
             self.other = Some(self.publish(Key::OTHER));
@@ -126,25 +154,12 @@ fn increase(value: &AtomicU64, amount: u64) {
 }
 
 /// The sums over all workers at one moment.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Totals {
-    /// Upper bounds of the duration buckets in ms; the last bucket has none.
-    pub duration_bounds_ms: Vec<f64>,
+    /// Every counter and gauge.
+    pub counters: Counters,
     /// One entry for each series, in the order of their keys.
     pub series: Vec<SeriesSum>,
-    /// Every counter and gauge of [`COUNTERS`], in its order.
-    pub counters: Vec<CounterSum>,
-}
-
-/// A counter or gauge with what it is called.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct CounterSum {
-    /// Name, kind and help.
-    #[serde(flatten)]
-    pub description: Description,
-    /// Sum over the workers.
-    pub value: u64,
 }
 
 /// Sums the workers. Numbers that move meanwhile may be counted in one series and not yet in another.
@@ -157,18 +172,13 @@ pub fn collect(workers: &[Arc<WorkerMetrics>]) -> Totals {
             sums.entry(series.key()).or_insert_with(|| SeriesSum::empty(series.key())).add(&series);
         }
     }
-    let value = |place: usize| {
-        workers.iter().filter_map(|worker| worker.counters.get(place)).map(|counter| counter.load(Relaxed)).sum()
-    };
-    Totals {
-        duration_bounds_ms: DURATION_BOUNDS_US.iter().map(|bound| f64::from(*bound) / 1000.0).collect(),
-        series: sums.into_values().collect(),
-        counters: COUNTERS
-            .iter()
-            .enumerate()
-            .map(|(place, description)| CounterSum { description: *description, value: value(place) })
-            .collect(),
+    let mut counters = [0; COUNTERS.len()];
+    for worker in workers {
+        for (sum, counter) in counters.iter_mut().zip(&worker.counters) {
+            *sum += counter.load(Relaxed);
+        }
     }
+    Totals { counters: Counters(counters), series: sums.into_values().collect() }
 }
 
 #[cfg(test)]

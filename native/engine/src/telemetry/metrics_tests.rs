@@ -15,13 +15,24 @@ fn exchange(route: u16, status: u16, total_us: u32) -> Record {
     }
 }
 
-fn counter(totals: &Totals, counter: Counter) -> u64 {
-    totals.counters[counter as usize].value
+/// Metrics that know generation 0 with the names l0, l1 …, r0, r1 … and c0, c1 ….
+fn metrics(budget: usize, names: &Names) -> Metrics {
+    let list = |letter: char, count: u16| (0..count).map(|place| format!("{letter}{place}")).collect::<Vec<_>>();
+    let (listeners, routes, clusters) = (list('l', 4), list('r', 200), list('c', 4));
+    let ids = names.ids(
+        listeners.iter().map(String::as_str),
+        routes.iter().map(String::as_str),
+        clusters.iter().map(String::as_str),
+    );
+    let mut metrics = Metrics::new(budget);
+    metrics.adopt(0, Arc::new(ids));
+    metrics
 }
 
 #[test]
 fn exchanges_of_all_workers_are_summed_by_their_key() {
-    let (mut first, mut second) = (Metrics::new(DEFAULT_SERIES), Metrics::new(DEFAULT_SERIES));
+    let (mut first, mut second) =
+        (metrics(DEFAULT_SERIES, &Names::default()), metrics(DEFAULT_SERIES, &Names::default()));
     first.observe(&exchange(7, 200, 400));
     first.observe(&exchange(7, 200, 700));
     second.observe(&exchange(7, 200, 700));
@@ -30,25 +41,25 @@ fn exchanges_of_all_workers_are_summed_by_their_key() {
     assert_eq!(totals.series.len(), 2);
     let (fine, failed) = (&totals.series[0], &totals.series[1]);
     assert_eq!((fine.listener, fine.route, fine.cluster, fine.status, fine.flag), (1, 7, 3, 200, Flag::None));
-    assert_eq!((fine.requests, fine.request_bytes, fine.response_bytes, fine.duration_us), (3, 30, 300, 1800));
-    assert_eq!((fine.duration_buckets[0], fine.duration_buckets[1]), (1, 2));
+    assert_eq!((fine.requests, fine.request_bytes, fine.response_bytes, fine.duration_sum_us), (3, 30, 300, 1800));
+    assert_eq!((fine.buckets[0], fine.buckets[1]), (1, 2));
     assert_eq!((failed.status, failed.flag, failed.requests), (503, Flag::NoHealthyUpstream, 1));
 }
 
 #[test]
 fn a_duration_on_a_bound_belongs_below_it() {
     for (place, bound) in DURATION_BOUNDS_US.into_iter().enumerate() {
-        let mut metrics = Metrics::new(DEFAULT_SERIES);
+        let mut metrics = metrics(DEFAULT_SERIES, &Names::default());
         metrics.observe(&exchange(0, 200, bound));
         metrics.observe(&exchange(0, 200, bound.saturating_add(1)));
-        let buckets = collect(&[metrics.shared()]).series[0].duration_buckets;
+        let buckets = collect(&[metrics.shared()]).series[0].buckets;
         assert_eq!((buckets[place], buckets[place + 1]), (1, 1), "around {bound} µs");
     }
 }
 
 #[test]
 fn beyond_the_budget_everything_goes_to_one_series_and_is_counted() {
-    let mut metrics = Metrics::new(2);
+    let mut metrics = metrics(2, &Names::default());
     for route in 0..5 {
         metrics.observe(&exchange(route, 200, 1));
     }
@@ -57,12 +68,12 @@ fn beyond_the_budget_everything_goes_to_one_series_and_is_counted() {
     assert_eq!(totals.series.iter().map(|series| series.requests).collect::<Vec<_>>(), [2, 1, 3]);
     let other = &totals.series[2];
     assert_eq!((other.other, other.route, other.status, other.flag), (true, NONE, 0, Flag::None));
-    assert_eq!(counter(&totals, Counter::SeriesOverflows), 3);
+    assert_eq!(totals.counters.get(Counter::SeriesOverflows), 3);
 }
 
 #[test]
 fn every_status_and_flag_has_a_series_of_its_own() {
-    let mut metrics = Metrics::new(100_000);
+    let mut metrics = metrics(100_000, &Names::default());
     for status in 0..600 {
         for flag in Flag::ALL {
             metrics.observe(&Record { flag: *flag, listener: NONE, status, ..exchange(NONE, status, 1) });
@@ -82,17 +93,17 @@ fn gauges_fall_with_a_worker_that_ended_and_counters_stay() {
         metrics.subtract(Counter::DownstreamConnectionsActive, 2);
     }
     let workers = [ended.shared(), lives.shared()];
-    assert_eq!(counter(&collect(&workers), Counter::DownstreamConnectionsActive), 6);
+    assert_eq!(collect(&workers).counters.get(Counter::DownstreamConnectionsActive), 6);
     drop(ended);
     workers[0].retire();
     let totals = collect(&workers);
-    assert_eq!(counter(&totals, Counter::DownstreamConnectionsActive), 3);
-    assert_eq!(counter(&totals, Counter::DownstreamConnections), 10);
+    assert_eq!(totals.counters.get(Counter::DownstreamConnectionsActive), 3);
+    assert_eq!(totals.counters.get(Counter::DownstreamConnections), 10);
 }
 
 #[test]
 fn a_scrape_while_a_worker_counts_sees_numbers_that_only_grow() {
-    let mut metrics = Metrics::new(64);
+    let mut metrics = metrics(64, &Names::default());
     let shared = metrics.shared();
     let worker = std::thread::spawn(move || {
         for turn in 0..200_000_u32 {
@@ -108,7 +119,7 @@ fn a_scrape_while_a_worker_counts_sees_numbers_that_only_grow() {
     worker.join().unwrap();
     let totals = collect(&[shared]);
     assert_eq!(totals.series.iter().map(|series| series.requests).sum::<u64>(), 200_000);
-    assert_eq!(counter(&totals, Counter::SeriesOverflows), 200_000 / 100 * 36);
+    assert_eq!(totals.counters.get(Counter::SeriesOverflows), 200_000 / 100 * 36);
 }
 
 #[test]
@@ -124,14 +135,67 @@ fn names_follow_the_scheme_and_say_whether_they_only_grow() {
 }
 
 #[test]
-fn totals_are_written_with_names_that_typescript_uses() {
-    let mut metrics = Metrics::new(1);
-    metrics.observe(&exchange(7, 200, 400));
-    let json = serde_json::to_value(collect(&[metrics.shared()])).unwrap();
-    assert_eq!(json["durationBoundsMs"][0], 0.5);
-    assert_eq!(json["series"][0]["responseBytes"], 100);
-    assert_eq!(json["series"][0]["flag"], "-");
-    assert_eq!(json["series"][0]["durationBuckets"].as_array().unwrap().len(), BUCKETS);
-    assert_eq!(json["counters"][0]["name"], "weft_downstream_connections_active");
-    assert_eq!(json["counters"][0]["kind"], "gauge");
+fn an_exchange_counts_under_the_names_of_its_own_generation() {
+    let names = Names::default();
+    let mut metrics = Metrics::new(DEFAULT_SERIES);
+    metrics.adopt(1, Arc::new(names.ids(["edge"], ["old", "kept"], ["app"])));
+    let exchange = |generation, route| Record { generation, listener: 0, route, cluster: 0, ..exchange(route, 200, 1) };
+    metrics.observe(&exchange(1, 1));
+    metrics.adopt(2, Arc::new(names.ids(["edge"], ["kept", "new"], ["app"])));
+    metrics.observe(&exchange(1, 0));
+    metrics.observe(&exchange(2, 0));
+    metrics.observe(&exchange(2, 1));
+    metrics.observe(&exchange(3, 0));
+    let report = collect(&[metrics.shared()]).report(&names);
+    let counted: Vec<_> = report.series.iter().map(|series| (series.route.as_str(), series.requests)).collect();
+    assert_eq!(counted, [("old", 1), ("kept", 2), ("new", 1), ("other", 1)]);
+}
+
+#[test]
+fn a_worker_remembers_the_last_generations_only() {
+    let mut metrics = Metrics::new(DEFAULT_SERIES);
+    for generation in 0..100 {
+        metrics.adopt(generation, Arc::default());
+    }
+    assert_eq!(
+        metrics.adopted.iter().map(|(generation, _)| *generation).collect::<Vec<_>>(),
+        [99, 98, 97, 96, 95, 94, 93, 92]
+    );
+    assert_eq!(metrics.adopted.capacity(), GENERATIONS);
+}
+
+/// The file is what TypeScript's exposition is tested with, so both sides hold to one shape.
+#[test]
+fn a_report_is_written_as_typescript_reads_it() {
+    let names = Names::default();
+    let mut metrics = Metrics::new(3);
+    metrics.adopt(7, Arc::new(names.ids(["edge", "in\"ner"], ["all"], ["app"])));
+    let record = Record { generation: 7, listener: 0, route: 0, cluster: 0, status: 200, ..Record::default() };
+    for total_us in [400, 700, 700, 30_000, u32::MAX] {
+        metrics.observe(&Record { total_us, request_bytes: 10, response_bytes: 1024, ..record });
+    }
+    metrics.observe(&Record {
+        status: 503,
+        flag: Flag::UpstreamConnectionFailure,
+        total_us: 900,
+        response_bytes: 91,
+        ..record
+    });
+    let not_found = Record {
+        status: 404,
+        flag: Flag::NoRouteFound,
+        total_us: 80,
+        listener: 1,
+        route: NONE,
+        cluster: NONE,
+        ..record
+    };
+    metrics.observe(&not_found);
+    metrics.observe(&Record { status: 400, flag: Flag::DownstreamProtocolError, ..not_found });
+    metrics.add(Counter::DownstreamConnections, 3);
+    metrics.add(Counter::DownstreamConnectionsActive, 2);
+    let report = serde_json::to_value(collect(&[metrics.shared()]).report(&names)).unwrap();
+    let file = include_str!("../../../../test/unit/telemetry/exposition/report.json");
+    let read: serde_json::Value = serde_json::from_str(file).unwrap();
+    assert!(report == read, "the report is now\n{}", serde_json::to_string_pretty(&report).unwrap());
 }

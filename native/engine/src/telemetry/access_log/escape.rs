@@ -4,9 +4,13 @@ use std::io::Write;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
+/// Printable ASCII without `"` and `\`: means itself in text and in JSON.
+fn is_plain(byte: u8) -> bool {
+    (0x20..0x7f).contains(&byte) && byte != b'"' && byte != b'\\'
+}
+
 /// Appends printable ASCII as it is and every other byte, `"` and `\` as `\xHH`.
 pub(super) fn text(bytes: &[u8], out: &mut Vec<u8>) {
-    let is_plain = |byte: u8| (0x20..0x7f).contains(&byte) && byte != b'"' && byte != b'\\';
     let mut rest = bytes;
     while let Some(place) = rest.iter().position(|byte| !is_plain(*byte)) {
         let (plain, special) = rest.split_at(place);
@@ -23,6 +27,11 @@ pub(super) fn text(bytes: &[u8], out: &mut Vec<u8>) {
 /// that some readers split at are escaped although JSON would allow them.
 pub(super) fn json(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
+    if bytes.iter().all(|byte| is_plain(*byte)) {
+        out.extend_from_slice(bytes);
+        out.push(b'"');
+        return;
+    }
     for chunk in bytes.utf8_chunks() {
         json_text(chunk.valid(), out);
         if !chunk.invalid().is_empty() {

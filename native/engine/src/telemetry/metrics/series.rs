@@ -1,9 +1,9 @@
 //! One series: exchanges with the same listener, route, cluster, status and flag.
 
 use super::increase;
+use super::names::Ids;
 use crate::record::{NONE, Record};
 use crate::telemetry::flags::Flag;
-use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Upper bounds of the duration buckets, those of Istio, in µs.
@@ -32,7 +32,7 @@ pub const DURATION_BOUNDS_US: [u32; 19] = [
 /// The bounds and the bucket above the last one.
 pub const BUCKETS: usize = DURATION_BOUNDS_US.len() + 1;
 
-/// Listener, route, cluster, status (10 bits) and flag (6 bits) in one word.
+/// Ids of listener, route and cluster, status (10 bits) and flag (6 bits) in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Key(u64);
 
@@ -40,9 +40,10 @@ impl Key {
     /// Where exchanges beyond the budget of series are counted. No record has it: the flag is out of the list.
     pub(super) const OTHER: Self = Self(u64::MAX);
 
-    pub(super) fn of(record: &Record) -> Self {
+    pub(super) fn of(record: &Record, ids: &Ids) -> Self {
         let status = u64::from(record.status.min(0x3ff));
-        let ids = u64::from(record.listener) << 48 | u64::from(record.route) << 32 | u64::from(record.cluster) << 16;
+        let words = [ids.listener(record.listener), ids.route(record.route), ids.cluster(record.cluster)];
+        let ids = words.into_iter().fold(0, |key, id| key << 16 | u64::from(id)) << 16;
         Self(ids | status << 6 | record.flag as u64)
     }
 
@@ -89,10 +90,9 @@ impl Series {
 }
 
 /// The sum of one series over all workers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeriesSum {
-    /// The budget of series was spent: this entry stands for every further one, and its ids say nothing.
+    /// This entry stands for every series beyond the budget, and its ids say nothing.
     pub other: bool,
     /// Id of the listener.
     pub listener: u16,
@@ -111,9 +111,9 @@ pub struct SeriesSum {
     /// Body bytes of their answers.
     pub response_bytes: u64,
     /// Sum of their durations, µs.
-    pub duration_us: u64,
+    pub duration_sum_us: u64,
     /// Exchanges by duration, each counted once (not cumulative).
-    pub duration_buckets: [u64; BUCKETS],
+    pub buckets: [u64; BUCKETS],
 }
 
 impl SeriesSum {
@@ -130,16 +130,16 @@ impl SeriesSum {
             requests: 0,
             request_bytes: 0,
             response_bytes: 0,
-            duration_us: 0,
-            duration_buckets: [0; BUCKETS],
+            duration_sum_us: 0,
+            buckets: [0; BUCKETS],
         }
     }
 
     pub(super) fn add(&mut self, series: &Series) {
         self.request_bytes += series.request_bytes.load(Relaxed);
         self.response_bytes += series.response_bytes.load(Relaxed);
-        self.duration_us += series.duration_us.load(Relaxed);
-        for (sum, count) in self.duration_buckets.iter_mut().zip(&series.buckets) {
+        self.duration_sum_us += series.duration_us.load(Relaxed);
+        for (sum, count) in self.buckets.iter_mut().zip(&series.buckets) {
             let count = count.load(Relaxed);
             *sum += count;
             self.requests += count;
