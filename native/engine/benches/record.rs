@@ -2,10 +2,9 @@
 
 use divan::{Bencher, black_box};
 use parking_lot::Mutex;
-use std::sync::Arc;
 use weft_engine::record::{Address, Record, Ring, RingOptions, Texts};
 use weft_engine::telemetry::access_log::{Entry, Format, LogWriter};
-use weft_engine::telemetry::metrics::{DEFAULT_SERIES, Metrics, Names};
+use weft_engine::telemetry::metrics::{DEFAULT_SERIES, Ids, Metrics, Names};
 
 fn main() {
     divan::main();
@@ -40,12 +39,9 @@ fn full_ring() -> Ring {
     ring
 }
 
-fn metrics() -> Metrics {
+fn snapshot() -> Ids {
     let routes: Vec<String> = (0..2_000).map(|route| format!("route-{route}")).collect();
-    let ids = Names::default().ids(["admin", "edge"], routes.iter().map(String::as_str), ["a", "b", "c"]);
-    let mut metrics = Metrics::new(DEFAULT_SERIES);
-    metrics.adopt(0, Arc::new(ids));
-    metrics
+    Names::default().ids(["admin", "edge"], routes.iter().map(String::as_str), ["a", "b", "c"])
 }
 
 #[divan::bench(sample_size = 20_000)]
@@ -70,24 +66,24 @@ fn push_behind_its_lock(bencher: Bencher<'_, '_>) {
 
 #[divan::bench(sample_size = 20_000, args = [1, 40, 2_000])]
 fn observe(bencher: Bencher<'_, '_>, series: u32) {
-    let mut metrics = metrics();
+    let (mut metrics, ids) = (Metrics::new(DEFAULT_SERIES), snapshot());
     let mut turn = 0;
     bencher.bench_local(|| {
         turn += 1;
         let route = (turn % series) as u16;
-        metrics.observe(black_box(&Record { route, ..record(turn) }));
+        metrics.observe(black_box(&Record { route, ..record(turn) }), &ids);
     });
 }
 
 #[divan::bench(sample_size = 20_000)]
 fn push_behind_its_lock_and_observe(bencher: Bencher<'_, '_>) {
     let ring = Mutex::new(full_ring());
-    let mut metrics = metrics();
+    let (mut metrics, ids) = (Metrics::new(DEFAULT_SERIES), snapshot());
     let mut turn = 0;
     bencher.bench_local(|| {
         turn += 1;
         let mut record = record(turn);
-        metrics.observe(black_box(&record));
+        metrics.observe(black_box(&record), &ids);
         ring.lock().push(&mut record, black_box(&TEXTS));
     });
 }

@@ -19,16 +19,13 @@ use crate::record::Record;
 use parking_lot::Mutex;
 use series::{Key, Series};
 use std::cell::Cell;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Series that one worker keeps before the rest goes into one; about 200 bytes each.
 pub const DEFAULT_SERIES: usize = 2_000;
-
-/// Generations whose late exchanges are still told apart.
-const GENERATIONS: usize = 8;
 
 /// The numbers of one worker, readable from any thread.
 #[derive(Debug)]
@@ -59,8 +56,6 @@ impl WorkerMetrics {
 #[derive(Debug)]
 pub struct Metrics {
     shared: Arc<WorkerMetrics>,
-    /// Newest first.
-    adopted: VecDeque<(u32, Arc<Ids>)>,
     known: HashMap<Key, Arc<Series>, foldhash::fast::FixedState>,
     budget: usize,
     other: Option<Arc<Series>>,
@@ -73,14 +68,7 @@ impl Metrics {
     pub fn new(budget: usize) -> Self {
         let shared =
             WorkerMetrics { counters: [const { AtomicU64::new(0) }; COUNTERS.len()], series: Mutex::new(Vec::new()) };
-        Self {
-            shared: Arc::new(shared),
-            adopted: VecDeque::with_capacity(GENERATIONS),
-            known: HashMap::default(),
-            budget,
-            other: None,
-            one_thread: PhantomData,
-        }
+        Self { shared: Arc::new(shared), known: HashMap::default(), budget, other: None, one_thread: PhantomData }
     }
 
     /// The side that [`collect`] reads. Kept after the worker's end, so that counters never fall.
@@ -88,16 +76,8 @@ impl Metrics {
         Arc::clone(&self.shared)
     }
 
-    /// From now on records of this generation are known. To be called before the first of them is observed.
-    pub fn adopt(&mut self, generation: u32, ids: Arc<Ids>) {
-        self.adopted.truncate(GENERATIONS - 1);
-        self.adopted.push_front((generation, ids));
-    }
-
-    /// Counts a finished exchange. One of a generation that is not known any more counts in the common series.
-    pub fn observe(&mut self, record: &Record) {
-        let adopted = self.adopted.iter().find(|(generation, _)| *generation == record.generation);
-        let Some((_, ids)) = adopted else { return self.observe_other(record) };
+    /// Counts a finished exchange under the names of the snapshot that it held.
+    pub fn observe(&mut self, record: &Record, ids: &Ids) {
         let key = Key::of(record, ids);
         match self.known.get(&key) {
             Some(series) => series.observe(record),
@@ -127,11 +107,6 @@ impl Metrics {
             self.known.insert(key, series);
             return;
         }
-        self.observe_other(record);
-    }
-
-    #[cold]
-    fn observe_other(&mut self, record: &Record) {
         self.add(Counter::SeriesOverflows, 1);
         if self.other.is_none() {
             self.other = Some(self.publish(Key::OTHER));

@@ -15,28 +15,25 @@ fn exchange(route: u16, status: u16, total_us: u32) -> Record {
     }
 }
 
-/// Metrics that know generation 0 with the names l0, l1 …, r0, r1 … and c0, c1 ….
-fn metrics(budget: usize, names: &Names) -> Metrics {
+/// A snapshot with the names l0, l1 …, r0, r1 … and c0, c1 ….
+fn snapshot() -> Ids {
     let list = |letter: char, count: u16| (0..count).map(|place| format!("{letter}{place}")).collect::<Vec<_>>();
     let (listeners, routes, clusters) = (list('l', 4), list('r', 200), list('c', 4));
-    let ids = names.ids(
+    Names::default().ids(
         listeners.iter().map(String::as_str),
         routes.iter().map(String::as_str),
         clusters.iter().map(String::as_str),
-    );
-    let mut metrics = Metrics::new(budget);
-    metrics.adopt(0, Arc::new(ids));
-    metrics
+    )
 }
 
 #[test]
 fn exchanges_of_all_workers_are_summed_by_their_key() {
-    let (mut first, mut second) =
-        (metrics(DEFAULT_SERIES, &Names::default()), metrics(DEFAULT_SERIES, &Names::default()));
-    first.observe(&exchange(7, 200, 400));
-    first.observe(&exchange(7, 200, 700));
-    second.observe(&exchange(7, 200, 700));
-    second.observe(&Record { flag: Flag::NoHealthyUpstream, ..exchange(7, 503, 50) });
+    let ids = snapshot();
+    let (mut first, mut second) = (Metrics::new(DEFAULT_SERIES), Metrics::new(DEFAULT_SERIES));
+    first.observe(&exchange(7, 200, 400), &ids);
+    first.observe(&exchange(7, 200, 700), &ids);
+    second.observe(&exchange(7, 200, 700), &ids);
+    second.observe(&Record { flag: Flag::NoHealthyUpstream, ..exchange(7, 503, 50) }, &ids);
     let totals = collect(&[first.shared(), second.shared()]);
     assert_eq!(totals.series.len(), 2);
     let (fine, failed) = (&totals.series[0], &totals.series[1]);
@@ -48,10 +45,11 @@ fn exchanges_of_all_workers_are_summed_by_their_key() {
 
 #[test]
 fn a_duration_on_a_bound_belongs_below_it() {
+    let ids = snapshot();
     for (place, bound) in DURATION_BOUNDS_US.into_iter().enumerate() {
-        let mut metrics = metrics(DEFAULT_SERIES, &Names::default());
-        metrics.observe(&exchange(0, 200, bound));
-        metrics.observe(&exchange(0, 200, bound.saturating_add(1)));
+        let mut metrics = Metrics::new(DEFAULT_SERIES);
+        metrics.observe(&exchange(0, 200, bound), &ids);
+        metrics.observe(&exchange(0, 200, bound.saturating_add(1)), &ids);
         let buckets = collect(&[metrics.shared()]).series[0].buckets;
         assert_eq!((buckets[place], buckets[place + 1]), (1, 1), "around {bound} µs");
     }
@@ -59,11 +57,12 @@ fn a_duration_on_a_bound_belongs_below_it() {
 
 #[test]
 fn beyond_the_budget_everything_goes_to_one_series_and_is_counted() {
-    let mut metrics = metrics(2, &Names::default());
+    let ids = snapshot();
+    let mut metrics = Metrics::new(2);
     for route in 0..5 {
-        metrics.observe(&exchange(route, 200, 1));
+        metrics.observe(&exchange(route, 200, 1), &ids);
     }
-    metrics.observe(&exchange(0, 200, 1));
+    metrics.observe(&exchange(0, 200, 1), &ids);
     let totals = collect(&[metrics.shared()]);
     assert_eq!(totals.series.iter().map(|series| series.requests).collect::<Vec<_>>(), [2, 1, 3]);
     let other = &totals.series[2];
@@ -73,10 +72,11 @@ fn beyond_the_budget_everything_goes_to_one_series_and_is_counted() {
 
 #[test]
 fn every_status_and_flag_has_a_series_of_its_own() {
-    let mut metrics = metrics(100_000, &Names::default());
+    let ids = snapshot();
+    let mut metrics = Metrics::new(100_000);
     for status in 0..600 {
         for flag in Flag::ALL {
-            metrics.observe(&Record { flag: *flag, listener: NONE, status, ..exchange(NONE, status, 1) });
+            metrics.observe(&Record { flag: *flag, listener: NONE, status, ..exchange(NONE, status, 1) }, &ids);
         }
     }
     let totals = collect(&[metrics.shared()]);
@@ -103,11 +103,12 @@ fn gauges_fall_with_a_worker_that_ended_and_counters_stay() {
 
 #[test]
 fn a_scrape_while_a_worker_counts_sees_numbers_that_only_grow() {
-    let mut metrics = metrics(64, &Names::default());
+    let ids = snapshot();
+    let mut metrics = Metrics::new(64);
     let shared = metrics.shared();
     let worker = std::thread::spawn(move || {
         for turn in 0..200_000_u32 {
-            metrics.observe(&exchange((turn % 100) as u16, 200, turn));
+            metrics.observe(&exchange((turn % 100) as u16, 200, turn), &ids);
         }
     });
     let mut before = 0;
@@ -135,33 +136,18 @@ fn names_follow_the_scheme_and_say_whether_they_only_grow() {
 }
 
 #[test]
-fn an_exchange_counts_under_the_names_of_its_own_generation() {
+fn an_exchange_counts_under_the_names_of_the_snapshot_it_held() {
     let names = Names::default();
     let mut metrics = Metrics::new(DEFAULT_SERIES);
-    metrics.adopt(1, Arc::new(names.ids(["edge"], ["old", "kept"], ["app"])));
-    let exchange = |generation, route| Record { generation, listener: 0, route, cluster: 0, ..exchange(route, 200, 1) };
-    metrics.observe(&exchange(1, 1));
-    metrics.adopt(2, Arc::new(names.ids(["edge"], ["kept", "new"], ["app"])));
-    metrics.observe(&exchange(1, 0));
-    metrics.observe(&exchange(2, 0));
-    metrics.observe(&exchange(2, 1));
-    metrics.observe(&exchange(3, 0));
+    let before = names.ids(["edge"], ["old", "kept"], ["app"]);
+    let after = names.ids(["edge"], ["kept", "new"], ["app"]);
+    let exchange = |route| Record { listener: 0, cluster: 0, ..exchange(route, 200, 1) };
+    for (route, ids) in [(1, &before), (0, &after), (0, &before), (1, &after)] {
+        metrics.observe(&exchange(route), ids);
+    }
     let report = collect(&[metrics.shared()]).report(&names);
     let counted: Vec<_> = report.series.iter().map(|series| (series.route.as_str(), series.requests)).collect();
-    assert_eq!(counted, [("old", 1), ("kept", 2), ("new", 1), ("other", 1)]);
-}
-
-#[test]
-fn a_worker_remembers_the_last_generations_only() {
-    let mut metrics = Metrics::new(DEFAULT_SERIES);
-    for generation in 0..100 {
-        metrics.adopt(generation, Arc::default());
-    }
-    assert_eq!(
-        metrics.adopted.iter().map(|(generation, _)| *generation).collect::<Vec<_>>(),
-        [99, 98, 97, 96, 95, 94, 93, 92]
-    );
-    assert_eq!(metrics.adopted.capacity(), GENERATIONS);
+    assert_eq!(counted, [("old", 1), ("kept", 2), ("new", 1)]);
 }
 
 /// The file is what TypeScript's exposition is tested with, so both sides hold to one shape.
@@ -169,18 +155,15 @@ fn a_worker_remembers_the_last_generations_only() {
 fn a_report_is_written_as_typescript_reads_it() {
     let names = Names::default();
     let mut metrics = Metrics::new(3);
-    metrics.adopt(7, Arc::new(names.ids(["edge", "in\"ner"], ["all"], ["app"])));
-    let record = Record { generation: 7, listener: 0, route: 0, cluster: 0, status: 200, ..Record::default() };
+    let ids = names.ids(["edge", "in\"ner"], ["all"], ["app"]);
+    let record = Record { listener: 0, route: 0, cluster: 0, status: 200, ..Record::default() };
     for total_us in [400, 700, 700, 30_000, u32::MAX] {
-        metrics.observe(&Record { total_us, request_bytes: 10, response_bytes: 1024, ..record });
+        metrics.observe(&Record { total_us, request_bytes: 10, response_bytes: 1024, ..record }, &ids);
     }
-    metrics.observe(&Record {
-        status: 503,
-        flag: Flag::UpstreamConnectionFailure,
-        total_us: 900,
-        response_bytes: 91,
-        ..record
-    });
+    metrics.observe(
+        &Record { status: 503, flag: Flag::UpstreamConnectionFailure, total_us: 900, response_bytes: 91, ..record },
+        &ids,
+    );
     let not_found = Record {
         status: 404,
         flag: Flag::NoRouteFound,
@@ -190,8 +173,8 @@ fn a_report_is_written_as_typescript_reads_it() {
         cluster: NONE,
         ..record
     };
-    metrics.observe(&not_found);
-    metrics.observe(&Record { status: 400, flag: Flag::DownstreamProtocolError, ..not_found });
+    metrics.observe(&not_found, &ids);
+    metrics.observe(&Record { status: 400, flag: Flag::DownstreamProtocolError, ..not_found }, &ids);
     metrics.add(Counter::DownstreamConnections, 3);
     metrics.add(Counter::DownstreamConnectionsActive, 2);
     let report = serde_json::to_value(collect(&[metrics.shared()]).report(&names)).unwrap();

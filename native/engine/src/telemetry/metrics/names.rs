@@ -1,7 +1,8 @@
 //! Names that outlive a snapshot: a record carries indexes of its generation, a series must mean the same for ever.
 //!
-//! Flow: when a snapshot is built, [`Names::ids`] gives each of its names a number that is never given again → each
-//! worker adopts the [`Ids`] with the generation → observing a record is three look-ups. Names are the process's.
+//! Flow: when a snapshot is built, [`Names::ids`] gives each of its names a number that is never given again →
+//! the snapshot carries the [`Ids`] → observing a record takes those of the snapshot that its exchange held. Names are
+//! the process's.
 
 use crate::record::NONE;
 use parking_lot::Mutex;
