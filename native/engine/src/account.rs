@@ -47,7 +47,7 @@ impl Account {
             start_unix_us: weft_rt::unix_micros().saturating_sub(head_us.into()),
             head_us,
             generation: view.generation.number,
-            listener: view.listener().id,
+            listener: view.index(),
             downstream: Address::from(downstream.socket),
             ..Record::default()
         };
@@ -90,13 +90,13 @@ impl Account {
 
     /// A route was chosen.
     pub fn routed(&mut self, route: &GenerationRoute) {
-        self.record.route = route.id;
+        self.record.route = route.index;
     }
 
     /// An endpoint was picked.
     pub fn attempt(&mut self, cluster: &GenerationCluster, index: u16, endpoint: &Arc<Endpoint>) {
         self.leave_endpoint();
-        self.record.cluster = cluster.id;
+        self.record.cluster = cluster.index;
         self.record.endpoint = index;
         self.record.upstream = Address::from(endpoint.socket);
         self.record.attempts = self.record.attempts.saturating_add(1);
@@ -183,7 +183,7 @@ impl Account {
             },
         };
         let mut record = self.record;
-        self.worker.write_record(&mut record, &texts);
+        self.worker.write_record(&mut record, &texts, &self.view.generation);
         self.log(&record, &texts, head);
         self.closed = true;
     }
@@ -195,8 +195,8 @@ impl Account {
         let response_headers: SmallVec<[Option<&[u8]>; 4]> =
             self.response_headers.iter().map(|value| value.as_deref()).collect();
         let generation = &self.view.generation;
-        let route = generation.routes.iter().find(|route| route.id == record.route).map_or("", |route| &route.name);
-        let cluster = generation.clusters.iter().find(|known| known.id == record.cluster).map_or("", |known| &known.name);
+        let route = generation.routes.get(usize::from(record.route)).map_or("", |route| &route.name);
+        let cluster = generation.clusters.get(usize::from(record.cluster)).map_or("", |cluster| &cluster.name);
         let entry = Entry {
             record,
             texts,
@@ -241,7 +241,7 @@ impl Drop for Account {
         if !self.closed && std::thread::panicking() {
             self.worker.count(Counter::Panics, 1);
             self.record.cause = Kind::Internal.number();
-            self.worker.write_record(&mut self.record, &Texts::default());
+            self.worker.write_record(&mut self.record, &Texts::default(), &self.view.generation);
         }
     }
 }

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use crate::listener::bind;
 use crate::record::{Ring, RingOptions};
 use crate::snapshot::{Books, Generation, GenerationListener, Records, Rejection, compile};
-use crate::telemetry::metrics::{self, Counter, Metrics, Totals, WorkerMetrics};
+use crate::telemetry::metrics::{self, Counter, Metrics, Report, WorkerMetrics};
 
 /// One proxy of the process.
 pub struct Proxy {
@@ -125,7 +125,8 @@ impl Slot {
         }
     }
 
-    fn gauge(&self, gauge: Counter) -> u64 {
+    /// A counter or gauge of all workers that had the slot.
+    pub fn sum(&self, gauge: Counter) -> u64 {
         self.metrics.lock().iter().map(|metrics| metrics.read(gauge)).sum()
     }
 }
@@ -250,7 +251,7 @@ impl Proxy {
 
     /// Exchanges and tunnels under way.
     pub fn active(&self) -> u64 {
-        self.slots.iter().map(|slot| slot.gauge(Counter::RequestsActive)).sum()
+        self.slots.iter().map(|slot| slot.sum(Counter::RequestsActive)).sum()
     }
 
     /// A worker's thread has ended: its gauges are no longer true. Call after the end of the thread.
@@ -277,18 +278,13 @@ impl Proxy {
         state.books.endpoints.forget_unused();
     }
 
-    /// Sums over all workers.
-    pub fn totals(&self) -> Totals {
+    /// Sums over all workers, with their names.
+    pub fn report(&self) -> Report {
         if self.releasable.swap(false, Ordering::Relaxed) {
             self.release();
         }
         let workers: Vec<Arc<WorkerMetrics>> = self.slots.iter().flat_map(|slot| slot.metrics.lock().clone()).collect();
-        metrics::collect(&workers)
-    }
-
-    /// Runs with the numbers' names.
-    pub fn with_books<T>(&self, read: impl FnOnce(&Books) -> T) -> T {
-        read(&self.state.lock().books)
+        metrics::collect(&workers).report(&self.state.lock().books.names)
     }
 
     /// The workers' slots.

@@ -162,9 +162,9 @@ impl Worker {
     }
 
     /// Writes a finished exchange to ring and metrics.
-    pub fn write_record(&self, record: &mut Record, texts: &Texts<'_>) {
+    pub fn write_record(&self, record: &mut Record, texts: &Texts<'_>, generation: &Generation) {
         self.slot.ring.lock().push(record, texts);
-        self.metrics.borrow_mut().observe(record);
+        self.metrics.borrow_mut().observe(record, &generation.ids);
     }
 
     /// Now, as the `date` header has it (RFC 9110 section 5.6.7).

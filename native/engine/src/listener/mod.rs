@@ -47,6 +47,11 @@ impl View {
         Some(Self { generation: Rc::clone(generation), log, index })
     }
 
+    /// Place of the listener in its generation.
+    pub fn index(&self) -> u16 {
+        u16::try_from(self.index).unwrap_or(u16::MAX)
+    }
+
     /// The listener.
     #[expect(clippy::indexing_slicing, reason = "the index was checked against this very generation by `new`")]
     pub fn listener(&self) -> &GenerationListener {

@@ -68,7 +68,12 @@ pub(crate) fn compile(
         return Err(compiler.rejected);
     }
     let drain_deadline = Duration::from_millis(snapshot.drain_deadline_ms.into());
-    Ok(Generation { number, listeners, routes, clusters, records: snapshot.records.clone(), drain_deadline })
+    let ids = books.names.ids(
+        listeners.iter().map(|listener| listener.name.as_str()),
+        routes.iter().map(|route| route.name.as_str()),
+        clusters.iter().map(|cluster| cluster.name.as_str()),
+    );
+    Ok(Generation { number, listeners, routes, clusters, ids, records: snapshot.records.clone(), drain_deadline })
 }
 
 struct Compiler<'a> {
@@ -99,7 +104,6 @@ impl Compiler<'_> {
         let access_log = dto.access_log.as_ref().and_then(|log| self.access_log(index, log));
         Some(GenerationListener {
             name: dto.name.clone(),
-            id: self.books.listeners.id(&dto.name),
             address,
             limits: dto.limits,
             head_limits: HeadLimits {
@@ -132,8 +136,8 @@ impl Compiler<'_> {
         }
         let turn = self.turn_of(&dto.name);
         Some(GenerationCluster {
+            index: u16::try_from(index).unwrap_or(u16::MAX),
             name: dto.name.clone(),
-            id: self.books.clusters.id(&dto.name),
             endpoints,
             connect_timeout: Duration::from_millis(dto.connect_timeout_ms.into()),
             keep_alive_idle: Duration::from_millis(dto.keep_alive_idle_ms.into()),
@@ -169,8 +173,8 @@ impl Compiler<'_> {
             }
         }
         GenerationRoute {
+            index: u16::try_from(index).unwrap_or(u16::MAX),
             name: dto.name.clone(),
-            id: self.books.routes.id(&dto.name),
             cluster: u16::try_from(dto.cluster).unwrap_or(u16::MAX),
             timeout: bound(dto.timeout_ms),
             first_byte_timeout: bound(dto.first_byte_timeout_ms),

@@ -15,6 +15,7 @@ use weft_rt::Addr;
 use super::{ListenerLimits, Records};
 use crate::http::parse::HeadLimits;
 use crate::telemetry::access_log::{Format, LogWriter, Sink};
+use crate::telemetry::metrics::{Ids, Names};
 
 
 /// What the engine serves from.
@@ -27,6 +28,8 @@ pub struct Generation {
     pub routes: Vec<GenerationRoute>,
     /// By snapshot index.
     pub clusters: Vec<GenerationCluster>,
+    /// Numbers of its names, for metrics.
+    pub ids: Ids,
     /// What exchanges record.
     pub records: Records,
     /// Longest drain.
@@ -37,8 +40,6 @@ pub struct Generation {
 pub struct GenerationListener {
     /// Its name.
     pub name: String,
-    /// Number that stands for the name in records and metrics as long as the process lives.
-    pub id: u16,
     /// Address as configured: with the name, the key of its socket.
     pub address: SocketAddr,
     /// As configured.
@@ -63,10 +64,10 @@ pub struct GenerationLog {
 
 /// A route, compiled. A duration is `None` where there is no bound.
 pub struct GenerationRoute {
+    /// Its place in the generation.
+    pub index: u16,
     /// Its name.
     pub name: String,
-    /// Number that stands for the name in records and metrics as long as the process lives.
-    pub id: u16,
     /// Index of its cluster.
     pub cluster: u16,
     /// Until the answer's head.
@@ -79,10 +80,10 @@ pub struct GenerationRoute {
 
 /// A cluster, compiled.
 pub struct GenerationCluster {
+    /// Its place in the generation.
+    pub index: u16,
     /// Its name.
     pub name: String,
-    /// Number that stands for the name in records and metrics as long as the process lives.
-    pub id: u16,
     /// Where its requests go.
     pub endpoints: Vec<Arc<Endpoint>>,
     /// To establish a connection.
@@ -109,33 +110,6 @@ pub struct Endpoint {
     pub failures: AtomicU64,
     /// Connections open to it.
     pub connections: AtomicU32,
-}
-
-/// Numbers for names: a name keeps its number in all generations.
-#[derive(Default)]
-pub struct NameBook {
-    names: Vec<String>,
-    ids: HashMap<String, u16>,
-}
-
-impl NameBook {
-    /// The number of a name; `u16::MAX` ("none") once 65,535 names were seen.
-    pub fn id(&mut self, name: &str) -> u16 {
-        if let Some(id) = self.ids.get(name) {
-            return *id;
-        }
-        let id = u16::try_from(self.names.len()).unwrap_or(u16::MAX);
-        if id < u16::MAX {
-            self.names.push(name.to_owned());
-            self.ids.insert(name.to_owned(), id);
-        }
-        id
-    }
-
-    /// The name of a number.
-    pub fn name(&self, id: u16) -> Option<&str> {
-        self.names.get(usize::from(id)).map(String::as_str)
-    }
 }
 
 /// The thread that writes logs, started with the first log.
@@ -165,12 +139,8 @@ impl LogBook {
 pub struct Books {
     /// Endpoints with their statistics.
     pub endpoints: EndpointBook,
-    /// Numbers of listener names.
-    pub listeners: NameBook,
-    /// Numbers of route names.
-    pub routes: NameBook,
-    /// Numbers of cluster names.
-    pub clusters: NameBook,
+    /// Numbers of the names that series are about.
+    pub names: Names,
     /// Open logs.
     pub logs: LogBook,
 }
