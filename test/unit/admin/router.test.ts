@@ -28,7 +28,10 @@ const stats: Stats = {
 
 function context(state: 'ready' | 'draining' = 'ready') {
   const status: AdminContext['proxy']['status'] = () => ({ state, generation: 3, workers: 1, replaced: 0 })
-  return { proxy: { plan: () => ({ dump: '{"workers":1}' }), stats: () => stats, status }, drain: vi.fn<() => void>() } satisfies AdminContext
+  return {
+    proxy: { plan: () => ({ dump: '{"workers":1}' }), stats: () => stats, status },
+    drain: vi.fn<() => void>(),
+  } satisfies AdminContext
 }
 
 function ask(path: string, { method = 'GET', query = '', in: where = context() } = {}) {
