@@ -15,6 +15,8 @@ import { openRig, type Rig } from './rig.js'
 import { scenarios } from './scenarios/index.js'
 import type { Scenario } from './scenarios/scenario.js'
 
+// Debian keeps nginx and haproxy where only root looks.
+process.env.PATH += ':/usr/sbin'
 process.on('exit', killEverything)
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 process.exitCode = await main(process.argv.slice(2))
