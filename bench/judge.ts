@@ -20,9 +20,9 @@ export interface Verdict {
   readonly scenario: string
   readonly proxy: string
   readonly budget: Budget
-  /** The ratio or the figure itself; NaN when there was nothing to judge by. */
+  /** The ratio or the figure itself; NaN when noise left nothing to judge by. */
   readonly value: number
-  readonly outcome: 'aim met' | 'met' | 'missed'
+  readonly outcome: 'aim met' | 'met' | 'missed' | 'unclear'
 }
 
 export function readBudgets(): Budgets {
@@ -34,7 +34,7 @@ export function isOurs(proxy: string): boolean {
   return proxy.startsWith('weft')
 }
 
-/** A budget whose peer was not measured is not judged; one whose own figure is missing is missed. */
+/** A budget whose peer was not measured is not judged; all budgets of a proxy of ours that failed are missed. */
 export function judge(result: ScenarioResult, budgets: Budgets): Verdict[] {
   const { scenario, samples, failures } = result
   const ours = [...samples.keys(), ...failures.keys()].filter(isOurs)
@@ -43,10 +43,16 @@ export function judge(result: ScenarioResult, budgets: Budgets): Verdict[] {
       .filter(({ against }) => against === undefined || samples.has(against))
       .map((budget) => {
         const value = figure(result, proxy, budget)
-        const outcome = value <= budget.aim ? 'aim met' : value <= budget.must ? 'met' : 'missed'
+        const outcome = failures.has(proxy) ? 'missed' : outcomeOf(value, budget)
         return { scenario: scenario.name, proxy, budget, value, outcome }
       }),
   )
+}
+
+function outcomeOf(value: number, { must, aim }: Budget): Verdict['outcome'] {
+  if (Number.isNaN(value)) return 'unclear'
+  if (value > must) return 'missed'
+  return value > aim ? 'met' : 'aim met'
 }
 
 function figure(result: ScenarioResult, proxy: string, { metric, against }: Budget): number {

@@ -16,7 +16,7 @@ export interface MeasuredProxy {
   readonly missing: () => string | null
 }
 
-export const DEFAULT_WEFT = 'node dist/cli/main.js run -c CONFIG'
+export const DEFAULT_WEFT = 'node dist/weft.js run -c CONFIG'
 
 /** The rivals. Weft itself is added by its command, because there is more than one way to start it. */
 const PEERS: readonly MeasuredProxy[] = [

@@ -52,6 +52,7 @@ function budgetCell(verdicts: readonly Verdict[], result: ScenarioResult, metric
 
 /** Such as `weft 0.93× nginx (≤ 1.2): met`. */
 export function describeVerdict({ proxy, budget, value, outcome }: Verdict): string {
+  if (Number.isNaN(value)) return `${proxy} against ${budget.must}: ${outcome}`
   const figure = budget.against === undefined ? value.toFixed(1) : `${value.toFixed(2)}× ${budget.against}`
   return `${proxy} ${figure} (≤ ${budget.must}): ${outcome}`
 }
