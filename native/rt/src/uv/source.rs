@@ -382,3 +382,18 @@ unsafe extern "C" fn on_closed(raw: Raw) {
         handle_closed(local);
     });
 }
+
+#[cfg(all(test, feature = "link-uv"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_takes_at_most_304_bytes_with_its_poll_handle() {
+        let own = crate::uv::OwnLoop::new();
+        // SAFETY: a pure function.
+        let handle = unsafe { ffi::uv_handle_size(Kind::Poll as c_int) };
+        let bytes = (HEADER, handle, size_of::<Source>());
+        assert!(HEADER + handle + size_of::<Source>() <= 304, "{bytes:?}");
+        own.finish();
+    }
+}
