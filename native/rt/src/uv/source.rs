@@ -299,12 +299,16 @@ impl State {
             return;
         }
         let mut keep = self.armed.get();
+        // SAFETY: its Local counts this handle as open, so it is alive.
+        let behind = unsafe { &*self.local }.executor().is_behind();
         for side in [Side::Read, Side::Write] {
             if events & interest(side) == 0 {
                 continue;
             }
             let expected = self.waiter(side).is_waiting() || (side == Side::Read && self.reader_gave_way.get());
-            if self.flag(side).replace(true) && !expected {
+            // Under load the task that the first event woke may not have had its turn: that is no backpressure, and
+            // three changes of interest per request would be what overload needs least.
+            if self.flag(side).replace(true) && !expected && !behind {
                 keep &= !interest(side);
             }
             self.waiter(side).wake();
