@@ -28,6 +28,8 @@ export interface Addon {
   heartbeats(proxy: number): number[]
   /** Called in the main thread after a worker thread died and before its replacement attaches. */
   detach(proxy: number, worker: number): void
+  /** Waits until what was logged is written, at most so long; false when some of it could not be. */
+  flushLogs(proxy: number, timeoutMs: number): boolean
   closeProxy(proxy: number): void
   version(): string
   /** Collects one ended child process that nobody else waits for (only called when Weft is process 1). */
@@ -45,6 +47,10 @@ export interface Verdict {
 export interface Stats {
   generation: number
   counters: Record<string, number>
+  /** The engine's own list of its counters: name, kind and help text. */
+  descriptions: { name: string; kind: 'counter' | 'gauge'; help: string }[]
+  /** Upper bounds of the duration buckets; the last bucket has none. */
+  durationBoundsMs: number[]
   series: Series[]
   workers: { heartbeat: number; panics: number; connections: number }[]
   clusters: { name: string; endpoints: EndpointStats[] }[]

@@ -15,6 +15,9 @@ import { prepareApart } from './prepare-apart.js'
 import { type StartThread, startThread } from './traffic-thread.js'
 import { startWorkers, type Workers } from './workers.js'
 
+/** A log that cannot be written by then, on a full disk for example, must not keep the process. */
+const logFlushMs = 1_000
+
 /** A configuration as a value, or the file that holds it. */
 export type ConfigSource = ProxyConfig | { file: string }
 
@@ -148,6 +151,8 @@ class Orchestrator implements WeftProxy {
     await this.lastChange
     if (this.workers === null) this.addon.detach(this.id, 0)
     await this.workers?.close()
+    if (!this.addon.flushLogs(this.id, logFlushMs))
+      this.logger.warn('some lines of the access log could not be written')
     this.addon.closeProxy(this.id)
   }
 

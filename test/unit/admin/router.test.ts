@@ -6,6 +6,8 @@ import type { Stats } from '../../../src/native/index.js'
 const stats: Stats = {
   generation: 3,
   counters: { downstream_connections_total: 12 },
+  descriptions: [],
+  durationBoundsMs: [],
   series: [
     {
       listener: 'edge',

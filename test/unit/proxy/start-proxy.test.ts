@@ -111,4 +111,12 @@ describe('a proxy', () => {
     expect(logger.lines.map(({ message }) => message)).toEqual(['too few descriptors'])
     await proxy.close()
   })
+
+  it('writes the logs out before it is gone, and says when it cannot', async () => {
+    const { proxy, addon, logger } = await start()
+    addon.logsWritten = false
+    await proxy.close()
+    expect(addon.calls.slice(-3)).toEqual(['detach 0', 'flushLogs', 'closeProxy'])
+    expect(logger.lines.at(-1)?.message).toBe('some lines of the access log could not be written')
+  })
 })
