@@ -172,10 +172,15 @@ class Orchestrator implements WeftProxy {
 }
 
 function rejection({ rejected }: Verdict): WeftError {
-  const issues = rejected.map(({ path, code, message }) => ({ path, code, message, hint: null, line: null }))
+  const issues = rejected.map(({ path, ...rest }) => ({ ...rest, path: bracketed(path), hint: null, line: null }))
   const [first] = issues
   const message = first === undefined ? 'the engine refused the configuration' : first.message
   return new WeftError('WEFT_SNAPSHOT_REJECTED', message, { issues })
+}
+
+/** The engine writes `listeners.0.address` where people read `listeners[0].address`. */
+function bracketed(path: string): string {
+  return path.replace(/\.(\d+)/g, '[$1]')
 }
 
 function standardLogger(): Logger {

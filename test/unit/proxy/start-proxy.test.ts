@@ -43,7 +43,7 @@ describe('a proxy', () => {
   it('leaves nothing behind when the engine refuses the first configuration', async () => {
     const addon = new FakeEngine()
     const threads = new FakeThreads()
-    addon.rejected = [{ path: 'listeners[0].address', code: 'WEFT_LISTENER_IN_USE', message: 'port taken' }]
+    addon.rejected = [{ path: 'listeners.0.address', code: 'WEFT_LISTENER_IN_USE', message: 'port taken' }]
     const prepare = async () => preparedAs('one')
     const starting = startProxy(file, { addon, startThread: threads.start, logger: new MemoryLogger(), prepare })
     await expect(starting).rejects.toMatchObject({
