@@ -230,7 +230,12 @@ impl Waiting {
     }
 
     /// Bytes came: tries to make a head of them, together with those that came before.
-    fn arrived(&mut self, buffer: Buffer, downstream: &mut Downstream, worker: &Worker) -> Result<Option<Request>, Error> {
+    fn arrived(
+        &mut self,
+        buffer: Buffer,
+        downstream: &mut Downstream,
+        worker: &Worker,
+    ) -> Result<Option<Request>, Error> {
         if self.began.is_none() {
             self.began = Some(weft_rt::now());
             let parsed = self.parse(buffer, downstream, worker)?;
@@ -249,7 +254,12 @@ impl Waiting {
         self.parse(Buffer::from_vec(std::mem::take(&mut downstream.inbox)), downstream, worker)
     }
 
-    fn parse(&self, mut buffer: Buffer, downstream: &mut Downstream, worker: &Worker) -> Result<Option<Request>, Error> {
+    fn parse(
+        &self,
+        mut buffer: Buffer,
+        downstream: &mut Downstream,
+        worker: &Worker,
+    ) -> Result<Option<Request>, Error> {
         let mut head = worker.heads.take_request();
         match parse_request(buffer.unread(), self.head_limits, &mut head)? {
             Parsed::Complete(bytes) => {

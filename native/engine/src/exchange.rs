@@ -73,7 +73,8 @@ pub async fn refuse(downstream: &mut Downstream, worker: &Rc<Worker>, error: Err
     let verdict = respond::verdict(&error);
     account.failed(&error, &verdict);
     if error.kind != Kind::DownstreamGone {
-        let reply = Reply { date: &worker.date(), request_id: b"", close: true, announce_keep_alive: false, head_only: false };
+        let reply =
+            Reply { date: &worker.date(), request_id: b"", close: true, announce_keep_alive: false, head_only: false };
         let mut out = worker.buffers.take_output();
         let length = respond::local_reply(&error, &verdict, &reply, &mut out);
         account.replied(verdict.status, length);
@@ -86,7 +87,9 @@ pub async fn refuse(downstream: &mut Downstream, worker: &Rc<Worker>, error: Err
 async fn drive(exchange: &mut Exchange<'_>, mut rest: Option<Buffer>) -> Result<Next, Error> {
     let body = request_framing(exchange.head)?;
     exchange.unread = !matches!(body, Framing::None | Framing::Length(0));
-    if !exchange.unread && let Some(rest) = rest.take_if(|_| !wants_upgrade(exchange.head)) {
+    if !exchange.unread
+        && let Some(rest) = rest.take_if(|_| !wants_upgrade(exchange.head))
+    {
         exchange.downstream.keep(rest);
     }
     let view = exchange.view;

@@ -191,7 +191,9 @@ impl Proxy {
         let generation = compile::compile(&snapshot, number, &mut state.books, before.as_deref())?;
         let opened = self.open_sockets(&generation, &state.sockets)?;
         state.sockets.extend(opened);
-        state.sockets.retain(|socket| generation.listeners.iter().any(|listener| SocketKey::of(listener) == socket.key));
+        state
+            .sockets
+            .retain(|socket| generation.listeners.iter().any(|listener| SocketKey::of(listener) == socket.key));
         self.current.store(Some(Arc::new(generation)));
         self.number.store(number, Ordering::Release);
         state.retired.extend(before);

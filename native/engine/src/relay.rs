@@ -53,7 +53,8 @@ pub async fn run(
     answering.fill_with(answer.rest);
     exchange.worker.heads.give_response(answer.head);
 
-    let relayed = Relaying { exchange, upstream: &mut upstream, sending: &mut sending, answering: &mut answering, broken: false };
+    let relayed =
+        Relaying { exchange, upstream: &mut upstream, sending: &mut sending, answering: &mut answering, broken: false };
     let relayed = relayed.run(&mut deadlines).await;
 
     exchange.unread = !sending.is_decoded();
@@ -136,7 +137,9 @@ impl Relaying<'_, '_> {
 
 fn answer_error(broken: &Broken) -> Error {
     match broken {
-        Broken::Source(error) => Error::io(Kind::UpstreamTruncated, "the endpoint's connection failed amid its answer", error),
+        Broken::Source(error) => {
+            Error::io(Kind::UpstreamTruncated, "the endpoint's connection failed amid its answer", error)
+        }
         Broken::Truncated => Error::new(Kind::UpstreamTruncated, "the endpoint closed amid its answer"),
         Broken::Malformed(reason) => Error::new(Kind::UpstreamMalformed, reason),
         Broken::Sink(error) => gone(error),

@@ -81,7 +81,9 @@ pub fn listeners(proxy: &Proxy) -> Vec<ListenerStats> {
     let Some(generation) = proxy.generation() else { return Vec::new() };
     let bound = |name: &str, configured| proxy.address(name).unwrap_or(configured).to_string();
     let listeners = generation.listeners.iter();
-    listeners.map(|known| ListenerStats { name: known.name.clone(), address: bound(&known.name, known.address) }).collect()
+    listeners
+        .map(|known| ListenerStats { name: known.name.clone(), address: bound(&known.name, known.address) })
+        .collect()
 }
 
 fn worker(slot: &Slot) -> WorkerStats {

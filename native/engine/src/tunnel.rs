@@ -65,7 +65,12 @@ struct Tunnel {
 }
 
 impl Tunnel {
-    fn poll(&mut self, cx: &mut Context<'_>, exchange: &mut Exchange<'_>, upstream: &mut Upstream) -> Poll<Result<(), Error>> {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        exchange: &mut Exchange<'_>,
+        upstream: &mut Upstream,
+    ) -> Poll<Result<(), Error>> {
         let buffers = &exchange.worker.buffers;
         let (client, endpoint) = (&mut exchange.downstream.stream, &mut upstream.stream);
         if !self.up_ended

@@ -120,9 +120,9 @@ impl Worker {
                 served.push(kept);
             } else if let Some((socket, connections)) = self.proxy.socket(&key, index) {
                 let serving = Rc::new(Serving::new(view, connections));
-                let accepting = weft_rt::Listener::from_fd(socket).ok().map(|socket| {
-                    weft_rt::spawn(listener::accept(socket, Rc::clone(&serving), Rc::clone(self)))
-                });
+                let accepting = weft_rt::Listener::from_fd(socket)
+                    .ok()
+                    .map(|socket| weft_rt::spawn(listener::accept(socket, Rc::clone(&serving), Rc::clone(self))));
                 served.push(Served { key, serving, accepting });
             }
         }

@@ -14,12 +14,12 @@ use weft_rt::Addr;
 use crate::connection::{self, Downstream};
 use crate::error::{Error, Kind};
 use crate::http::parse::HeadLimits;
+use crate::relay;
 use crate::respond::{self, Reply};
 use crate::snapshot::{Generation, GenerationListener, ListenerLimits};
 use crate::telemetry::access_log::{DEFAULT_QUEUE_BYTES, LogQueue};
 use crate::telemetry::metrics::Counter;
 use crate::worker::Worker;
-use crate::relay;
 
 /// A listener as one worker serves it; it outlives generations, and its connections outlive its removal.
 pub struct Serving {

@@ -108,7 +108,9 @@ impl Attempt<'_> {
 pub fn request_error(broken: &Broken) -> Error {
     match broken {
         Broken::Malformed(reason) => Error::new(Kind::Refused(400), reason),
-        Broken::Source(error) | Broken::Sink(error) => Error::io(Kind::DownstreamGone, "the client's connection failed", error),
+        Broken::Source(error) | Broken::Sink(error) => {
+            Error::io(Kind::DownstreamGone, "the client's connection failed", error)
+        }
         Broken::Truncated => Error::new(Kind::DownstreamGone, "the client closed amid its request"),
     }
 }
@@ -128,7 +130,12 @@ struct Incoming {
 }
 
 impl Incoming {
-    fn poll(&mut self, cx: &mut Context<'_>, attempt: &mut Attempt<'_>, worker: &Worker) -> Poll<Result<Answer, Error>> {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        attempt: &mut Attempt<'_>,
+        worker: &Worker,
+    ) -> Poll<Result<Answer, Error>> {
         loop {
             ready!(attempt.downstream.poll_ahead(cx))?;
             let mut buffer = worker.buffers.take();
@@ -156,10 +163,16 @@ impl Incoming {
     }
 
     /// Takes heads from the buffer until the final one. `None`: more bytes are needed.
-    fn parse(&mut self, mut buffer: Buffer, attempt: &mut Attempt<'_>, worker: &Worker) -> Result<Option<Answer>, Error> {
+    fn parse(
+        &mut self,
+        mut buffer: Buffer,
+        attempt: &mut Attempt<'_>,
+        worker: &Worker,
+    ) -> Result<Option<Answer>, Error> {
         let mut head = worker.heads.take_response();
         while !buffer.is_empty() {
-            let parsed = parse_response(buffer.unread(), ANSWER_LIMITS, &mut head).map_err(|refusal| malformed(refusal.reason))?;
+            let parsed = parse_response(buffer.unread(), ANSWER_LIMITS, &mut head)
+                .map_err(|refusal| malformed(refusal.reason))?;
             let Parsed::Complete(bytes) = parsed else { break };
             buffer.consume(bytes);
             self.answered = true;
@@ -189,7 +202,9 @@ impl Incoming {
 
     fn ended(&self, error: Option<&io::Error>) -> Error {
         match error {
-            _ if !self.partial.is_empty() => Error::new(Kind::UpstreamMalformed, "the endpoint ended amid its answer's head"),
+            _ if !self.partial.is_empty() => {
+                Error::new(Kind::UpstreamMalformed, "the endpoint ended amid its answer's head")
+            }
             Some(error) => lost(error),
             None if self.answered => Error::new(Kind::UpstreamMalformed, "the endpoint sent no final answer"),
             None => Error::new(Kind::UpstreamClosed, "the endpoint closed the connection without an answer"),
@@ -209,6 +224,7 @@ pub fn is_replayable(error: &Error, method: Method, reused: bool, body: Framing)
 
 /// Whether sending the request twice is the same as sending it once (RFC 9110 section 9.2.2) and nothing of it is used up.
 pub fn may_repeat(method: Method, body: Framing) -> bool {
-    let idempotent = matches!(method, Method::Get | Method::Head | Method::Options | Method::Put | Method::Delete | Method::Trace);
+    let idempotent =
+        matches!(method, Method::Get | Method::Head | Method::Options | Method::Put | Method::Delete | Method::Trace);
     idempotent && matches!(body, Framing::None)
 }
