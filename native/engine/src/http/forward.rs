@@ -57,13 +57,13 @@ pub fn encode_request(head: &RequestHead, fwd: &ForwardRequest<'_>, out: &mut Ve
 
     // A Host that says what the authority says stays where it stands; else ours comes first (RFC 9110 7.2).
     let authority = head.text(head.authority);
-    let keep_host = section.get(Known::Host).is_some_and(|value| value == authority);
+    let mut keep_host = section.get(Known::Host).is_some_and(|value| value == authority);
     if !keep_host {
         put(out, &[b"host: ", authority, b"\r\n"]);
     }
     let nominated = Nominated::by(section);
     copy_lines(section, out, |field| match field.known {
-        Known::Host => keep_host,
+        Known::Host => std::mem::replace(&mut keep_host, false),
         Known::XRequestId => fwd.request_id.is_none(),
         Known::XForwardedFor | Known::XForwardedProto | Known::Expect => false,
         known => !hop_by_hop(known) && known != Known::Via && !nominated.names(field),
@@ -203,7 +203,7 @@ fn put_request_framing(framing: Framing, head: &RequestHead, out: &mut Vec<u8>) 
     match framing {
         Framing::Length(length) => put_length(length, out),
         Framing::Chunked => put(out, &[b"transfer-encoding: chunked\r\n"]),
-        // RFC 9110 8.6: methods that usually carry content say so when they carry none.
+        // A body that was announced and is gone (a filter took it) is announced as empty (RFC 9110 8.6).
         Framing::None if head.get(Known::ContentLength).is_some() => put_length(0, out),
         // A request cannot end with its connection.
         Framing::None | Framing::UntilClose => {}
@@ -256,7 +256,7 @@ fn put_list<'a>(out: &mut Vec<u8>, name: &[u8], values: &mut dyn Iterator<Item =
     if separator == b": " { out.truncate(start) } else { put(out, &[b"\r\n"]) }
 }
 
-/// Whether the client takes trailers: `trailers` in TE without a zero weight.
+/// Whether the client takes trailers. Other transfer codings that it may take are between it and us.
 fn accepts_trailers(section: Section<'_>) -> bool {
     section.lists(Known::Te, b"trailers")
 }
@@ -351,6 +351,23 @@ mod tests {
         encode_request(&head, &PLAIN, &mut out);
         let out = String::from_utf8(out).unwrap();
         assert!(out.starts_with("GET /b?q HTTP/1.1\r\nhost: c:1\r\nAccept: b\r\nX-Env: prod\r\nx-forwarded"), "{out}");
+    }
+
+    #[test]
+    fn a_host_that_a_filter_added_does_not_make_two() {
+        let mut head = request("GET / HTTP/1.1\r\nHost: a\r\n");
+        head.append(b"Host", b"b");
+        head.append(b"Content-Length", b"5");
+        head.append(b"Transfer-Encoding", b"chunked");
+        let mut out = Vec::new();
+        encode_request(&head, &PLAIN, &mut out);
+        let out = String::from_utf8(out).unwrap().to_lowercase();
+        assert_eq!(out.matches("host:").count(), 1, "{out}");
+        assert!(!out.contains("transfer-encoding") && !out.contains("content-length: 5"), "{out}");
+        head.remove(b"HOST");
+        let mut out = Vec::new();
+        encode_request(&head, &PLAIN, &mut out);
+        assert!(out.starts_with(b"GET / HTTP/1.1\r\nhost: a\r\n"));
     }
 
     fn answered(lines: &str, framing: Framing, connection: Connection, client_version: Version) -> String {
