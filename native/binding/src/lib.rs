@@ -1,1 +1,13 @@
-//! The addon.
+//! The addon: the engine on Node's loop. The only crate that knows Node.
+//!
+//! The process has one registry of proxies; threads refer to them by number, because the addon's statics are shared by
+//! all of the process's environments.
+
+#![deny(unsafe_op_in_unsafe_fn)]
+
+mod environment;
+mod error;
+pub mod proxy;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

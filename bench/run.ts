@@ -1,0 +1,102 @@
+/**
+ * The benchmark: parse → choose proxies and scenarios → measure in rounds → judge, once more where a budget was missed
+ * → report.
+ *
+ * Exit code 0: every budget met; 1: one was missed twice in a row; 2: nothing could be measured.
+ */
+import { mkdirSync } from 'node:fs'
+import { type Options, parseOptions, USAGE } from './arguments.js'
+import { type Budgets, isOurs, judge, readBudgets, type Verdict } from './judge.js'
+import { measureScenario, type ScenarioResult } from './measure.js'
+import { killEverything, setSessionPriority } from './processes.js'
+import { listProxies, type MeasuredProxy } from './proxies.js'
+import { circumstances, describeVerdict, type Report, table, writeJson, writeReadmes } from './report.js'
+import { openRig, type Rig } from './rig.js'
+import { scenarios } from './scenarios/index.js'
+import type { Scenario } from './scenarios/scenario.js'
+
+// Debian keeps nginx and haproxy where only root looks.
+process.env.PATH += ':/usr/sbin'
+process.on('exit', killEverything)
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
+process.exitCode = await main(process.argv.slice(2))
+
+async function main(words: string[]): Promise<number> {
+  let options: Options
+  try {
+    options = parseOptions(words)
+  } catch (error) {
+    console.error(`bench: ${error instanceof Error ? error.message : error}\n${USAGE}`)
+    return 2
+  }
+  const proxies = chooseProxies(options)
+  if (proxies === null) return 2
+  const budgets = readBudgets()
+  const chosen = scenarios.filter(({ name }) => options.scenarios?.includes(name) ?? true)
+  const results: ScenarioResult[] = []
+  const verdicts: Verdict[] = []
+  const giveBack = options.priority === null ? null : setSessionPriority(options.priority)
+  const rig = await openRig()
+  try {
+    for (const scenario of chosen) {
+      const judged = await measureAndJudge(scenario, proxies, options, budgets, rig)
+      if (judged === null) continue
+      results.push(judged.result)
+      verdicts.push(...judged.verdicts)
+    }
+  } finally {
+    await rig.close()
+    giveBack?.()
+  }
+  return publish({ date: new Date(), proxies, results, verdicts }, options)
+}
+
+/** Null when a proxy that was asked for by name is unknown or missing, or when none is left. */
+function chooseProxies(options: Options): MeasuredProxy[] | null {
+  const known = listProxies(options.weft, options.weftAgent)
+  const unknown = options.proxies?.find((name) => !known.some((proxy) => proxy.name === name))
+  if (unknown !== undefined) {
+    console.error(`bench: there is no proxy ${unknown}`)
+    return null
+  }
+  const wanted = known.filter(({ name }) => options.proxies?.includes(name) ?? true)
+  const missing = wanted.filter((proxy) => proxy.missing() !== null)
+  for (const proxy of missing) console.error(`bench: ${proxy.name} cannot run: ${proxy.missing()}`)
+  // Without Weft nothing is judged, and a silent pass would be a lie.
+  if (missing.some(({ name }) => isOurs(name) || options.proxies !== null)) return null
+  return wanted.filter((proxy) => proxy.missing() === null)
+}
+
+/** A missed or unclear budget gets one more measurement, whose verdict stands. Null when the scenario has no proxy to measure. */
+async function measureAndJudge(
+  scenario: Scenario,
+  proxies: readonly MeasuredProxy[],
+  options: Options,
+  budgets: Budgets,
+  rig: Rig,
+): Promise<{ result: ScenarioResult; verdicts: Verdict[] } | null> {
+  const usual = options.quick ? scenario.quick : scenario.full
+  const extent = { rounds: options.rounds ?? usual.rounds, seconds: options.seconds ?? usual.seconds }
+  const turns = options.quick && scenario.weftOnlyWhenQuick ? proxies.filter(({ name }) => isOurs(name)) : proxies
+  if (turns.length === 0) return null
+  const measure = async () => {
+    const result = await measureScenario(scenario, turns, extent, rig, console.log)
+    return { result, verdicts: judge(result, budgets) }
+  }
+  const first = await measure()
+  const doubtful = first.verdicts.filter(({ outcome }) => outcome === 'missed' || outcome === 'unclear')
+  if (doubtful.length === 0) return first
+  console.log(`${scenario.name}: ${doubtful.map(describeVerdict).join('; ')}; once more`)
+  return measure()
+}
+
+function publish(report: Report, options: Options): number {
+  const file = options.json ?? `bench/results/${report.date.toISOString().slice(0, 16).replace(':', '-')}.json`
+  if (options.json === null) mkdirSync('bench/results', { recursive: true })
+  writeJson(report, file)
+  console.log(`\n${circumstances(report)}\n\n${table(report)}\n\nsamples: ${file}`)
+  if (options.readme) console.log(`rewritten: ${writeReadmes(report).join(', ') || 'nothing has the markers'}`)
+  const missed = report.verdicts.filter(({ outcome }) => outcome === 'missed')
+  for (const verdict of missed) console.error(`budget missed twice: ${verdict.scenario}: ${describeVerdict(verdict)}`)
+  return missed.length > 0 ? 1 : 0
+}

@@ -1,0 +1,62 @@
+/** CPU per request under a closed loop: the proxy's own cost, whatever the generator is able to offer. */
+import { type ClosedResult, runLoad } from '../load.js'
+import { cpuSeconds } from '../processes.js'
+import type { Extent, Scenario } from './scenario.js'
+
+interface CpuOptions {
+  readonly name: string
+  readonly summary: string
+  readonly connections: number
+  readonly bytes: number
+  readonly full: Extent
+  readonly quick: Extent
+}
+
+function cpuPerRequest({ name, summary, connections, bytes, full, quick }: CpuOptions): Scenario {
+  return {
+    name,
+    summary,
+    metrics: [
+      { name: 'cpuMicros', title: 'CPU µs/request', digits: 1 },
+      { name: 'requestsPerSecond', title: 'requests/s', digits: 0 },
+    ],
+    full,
+    quick,
+    weftOnlyWhenQuick: false,
+    measure: async (rig, proxy, seconds) => {
+      const running = await rig.kept(proxy)
+      const options = { addr: running.address, connections, seconds, path: `/bytes/${bytes}`, bytes }
+      const before = cpuSeconds(running.pid)
+      const result = await runLoad<ClosedResult>(rig.load, 'closed', options)
+      const cpu = cpuSeconds(running.pid) - before
+      return { cpuMicros: (cpu * 1e6) / result.requests, requestsPerSecond: result.rps }
+    },
+  }
+}
+
+export const h1Small = cpuPerRequest({
+  name: 'h1-1k',
+  summary: 'HTTP/1.1 to HTTP/1.1, 1 KiB answers, 64 keep-alive connections',
+  connections: 64,
+  bytes: 1024,
+  full: { rounds: 5, seconds: 8 },
+  quick: { rounds: 3, seconds: 2 },
+})
+
+export const h1SmallFew = cpuPerRequest({
+  name: 'h1-1k-8',
+  summary: 'the same with 8 connections',
+  connections: 8,
+  bytes: 1024,
+  full: { rounds: 5, seconds: 8 },
+  quick: { rounds: 3, seconds: 1.5 },
+})
+
+export const h1Big = cpuPerRequest({
+  name: 'h1-64k',
+  summary: '64 KiB answers, 64 keep-alive connections',
+  connections: 64,
+  bytes: 65536,
+  full: { rounds: 5, seconds: 8 },
+  quick: { rounds: 3, seconds: 2 },
+})

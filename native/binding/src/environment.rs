@@ -1,0 +1,67 @@
+//! One thread's environment: the engine's runtime on its loop, installed at the first attach, ended by a clean-up hook.
+//!
+//! The hook is asynchronous: Node keeps the loop going until the last close callback has removed it.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use napi::{Env, Result, sys};
+
+use crate::error::failed;
+
+thread_local! {
+    static RUNTIME: RefCell<Option<weft_rt::uv::Runtime>> = const { RefCell::new(None) };
+    static LOOP: Cell<*mut c_void> = const { Cell::new(ptr::null_mut()) };
+}
+
+/// Installs this thread's runtime unless it is there.
+pub(crate) fn enter(env: &Env, heartbeat: Arc<AtomicU64>) -> Result<()> {
+    if RUNTIME.with_borrow(Option::is_some) {
+        return Ok(());
+    }
+    let mut uv_loop = ptr::null_mut();
+    // SAFETY: `env` is the environment of the running call, on its own thread.
+    let status = unsafe { sys::napi_get_uv_event_loop(env.raw(), &raw mut uv_loop) };
+    if status != sys::Status::napi_ok {
+        return Err(failed("no event loop", &status));
+    }
+    let uv_loop = uv_loop.cast::<c_void>();
+    // SAFETY: the loop is this thread's own; the hook below closes the runtime before Node closes the loop, and the
+    // addon is linked with `nodelete`.
+    let runtime = unsafe { weft_rt::uv::Runtime::install(uv_loop) }.map_err(|error| failed("cannot use the loop", &error))?;
+    runtime.set_heartbeat(heartbeat);
+    LOOP.set(uv_loop);
+    RUNTIME.set(Some(runtime));
+    // SAFETY: `leave` needs no argument and removes itself; the environment is alive.
+    let status =
+        unsafe { sys::napi_add_async_cleanup_hook(env.raw(), Some(leave), ptr::null_mut(), ptr::null_mut()) };
+    if status != sys::Status::napi_ok {
+        RUNTIME.take();
+        return Err(failed("cannot follow the environment's end", &status));
+    }
+    Ok(())
+}
+
+/// The environment ends, wanted or by force.
+unsafe extern "C" fn leave(hook: sys::napi_async_cleanup_hook_handle, _argument: *mut c_void) {
+    let ended = std::panic::catch_unwind(|| {
+        let uv_loop = LOOP.replace(ptr::null_mut());
+        if !uv_loop.is_null() {
+            // SAFETY: the loop of this thread, still running. What a uWebSockets.js app left open would abort the
+            // process when its handles outlive their loop.
+            unsafe { weft_rt::uv::close_foreign_polls(uv_loop) };
+        }
+        RUNTIME.take()
+    });
+    // SAFETY: the handle was given to this hook and is removed once.
+    let remove = move || unsafe {
+        sys::napi_remove_async_cleanup_hook(hook);
+    };
+    match ended {
+        Ok(Some(runtime)) => runtime.close(remove),
+        Ok(None) | Err(_) => remove(),
+    }
+}

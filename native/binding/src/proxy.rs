@@ -1,0 +1,120 @@
+//! What TypeScript can do with a proxy. Numbers, buffers and JSON cross; nothing else.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use napi::bindgen_prelude::Buffer;
+use napi::{Env, Result};
+use napi_derive::napi;
+use weft_engine::proxy::Proxy;
+use weft_engine::stats;
+use weft_engine::worker::Worker;
+
+use crate::environment;
+use crate::error::{failed, unknown_proxy, unknown_worker};
+
+static PROXIES: LazyLock<Mutex<HashMap<u32, Arc<Proxy>>>> = LazyLock::new(Mutex::default);
+static NEXT: AtomicU32 = AtomicU32::new(1);
+
+fn find(id: u32) -> Result<Arc<Proxy>> {
+    let proxies = PROXIES.lock().unwrap_or_else(PoisonError::into_inner);
+    proxies.get(&id).cloned().ok_or_else(|| unknown_proxy(id))
+}
+
+/// A panic must not cross into Node; it becomes an error.
+fn guarded<T>(what: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(failed(what, &"the engine panicked")))
+}
+
+/// A new proxy with so many workers. Returns its number in this process.
+#[napi]
+pub fn create_proxy(name: String, workers: u32) -> u32 {
+    let id = NEXT.fetch_add(1, Ordering::Relaxed);
+    let proxy = Proxy::new(&name, workers as usize);
+    PROXIES.lock().unwrap_or_else(PoisonError::into_inner).insert(id, proxy);
+    id
+}
+
+/// Puts an encoded snapshot in force, all of it or nothing. Returns JSON: `{generation, rejected, listeners}`.
+#[napi]
+pub fn apply(proxy: u32, snapshot: Buffer) -> Result<String> {
+    guarded("apply", || {
+        let proxy = find(proxy)?;
+        let applied = proxy.apply(&snapshot);
+        let listeners = stats::listeners(&proxy);
+        let verdict = serde_json::json!({
+            "generation": applied.generation,
+            "rejected": applied.rejected,
+            "listeners": listeners,
+        });
+        Ok(verdict.to_string())
+    })
+}
+
+/// Serves the proxy on this thread's loop from now on, as the worker with this index.
+#[napi]
+pub fn attach(env: Env, proxy: u32, worker: u32) -> Result<()> {
+    guarded("attach", || {
+        let proxy = find(proxy)?;
+        let slot = proxy.slot(worker as usize).ok_or_else(|| unknown_worker(worker))?;
+        environment::enter(&env, Arc::clone(&slot.heartbeat))?;
+        Worker::attach(&proxy, worker as usize).map(drop).ok_or_else(|| unknown_worker(worker))
+    })
+}
+
+/// Begins the drain.
+#[napi]
+pub fn stop_accepting(proxy: u32) -> Result<()> {
+    find(proxy).map(|proxy| proxy.drain())
+}
+
+/// Exchanges and tunnels that are still open.
+#[napi]
+pub fn active(proxy: u32) -> Result<u32> {
+    find(proxy).map(|proxy| u32::try_from(proxy.active()).unwrap_or(u32::MAX))
+}
+
+/// Everything that was counted, as JSON.
+#[napi]
+pub fn stats(proxy: u32) -> Result<String> {
+    guarded("stats", || {
+        let proxy = find(proxy)?;
+        serde_json::to_string(&stats::read(&proxy)).map_err(|error| failed("stats", &error))
+    })
+}
+
+/// One number per worker; each grows at least every 250 ms while that worker's loop turns.
+#[napi]
+pub fn heartbeats(proxy: u32) -> Result<Vec<f64>> {
+    let proxy = find(proxy)?;
+    // A count of passes stays far below 2^53.
+    Ok(proxy.slots().iter().map(|slot| slot.heartbeat.load(Ordering::Relaxed) as f64).collect())
+}
+
+/// A worker's thread has ended; another one may attach in its place.
+#[napi]
+pub fn detach(proxy: u32, worker: u32) -> Result<()> {
+    find(proxy).map(|proxy| proxy.detach(worker as usize))
+}
+
+/// Waits until what was logged is written, at most so long. False: some of it could not be.
+#[napi]
+pub fn flush_logs(proxy: u32, timeout_ms: u32) -> Result<bool> {
+    find(proxy).map(|proxy| proxy.flush_logs(Duration::from_millis(timeout_ms.into())))
+}
+
+/// Forgets a proxy whose workers have ended.
+#[napi]
+pub fn close_proxy(proxy: u32) -> Result<()> {
+    let closed = PROXIES.lock().unwrap_or_else(PoisonError::into_inner).remove(&proxy);
+    closed.map(|proxy| proxy.drain()).ok_or_else(|| unknown_proxy(proxy))
+}
+
+/// Version of the addon.
+#[napi]
+pub fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}

@@ -1,0 +1,294 @@
+//! What one exchange was: filled by the phases, written once at its end to ring, metrics and access log.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use smallvec::SmallVec;
+
+use crate::connection::Downstream;
+use crate::error::{Error, Kind};
+use crate::http::head::{Known, RequestHead, ResponseHead, Version};
+use crate::listener::View;
+use crate::record::{Address, Protocol, Record, Texts};
+use crate::respond::Verdict;
+use crate::snapshot::{Endpoint, GenerationCluster, GenerationRoute};
+use crate::telemetry::access_log::Entry;
+use crate::telemetry::flags::Flag;
+use crate::telemetry::metrics::Counter;
+use crate::worker::Worker;
+
+/// A request id of the client's is kept up to this length; a longer one is replaced.
+const MAX_REQUEST_ID: usize = 128;
+
+/// The account of one exchange.
+pub struct Account {
+    worker: Rc<Worker>,
+    view: View,
+    /// When its first byte was seen.
+    pub started: Instant,
+    record: Record,
+    attempt_started: Instant,
+    generated_id: Option<[u8; 36]>,
+    endpoint: Option<Arc<Endpoint>>,
+    /// Answer headers that the access log asks for, in its order; empty before the answer.
+    response_headers: Vec<Option<Vec<u8>>>,
+    detail: &'static str,
+    closed: bool,
+}
+
+impl Account {
+    /// Begins with the request's first byte.
+    pub fn open(worker: &Rc<Worker>, view: &View, downstream: &Downstream, started: Instant) -> Self {
+        worker.begin_exchange();
+        let head_us = micros(started, weft_rt::now());
+        let record = Record {
+            start_unix_us: weft_rt::unix_micros().saturating_sub(head_us.into()),
+            head_us,
+            generation: view.generation.number,
+            listener: view.index(),
+            downstream: Address::from(downstream.socket),
+            ..Record::default()
+        };
+        Self {
+            worker: Rc::clone(worker),
+            view: view.clone(),
+            started,
+            record,
+            attempt_started: started,
+            generated_id: None,
+            endpoint: None,
+            response_headers: Vec::new(),
+            detail: "",
+            closed: false,
+        }
+    }
+
+    /// The head is known: the exchange gets its id.
+    pub fn request(&mut self, head: &RequestHead) {
+        self.record.method = head.method as u8;
+        self.record.protocol = if head.version == Version::Http10 { Protocol::Http10 } else { Protocol::Http11 };
+        let given = head.get(Known::XRequestId).is_some_and(|id| !id.is_empty() && id.len() <= MAX_REQUEST_ID);
+        if !given {
+            self.generated_id = Some(uuid());
+        }
+    }
+
+    /// The id made for the exchange; `None` when the client brought one.
+    pub fn generated_id(&self) -> Option<&str> {
+        self.generated_id.as_ref().and_then(|id| std::str::from_utf8(id).ok())
+    }
+
+    /// The exchange's id, whoever made it.
+    pub fn request_id<'a>(&'a self, head: &'a RequestHead) -> &'a [u8] {
+        match &self.generated_id {
+            Some(id) => id,
+            None => head.get(Known::XRequestId).unwrap_or_default(),
+        }
+    }
+
+    /// A route was chosen.
+    pub fn routed(&mut self, route: &GenerationRoute) {
+        self.record.route = route.index;
+    }
+
+    /// An endpoint was picked.
+    pub fn attempt(&mut self, cluster: &GenerationCluster, index: u16, endpoint: &Arc<Endpoint>) {
+        self.leave_endpoint();
+        self.record.cluster = cluster.index;
+        self.record.endpoint = index;
+        self.record.upstream = Address::from(endpoint.socket);
+        self.record.attempts = self.record.attempts.saturating_add(1);
+        self.attempt_started = weft_rt::now();
+        endpoint.active.fetch_add(1, Ordering::Relaxed);
+        endpoint.requests.fetch_add(1, Ordering::Relaxed);
+        self.endpoint = Some(Arc::clone(endpoint));
+    }
+
+    /// A pooled connection serves the attempt.
+    pub fn reused(&self) {
+        self.worker.count(Counter::UpstreamConnectionsReused, 1);
+    }
+
+    /// A new connection was tried.
+    pub fn connected(&mut self, established: bool) {
+        self.worker.count(Counter::UpstreamConnections, 1);
+        if established {
+            self.record.connect_us = micros(self.attempt_started, weft_rt::now()).max(1);
+        } else {
+            self.worker.count(Counter::UpstreamConnectionsFailed, 1);
+        }
+    }
+
+    /// The attempt failed and another one follows.
+    pub fn retried(&mut self, error: &Error) {
+        self.worker.count(Counter::Retries, 1);
+        self.record.cause = error.kind.number();
+        self.fail_endpoint();
+    }
+
+    /// The answer's head is here.
+    pub fn answered(&mut self, head: &ResponseHead) {
+        self.record.first_byte_us = micros(self.started, weft_rt::now()).max(1);
+        self.record.upstream_status = head.status;
+        self.record.status = head.status;
+        if let Some(log) = &self.view.listener().access_log {
+            let find = |name: &String| head.find(name.as_bytes()).map(<[u8]>::to_vec);
+            self.response_headers = log.format.response_headers().iter().map(find).collect();
+        }
+    }
+
+    /// Body bytes read from the client.
+    pub fn request_bytes(&mut self, bytes: u64) {
+        self.record.request_bytes = bytes;
+    }
+
+    /// Body bytes sent to the client.
+    pub fn response_bytes(&mut self, bytes: u64) {
+        self.record.response_bytes = bytes;
+    }
+
+    /// The exchange failed.
+    pub fn failed(&mut self, error: &Error, verdict: &Verdict) {
+        self.record.flag = verdict.flag;
+        self.record.cause = error.kind.number();
+        self.detail = error.detail;
+        if error.source() == crate::error::Source::Upstream {
+            self.fail_endpoint();
+        }
+    }
+
+    /// A local reply was made.
+    pub fn replied(&mut self, status: u16, bytes: usize) {
+        self.record.status = status;
+        self.record.response_bytes = bytes as u64;
+    }
+
+    /// The end: everything that reads records gets this one.
+    pub fn close(mut self, head: Option<&RequestHead>) {
+        self.record.total_us = micros(self.started, weft_rt::now());
+        if matches!(self.record.flag, Flag::DownstreamProtocolError) {
+            self.worker.count(Counter::ParseErrors, 1);
+        }
+        let captured = head.map(|head| self.capture(head)).unwrap_or_default();
+        let texts = match head {
+            None => Texts::default(),
+            Some(head) => Texts {
+                request_id: self.request_id(head),
+                method: head.text(head.method_text),
+                authority: head.text(head.authority),
+                path: wire_target(head),
+                headers: &captured,
+            },
+        };
+        let mut record = self.record;
+        self.worker.write_record(&mut record, &texts, &self.view.generation);
+        self.log(&record, &texts, head);
+        self.closed = true;
+    }
+
+    fn log(&self, record: &Record, texts: &Texts<'_>, head: Option<&RequestHead>) {
+        let (Some(log), Some(queue)) = (&self.view.listener().access_log, &self.view.log) else { return };
+        let find = |name: &String| head.and_then(|head| head.find(name.as_bytes()));
+        let request_headers: SmallVec<[Option<&[u8]>; 8]> = log.format.request_headers().iter().map(find).collect();
+        let response_headers: SmallVec<[Option<&[u8]>; 4]> =
+            self.response_headers.iter().map(|value| value.as_deref()).collect();
+        let generation = &self.view.generation;
+        let route = generation.routes.get(usize::from(record.route)).map_or("", |route| &route.name);
+        let cluster = generation.clusters.get(usize::from(record.cluster)).map_or("", |cluster| &cluster.name);
+        let entry = Entry {
+            record,
+            texts,
+            request_headers: &request_headers,
+            response_headers: &response_headers,
+            listener: &self.view.listener().name,
+            route,
+            cluster,
+            downstream_local: Address::from(self.view.listener().address),
+        };
+        let mut line = self.worker.buffers.take_output();
+        log.format.format(&entry, &mut line);
+        if !queue.push(&line) {
+            self.worker.count(Counter::LogLinesDropped, 1);
+        }
+        self.worker.buffers.give_output(line);
+    }
+
+    fn capture<'a>(&self, head: &'a RequestHead) -> SmallVec<[(u8, &'a [u8]); 4]> {
+        let names = &self.view.generation.records.headers;
+        (0_u8..).zip(names).filter_map(|(place, name)| head.find(name.as_bytes()).map(|value| (place, value))).collect()
+    }
+
+    fn fail_endpoint(&self) {
+        if let Some(endpoint) = &self.endpoint {
+            endpoint.failures.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn leave_endpoint(&mut self) {
+        if let Some(endpoint) = self.endpoint.take() {
+            endpoint.active.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Account {
+    /// Also where an exchange is dropped amid its way: its endpoint must not seem busy for ever, and a panic is told.
+    fn drop(&mut self) {
+        self.leave_endpoint();
+        self.worker.end_exchange();
+        if !self.closed && std::thread::panicking() {
+            self.worker.count(Counter::Panics, 1);
+            self.record.cause = Kind::Internal.number();
+            self.worker.write_record(&mut self.record, &Texts::default(), &self.view.generation);
+        }
+    }
+}
+
+/// The target as it stood on the wire: between the method and the next space.
+fn wire_target(head: &RequestHead) -> &[u8] {
+    let behind = head.bytes.get(head.method_text.end as usize + 1..).unwrap_or_default();
+    let end = memchr::memchr(b' ', behind).unwrap_or(0);
+    behind.get(..end).unwrap_or_default()
+}
+
+fn micros(from: Instant, to: Instant) -> u32 {
+    u32::try_from(to.saturating_duration_since(from).as_micros()).unwrap_or(u32::MAX)
+}
+
+/// A random UUID (version 4, RFC 9562). It names an exchange; it is not a secret.
+fn uuid() -> [u8; 36] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let random = fastrand::u128(..) & !(0xf000 << 64) & !(0b11 << 62) | (0x4000 << 64) | (0b10 << 62);
+    let mut text = [b'-'; 36];
+    let places = (0..36).filter(|place| !matches!(place, 8 | 13 | 18 | 23));
+    for (nibble, place) in places.enumerate() {
+        let digit = (random >> (124 - 4 * nibble)) as usize & 0xf;
+        if let (Some(slot), Some(character)) = (text.get_mut(place), DIGITS.get(digit)) {
+            *slot = *character;
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generated_id_is_a_random_uuid() {
+        let text = String::from_utf8(uuid().to_vec()).unwrap();
+        assert_eq!(text.len(), 36);
+        assert_eq!(&text[14..15], "4");
+        assert!(matches!(&text[19..20], "8" | "9" | "a" | "b"), "{text}");
+        assert_ne!(uuid(), uuid());
+    }
+
+    #[test]
+    fn every_error_kind_has_its_own_number() {
+        let kinds = [Kind::NoRoute, Kind::HeadersTimeout, Kind::Refused(400), Kind::Internal];
+        let numbers: std::collections::BTreeSet<u8> = kinds.iter().map(Kind::number).collect();
+        assert_eq!(numbers.len(), kinds.len());
+    }
+}

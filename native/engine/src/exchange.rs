@@ -1,0 +1,193 @@
+//! The driver: one request, from its head to its record. Read it from top to bottom.
+//!
+//! `route → loop { pick → attempt → classify } → relay | tunnel | local reply → record`. Each phase lives in its own
+//! folder and returns a value; phases do not call each other.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::account::Account;
+use crate::buffer::Buffer;
+use crate::cluster;
+use crate::connection::{Downstream, Next, Request};
+use crate::deadline::Deadlines;
+use crate::error::{Error, Kind};
+use crate::http::framing::{Framing, expects_continue, request_framing, request_keep_alive, wants_upgrade};
+use crate::http::head::{RequestHead, Version};
+use crate::listener::View;
+use crate::respond::{self, Reply};
+use crate::route;
+use crate::snapshot::{Endpoint, GenerationCluster};
+use crate::upstream::attempt::{self, Attempt};
+use crate::upstream::connect::{self, Upstream};
+use crate::worker::Worker;
+use crate::{relay, tunnel};
+
+/// What the phases of one exchange share.
+pub struct Exchange<'a> {
+    /// The client's side.
+    pub downstream: &'a mut Downstream,
+    /// The thread's state.
+    pub worker: &'a Rc<Worker>,
+    /// The configuration it runs under, whatever is applied meanwhile.
+    pub view: &'a View,
+    /// The request.
+    pub head: &'a RequestHead,
+    /// What it was, for record, log and metrics.
+    pub account: &'a mut Account,
+    /// Part of the request is still to be read.
+    pub unread: bool,
+    /// The answer's head went out: an error can no longer become a status.
+    pub answering: bool,
+}
+
+/// Serves one request.
+pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Request) -> Next {
+    let view = downstream.serving().view(worker);
+    let mut account = Account::open(worker, &view, downstream, request.started);
+    account.request(&request.head);
+    downstream.served += 1;
+    let head = request.head;
+    let mut exchange = Exchange {
+        downstream,
+        worker,
+        view: &view,
+        head: &head,
+        account: &mut account,
+        unread: false,
+        answering: false,
+    };
+    let next = match drive(&mut exchange, request.rest).await {
+        Ok(next) => next,
+        Err(error) => fail(&mut exchange, error).await,
+    };
+    account.close(Some(&head));
+    worker.heads.give_request(head);
+    next
+}
+
+/// Answers a request whose head could not be read.
+pub async fn refuse(downstream: &mut Downstream, worker: &Rc<Worker>, error: Error) -> Next {
+    let view = downstream.serving().view(worker);
+    let mut account = Account::open(worker, &view, downstream, weft_rt::now());
+    let verdict = respond::verdict(&error);
+    account.failed(&error, &verdict);
+    if error.kind != Kind::DownstreamGone {
+        let reply = Reply { date: &worker.date(), request_id: b"", close: true, announce_keep_alive: false, head_only: false };
+        let mut out = worker.buffers.take_output();
+        let length = respond::local_reply(&error, &verdict, &reply, &mut out);
+        account.replied(verdict.status, length);
+        relay::send(downstream, worker, out).await;
+    }
+    account.close(None);
+    if error.kind == Kind::DownstreamGone { Next::Close } else { Next::Linger }
+}
+
+async fn drive(exchange: &mut Exchange<'_>, mut rest: Option<Buffer>) -> Result<Next, Error> {
+    let body = request_framing(exchange.head)?;
+    exchange.unread = !matches!(body, Framing::None | Framing::Length(0));
+    if !exchange.unread && let Some(rest) = rest.take_if(|_| !wants_upgrade(exchange.head)) {
+        exchange.downstream.keep(rest);
+    }
+    let view = exchange.view;
+    let generation = &view.generation;
+    let route = route::choose(view.listener(), generation).and_then(|index| generation.routes.get(usize::from(index)));
+    let route = route.ok_or(Error::new(Kind::NoRoute, "no route takes this request"))?;
+    exchange.account.routed(route);
+    let cluster = generation.clusters.get(usize::from(route.cluster));
+    let cluster = cluster.ok_or(Error::new(Kind::NoRoute, "the route's cluster does not exist"))?;
+    let mut deadlines = Deadlines::start(route, exchange.account.started);
+    let mut fresh = false;
+    loop {
+        let picked = cluster::pick(cluster);
+        let (index, endpoint) = picked.ok_or(Error::new(Kind::NoHealthyUpstream, "the cluster has no endpoint"))?;
+        exchange.account.attempt(cluster, index, endpoint);
+        let mut upstream = obtain(exchange, cluster, endpoint, body, fresh).await?;
+        let mut sending = relay::request(exchange, body, rest.take());
+        let attempted = attempt::run(
+            Attempt {
+                request: exchange.head,
+                upgrade: wants_upgrade(exchange.head),
+                downstream: exchange.downstream,
+                upstream: &mut upstream,
+                sending: &mut sending,
+                deadlines: &mut deadlines,
+                route,
+            },
+            exchange.worker,
+        )
+        .await;
+        exchange.unread = !sending.is_decoded();
+        match attempted {
+            Ok(answer) if answer.switched => return tunnel::run(exchange, upstream, sending, answer, route).await,
+            Ok(answer) => return relay::run(exchange, cluster, upstream, sending, answer, deadlines).await,
+            Err(error) if attempt::is_replayable(&error, exchange.head.method, upstream.served > 0, body) => {
+                exchange.account.retried(&error);
+                rest = sending.finish(&exchange.worker.buffers);
+                // One stale connection tells about the others of its age.
+                fresh = true;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// A connection to the endpoint: a pooled one unless `fresh`, else a new one.
+async fn obtain(
+    exchange: &mut Exchange<'_>,
+    cluster: &GenerationCluster,
+    endpoint: &Arc<Endpoint>,
+    body: Framing,
+    fresh: bool,
+) -> Result<Upstream, Error> {
+    let probe = !attempt::may_repeat(exchange.head.method, body);
+    if !fresh && let Some(pooled) = exchange.worker.pool.take(endpoint, probe) {
+        exchange.account.reused();
+        return Ok(pooled);
+    }
+    let connected = connect::connect(endpoint, cluster.connect_timeout, &mut exchange.downstream.timer).await;
+    exchange.account.connected(connected.is_ok());
+    connected
+}
+
+/// A local reply where one is still possible, else the end of the connection.
+async fn fail(exchange: &mut Exchange<'_>, error: Error) -> Next {
+    let verdict = respond::verdict(&error);
+    exchange.account.failed(&error, &verdict);
+    if error.kind == Kind::DownstreamGone || exchange.answering {
+        return Next::Close;
+    }
+    let close = exchange.unread || !exchange.may_keep_alive();
+    let reply = Reply {
+        date: &exchange.worker.date(),
+        request_id: exchange.account.request_id(exchange.head),
+        close,
+        announce_keep_alive: exchange.head.version == Version::Http10,
+        head_only: exchange.head.method_str() == "HEAD",
+    };
+    let mut out = exchange.worker.buffers.take_output();
+    let length = respond::local_reply(&error, &verdict, &reply, &mut out);
+    exchange.account.replied(verdict.status, length);
+    let sent = relay::send(exchange.downstream, exchange.worker, out).await;
+    match (sent, close) {
+        (false, _) => Next::Close,
+        (true, true) => Next::Linger,
+        (true, false) => Next::Request,
+    }
+}
+
+impl Exchange<'_> {
+    /// Whether the client's connection may serve another request after this one.
+    pub fn may_keep_alive(&self) -> bool {
+        let limit = self.view.listener().limits.max_requests_per_connection;
+        request_keep_alive(self.head)
+            && (limit == 0 || self.downstream.served < limit)
+            && !self.worker.is_draining()
+            && !self.downstream.serving().is_closing()
+    }
+
+    /// Whether the client waits for a 100 before it sends its body.
+    pub fn expects_continue(&self) -> bool {
+        expects_continue(self.head)
+    }
+}

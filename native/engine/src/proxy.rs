@@ -1,0 +1,294 @@
+//! A proxy as the process has it: the generation in force, the listening sockets, one slot per worker.
+//!
+//! Any thread may apply a snapshot or read statistics; workers notice by number and are woken. What is applied is
+//! complete: every socket is bound and every log open before the first worker sees the new generation.
+
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::task::Waker;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use parking_lot::Mutex;
+
+use crate::listener::bind;
+use crate::record::{Ring, RingOptions};
+use crate::snapshot::{Books, Generation, GenerationListener, Records, Rejection, compile};
+use crate::telemetry::metrics::{self, Counter, Metrics, Report, WorkerMetrics};
+
+/// One proxy of the process.
+pub struct Proxy {
+    name: String,
+    current: ArcSwapOption<Generation>,
+    number: AtomicU32,
+    slots: Vec<Arc<Slot>>,
+    state: Mutex<State>,
+    draining: AtomicBool,
+    /// Something that a worker held may be free now.
+    releasable: AtomicBool,
+}
+
+/// What only `apply` and the readers of statistics touch.
+#[derive(Default)]
+struct State {
+    books: Books,
+    sockets: Vec<Listening>,
+    /// Generations that an exchange may still hold; freed here, not on a worker.
+    retired: Vec<Arc<Generation>>,
+}
+
+/// What tells listening sockets apart. A free port is asked for by name, for several listeners may want one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketKey {
+    address: SocketAddr,
+    name: Option<String>,
+}
+
+impl SocketKey {
+    /// The key of a listener's socket.
+    pub fn of(listener: &GenerationListener) -> Self {
+        let name = (listener.address.port() == 0).then(|| listener.name.clone());
+        Self { address: listener.address, name }
+    }
+}
+
+/// A bound address with a socket for each worker.
+struct Listening {
+    key: SocketKey,
+    bound: SocketAddr,
+    sockets: Vec<OwnedFd>,
+    connections: Arc<AtomicU32>,
+}
+
+/// What a worker and the rest of the process share.
+pub struct Slot {
+    /// Place among the proxy's workers.
+    pub index: usize,
+    /// Grows while the worker's loop turns.
+    pub heartbeat: Arc<AtomicU64>,
+    /// Generation that the worker serves.
+    pub applied: AtomicU32,
+    /// Its records.
+    pub ring: Mutex<Ring>,
+    records: Mutex<Records>,
+    metrics: Mutex<Vec<Arc<WorkerMetrics>>>,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Slot {
+    fn new(index: usize) -> Self {
+        let small = RingOptions { records: 1, ..RingOptions::default() };
+        Self {
+            index,
+            heartbeat: Arc::default(),
+            applied: AtomicU32::new(0),
+            ring: Mutex::new(Ring::new(&small)),
+            records: Mutex::default(),
+            metrics: Mutex::default(),
+            waker: Mutex::default(),
+        }
+    }
+
+    /// A worker takes the slot. Counters of the one before stay part of the sums.
+    pub fn begin(&self, metrics: &Metrics) {
+        self.applied.store(0, Ordering::Release);
+        self.metrics.lock().push(metrics.shared());
+    }
+
+    /// Whom to wake when something is announced.
+    pub fn listen(&self, waker: &Waker) {
+        let mut known = self.waker.lock();
+        if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *known = Some(waker.clone());
+        }
+    }
+
+    /// Makes the ring fit the configuration. Records are lost only when their configuration changes.
+    pub fn keep_records(&self, records: &Records) {
+        let mut known = self.records.lock();
+        if *known != *records {
+            *self.ring.lock() = Ring::new(&RingOptions {
+                records: records.ring as usize,
+                headers: &records.headers,
+                redact: &records.redact,
+                ..RingOptions::default()
+            });
+            known.clone_from(records);
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.lock().as_ref() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// A counter or gauge of all workers that had the slot.
+    pub fn sum(&self, gauge: Counter) -> u64 {
+        self.metrics.lock().iter().map(|metrics| metrics.read(gauge)).sum()
+    }
+}
+
+/// What came of a snapshot.
+#[derive(serde::Serialize)]
+pub struct Applied {
+    /// Generation in force now.
+    pub generation: u32,
+    /// Why the snapshot was refused; empty when it is in force.
+    pub rejected: Vec<Rejection>,
+}
+
+impl Proxy {
+    /// A proxy without a configuration.
+    pub fn new(name: &str, workers: usize) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.to_owned(),
+            current: ArcSwapOption::empty(),
+            number: AtomicU32::new(0),
+            slots: (0..workers.max(1)).map(|index| Arc::new(Slot::new(index))).collect(),
+            state: Mutex::default(),
+            draining: AtomicBool::new(false),
+            releasable: AtomicBool::new(false),
+        })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Number of the generation in force; 0 before the first one.
+    pub fn number(&self) -> u32 {
+        self.number.load(Ordering::Acquire)
+    }
+
+    /// The generation in force.
+    pub fn generation(&self) -> Option<Arc<Generation>> {
+        self.current.load_full()
+    }
+
+    /// A worker's slot.
+    pub fn slot(&self, index: usize) -> Option<Arc<Slot>> {
+        self.slots.get(index).map(Arc::clone)
+    }
+
+    /// Puts a snapshot in force, all of it or nothing.
+    pub fn apply(&self, bytes: &[u8]) -> Applied {
+        match self.try_apply(bytes) {
+            Ok(generation) => Applied { generation, rejected: Vec::new() },
+            Err(rejected) => Applied { generation: self.number(), rejected },
+        }
+    }
+
+    fn try_apply(&self, bytes: &[u8]) -> Result<u32, Vec<Rejection>> {
+        let snapshot = compile::decode(bytes).map_err(|rejection| vec![rejection])?;
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let before = self.current.load_full();
+        let number = self.number() + 1;
+        let generation = compile::compile(&snapshot, number, &mut state.books, before.as_deref())?;
+        let opened = self.open_sockets(&generation, &state.sockets)?;
+        state.sockets.extend(opened);
+        state.sockets.retain(|socket| generation.listeners.iter().any(|listener| SocketKey::of(listener) == socket.key));
+        self.current.store(Some(Arc::new(generation)));
+        self.number.store(number, Ordering::Release);
+        state.retired.extend(before);
+        drop(guard);
+        self.slots.iter().for_each(|slot| slot.wake());
+        self.release();
+        Ok(number)
+    }
+
+    fn open_sockets(&self, generation: &Generation, known: &[Listening]) -> Result<Vec<Listening>, Vec<Rejection>> {
+        let mut opened: Vec<Listening> = Vec::new();
+        let mut rejected = Vec::new();
+        for (index, listener) in generation.listeners.iter().enumerate() {
+            let key = SocketKey::of(listener);
+            if known.iter().chain(&opened).any(|socket| socket.key == key) {
+                continue;
+            }
+            match bind::bind(listener.address, self.slots.len()) {
+                Ok((bound, sockets)) => opened.push(Listening { key, bound, sockets, connections: Arc::default() }),
+                Err(error) => rejected.push(Rejection::new(
+                    format!("listeners.{index}.address"),
+                    "WEFT_LISTENER_BIND",
+                    format!("cannot listen on {}: {}", listener.address, bind::explain(&error)),
+                )),
+            }
+        }
+        if rejected.is_empty() { Ok(opened) } else { Err(rejected) }
+    }
+
+    /// A listening socket of a worker, and the count of its listener's connections.
+    pub fn socket(&self, key: &SocketKey, worker: usize) -> Option<(OwnedFd, Arc<AtomicU32>)> {
+        let state = self.state.lock();
+        let listening = state.sockets.iter().find(|socket| socket.key == *key)?;
+        let socket = listening.sockets.get(worker)?.try_clone().ok()?;
+        Some((socket, Arc::clone(&listening.connections)))
+    }
+
+    /// The address that a listener is bound to.
+    pub fn address(&self, listener: &str) -> Option<SocketAddr> {
+        let generation = self.generation()?;
+        let listener = generation.listeners.iter().find(|known| known.name == listener)?;
+        let key = SocketKey::of(listener);
+        self.state.lock().sockets.iter().find(|socket| socket.key == key).map(|socket| socket.bound)
+    }
+
+    /// Begins a drain: nothing is accepted any more, answers say `connection: close`, idle connections are closed.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+        self.state.lock().sockets.clear();
+        self.slots.iter().for_each(|slot| slot.wake());
+    }
+
+    /// Whether a drain has begun.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Exchanges and tunnels under way.
+    pub fn active(&self) -> u64 {
+        self.slots.iter().map(|slot| slot.sum(Counter::RequestsActive)).sum()
+    }
+
+    /// A worker's thread has ended: its gauges are no longer true. Call after the end of the thread.
+    pub fn detach(&self, worker: usize) {
+        let Some(slot) = self.slots.get(worker) else { return };
+        *slot.waker.lock() = None;
+        slot.metrics.lock().iter().for_each(|metrics| metrics.retire());
+    }
+
+    /// Waits until what was logged is written, at most so long.
+    pub fn flush_logs(&self, timeout: Duration) -> bool {
+        self.state.lock().books.logs.flush(timeout)
+    }
+
+    /// A worker let something go.
+    pub fn release_later(&self) {
+        self.releasable.store(true, Ordering::Relaxed);
+    }
+
+    /// Frees generations and endpoints that nothing refers to any more. For threads without traffic.
+    pub fn release(&self) {
+        let mut state = self.state.lock();
+        state.retired.retain(|generation| Arc::strong_count(generation) > 1);
+        state.books.endpoints.forget_unused();
+    }
+
+    /// Sums over all workers, with their names.
+    pub fn report(&self) -> Report {
+        if self.releasable.swap(false, Ordering::Relaxed) {
+            self.release();
+        }
+        let workers: Vec<Arc<WorkerMetrics>> = self.slots.iter().flat_map(|slot| slot.metrics.lock().clone()).collect();
+        metrics::collect(&workers).report(&self.state.lock().books.names)
+    }
+
+    /// The workers' slots.
+    pub fn slots(&self) -> &[Arc<Slot>] {
+        &self.slots
+    }
+}

@@ -1,0 +1,117 @@
+//! Error → answer: the only table that knows the status, the response flag and the advice of each failure.
+
+use crate::error::{Error, Kind};
+use crate::telemetry::flags::Flag;
+
+/// What a failure looks like from outside.
+pub struct Verdict {
+    /// Status of the local reply.
+    pub status: u16,
+    /// Response flag of record, log and metric.
+    pub flag: Flag,
+    /// Error type of the `proxy-status` field (RFC 9209 section 2.3).
+    pub proxy_status: &'static str,
+    /// What to do about it; empty when the detail says it all.
+    pub advice: &'static str,
+}
+
+/// The verdict on a failure. `started` says that the answer's head had already gone out.
+pub fn verdict(error: &Error) -> Verdict {
+    let (status, flag, proxy_status, advice) = match error.kind {
+        Kind::Refused(status) => (status, Flag::DownstreamProtocolError, "http_request_error", ""),
+        Kind::HeadersTimeout => (408, Flag::DownstreamProtocolError, "http_request_error", "send the whole request head sooner"),
+        Kind::DownstreamGone => (0, Flag::DownstreamConnectionTermination, "http_request_error", ""),
+        Kind::NoRoute => (404, Flag::NoRouteFound, "destination_not_found", "add a route for this listener"),
+        Kind::NoHealthyUpstream => {
+            (503, Flag::NoHealthyUpstream, "destination_unavailable", "give the cluster endpoints that are up")
+        }
+        Kind::ConnectFailed => {
+            (503, Flag::UpstreamConnectionFailure, "connection_refused", "check that the endpoint listens at its address")
+        }
+        Kind::ConnectTimeout => {
+            (503, Flag::UpstreamConnectionFailure, "connection_timeout", "check the network, or raise `connectTimeout`")
+        }
+        Kind::UpstreamClosed => (503, Flag::UpstreamConnectionTermination, "connection_terminated", "see the endpoint's own log"),
+        Kind::UpstreamReset => (503, Flag::UpstreamRemoteReset, "connection_terminated", "see the endpoint's own log"),
+        Kind::UpstreamMalformed => (502, Flag::UpstreamProtocolError, "http_protocol_error", "see the endpoint's own log"),
+        Kind::UpstreamTruncated => {
+            (502, Flag::UpstreamConnectionTermination, "http_response_incomplete", "see the endpoint's own log")
+        }
+        Kind::FirstByteTimeout => {
+            (504, Flag::UpstreamRequestTimeout, "http_response_timeout", "look at the endpoint, or raise `firstByteTimeout`")
+        }
+        Kind::ExchangeTimeout => {
+            (504, Flag::UpstreamRequestTimeout, "http_response_timeout", "look at the endpoint, or raise `timeout`")
+        }
+        Kind::StreamIdle => (408, Flag::StreamIdleTimeout, "connection_read_timeout", "keep data moving, or raise `idleTimeout`"),
+        Kind::Overflow => (503, Flag::UpstreamOverflow, "connection_limit_reached", "raise the limit or add capacity"),
+        Kind::Internal => (500, Flag::None, "proxy_internal_error", "report this with the proxy's log"),
+    };
+    Verdict { status, flag, proxy_status, advice }
+}
+
+/// Writes a whole local reply and returns the bytes of its body.
+pub fn local_reply(error: &Error, verdict: &Verdict, reply: &Reply<'_>, out: &mut Vec<u8>) -> usize {
+    let mut number = itoa::Buffer::new();
+    let body = [error.detail.as_bytes(), if verdict.advice.is_empty() { b"" } else { b": " }, verdict.advice.as_bytes(), b"\n"];
+    let length: usize = body.iter().map(|part| part.len()).sum();
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(number.format(verdict.status).as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(reason(verdict.status).as_bytes());
+    out.extend_from_slice(b"\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: ");
+    out.extend_from_slice(number.format(length).as_bytes());
+    out.extend_from_slice(b"\r\ndate: ");
+    out.extend_from_slice(reply.date.as_bytes());
+    out.extend_from_slice(b"\r\nproxy-status: weft; error=");
+    out.extend_from_slice(verdict.proxy_status.as_bytes());
+    if !reply.request_id.is_empty() {
+        out.extend_from_slice(b"\r\nx-request-id: ");
+        out.extend_from_slice(reply.request_id);
+    }
+    if reply.close {
+        out.extend_from_slice(b"\r\nconnection: close");
+    } else if reply.announce_keep_alive {
+        out.extend_from_slice(b"\r\nconnection: keep-alive");
+    }
+    out.extend_from_slice(b"\r\n\r\n");
+    if reply.head_only {
+        return 0;
+    }
+    body.iter().for_each(|part| out.extend_from_slice(part));
+    length
+}
+
+/// The circumstances of a local reply.
+pub struct Reply<'a> {
+    /// IMF-fixdate of now.
+    pub date: &'a str,
+    /// The exchange's id, empty when there is none.
+    pub request_id: &'a [u8],
+    /// The connection ends after it.
+    pub close: bool,
+    /// An HTTP/1.0 client must be told that the connection stays.
+    pub announce_keep_alive: bool,
+    /// The request was HEAD.
+    pub head_only: bool,
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        417 => "Expectation Failed",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => "Error",
+    }
+}

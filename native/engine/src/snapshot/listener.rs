@@ -1,0 +1,50 @@
+//! A listener: where connections are accepted, and what one of them may cost.
+
+use serde::{Deserialize, Serialize};
+
+/// A socket that accepts connections.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Listener {
+    /// Unique name.
+    pub name: String,
+    /// `ip:port`, `[v6]:port`; port 0 takes a free one.
+    pub address: String,
+    /// Bounds per listener, connection and head.
+    pub limits: ListenerLimits,
+    /// Where and how exchanges are logged.
+    pub access_log: Option<AccessLog>,
+    /// A client that closes its sending side gives up its request.
+    pub abort_on_close: bool,
+}
+
+/// Bounds on what clients may use.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListenerLimits {
+    /// Connections open at once, over all workers.
+    pub max_connections: u32,
+    /// Bytes of one request head.
+    pub max_header_bytes: u32,
+    /// Header lines of one request.
+    pub max_headers: u32,
+    /// From the first byte of a head to its last, ms.
+    pub headers_timeout_ms: u32,
+    /// Between two requests of a connection, ms.
+    pub idle_timeout_ms: u32,
+    /// Requests after which a connection is closed; 0: no bound.
+    pub max_requests_per_connection: u32,
+}
+
+/// An access log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AccessLog {
+    /// File, appended to.
+    pub path: String,
+    /// `text`, `json` or a format string.
+    pub format: String,
+}

@@ -1,0 +1,43 @@
+//! What the engine is told: plain values as they cross the boundary, and the generation compiled from them.
+//!
+//! A snapshot is complete and immutable. Defaults are not applied here: `src/config` owns them.
+
+mod cluster;
+pub(crate) mod compile;
+mod generation;
+mod listener;
+mod node;
+mod route;
+
+use serde::{Deserialize, Serialize};
+
+pub use cluster::{Cluster, ClusterEndpoint};
+pub use compile::Rejection;
+pub use generation::{Books, Endpoint, Generation, GenerationCluster, GenerationListener, GenerationLog, GenerationRoute};
+pub use listener::{AccessLog, Listener, ListenerLimits};
+pub use node::{Node, Records};
+pub use route::Route;
+
+/// Version of the encoding that this build reads and writes.
+pub const FORMAT: u32 = 1;
+
+/// All that one proxy serves, as it crosses the boundary. Indexes refer to the lists beside them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Snapshot {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Who this proxy is.
+    pub node: Node,
+    /// What the decision record keeps.
+    pub records: Records,
+    /// Longest time a drain waits for open exchanges, ms.
+    pub drain_deadline_ms: u32,
+    /// Sockets that accept connections.
+    pub listeners: Vec<Listener>,
+    /// Where requests go, in precedence order.
+    pub routes: Vec<Route>,
+    /// Groups of endpoints.
+    pub clusters: Vec<Cluster>,
+}

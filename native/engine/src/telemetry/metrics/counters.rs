@@ -1,0 +1,54 @@
+//! The closed list of numbers that are not about a finished exchange: name, kind and help text stand here only.
+
+use serde::Serialize;
+
+/// Does the number only grow?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Grows until the process ends.
+    Counter,
+    /// Says how many there are now.
+    Gauge,
+}
+
+/// What a number is called where it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Description {
+    /// Name as Prometheus has it.
+    pub name: &'static str,
+    /// Counter or gauge.
+    pub kind: Kind,
+    /// One sentence for its reader.
+    pub help: &'static str,
+}
+
+macro_rules! counters {
+    ($($variant:ident, $kind:ident, $name:literal, $help:literal;)*) => {
+        /// A number that a worker keeps.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Counter { $(#[doc = $help] $variant),* }
+
+        /// Descriptions, at the place of their [`Counter`].
+        pub const COUNTERS: [Description; [$($name),*].len()] =
+            [$(Description { name: $name, kind: Kind::$kind, help: $help }),*];
+    };
+}
+
+counters! {
+    DownstreamConnectionsActive, Gauge, "weft_downstream_connections_active", "Client connections open now.";
+    DownstreamConnections, Counter, "weft_downstream_connections_total", "Client connections accepted.";
+    DownstreamConnectionsRefused, Counter, "weft_downstream_connections_refused_total", "Client connections refused at a limit.";
+    RequestsActive, Gauge, "weft_requests_active", "Exchanges under way now.";
+    UpstreamConnectionsActive, Gauge, "weft_upstream_connections_active", "Connections to endpoints open now, idle ones included.";
+    UpstreamConnections, Counter, "weft_upstream_connections_total", "Connections to endpoints begun.";
+    UpstreamConnectionsFailed, Counter, "weft_upstream_connections_failed_total", "Connections to endpoints that could not be made.";
+    UpstreamConnectionsIdle, Gauge, "weft_upstream_connections_idle", "Connections to endpoints waiting in a pool now.";
+    UpstreamConnectionsReused, Counter, "weft_upstream_connections_reused_total", "Upstream attempts that took a connection out of a pool.";
+    Retries, Counter, "weft_retries_total", "Upstream attempts after the first one.";
+    ParseErrors, Counter, "weft_parse_errors_total", "Requests refused because they are malformed or ambiguous.";
+    AcceptPauses, Counter, "weft_accept_pauses_total", "Times that accepting stopped for want of descriptors.";
+    Panics, Counter, "weft_panics_total", "Tasks that ended by a panic.";
+    LogLinesDropped, Counter, "weft_log_lines_dropped_total", "Access log lines dropped because the queue was full.";
+    SeriesOverflows, Counter, "weft_series_overflows_total", "Exchanges counted in the common series because the budget of series was spent.";
+}

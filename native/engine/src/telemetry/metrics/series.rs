@@ -1,0 +1,148 @@
+//! One series: exchanges with the same listener, route, cluster, status and flag.
+
+use super::increase;
+use super::names::Ids;
+use crate::record::{NONE, Record};
+use crate::telemetry::flags::Flag;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Upper bounds of the duration buckets, those of Istio, in µs.
+pub const DURATION_BOUNDS_US: [u32; 19] = [
+    500,
+    1_000,
+    5_000,
+    10_000,
+    25_000,
+    50_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    30_000_000,
+    60_000_000,
+    300_000_000,
+    600_000_000,
+    1_800_000_000,
+    3_600_000_000,
+];
+
+/// The bounds and the bucket above the last one.
+pub const BUCKETS: usize = DURATION_BOUNDS_US.len() + 1;
+
+/// Ids of listener, route and cluster, status (10 bits) and flag (6 bits) in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Key(u64);
+
+impl Key {
+    /// Where exchanges beyond the budget of series are counted. No record has it: the flag is out of the list.
+    pub(super) const OTHER: Self = Self(u64::MAX);
+
+    pub(super) fn of(record: &Record, ids: &Ids) -> Self {
+        let status = u64::from(record.status.min(0x3ff));
+        let words = [ids.listener(record.listener), ids.route(record.route), ids.cluster(record.cluster)];
+        let ids = words.into_iter().fold(0, |key, id| key << 16 | u64::from(id)) << 16;
+        Self(ids | status << 6 | record.flag as u64)
+    }
+
+    fn flag(self) -> Flag {
+        Flag::ALL.get((self.0 & 0x3f) as usize).copied().unwrap_or_default()
+    }
+}
+
+/// The numbers of one series. Written by one thread.
+#[derive(Debug)]
+pub(super) struct Series {
+    key: Key,
+    request_bytes: AtomicU64,
+    response_bytes: AtomicU64,
+    duration_us: AtomicU64,
+    /// Exchanges by duration, each counted once; their sum is the number of requests.
+    buckets: [AtomicU64; BUCKETS],
+}
+
+impl Series {
+    pub(super) fn new(key: Key) -> Self {
+        Self {
+            key,
+            request_bytes: AtomicU64::new(0),
+            response_bytes: AtomicU64::new(0),
+            duration_us: AtomicU64::new(0),
+            buckets: [const { AtomicU64::new(0) }; BUCKETS],
+        }
+    }
+
+    pub(super) fn key(&self) -> Key {
+        self.key
+    }
+
+    pub(super) fn observe(&self, record: &Record) {
+        increase(&self.request_bytes, record.request_bytes);
+        increase(&self.response_bytes, record.response_bytes);
+        increase(&self.duration_us, u64::from(record.total_us));
+        let bucket = DURATION_BOUNDS_US.iter().position(|bound| record.total_us <= *bound).unwrap_or(BUCKETS - 1);
+        if let Some(count) = self.buckets.get(bucket) {
+            increase(count, 1);
+        }
+    }
+}
+
+/// The sum of one series over all workers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeriesSum {
+    /// This entry stands for every series beyond the budget, and its ids say nothing.
+    pub other: bool,
+    /// Id of the listener.
+    pub listener: u16,
+    /// Id of the route, 65535 for none.
+    pub route: u16,
+    /// Id of the cluster, 65535 for none.
+    pub cluster: u16,
+    /// Status sent to the client, 0 for none.
+    pub status: u16,
+    /// Response flag.
+    pub flag: Flag,
+    /// Exchanges finished.
+    pub requests: u64,
+    /// Body bytes of their requests.
+    pub request_bytes: u64,
+    /// Body bytes of their answers.
+    pub response_bytes: u64,
+    /// Sum of their durations, µs.
+    pub duration_sum_us: u64,
+    /// Exchanges by duration, each counted once (not cumulative).
+    pub buckets: [u64; BUCKETS],
+}
+
+impl SeriesSum {
+    pub(super) fn empty(key: Key) -> Self {
+        let other = key == Key::OTHER;
+        let id = |shift: u32| if other { NONE } else { (key.0 >> shift) as u16 };
+        Self {
+            other,
+            listener: id(48),
+            route: id(32),
+            cluster: id(16),
+            status: if other { 0 } else { (key.0 >> 6 & 0x3ff) as u16 },
+            flag: key.flag(),
+            requests: 0,
+            request_bytes: 0,
+            response_bytes: 0,
+            duration_sum_us: 0,
+            buckets: [0; BUCKETS],
+        }
+    }
+
+    pub(super) fn add(&mut self, series: &Series) {
+        self.request_bytes += series.request_bytes.load(Relaxed);
+        self.response_bytes += series.response_bytes.load(Relaxed);
+        self.duration_sum_us += series.duration_us.load(Relaxed);
+        for (sum, count) in self.buckets.iter_mut().zip(&series.buckets) {
+            let count = count.load(Relaxed);
+            *sum += count;
+            self.requests += count;
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Readers of the decision record that run on every exchange: metrics and the access log.
+//!
+//! Both take a finished [`Record`](crate::record::Record); nothing here decides anything about a request.
+
+pub mod access_log;
+pub mod flags;
+pub mod metrics;

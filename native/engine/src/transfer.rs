@@ -1,0 +1,213 @@
+//! One direction of an exchange: a head already encoded, then a body that is decoded, framed anew and passed on.
+//!
+//! Backpressure: nothing is read while something is unsent, so a direction holds at most one buffer and one head.
+//! Cancel safety: all state is in the struct; a poll can be repeated by any task.
+
+use std::io::{self, IoSlice};
+use std::ops::Range;
+use std::task::{Context, Poll, ready};
+
+use weft_rt::Stream;
+
+use crate::buffer::{Buffer, Buffers};
+use crate::http::body::{BodyDecoder, BodyEncoder};
+use crate::http::framing::Framing;
+
+/// A run of body bytes up to this length is copied behind the bytes already waiting: cheaper than a second I/O vector.
+const COPIED_RUN: usize = 8 * 1024;
+
+/// Encoded bytes that may gather before they must be written.
+const GATHERED: usize = 64 * 1024;
+
+/// Why a transfer ended early.
+#[derive(Debug)]
+pub enum Broken {
+    /// Reading failed.
+    Source(io::Error),
+    /// The source ended amid its body.
+    Truncated,
+    /// The source's framing is malformed.
+    Malformed(&'static str),
+    /// Writing failed.
+    Sink(io::Error),
+}
+
+/// State of one direction.
+pub struct Transfer {
+    decoder: BodyDecoder,
+    encoder: BodyEncoder,
+    /// Encoded bytes; `written` of them are sent.
+    out: Vec<u8>,
+    written: usize,
+    /// Source bytes, partly decoded.
+    buffer: Option<Buffer>,
+    /// Decoded bytes of `buffer` that go out behind `out` without a copy.
+    run: Range<usize>,
+    /// The run is the last of the body.
+    ends_with_run: bool,
+    decoded: bool,
+    /// Body bytes taken from the source so far.
+    pub body_bytes: u64,
+    read: u64,
+    sent: u64,
+}
+
+impl Transfer {
+    /// A direction that first sends `out`, then the body that starts in `buffer`.
+    pub fn new(from: Framing, to: Framing, max_trailer_bytes: usize, out: Vec<u8>, buffer: Option<Buffer>) -> Self {
+        Self {
+            decoder: BodyDecoder::new(from, max_trailer_bytes),
+            encoder: BodyEncoder::new(to),
+            out,
+            written: 0,
+            buffer,
+            run: 0..0,
+            ends_with_run: false,
+            decoded: matches!(from, Framing::None | Framing::Length(0)),
+            body_bytes: 0,
+            read: 0,
+            sent: 0,
+        }
+    }
+
+    /// Gives the first bytes of the body, before the first poll.
+    pub fn fill_with(&mut self, rest: Option<Buffer>) {
+        self.buffer = rest;
+    }
+
+    /// Whether all is sent.
+    pub fn is_done(&self) -> bool {
+        self.decoded && !self.has_unsent()
+    }
+
+    /// Whether the whole body was taken from the source.
+    pub fn is_decoded(&self) -> bool {
+        self.decoded
+    }
+
+    /// Whether any byte was sent.
+    pub fn has_sent(&self) -> bool {
+        self.sent > 0
+    }
+
+    /// Grows with each byte moved either way: what idle time is measured against.
+    pub fn progress(&self) -> u64 {
+        self.read + self.sent
+    }
+
+    /// What the source sent beyond this body; the output vector goes back to the pool.
+    pub fn finish(self, buffers: &Buffers) -> Option<Buffer> {
+        buffers.give_output(self.out);
+        self.buffer.and_then(|buffer| buffers.keep_unread(buffer))
+    }
+
+    /// Moves what can be moved. Ready when all is sent.
+    pub fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffers: &Buffers,
+        source: &mut Stream,
+        sink: &mut Stream,
+    ) -> Poll<Result<(), Broken>> {
+        loop {
+            self.stage()?;
+            ready!(self.poll_flush(cx, sink))?;
+            if self.decoded {
+                return Poll::Ready(Ok(()));
+            }
+            if self.buffer.as_ref().is_none_or(Buffer::is_empty) {
+                ready!(self.poll_fill(cx, buffers, source))?;
+            }
+        }
+    }
+
+    fn has_unsent(&self) -> bool {
+        self.written < self.out.len() || !self.run.is_empty()
+    }
+
+    /// Decodes until there is enough for one write. A long run stays where it is and ends the stage.
+    fn stage(&mut self) -> Result<(), Broken> {
+        while !self.decoded && self.run.is_empty() && self.out.len() < GATHERED {
+            let Some(buffer) = self.buffer.as_mut().filter(|buffer| !buffer.is_empty()) else { break };
+            let base = buffer.start();
+            let step = self.decoder.decode(buffer.unread()).map_err(|malformed| Broken::Malformed(malformed.0))?;
+            let data = base + step.data.start..base + step.data.end;
+            buffer.consume(step.consumed);
+            self.body_bytes += data.len() as u64;
+            if data.len() <= COPIED_RUN {
+                if !data.is_empty() {
+                    self.encoder.encode(buffer.range(data.start, data.end), &mut self.out);
+                }
+            } else {
+                // A chunk's own end line goes out in front of what follows it, so that the run needs no third vector.
+                let prefix = self.encoder.prefix(data.len()).map_err(|malformed| Broken::Malformed(malformed.0))?;
+                self.out.extend_from_slice(&prefix);
+                self.run = data;
+                self.ends_with_run = step.done;
+            }
+            if step.done {
+                self.end_body()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end_body(&mut self) -> Result<(), Broken> {
+        if self.run.is_empty() {
+            self.decoded = true;
+            let ended = self.encoder.finish(self.decoder.trailers(), &mut self.out);
+            ended.map_err(|malformed| Broken::Malformed(malformed.0))?;
+        }
+        Ok(())
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>, sink: &mut Stream) -> Poll<Result<(), Broken>> {
+        while self.has_unsent() {
+            let head = self.out.get(self.written..).unwrap_or_default();
+            let run = self.buffer.as_ref().map_or(&[][..], |buffer| buffer.range(self.run.start, self.run.end));
+            let sent = match (head.is_empty(), run.is_empty()) {
+                (_, true) => ready!(sink.poll_write(cx, head)),
+                (true, false) => ready!(sink.poll_write(cx, run)),
+                (false, false) => ready!(sink.poll_write_vectored(cx, &[IoSlice::new(head), IoSlice::new(run)])),
+            }
+            .map_err(Broken::Sink)?;
+            self.sent += sent as u64;
+            let of_head = sent.min(head.len());
+            self.written += of_head;
+            self.run.start += sent - of_head;
+            if self.written == self.out.len() {
+                self.out.clear();
+                self.written = 0;
+            }
+            if self.run.is_empty() && self.run.end > 0 {
+                self.run = 0..0;
+                self.out.extend_from_slice(self.encoder.suffix());
+                if self.ends_with_run {
+                    self.end_body()?;
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>, buffers: &Buffers, source: &mut Stream) -> Poll<Result<(), Broken>> {
+        let mut buffer = self.buffer.take().unwrap_or_else(|| buffers.take());
+        let read = source.poll_read(cx, buffer.spare());
+        match read {
+            Poll::Ready(Ok(bytes)) if bytes > 0 => {
+                buffer.filled(bytes);
+                self.read += bytes as u64;
+                self.buffer = Some(buffer);
+                Poll::Ready(Ok(()))
+            }
+            other => {
+                buffers.give(buffer);
+                ready!(other).map_err(Broken::Source)?;
+                self.decoder.end_of_input().map_err(|_| Broken::Truncated)?;
+                self.decoded = true;
+                let ended = self.encoder.finish(&[], &mut self.out);
+                Poll::Ready(ended.map_err(|malformed| Broken::Malformed(malformed.0)))
+            }
+        }
+    }
+}

@@ -1,0 +1,43 @@
+#!/usr/bin/env node
+// Bundles the TypeScript into dist/: one flat folder, so that a thread's entry and the addon lie beside every chunk.
+// Splitting keeps what is imported lazily (zod, commander, yaml, uWebSockets.js) out of the start of `weft run`.
+import { existsSync, rmSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const entries = {
+  weft: 'src/cli/main.ts',
+  index: 'src/index.ts',
+  worker: 'src/proxy/worker.ts',
+  'prepare-thread': 'src/proxy/prepare-thread.ts',
+}
+
+const { version } = JSON.parse(await readFile(`${root}package.json`, 'utf8'))
+
+const common = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  format: 'esm',
+  splitting: true,
+  // commander is CommonJS and requires built-in modules.
+  banner: {
+    js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
+  },
+  // `yaml` has an ES module only under its browser entry; the other loses its named exports in a bundle.
+  alias: { yaml: `${root}node_modules/yaml/browser/index.js` },
+  external: ['uWebSockets.js', 'msgpackr-extract'],
+  define: { WEFT_VERSION: JSON.stringify(version) },
+  logLevel: 'warning',
+}
+
+for (const name of existsSync(`${root}dist`) ? await readdir(`${root}dist`) : []) {
+  if (name.endsWith('.js')) rmSync(`${root}dist/${name}`)
+}
+await build({ ...common, entryPoints: entries, outdir: 'dist', chunkNames: '[name]-[hash]' })
+if (existsSync(`${root}bench/run.ts`)) {
+  await build({ ...common, entryPoints: { run: 'bench/run.ts' }, outdir: 'dist/bench', packages: 'external' })
+}

@@ -1,0 +1,52 @@
+/**
+ * What commands print: results on standard output, findings on standard error; text for people, JSON for programs.
+ * Colours only where the stream is a terminal and NO_COLOR is not set.
+ */
+import type { Issue, WeftError } from '../errors.js'
+
+export type Format = 'text' | 'json'
+
+export const exitCodes = { ok: 0, failed: 1, invalid: 2 } as const
+
+export interface Output {
+  format: Format
+  /** Standard output, one result. */
+  result(text: string, value: unknown): void
+  /** Standard error; returns the exit code of the command. */
+  failure(error: WeftError, file: string): number
+}
+
+export function createOutput(format: Format, stdout = process.stdout, stderr = process.stderr): Output {
+  const paint = painter(stderr.isTTY === true && process.env.NO_COLOR === undefined)
+  return {
+    format,
+    result: (text, value) => void stdout.write(format === 'json' ? `${JSON.stringify(value)}\n` : `${text}\n`),
+    failure(error, file) {
+      const { code, message, hint, issues } = error
+      if (format === 'json') stdout.write(`${JSON.stringify({ ok: false, file, code, message, hint, issues })}\n`)
+      else stderr.write(`${describeFailure(error, file, paint)}\n`)
+      return code.startsWith('WEFT_CONFIG_') ? exitCodes.invalid : exitCodes.failed
+    },
+  }
+}
+
+type Paint = (colour: 'red' | 'bold' | 'dim', text: string) => string
+
+function painter(colours: boolean): Paint {
+  const codes = { red: 31, bold: 1, dim: 2 }
+  return (colour, text) => (colours ? `\u001b[${codes[colour]}m${text}\u001b[0m` : text)
+}
+
+export function describeFailure(error: WeftError, file: string, paint: Paint = (_, text) => text): string {
+  const head = `${paint('red', 'error')}: ${error.message}${error.hint === null ? '' : ` (${error.hint})`} ${paint('dim', `[${error.code}]`)}`
+  // A single refusal by the engine is the message itself: one clear line.
+  const issues = error.issues.filter(({ message }) => message !== error.message)
+  return [head, ...issues.map((issue) => describeIssue(issue, file, paint))].join('\n')
+}
+
+/** `weft.yaml:12  routes[0].timout  `timout` is not a known key; did you mean `timeout`?  [WEFT_CONFIG_UNKNOWN_KEY]` */
+function describeIssue({ path, code, message, hint, line }: Issue, file: string, paint: Paint): string {
+  const place = line === null ? file : `${file}:${line}`
+  const what = hint === null ? message : `${message}; ${hint}`
+  return `  ${place}  ${paint('bold', path === '' ? '(root)' : path)}  ${what}  ${paint('dim', `[${code}]`)}`
+}

@@ -1,0 +1,33 @@
+/**
+ * The whole configuration, noun by noun. It is the only declaration: the TypeScript types, validation, defaults, the
+ * JSON Schema and the reference page all come from it.
+ */
+import * as z from 'zod'
+import { admin } from './admin.js'
+import { cluster } from './cluster.js'
+import { drain } from './drain.js'
+import { listener } from './listener.js'
+import { node } from './node.js'
+import { notYetKeys } from './not-yet.js'
+import { records } from './records.js'
+import { route } from './route.js'
+
+export const config = z
+  .strictObject({
+    node: node.prefault({}),
+    admin: admin.nullable().default(null).meta({ description: 'Absent: no admin server' }),
+    workers: z.int().min(1).max(256).default(1).meta({ description: 'Threads that carry traffic' }),
+    drain: drain.prefault({}),
+    records: records.prefault({}),
+    listeners: z.array(listener).min(1).meta({ description: 'The doors; at least one' }),
+    routes: z.array(route).prefault([]).meta({ description: 'From listeners to clusters, first match first' }),
+    clusters: z.array(cluster).prefault([]).meta({ description: 'Who answers' }),
+    ...notYetKeys('secrets', 'discovery', 'tracing'),
+  })
+  .meta({ title: 'Weft configuration' })
+
+/** What a person writes. */
+export type ProxyConfig = z.input<typeof config>
+
+/** The same with every default filled in; durations are milliseconds, sizes are bytes. */
+export type ResolvedConfig = z.output<typeof config>

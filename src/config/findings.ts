@@ -1,0 +1,139 @@
+/**
+ * From zod's findings to ours: a code, a path, a sentence about the value and a hint on what to write instead.
+ *
+ * Invariant: every finding of the schema becomes at least one issue; none is dropped or merged.
+ */
+import * as z from 'zod'
+import type { Code } from '../errors.js'
+import { notYetMark } from './not-yet.js'
+import type { Path } from './path.js'
+import { nearest } from './suggest.js'
+
+export interface Finding {
+  path: Path
+  code: Code
+  message: string
+  hint: string | null
+}
+
+export function findingsOf(schema: z.ZodType, written: unknown, issues: readonly z.core.$ZodIssue[], base: Path = []) {
+  return issues.flatMap((issue): Finding[] => {
+    const path = [...base, ...(issue.path as Path)]
+    switch (issue.code) {
+      case 'unrecognized_keys':
+        return issue.keys.map((key) => unknownKey(schema, [...path, key]))
+      case 'invalid_union':
+        return findingsOf(schema, written, likeliestBranch(issue), path)
+      case 'invalid_type':
+        return [wrongType(path, issue.expected, valueAt(written, path))]
+      case 'custom':
+        if (issue.params?.weft === notYetMark.weft) return [notYet(path, valueAt(written, path))]
+        return [notAllowed(path, issue.message, valueAt(written, path))]
+      case 'too_small':
+      case 'too_big':
+        return [notAllowed(path, outOfRange(issue), valueAt(written, path))]
+      default:
+        return [notAllowed(path, issue.message, valueAt(written, path))]
+    }
+  })
+}
+
+/** Of the alternatives, the one whose outer type fits what was written; its findings lie deeper in the path. */
+function likeliestBranch(issue: z.core.$ZodIssueInvalidUnion): z.core.$ZodIssue[] {
+  const fits = issue.errors.find((branch) => !branch.some((i) => i.code === 'invalid_type' && i.path.length === 0))
+  if (fits !== undefined) return fits
+  const expected = issue.errors.flatMap((branch) =>
+    branch.flatMap((i) => (i.code === 'invalid_type' ? [i.expected] : [])),
+  )
+  const message = `expected ${[...new Set(expected)].map(noun).join(' or ')}`
+  return [{ code: 'invalid_type', expected: message as never, path: [], message, input: undefined }]
+}
+
+function unknownKey(schema: z.ZodType, path: Path): Finding {
+  const key = String(path.at(-1))
+  const known = keysAt(schema, path.slice(0, -1))
+  const suggestion = nearest(key, known)
+  const hint = suggestion !== null ? `did you mean \`${suggestion}\`?` : `known here: ${known.join(', ')}`
+  return { path, code: 'WEFT_CONFIG_UNKNOWN_KEY', message: `\`${key}\` is not a known key`, hint }
+}
+
+function notYet(path: Path, value: unknown): Finding {
+  const key = String(path.findLast((step) => typeof step === 'string'))
+  const shown = typeof value === 'string' ? `\`${key}: ${value}\`` : `\`${key}\``
+  return {
+    path,
+    code: 'WEFT_CONFIG_NOT_YET',
+    message: `${shown} does not work yet in this version`,
+    hint: 'remove it; the reference page lists what works',
+  }
+}
+
+function wrongType(path: Path, expected: string, value: unknown): Finding {
+  const wanted = expected.startsWith('expected ') ? expected : `expected ${noun(expected)}`
+  if (value === undefined) return { path, code: 'WEFT_CONFIG_MISSING', message: 'is missing', hint: wanted }
+  return { path, code: 'WEFT_CONFIG_TYPE', message: `${wanted}, found ${describe(value)}`, hint: null }
+}
+
+/** The value is shown unless the message already quotes it. */
+function notAllowed(path: Path, reason: string, value: unknown): Finding {
+  const shown = typeof value === 'object' || reason.includes(String(value)) ? '' : `, found ${describe(value)}`
+  return { path, code: 'WEFT_CONFIG_VALUE', message: `${reason}${shown}`, hint: null }
+}
+
+function outOfRange(issue: z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig): string {
+  const small = issue.code === 'too_small'
+  const bound = small ? issue.minimum : issue.maximum
+  const unit =
+    issue.origin === 'array' ? (bound === 1 ? ' entry' : ' entries') : issue.origin === 'string' ? ' characters' : ''
+  if (issue.exact) return `must have exactly ${bound}${unit}`
+  const verb = unit === '' ? 'be' : 'have'
+  return `must ${verb} at ${small ? 'least' : 'most'} ${bound}${unit}`
+}
+
+function noun(type: string): string {
+  const nouns: Record<string, string> = {
+    string: 'text',
+    array: 'a list',
+    object: 'an object',
+    record: 'an object',
+    int: 'a whole number',
+    number: 'a number',
+    boolean: 'true or false',
+  }
+  return nouns[type] ?? type
+}
+
+function describe(value: unknown): string {
+  if (value === null) return 'nothing'
+  if (Array.isArray(value)) return 'a list'
+  if (typeof value === 'object') return 'an object'
+  return JSON.stringify(value)
+}
+
+function valueAt(root: unknown, path: Path): unknown {
+  return path.reduce<unknown>((value, step) => (value as Record<string | number, unknown> | null)?.[step], root)
+}
+
+/** The keys that an object's declaration knows at a path, those without function included. */
+function keysAt(root: z.ZodType, path: Path): string[] {
+  let schema = objectOrArray(root)
+  for (const step of path) {
+    if (schema instanceof z.ZodObject) schema = objectOrArray(schema.shape[step])
+    else if (schema instanceof z.ZodArray) schema = objectOrArray(schema.element as z.ZodType)
+  }
+  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : []
+}
+
+function objectOrArray(schema: z.ZodType | undefined): z.ZodType | undefined {
+  if (schema instanceof z.ZodUnion) {
+    return schema.options
+      .map((option) => objectOrArray(option as z.ZodType))
+      .find((option) => option instanceof z.ZodObject)
+  }
+  if (schema instanceof z.ZodPipe) return objectOrArray(schema.in as z.ZodType)
+  if (schema instanceof z.ZodPrefault || schema instanceof z.ZodDefault)
+    return objectOrArray(schema.unwrap() as z.ZodType)
+  if (schema instanceof z.ZodNullable || schema instanceof z.ZodOptional)
+    return objectOrArray(schema.unwrap() as z.ZodType)
+  return schema
+}

@@ -1,0 +1,72 @@
+/** `listeners[]`: the doors. Each binds one address and says how much of the network it takes in at once. */
+import * as z from 'zod'
+import { address } from './address.js'
+import { duration } from './duration.js'
+import { name } from './name.js'
+import { notYetKeys, words } from './not-yet.js'
+import { size } from './size.js'
+
+const limits = z
+  .strictObject({
+    maxConnections: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(10_000)
+      .meta({ description: 'Open downstream connections; further ones wait in the accept queue' }),
+    maxHeaderBytes: size({ min: 1024, max: 1_048_576 })
+      .prefault(65_536)
+      .meta({ description: 'Bytes of a request head; more is answered 431' }),
+    maxHeaders: z.int().min(1).max(1000).default(100).meta({ description: 'Header lines; more is answered 431' }),
+    headersTimeout: duration({ minMs: 1 })
+      .prefault('10s')
+      .meta({ description: 'A request head must be complete within this time' }),
+    idleTimeout: duration({ minMs: 1 })
+      .prefault('1h')
+      .meta({ description: 'A connection without a request is closed after this time' }),
+    maxRequestsPerConnection: z
+      .int()
+      .min(0)
+      .max(0xffff_ffff)
+      .default(0)
+      .meta({ description: 'A connection is closed after so many requests; 0 means no limit' }),
+  })
+  .meta({ title: 'limits' })
+
+const accessLog = z
+  .strictObject({
+    path: z.string().min(1).meta({ description: 'File, relative to the configuration; /dev/stdout is the output' }),
+    format: z
+      .string()
+      .min(1)
+      .default('text')
+      .meta({ description: '`text` (the default format of Envoy), `json`, or a format string' }),
+  })
+  .meta({ title: 'accessLog' })
+
+export const listener = z
+  .strictObject({
+    name: name().meta({ description: 'Unique name' }),
+    address: address({ minPort: 0 }).meta({ description: 'Where to listen; port 0 takes a free one' }),
+    protocol: words(['http'], ['tcp', 'tls', 'auto']).prefault('http').meta({ description: 'What is spoken here' }),
+    engine: words(['auto', 'native'], ['uws'])
+      .prefault('auto')
+      .meta({ description: '`auto` and `native`: the engine in Rust' }),
+    limits: limits.prefault({}),
+    accessLog: accessLog.nullable().default(null).meta({ description: 'Absent: no access log' }),
+    abortOnClose: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'A client that closes its sending side amid a request aborts it' }),
+    ...notYetKeys(
+      'filters',
+      'sockets',
+      'tls',
+      'serviceHeader',
+      'transparent',
+      'forwardProxy',
+      'proxyProtocol',
+      'overload',
+    ),
+  })
+  .meta({ title: 'listeners[]', description: 'A door: one address, its limits and its access log.' })

@@ -1,0 +1,79 @@
+/**
+ * First step of a configuration change: a file becomes the value that it writes down.
+ *
+ * Invariants: js-yaml reads, because it is fast; the slower `yaml` is loaded only when there is an error to place.
+ */
+import { readFile } from 'node:fs/promises'
+import { CORE_SCHEMA, loadAll, mergeTag, YAMLException } from 'js-yaml'
+import { WeftError } from '../errors.js'
+import type { Path } from './path.js'
+
+const schema = CORE_SCHEMA.withTags(mergeTag)
+
+export interface LoadedFile {
+  text: string
+  value: unknown
+}
+
+export async function loadFile(file: string): Promise<LoadedFile> {
+  const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    throw new WeftError('WEFT_CONFIG_UNREADABLE', `cannot read ${file}: ${reason(cause)}`, {
+      hint: 'name the file with -c FILE',
+      cause,
+    })
+  })
+  return { text, value: parseText(text, file) }
+}
+
+/** Reads YAML (and so JSON). An empty text is an empty configuration. */
+export function parseText(text: string, file: string): unknown {
+  try {
+    const documents = loadAll(text, { schema })
+    if (documents.length > 1)
+      throw new WeftError('WEFT_CONFIG_SYNTAX', `${file}: holds ${documents.length} documents`, {
+        hint: 'a proxy configuration is one document; remove the lines with ---',
+      })
+    return documents[0] ?? {}
+  } catch (cause) {
+    if (!(cause instanceof YAMLException)) throw cause
+    const { line, column } = cause.mark ?? { line: 0, column: 0 }
+    throw new WeftError('WEFT_CONFIG_SYNTAX', `${file}:${line + 1}:${column + 1}: ${cause.reason}`, {
+      hint: 'indent with spaces, quote text that holds ": " or " #"',
+      cause,
+    })
+  }
+}
+
+/** The 1-based line on which a path stands, or the nearest of its parents that stands anywhere. */
+export async function lineFinder(text: string): Promise<(path: Path) => number | null> {
+  const { isMap, isNode, isScalar, LineCounter, parseDocument } = await import('yaml')
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, merge: true })
+  return (path) => {
+    let node: unknown = document.contents
+    let offset = 0
+    for (const step of path) {
+      if (isMap(node)) {
+        const pair = node.items.find(({ key }) => (isScalar(key) ? key.value : key) === step)
+        if (pair === undefined) break
+        if (isNode(pair.key) && pair.key.range) offset = pair.key.range[0]
+        node = pair.value
+      } else {
+        const item = (node as { items?: unknown[] } | null)?.items?.[Number(step)]
+        if (!isNode(item)) break
+        if (item.range) offset = item.range[0]
+        node = item
+      }
+    }
+    return lines.linePos(offset).line
+  }
+}
+
+function reason(error: NodeJS.ErrnoException): string {
+  const reasons: Record<string, string> = {
+    ENOENT: 'there is no such file',
+    EACCES: 'permission denied',
+    EISDIR: 'it is a directory',
+  }
+  return reasons[error.code ?? ''] ?? error.message
+}

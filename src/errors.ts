@@ -1,0 +1,60 @@
+/**
+ * Every failure that Weft tells a person about: the codes, what each means, and the one error class that carries them.
+ *
+ * Invariants: a code is listed here before it is thrown; the text beside it is its documentation (the reference page
+ * prints it); a message says what failed and where, the hint says what to do.
+ */
+
+export const codes = {
+  WEFT_CONFIG_UNREADABLE: 'The configuration file cannot be read: it is missing, a directory, or permission is denied.',
+  WEFT_CONFIG_SYNTAX: 'The configuration is not valid YAML; line and column say where reading stopped.',
+  WEFT_CONFIG_INVALID: 'The configuration has one or more issues; each is listed with its path, code and line.',
+  WEFT_CONFIG_TYPE: 'A value has the wrong type, such as text where a list is expected.',
+  WEFT_CONFIG_VALUE: 'A value has the right type but is not allowed: out of range, or written in the wrong form.',
+  WEFT_CONFIG_MISSING: 'A required value is absent.',
+  WEFT_CONFIG_UNKNOWN_KEY: 'A key is not part of the configuration; the nearest known key is suggested.',
+  WEFT_CONFIG_NOT_YET: 'A key or value is known by name but does not work yet in this version.',
+  WEFT_CONFIG_DUPLICATE: 'Two entries that must differ have the same name or address.',
+  WEFT_CONFIG_REFERENCE: 'An entry names a listener or a cluster that does not exist.',
+  WEFT_SNAPSHOT_REJECTED: 'The engine refused a snapshot, for example because a port is taken; nothing was changed.',
+  WEFT_SNAPSHOT_UNWRITABLE: 'The compiled snapshot cannot be written to the file that was asked for.',
+  WEFT_ADDON_MISSING: 'The native engine was not found or cannot be loaded on this platform.',
+  WEFT_WORKER_FAILED: 'A worker thread ended before it was ready to carry traffic.',
+  WEFT_APP_FAILED: 'The application given after `--` cannot be started.',
+  WEFT_ADMIN_ADDRESS: 'The admin server cannot listen on its address.',
+} as const
+
+export type Code = keyof typeof codes
+
+/** One finding in a configuration. `path` is written like `routes[0].timeout`; `line` is 1-based, null when unknown. */
+export interface Issue {
+  path: string
+  code: string
+  message: string
+  hint: string | null
+  line: number | null
+}
+
+export interface WeftErrorDetails {
+  path?: string
+  hint?: string
+  cause?: unknown
+  issues?: Issue[]
+}
+
+/** The error that Weft throws. `issues` is filled where several findings are reported at once. */
+export class WeftError extends Error {
+  readonly code: Code
+  readonly path: string | null
+  readonly hint: string | null
+  readonly issues: Issue[]
+
+  constructor(code: Code, message: string, details: WeftErrorDetails = {}) {
+    super(message, { cause: details.cause })
+    this.name = 'WeftError'
+    this.code = code
+    this.path = details.path ?? null
+    this.hint = details.hint ?? null
+    this.issues = details.issues ?? []
+  }
+}

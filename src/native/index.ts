@@ -1,0 +1,121 @@
+/**
+ * THE boundary file: the only importer of the addon. Everything that crosses between TypeScript and the engine is
+ * listed here.
+ *
+ * Invariants: plain values cross, `null` for none; the addon is loaded in the main thread first and from one path only,
+ * because its statics are the state that all worker threads share.
+ */
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { WeftError } from '../errors.js'
+
+/** What the addon exports. `proxy` is the process-wide id that `createProxy` returned, `worker` an index from 0. */
+export interface Addon {
+  createProxy(name: string, workers: number): number
+  /** Takes an encoded snapshot and binds its listening sockets, all or nothing. Returns JSON: see {@link Verdict}. */
+  apply(proxy: number, snapshot: Buffer): string
+  /** Called in a worker thread: from now on the engine serves on this thread's loop. */
+  attach(proxy: number, worker: number): void
+  /** Begins the drain: listening sockets closed, answers carry `connection: close`, idle connections closed. */
+  stopAccepting(proxy: number): void
+  /** Exchanges and tunnels that are still open. */
+  active(proxy: number): number
+  /** Returns JSON: see {@link Stats}. */
+  stats(proxy: number): string
+  /** One number per worker; each grows at least every 250 ms while that worker's loop turns. */
+  heartbeats(proxy: number): number[]
+  /** Called in the main thread after a worker thread died and before its replacement attaches. */
+  detach(proxy: number, worker: number): void
+  /** Waits until what was logged is written, at most so long; false when some of it could not be. */
+  flushLogs(proxy: number, timeoutMs: number): boolean
+  closeProxy(proxy: number): void
+  version(): string
+  /** Collects one ended child process that nobody else waits for (only called when Weft is process 1). */
+  reap?(pid: number): boolean
+}
+
+/** The engine's answer to a snapshot. Nothing has changed when `rejected` is not empty. */
+export interface Verdict {
+  generation: number
+  rejected: { path: string; code: string; message: string }[]
+  /** Where each listener really listens, which tells the port that a port 0 became. */
+  listeners?: { name: string; address: string }[]
+}
+
+export interface Stats {
+  generation: number
+  counters: Record<string, number>
+  /** The engine's own list of its counters: name, kind and help text. */
+  descriptions: { name: string; kind: 'counter' | 'gauge'; help: string }[]
+  /** Upper bounds of the duration buckets; the last bucket has none. */
+  durationBoundsMs: number[]
+  series: Series[]
+  workers: { heartbeat: number; panics: number; connections: number }[]
+  clusters: { name: string; endpoints: EndpointStats[] }[]
+}
+
+/** One row of request metrics. `buckets` counts durations; `durationSumUs` is in microseconds. */
+export interface Series {
+  listener: string
+  route: string
+  cluster: string
+  status: number
+  flag: string
+  requests: number
+  requestBytes: number
+  responseBytes: number
+  durationSumUs: number
+  buckets: number[]
+}
+
+export interface EndpointStats {
+  address: string
+  active: number
+  requests: number
+  failures: number
+  idle: number
+}
+
+let loaded: Addon | null = null
+
+/** Loads the addon once per thread. `WEFT_ADDON` names another file, for packages that unpack it elsewhere. */
+export function loadAddon(): Addon {
+  loaded ??= requireAddon(process.env.WEFT_ADDON ?? findAddon())
+  return loaded
+}
+
+function requireAddon(file: string): Addon {
+  // The engine's allocator, mimalloc, reads its options once, when it is loaded. By default it commits its first arena at
+  // once and in huge pages: 10 MiB resident at start where 0.3 are used. Taken back at once: the application that
+  // `weft run --` starts inherits the environment and may use the same allocator.
+  const { MIMALLOC_ARENA_EAGER_COMMIT: asked } = process.env
+  process.env.MIMALLOC_ARENA_EAGER_COMMIT = asked ?? '0'
+  try {
+    return createRequire(import.meta.url)(file) as Addon
+  } catch (cause) {
+    throw new WeftError('WEFT_ADDON_MISSING', `cannot load the native engine ${file}`, {
+      hint: 'build it for this platform with: npm run build:native',
+      cause,
+    })
+  } finally {
+    if (asked === undefined) delete process.env.MIMALLOC_ARENA_EAGER_COMMIT
+  }
+}
+
+/** Beside the bundle, or in the `dist` folder of a checkout when the sources run unbundled. */
+function findAddon(): string {
+  let folder = dirname(fileURLToPath(import.meta.url))
+  for (;;) {
+    for (const candidate of [join(folder, 'weft.node'), join(folder, 'dist', 'weft.node')]) {
+      if (existsSync(candidate)) return candidate
+    }
+    const parent = dirname(folder)
+    if (parent === folder || existsSync(join(folder, 'package.json'))) break
+    folder = parent
+  }
+  throw new WeftError('WEFT_ADDON_MISSING', 'the native engine weft.node was not found', {
+    hint: 'build it with: npm run build:native',
+  })
+}

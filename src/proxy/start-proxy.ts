@@ -1,0 +1,189 @@
+/**
+ * The orchestrator of one proxy: prepares a configuration, applies it to the engine, puts the engine on its threads and
+ * answers for both until the end.
+ *
+ * Invariants: nothing listens unless the whole configuration was accepted; a rejected change leaves everything as it
+ * was; changes are applied one after the other.
+ */
+import type { ProxyConfig } from '../config/config.js'
+import { WeftError } from '../errors.js'
+import { type Addon, loadAddon, type Stats, type Verdict } from '../native/index.js'
+import { createLogger, type Logger } from '../telemetry/logger.js'
+import { drain } from './drain.js'
+import type { Plan, Prepared } from './prepare.js'
+import { prepareApart } from './prepare-apart.js'
+import { type StartThread, startThread } from './traffic-thread.js'
+import { startWorkers, type Workers } from './workers.js'
+
+/** A log that cannot be written by then, on a full disk for example, must not keep the process. */
+const logFlushMs = 1_000
+
+/** A configuration as a value, or the file that holds it. */
+export type ConfigSource = ProxyConfig | { file: string }
+
+export interface StartOptions {
+  /** Threads that carry traffic. Absent: those of a file's `workers`, or the caller's own loop for a value. */
+  workers?: number
+  logger?: Logger
+  addon?: Addon
+  startThread?: StartThread
+  prepare?: (source: ConfigSource) => Promise<Prepared>
+}
+
+export interface WeftProxy {
+  /** Where a listener listens. */
+  address(listener: string): { host: string; port: number }
+  /** Replaces the configuration; throws `WEFT_CONFIG_*` or `WEFT_SNAPSHOT_REJECTED` and then nothing has changed. */
+  apply(source: ConfigSource): Promise<{ generation: number; rejected: Verdict['rejected'] }>
+  /** The plan that is in force. */
+  plan(): Plan
+  stats(): Stats
+  status(): { state: 'ready' | 'draining' | 'down'; generation: number; workers: number; replaced: number }
+  /** Stops accepting and waits for open exchanges; returns how many were left at the deadline. */
+  drain(options?: { deadlineMs?: number }): Promise<number>
+  close(): Promise<void>
+}
+
+export async function startProxy(source: ConfigSource, options: StartOptions = {}): Promise<WeftProxy> {
+  const proxy = new Orchestrator(options)
+  await proxy.start(source, options)
+  return proxy
+}
+
+/** A file is prepared in a thread of its own; a value in place, where the caller pays for the schema library. */
+async function prepareSource(source: ConfigSource): Promise<Prepared> {
+  if (isFile(source)) return prepareApart(source.file)
+  const { prepareConfig } = await import('./prepare.js')
+  return prepareConfig(source)
+}
+
+function isFile(source: ConfigSource): source is { file: string } {
+  return 'file' in source
+}
+
+interface Applied {
+  plan: Plan
+  verdict: Verdict
+}
+
+class Orchestrator implements WeftProxy {
+  private readonly addon: Addon
+  private readonly logger: Logger
+  private readonly prepare: NonNullable<StartOptions['prepare']>
+  private id = -1
+  private applied: Applied | null = null
+  private workers: Workers | null = null
+  private lastChange: Promise<unknown> = Promise.resolve()
+  private draining = false
+  private closed: Promise<void> | null = null
+
+  constructor(options: StartOptions) {
+    // The main thread loads the addon before any worker does: a library first loaded by a thread goes away with it.
+    this.addon = options.addon ?? loadAddon()
+    this.logger = options.logger ?? standardLogger()
+    this.prepare = options.prepare ?? prepareSource
+  }
+
+  async start(source: ConfigSource, { workers, startThread: start = startThread }: StartOptions): Promise<void> {
+    // The first thread boots while the configuration is read: a file always has at least one worker.
+    const ahead = isFile(source) || (workers ?? 0) > 0 ? start() : null
+    try {
+      const prepared = await this.prepare(source)
+      const count = workers ?? (isFile(source) ? prepared.plan.workers : 0)
+      this.id = this.addon.createProxy('weft', Math.max(1, count))
+      this.take(prepared)
+      if (count === 0) this.addon.attach(this.id, 0)
+      else {
+        const { addon, id: proxy, logger } = this
+        this.workers = await startWorkers({ addon, proxy, count, startThread: start, ahead, logger })
+      }
+    } catch (error) {
+      ahead?.terminate()
+      await ahead?.ended
+      if (this.id >= 0) this.addon.closeProxy(this.id)
+      throw error
+    }
+  }
+
+  address(listener: string): { host: string; port: number } {
+    const { plan, verdict } = this.current()
+    const found = [...(verdict.listeners ?? []), ...plan.listeners].find(({ name }) => name === listener)
+    if (found === undefined) throw new RangeError(`there is no listener named ${JSON.stringify(listener)}`)
+    const colon = found.address.lastIndexOf(':')
+    return { host: found.address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(found.address.slice(colon + 1)) }
+  }
+
+  apply(source: ConfigSource): Promise<{ generation: number; rejected: Verdict['rejected'] }> {
+    const change = this.lastChange.then(async () => {
+      const { generation, rejected } = this.take(await this.prepare(source))
+      return { generation, rejected }
+    })
+    this.lastChange = change.catch(() => {})
+    return change
+  }
+
+  plan(): Plan {
+    return this.current().plan
+  }
+
+  stats(): Stats {
+    return JSON.parse(this.addon.stats(this.id)) as Stats
+  }
+
+  status() {
+    const workers = this.workers?.serving() ?? 1
+    const state = this.draining ? 'draining' : workers > 0 && this.closed === null ? 'ready' : 'down'
+    const { generation } = this.current().verdict
+    return { state, generation, workers, replaced: this.workers?.replaced() ?? 0 } as const
+  }
+
+  drain({ deadlineMs = this.current().plan.drainDeadlineMs }: { deadlineMs?: number } = {}): Promise<number> {
+    this.draining = true
+    return drain(this.addon, this.id, deadlineMs)
+  }
+
+  close(): Promise<void> {
+    this.closed ??= this.end()
+    return this.closed
+  }
+
+  private async end(): Promise<void> {
+    await this.lastChange
+    if (this.workers === null) this.addon.detach(this.id, 0)
+    await this.workers?.close()
+    if (!this.addon.flushLogs(this.id, logFlushMs))
+      this.logger.warn('some lines of the access log could not be written')
+    this.addon.closeProxy(this.id)
+  }
+
+  private take({ snapshot, plan }: Prepared): Verdict {
+    const bytes = Buffer.from(snapshot.buffer, snapshot.byteOffset, snapshot.byteLength)
+    const verdict = JSON.parse(this.addon.apply(this.id, bytes)) as Verdict
+    if (verdict.rejected.length > 0) throw rejection(verdict)
+    for (const warning of plan.warnings) this.logger.warn(warning)
+    this.applied = { plan, verdict }
+    return verdict
+  }
+
+  private current(): Applied {
+    if (this.applied === null) throw new Error('the proxy has not been started')
+    return this.applied
+  }
+}
+
+function rejection({ rejected }: Verdict): WeftError {
+  const issues = rejected.map(({ path, ...rest }) => ({ ...rest, path: bracketed(path), hint: null, line: null }))
+  const [first] = issues
+  const message = first === undefined ? 'the engine refused the configuration' : first.message
+  return new WeftError('WEFT_SNAPSHOT_REJECTED', message, { issues })
+}
+
+/** The engine writes `listeners.0.address` where people read `listeners[0].address`. */
+function bracketed(path: string): string {
+  return path.replace(/\.(\d+)/g, '[$1]')
+}
+
+function standardLogger(): Logger {
+  const write = (line: string) => void process.stderr.write(line)
+  return createLogger({ format: 'text', colour: process.stderr.isTTY === true, write, now: () => new Date() })
+}

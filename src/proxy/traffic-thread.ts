@@ -1,0 +1,38 @@
+/** Starts a traffic thread and tells of its life. The only place that knows `worker_threads`. */
+import { Worker } from 'node:worker_threads'
+import type { Attachment } from './worker.js'
+
+export interface TrafficThread {
+  /** Puts the engine on the thread; resolves when it serves there, rejects when the thread ends before that. */
+  attach(attachment: Attachment): Promise<void>
+  /** Resolves, never rejects, with the reason when the thread has ended. */
+  ended: Promise<string>
+  terminate(): void
+}
+
+export type StartThread = () => TrafficThread
+
+/** JavaScript in a traffic thread is a loader and, later, filters in place; the traffic itself is in the engine's memory. */
+const resourceLimits = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 2 }
+
+export const startThread: StartThread = () => {
+  const thread = new Worker(new URL('./worker.js', import.meta.url), { resourceLimits })
+  let failure: string | null = null
+  thread.once('error', (error) => {
+    failure = error.message
+  })
+  const ended = new Promise<string>((resolve) => {
+    thread.once('exit', (code) => resolve(failure ?? `exit code ${code}`))
+  })
+  return {
+    attach(attachment) {
+      thread.postMessage(attachment)
+      return new Promise((resolve, reject) => {
+        thread.once('message', () => resolve())
+        void ended.then((reason) => reject(new Error(reason)))
+      })
+    },
+    ended,
+    terminate: () => void thread.terminate(),
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * The traffic threads of one proxy: starts them, watches their heartbeats, replaces those that end.
+ *
+ * Invariants: a dead worker is detached before its replacement attaches; the first replacement is immediate and later
+ * ones back off while they keep dying, so that a worker which dies at start does not spin; listening descriptors belong
+ * to the process, so a replacement takes over the accept queue of the one before.
+ */
+import { WeftError } from '../errors.js'
+import type { Addon } from '../native/index.js'
+import type { Logger } from '../telemetry/logger.js'
+import type { StartThread, TrafficThread } from './traffic-thread.js'
+
+/** Four beats in a row without progress, one second, are a stall. Beats are counted, not read off a clock, so that a process which was suspended as a whole is not mistaken for one. */
+export const beatMs = 250
+const missedBeatsOfStall = 4
+const backoffMs = { first: 100, most: 5_000 }
+/** A worker that lived this long has recovered: its next replacement is immediate again. */
+const provenAfterMs = 10_000
+
+export interface WorkersOptions {
+  addon: Pick<Addon, 'heartbeats' | 'detach'>
+  proxy: number
+  count: number
+  startThread: StartThread
+  /** A thread that was started ahead, for the first worker. */
+  ahead: TrafficThread | null
+  logger: Logger
+}
+
+export interface Workers {
+  /** How many carry traffic now. */
+  serving(): number
+  /** How many were replaced since the start. */
+  replaced(): number
+  close(): Promise<void>
+}
+
+interface Slot {
+  worker: number
+  thread: TrafficThread | null
+  state: 'starting' | 'serving' | 'stalled' | 'waiting'
+  beat: number
+  missed: number
+  failures: number
+  servingSince: number
+  retry: NodeJS.Timeout | null
+}
+
+/** Resolves when every worker serves; throws `WEFT_WORKER_FAILED` when one does not come up. */
+export async function startWorkers(options: WorkersOptions): Promise<Workers> {
+  const pool = new WorkerPool(options)
+  await pool.start()
+  return pool
+}
+
+class WorkerPool implements Workers {
+  private readonly slots: Slot[]
+  private readonly options: WorkersOptions
+  private watch: NodeJS.Timeout | null = null
+  private closing = false
+  private ahead: TrafficThread | null
+  private replacements = 0
+
+  constructor(options: WorkersOptions) {
+    this.options = options
+    this.ahead = options.ahead
+    this.slots = Array.from({ length: options.count }, (_, worker) => ({
+      worker,
+      thread: null,
+      state: 'waiting',
+      beat: -1,
+      missed: 0,
+      failures: 0,
+      servingSince: 0,
+      retry: null,
+    }))
+  }
+
+  async start(): Promise<void> {
+    try {
+      await Promise.all(this.slots.map((slot) => this.launch(slot)))
+    } catch (cause) {
+      await this.close()
+      throw new WeftError('WEFT_WORKER_FAILED', `a worker ended before it was ready: ${(cause as Error).message}`, {
+        cause,
+      })
+    }
+    for (const slot of this.slots) this.superviseEnd(slot)
+    this.watch = setInterval(() => this.beat(), beatMs)
+  }
+
+  serving(): number {
+    return this.slots.filter(({ state }) => state === 'serving').length
+  }
+
+  replaced(): number {
+    return this.replacements
+  }
+
+  async close(): Promise<void> {
+    this.closing = true
+    if (this.watch !== null) clearInterval(this.watch)
+    await Promise.all(
+      this.slots.map(async (slot) => {
+        if (slot.retry !== null) clearTimeout(slot.retry)
+        const { thread } = slot
+        if (thread === null) return
+        thread.terminate()
+        await thread.ended
+        this.release(slot)
+      }),
+    )
+  }
+
+  private async launch(slot: Slot): Promise<void> {
+    slot.state = 'starting'
+    const thread = this.ahead ?? this.options.startThread()
+    this.ahead = null
+    slot.thread = thread
+    await thread.attach({ proxy: this.options.proxy, worker: slot.worker })
+    slot.state = 'serving'
+    slot.servingSince = Date.now()
+    slot.beat = -1
+    slot.missed = 0
+  }
+
+  private superviseEnd(slot: Slot): void {
+    void slot.thread?.ended.then((reason) => {
+      if (this.closing) return
+      const stalled = slot.state === 'stalled'
+      if (slot.servingSince > 0 && Date.now() - slot.servingSince > provenAfterMs) slot.failures = 0
+      this.release(slot)
+      const delayMs = replacementDelayMs(slot.failures)
+      slot.failures += 1
+      this.replacements += 1
+      this.options.logger.error('a worker ended and is replaced; its connections are lost', {
+        worker: slot.worker,
+        reason: stalled ? 'its loop stood still for a second' : reason,
+        delayMs,
+      })
+      if (delayMs === 0) this.replace(slot)
+      else slot.retry = setTimeout(() => this.replace(slot), delayMs)
+    })
+  }
+
+  private replace(slot: Slot): void {
+    slot.retry = null
+    this.launch(slot).catch(() => {}) // an end before readiness is an end: superviseEnd tells of it
+    this.superviseEnd(slot)
+  }
+
+  /** After the thread has ended: gives back what the engine held for it. */
+  private release(slot: Slot): void {
+    slot.thread = null
+    slot.state = 'waiting'
+    this.options.addon.detach(this.options.proxy, slot.worker)
+  }
+
+  private beat(): void {
+    const beats = this.options.addon.heartbeats(this.options.proxy)
+    for (const slot of this.slots) {
+      if (slot.state !== 'serving') continue
+      const beat = beats[slot.worker] ?? 0
+      slot.missed = beat === slot.beat ? slot.missed + 1 : 0
+      slot.beat = beat
+      if (slot.missed < missedBeatsOfStall) continue
+      slot.state = 'stalled'
+      slot.thread?.terminate()
+    }
+  }
+}
+
+/** Nothing for the first failure, then 100 ms doubling up to 5 s. */
+export function replacementDelayMs(failures: number): number {
+  return failures === 0 ? 0 : Math.min(backoffMs.most, backoffMs.first * 2 ** (failures - 1))
+}

@@ -1,0 +1,71 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { type ExposedStats, type RequestSeries, renderPrometheus } from '../../../src/telemetry/exposition.js'
+
+const read = (name: string) => readFileSync(new URL(`./exposition/${name}`, import.meta.url), 'utf8')
+
+/** The report is the engine's own output: its crate is tested against the same file. */
+const stats = (): ExposedStats => ({
+  ...JSON.parse(read('report.json')),
+  generation: 7,
+  workers: [{ connections: 2 }],
+  clusters: [{ name: 'app', endpoints: [{ address: '127.0.0.1:9000', active: 1, requests: 6, failures: 1, idle: 3 }] }],
+})
+
+const series = (change: Partial<RequestSeries>): RequestSeries => ({
+  listener: 'edge',
+  route: 'all',
+  cluster: 'app',
+  status: 200,
+  flag: '-',
+  requests: 3,
+  requestBytes: 1,
+  responseBytes: 2,
+  durationSumUs: 1500,
+  buckets: [1, 2],
+  ...change,
+})
+
+const lines = (change: Partial<ExposedStats>, name: string): string[] =>
+  renderPrometheus({ ...stats(), durationBoundsMs: [0.5], ...change })
+    .split('\n')
+    .filter((line) => line.startsWith(name))
+
+describe('the exposition for Prometheus', () => {
+  it('renders the report of the engine as the golden page', () => {
+    expect(renderPrometheus(stats(), { reporter: 'destination' })).toBe(read('metrics.prom'))
+  })
+
+  it('gives every family one help line, one type line and samples behind them', () => {
+    const page = renderPrometheus(stats())
+    const families = [...page.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name)
+    expect(new Set(families).size).toBe(families.length)
+    let current = ''
+    for (const line of page.trimEnd().split('\n')) {
+      if (line.startsWith('# HELP ')) continue
+      if (line.startsWith('# TYPE ')) current = line.split(' ')[2] ?? ''
+      else expect(line.startsWith(current)).toBe(true)
+    }
+  })
+
+  it('adds up series whose labels are the same', () => {
+    const same = [series({ route: '-' }), series({ route: '' }), series({ status: 500, requests: 1 })]
+    expect(lines({ series: same }, 'istio_requests_total').map((line) => line.split(' ').at(-1))).toEqual(['6', '1'])
+    expect(lines({ series: same }, 'istio_request_duration_milliseconds_bucket').slice(0, 2)).toEqual([
+      expect.stringMatching(/route="unknown".*le="0.5"} 2$/),
+      expect.stringMatching(/route="unknown".*le="\+Inf"} 6$/),
+    ])
+  })
+
+  it('escapes what a label may not hold', () => {
+    const [line] = lines({ series: [series({ route: 'a"b\\c\nd' })] }, 'istio_requests_total')
+    expect(line).toContain('route="a\\"b\\\\c\\nd"')
+  })
+
+  it('leaves out families without samples', () => {
+    const page = renderPrometheus({ ...stats(), series: [], clusters: [], workers: [], counters: {} })
+    expect(page).toBe(
+      '# HELP weft_snapshot_generation Generation of the snapshot in force.\n# TYPE weft_snapshot_generation gauge\nweft_snapshot_generation 7\n',
+    )
+  })
+})
