@@ -87,6 +87,8 @@ impl Executor {
             self.run(ready);
             self.in_pass.set(false);
             clock::refresh();
+            // For calls from outside tasks.
+            current::refill_allowance();
         }
         self.keep_loop_awake(!self.ready.borrow().is_empty());
     }
