@@ -42,8 +42,10 @@ fn block_on(own: &OwnLoop, future: impl Future<Output = ()> + 'static) {
         inner.set(true);
     })
     .detach();
+    let before = panics();
     while !done.get() {
         own.turn();
+        assert!(done.get() || panics() == before, "the future has panicked");
     }
 }
 
@@ -122,7 +124,8 @@ fn a_reader_that_gave_way_and_waits_for_something_else_does_not_keep_the_loop_tu
     runtime.set_heartbeat(Arc::clone(&counter));
     block_on(&own, async move {
         let (mut near, mut far) = pair();
-        assert!(poll_fn(|cx| Poll::Ready(near.poll_readable(cx).is_pending())).await);
+        // Has READ armed.
+        assert!(poll_fn(|cx| Poll::Ready(near.poll_read(cx, &mut [0; 1]).is_pending())).await);
         far.write_all(&[0; 64]).unwrap();
         poll_fn(|cx| near.poll_readable(cx)).await;
         let mut reads = 0;
