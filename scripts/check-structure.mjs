@@ -28,12 +28,16 @@ const mayImport = {
 /** Packages that exactly one file may import. */
 const onlyImporter = { 'uWebSockets.js': 'src/door/uws.ts' }
 
-/** What every module of the engine may use, and the phases of a request in their order: each may use what follows. */
+/** What every module of the engine may use, and the others in the order of a request: each may use what follows. */
 const engineBase = ['snapshot', 'record', 'error', 'clock', 'http', 'tls', 'telemetry']
-const engineOrder = ['listener', 'connection', 'exchange', 'filter', 'route', 'cluster', 'upstream', 'respond', 'tcp']
-/** Called by the driver alone, never by each other; an attempt reads the endpoint that it was given. */
+const engineOrder = [
+  ...['stats', 'steer', 'proxy', 'listener', 'connection', 'exchange', 'relay', 'tunnel', 'ongoing'],
+  ...['account', 'worker', 'filter', 'route', 'cluster', 'upstream', 'respond', 'tcp'],
+  ...['downstream', 'serving', 'slot', 'transfer', 'deadline', 'buffer', 'heads'],
+]
+/** Called by the driver, never by each other. */
 const enginePhases = ['filter', 'route', 'cluster', 'upstream', 'respond']
-const phaseExceptions = ['upstream → cluster']
+const phaseExceptions = []
 
 const topLevel = [
   ...[

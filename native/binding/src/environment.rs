@@ -45,6 +45,11 @@ pub(crate) fn enter(env: &Env, heartbeat: Arc<AtomicU64>) -> Result<()> {
     Ok(())
 }
 
+/// Whether this thread is a worker: it must not wait for itself.
+pub(crate) fn is_worker() -> bool {
+    RUNTIME.with_borrow(Option::is_some)
+}
+
 /// The environment ends, wanted or by force.
 unsafe extern "C" fn leave(hook: sys::napi_async_cleanup_hook_handle, _argument: *mut c_void) {
     let ended = std::panic::catch_unwind(|| {

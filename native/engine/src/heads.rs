@@ -6,8 +6,8 @@ use crate::http::head::{RequestHead, ResponseHead};
 
 /// Heads of finished exchanges: their memory is used again.
 #[derive(Default)]
+#[expect(clippy::vec_box, reason = "a head moves between owners many times: a pointer, not 150 bytes")]
 pub struct Heads {
-    // Boxed on purpose: a head moves between owners, its 100-odd bytes and vectors do not.
     requests: RefCell<Vec<Box<RequestHead>>>,
     responses: RefCell<Vec<Box<ResponseHead>>>,
 }

@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 
-use crate::proxy::{Proxy, Slot};
+use crate::proxy::Proxy;
+use crate::slot::Slot;
 use crate::snapshot::Endpoint;
 use crate::telemetry::metrics::{Counter, Report};
 

@@ -1,28 +1,26 @@
-//! One thread's share of a proxy: its listeners, pools, buffers and counts.
+//! One thread's share of a proxy: its pool, buffers, heads and counts.
 //!
-//! Nothing here is shared with another thread but the [`crate::proxy::Slot`].
+//! Nothing here is shared with another thread but the [`Slot`].
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Poll, Waker};
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::buffer::Buffers;
-use crate::http::head::{RequestHead, ResponseHead};
-use crate::listener::{self, Serving, View};
-use crate::proxy::{Proxy, Slot, SocketKey};
+use crate::heads::Heads;
 use crate::record::{Record, Texts};
+use crate::slot::Slot;
 use crate::snapshot::Generation;
 use crate::telemetry::metrics::{Counter, DEFAULT_SERIES, Metrics};
 use crate::upstream::pool::Pool;
 
 /// A worker. Lives as long as one of its tasks.
 pub struct Worker {
-    proxy: Arc<Proxy>,
-    slot: Arc<Slot>,
+    /// What it shares.
+    pub slot: Arc<Slot>,
     /// Read buffers.
     pub buffers: Buffers,
     /// Heads to be used again.
@@ -32,13 +30,36 @@ pub struct Worker {
     /// Client connections, to be woken when a drain begins.
     pub connections: Connections,
     metrics: RefCell<Metrics>,
-    generation: RefCell<Option<Rc<Arc<Generation>>>>,
-    served: RefCell<Vec<Served>>,
     date: RefCell<(u64, Rc<str>)>,
     draining: Cell<bool>,
 }
 
 impl Worker {
+    /// A worker that takes the slot.
+    pub fn new(slot: Arc<Slot>) -> Rc<Self> {
+        let metrics = Metrics::new(DEFAULT_SERIES);
+        slot.begin(&metrics);
+        Rc::new(Self {
+            slot,
+            buffers: Buffers::default(),
+            heads: Heads::default(),
+            pool: Rc::new(Pool::default()),
+            connections: Connections::default(),
+            metrics: RefCell::new(metrics),
+            date: RefCell::new((0, Rc::from(""))),
+            draining: Cell::new(false),
+        })
+    }
+
+    /// Connections end after their exchange from now on. False when that was so already.
+    pub fn begin_drain(&self) -> bool {
+        let begins = !self.draining.replace(true);
+        if begins {
+            self.connections.wake_all();
+        }
+        begins
+    }
+
     /// Whether connections should end after their exchange.
     pub fn is_draining(&self) -> bool {
         self.draining.get()
