@@ -294,9 +294,9 @@ on_both! {
             }
             assert!(open.len() < 10, "the queue never fills");
         };
-        let before = open_sockets();
+        assert_eq!(sockets_connecting_to(&addr), 1);
         drop(waits);
-        assert_eq!(open_sockets(), before - 1);
+        assert_eq!(sockets_connecting_to(&addr), 0);
     }
 
     async fn a_unix_socket_works_like_any_other() {
@@ -321,10 +321,11 @@ on_both! {
     }
 }
 
-/// Sockets that this process has open towards somewhere: all tests of this file share the process, so only the
-/// socket of a connect that waits for ever is counted.
-fn open_sockets() -> usize {
-    let waiting = std::fs::read_to_string("/proc/self/net/tcp").unwrap();
-    // State 02 is SYN_SENT.
-    waiting.lines().filter(|line| line.split_whitespace().nth(3) == Some("02")).count()
+/// How many sockets wait for this address to accept them: state 02 of /proc/net/tcp is SYN_SENT.
+fn sockets_connecting_to(addr: &Addr) -> usize {
+    let Addr::Tcp(addr) = addr else { panic!("a TCP address") };
+    let remote = format!(":{:04X}", addr.port());
+    let sockets = std::fs::read_to_string("/proc/self/net/tcp").unwrap();
+    let columns = sockets.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    columns.filter(|columns| columns[2].ends_with(&remote) && columns[3] == "02").count()
 }
