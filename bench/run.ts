@@ -39,7 +39,7 @@ async function main(words: string[]): Promise<number> {
   const chosen = scenarios.filter(({ name }) => options.scenarios?.includes(name) ?? true)
   const results: ScenarioResult[] = []
   const verdicts: Verdict[] = []
-  const giveBack = options.priority === null ? null : setSessionPriority(options.priority)
+  if (options.priority !== null) setSessionPriority(options.priority)
   const rig = await openRig()
   try {
     for (const scenario of chosen) {
@@ -50,7 +50,6 @@ async function main(words: string[]): Promise<number> {
     }
   } finally {
     await rig.close()
-    giveBack?.()
   }
   return publish({ date: new Date(), proxies, results, verdicts }, options)
 }
@@ -97,8 +96,8 @@ async function measureAndJudge(
 }
 
 /** Failed requests, closed connections, a start that failed: whether or not the scenario has a budget. */
-function ownFailures({ scenario, failures }: ScenarioResult): string[] {
-  return [...failures].filter(([name]) => isOurs(name)).map(([name, why]) => `${scenario.name}: ${name} failed: ${why}`)
+function ownFailures({ failures }: ScenarioResult): string[] {
+  return [...failures].filter(([name]) => isOurs(name)).map(([name, why]) => `${name} failed: ${why}`)
 }
 
 function publish(report: Report, options: Options): number {
@@ -108,7 +107,7 @@ function publish(report: Report, options: Options): number {
   console.log(`\n${circumstances(report)}\n\n${table(report)}\n\nsamples: ${file}`)
   if (options.readme) console.log(`rewritten: ${writeReadmes(report).join(', ') || 'nothing has the markers'}`)
   const missed = report.verdicts.filter(({ outcome }) => outcome === 'missed')
-  const failed = report.results.flatMap(ownFailures)
+  const failed = report.results.flatMap((result) => ownFailures(result).map((why) => `${result.scenario.name}: ${why}`))
   for (const verdict of missed) console.error(`budget missed twice: ${verdict.scenario}: ${describeVerdict(verdict)}`)
   for (const failure of failed) console.error(`failed twice: ${failure}`)
   return missed.length + failed.length > 0 ? 1 : 0
