@@ -4,6 +4,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
+import { dirname } from 'node:path'
 
 export interface MeasuredProxy {
   readonly name: string
@@ -84,7 +85,7 @@ function weftProxy(line: string): MeasuredProxy {
     name: 'weft',
     template: 'weft.yaml',
     command: (config) => words.map((word) => word.replace('CONFIG', config)),
-    version: () => firstMatch(['git', 'describe', '--always', '--dirty'], /(\S+)/),
+    version: () => firstMatch(['git', '-C', dirname(script ?? ''), 'describe', '--always'], /^(\S+)$/m),
     missing: () => (script && (existsSync(script) || onPath(script)) ? null : `${script} is not there: npm run build`),
   }
 }
