@@ -1,4 +1,5 @@
 //! What a head costs: parsing, framing and writing of a plain request and of a plain answer, both ways.
+#![allow(clippy::unwrap_used, reason = "a benchmark stops at what it did not expect")]
 
 use divan::{Bencher, black_box};
 use weft_engine::http::forward::{

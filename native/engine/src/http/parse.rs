@@ -209,11 +209,15 @@ fn field_refusal(error: httparse::Error) -> Option<Refusal> {
     })
 }
 
-/// Whether the request line ends in `HTTP/` digit `.` digit.
+/// Whether the request line ends in `HTTP/` digit `.` digit, and not in a version that we speak: then it is the text
+/// before it that httparse took for a version.
 fn names_other_version(window: &[u8]) -> bool {
     let line = memchr::memchr2(b'\r', b'\n', window).and_then(|end| window.get(..end)).unwrap_or_default();
     let version = memchr::memrchr(b' ', line).and_then(|space| line.get(space + 1..)).unwrap_or_default();
-    matches!(version.strip_prefix(b"HTTP/"), Some([b'0'..=b'9', b'.', b'0'..=b'9']))
+    match version.strip_prefix(b"HTTP/") {
+        Some(b"1.0" | b"1.1") => false,
+        numbers => matches!(numbers, Some([b'0'..=b'9', b'.', b'0'..=b'9'])),
+    }
 }
 
 /// Where a part of `wire` lies in it.
