@@ -1,12 +1,12 @@
 /** The shape of every admin endpoint. An endpoint is a pure function of the proxy and the query. */
 import type { DoorAnswer } from '../door/uws.js'
 import type { Stats } from '../native/index.js'
-import type { Plan } from '../proxy/prepare.js'
 
 /** What the admin server sees of the proxy. */
 export interface AdminContext {
   proxy: {
-    plan(): Plan
+    /** `dump` is the resolved configuration as JSON text. */
+    plan(): { dump: string }
     stats(): Stats
     status(): { state: 'ready' | 'draining' | 'down'; generation: number; workers: number; replaced: number }
   }

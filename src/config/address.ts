@@ -41,5 +41,5 @@ export function address({ minPort }: { minPort: 0 | 1 }) {
       if (typeof parsed === 'string') context.addIssue({ code: 'custom', message: parsed })
       else if (parsed.port < minPort) context.addIssue({ code: 'custom', message: 'the port must not be 0' })
     })
-    .meta({ format: 'ip:port' })
+    .meta({ form: 'ip:port' })
 }

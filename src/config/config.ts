@@ -19,9 +19,9 @@ export const config = z
     workers: z.int().min(1).max(256).default(1).meta({ description: 'Threads that carry traffic' }),
     drain: drain.prefault({}),
     records: records.prefault({}),
-    listeners: z.array(listener).min(1),
-    routes: z.array(route).default([]),
-    clusters: z.array(cluster).default([]),
+    listeners: z.array(listener).min(1).meta({ description: 'The doors; at least one' }),
+    routes: z.array(route).prefault([]).meta({ description: 'From listeners to clusters, first match first' }),
+    clusters: z.array(cluster).prefault([]).meta({ description: 'Who answers' }),
     ...notYetKeys('secrets', 'discovery', 'tracing'),
   })
   .meta({ title: 'Weft configuration' })

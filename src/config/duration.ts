@@ -50,7 +50,7 @@ export function duration({ minMs = 0, later = [] }: DurationOptions = {}) {
       context.issues.push({ code: 'custom', input: value, message: refusal(value, ms, minMs), params })
       return z.NEVER
     })
-    .meta({ format: 'duration' })
+    .meta({ form: 'duration', pattern: form.source })
 }
 
 function refusal(value: string | number, ms: number | null, minMs: number): string {

@@ -28,12 +28,12 @@ export function findingsOf(schema: z.ZodType, written: unknown, issues: readonly
         return [wrongType(path, issue.expected, valueAt(written, path))]
       case 'custom':
         if (issue.params?.weft === notYetMark.weft) return [notYet(path, valueAt(written, path))]
-        return [{ path, code: 'WEFT_CONFIG_VALUE', message: issue.message, hint: null }]
+        return [notAllowed(path, issue.message, valueAt(written, path))]
       case 'too_small':
       case 'too_big':
-        return [{ path, code: 'WEFT_CONFIG_VALUE', message: outOfRange(issue), hint: null }]
+        return [notAllowed(path, outOfRange(issue), valueAt(written, path))]
       default:
-        return [{ path, code: 'WEFT_CONFIG_VALUE', message: issue.message, hint: null }]
+        return [notAllowed(path, issue.message, valueAt(written, path))]
     }
   })
 }
@@ -72,6 +72,12 @@ function wrongType(path: Path, expected: string, value: unknown): Finding {
   const wanted = expected.startsWith('expected ') ? expected : `expected ${noun(expected)}`
   if (value === undefined) return { path, code: 'WEFT_CONFIG_MISSING', message: 'is missing', hint: wanted }
   return { path, code: 'WEFT_CONFIG_TYPE', message: `${wanted}, found ${describe(value)}`, hint: null }
+}
+
+/** The value is shown unless the message already quotes it. */
+function notAllowed(path: Path, reason: string, value: unknown): Finding {
+  const shown = typeof value === 'object' || reason.includes(String(value)) ? '' : `, found ${describe(value)}`
+  return { path, code: 'WEFT_CONFIG_VALUE', message: `${reason}${shown}`, hint: null }
 }
 
 function outOfRange(issue: z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig): string {

@@ -14,11 +14,11 @@ export const records = z
       .max(1_048_576)
       .default(16_384)
       .meta({ description: 'Decision records kept per worker; 128 bytes each, and as much again for their text' }),
-    headers: z.array(headerName).max(32).default([]).meta({ description: 'Request headers kept in each record' }),
+    headers: z.array(headerName).max(32).prefault([]).meta({ description: 'Request headers kept in each record' }),
     redact: z
       .array(headerName)
       .max(32)
-      .default(['authorization', 'cookie'])
+      .prefault(['authorization', 'cookie'])
       .meta({ description: 'Headers whose values are never kept' }),
   })
   .meta({ title: 'records', description: 'The decision records that logs, metrics and `why` read.' })

@@ -36,5 +36,5 @@ export function size({ min, max }: { min: number; max: number }) {
       context.issues.push({ code: 'custom', input: value, message })
       return z.NEVER
     })
-    .meta({ format: 'size' })
+    .meta({ form: 'size' })
 }

@@ -1,0 +1,93 @@
+/**
+ * The two documents that come from the declaration: the JSON Schema for editors and the reference page for people.
+ * `scripts/generate` writes them, `scripts/check-generated` compares.
+ */
+import * as z from 'zod'
+import { codes } from '../errors.js'
+import { config } from './config.js'
+
+/** The part of JSON Schema that the declaration uses. */
+interface JsonSchema {
+  type?: string | string[]
+  title?: string
+  description?: string
+  /** How a value is written, where JSON Schema has no word for it. */
+  form?: string
+  default?: unknown
+  enum?: string[]
+  properties?: Record<string, JsonSchema>
+  required?: string[]
+  items?: JsonSchema
+  anyOf?: JsonSchema[]
+  not?: object
+}
+
+/** Keys that do not work yet are told to editors as never valid. */
+export function configJsonSchema(): JsonSchema {
+  return z.toJSONSchema(config, {
+    io: 'input',
+    unrepresentable: 'any',
+    override: ({ zodSchema, jsonSchema }) => {
+      if (zodSchema instanceof z.ZodCustom) Object.assign(jsonSchema, { not: {}, description: notYetText })
+    },
+  }) as JsonSchema
+}
+
+const notYetText = 'Does not work yet in this version'
+
+export function configReference(): string {
+  const root = configJsonSchema()
+  const sections = [...objects(root, '')].map(([path, schema]) => section(path, schema))
+  const errors = Object.entries(codes).map(([code, meaning]) => `| \`${code}\` | ${meaning} |`)
+  return `${[
+    '# Configuration reference',
+    '',
+    'Generated from the declaration in this folder by `npm run generate`; do not edit.',
+    '',
+    'Durations carry units (`1h2m3s4ms`), sizes are bytes or carry one (`64KiB`), paths are relative to the file.',
+    '',
+    ...sections,
+    '## Error codes',
+    '',
+    '| code | meaning |',
+    '|---|---|',
+    ...errors,
+  ].join('\n')}\n`
+}
+
+/** Every object of the configuration with its path, outer ones first. */
+function* objects(schema: JsonSchema, path: string): Generator<[string, JsonSchema]> {
+  if (schema.properties !== undefined) {
+    yield [path, schema]
+    for (const [key, value] of Object.entries(schema.properties))
+      yield* objects(value, path === '' ? key : `${path}.${key}`)
+  }
+  if (schema.items !== undefined) yield* objects(schema.items, `${path}[]`)
+  for (const choice of schema.anyOf ?? []) yield* objects(choice, path)
+}
+
+function section(path: string, schema: JsonSchema): string {
+  const entries = Object.entries(schema.properties ?? {})
+  const works = entries.filter(([, value]) => value.not === undefined)
+  const later = entries.filter(([, value]) => value.not !== undefined).map(([key]) => `\`${key}\``)
+  const lines = [`## ${path === '' ? 'The file' : `\`${path}\``}`, '']
+  if (schema.description !== undefined) lines.push(schema.description, '')
+  lines.push('| key | type | default | |', '|---|---|---|---|')
+  for (const [key, value] of works) lines.push(row(key, value, schema.required?.includes(key) ?? false))
+  if (later.length > 0) lines.push('', `Known, and refused because they do not work yet: ${later.join(', ')}.`)
+  return `${lines.join('\n')}\n`
+}
+
+function row(key: string, value: JsonSchema, required: boolean): string {
+  const fallback = value.default === undefined || value.default === null ? '' : `\`${JSON.stringify(value.default)}\``
+  return `| \`${key}\` | ${typeOf(value)} | ${required ? '**required**' : fallback} | ${value.description ?? ''} |`
+}
+
+function typeOf({ type, form, items, anyOf, enum: words }: JsonSchema): string {
+  if (words !== undefined) return words.map((word) => `\`${word}\``).join(' or ')
+  if (form !== undefined) return form
+  if (items !== undefined) return `list of ${typeOf(items)}`
+  const choices = anyOf?.filter((choice) => choice.type !== 'null').map(typeOf)
+  if (choices !== undefined) return [...new Set(choices)].join(' or ')
+  return Array.isArray(type) ? type.join(' or ') : (type ?? 'any')
+}

@@ -1,0 +1,120 @@
+/** An engine and threads that do what a test tells them, for the orchestrator's own behaviour. */
+import type { Addon, Verdict } from '../../src/native/index.js'
+import type { Prepared } from '../../src/proxy/prepare.js'
+import type { TrafficThread } from '../../src/proxy/traffic-thread.js'
+import type { Fields, Logger } from '../../src/telemetry/logger.js'
+
+export class FakeEngine implements Addon {
+  calls: string[] = []
+  open = 0
+  beats: number[] = []
+  /** Workers whose loop stands still. */
+  stalled = new Set<number>()
+  rejected: Verdict['rejected'] = []
+  private generation = 0
+
+  createProxy(_name: string, workers: number): number {
+    this.beats = Array.from({ length: workers }, () => 0)
+    this.calls.push(`createProxy ${workers}`)
+    return 7
+  }
+
+  apply(_proxy: number, snapshot: Buffer): string {
+    if (this.rejected.length === 0) this.generation += 1
+    this.calls.push(`apply ${snapshot.toString()}`)
+    return JSON.stringify({ generation: this.generation, rejected: this.rejected })
+  }
+
+  attach(_proxy: number, worker: number): void {
+    this.calls.push(`attach ${worker}`)
+  }
+
+  stopAccepting(): void {
+    this.calls.push('stopAccepting')
+  }
+
+  active(): number {
+    return this.open
+  }
+
+  stats(): string {
+    return JSON.stringify({ generation: this.generation, counters: {}, series: [], workers: [], clusters: [] })
+  }
+
+  heartbeats(): number[] {
+    this.beats = this.beats.map((beat, worker) => (this.stalled.has(worker) ? beat : beat + 1))
+    return this.beats
+  }
+
+  detach(_proxy: number, worker: number): void {
+    this.calls.push(`detach ${worker}`)
+  }
+
+  closeProxy(): void {
+    this.calls.push('closeProxy')
+  }
+
+  version(): string {
+    return 'fake'
+  }
+}
+
+/** Threads that live until they are told to end. */
+export class FakeThreads {
+  readonly started: FakeThread[] = []
+  /** Attaching fails while this is set. */
+  failing: string | null = null
+
+  readonly start = (): TrafficThread => {
+    const thread = new FakeThread(this.failing)
+    this.started.push(thread)
+    return thread
+  }
+}
+
+export class FakeThread implements TrafficThread {
+  readonly ended: Promise<string>
+  worker = -1
+  end: (reason: string) => void = () => {}
+  private readonly failing: string | null
+
+  constructor(failing: string | null) {
+    this.failing = failing
+    this.ended = new Promise((resolve) => {
+      this.end = resolve
+    })
+  }
+
+  async attach({ worker }: { worker: number }): Promise<void> {
+    this.worker = worker
+    if (this.failing === null) return
+    this.end(this.failing)
+    throw new Error(this.failing)
+  }
+
+  terminate(): void {
+    this.end('terminated')
+  }
+}
+
+export class MemoryLogger implements Logger {
+  readonly lines: { level: string; message: string; fields: Fields }[] = []
+  info = (message: string, fields: Fields = {}) => void this.lines.push({ level: 'info', message, fields })
+  warn = (message: string, fields: Fields = {}) => void this.lines.push({ level: 'warn', message, fields })
+  error = (message: string, fields: Fields = {}) => void this.lines.push({ level: 'error', message, fields })
+}
+
+export function preparedAs(text: string, plan: Partial<Prepared['plan']> = {}): Prepared {
+  const listeners = [{ name: 'edge', protocol: 'http', address: '127.0.0.1:8080', clusters: ['app'] }]
+  const clusters = [{ name: 'app', endpoints: ['127.0.0.1:9000'] }]
+  const whole = {
+    workers: 1,
+    drainDeadlineMs: 1_000,
+    adminAddress: null,
+    listeners,
+    clusters,
+    warnings: [],
+    dump: '{}',
+  }
+  return { snapshot: Buffer.from(text), plan: { ...whole, ...plan } }
+}
