@@ -65,8 +65,15 @@ export class ScriptedUpstream {
     void accept()
   }
 
-  async close(): Promise<void> {
+  /** Closes every connection and forgets those that nobody has taken, so that a test begins without an earlier one's. */
+  clear(): void {
     for (const wire of this.open) wire.close()
+    this.ready.length = 0
+    this.seen = []
+  }
+
+  async close(): Promise<void> {
+    this.clear()
     this.server.close()
     await once(this.server, 'close')
   }

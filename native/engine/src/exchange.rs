@@ -54,7 +54,8 @@ pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Requ
         view: &view,
         head: &head,
         account: &mut account,
-        unread: false,
+        // Nothing behind a head can be told apart until its framing is known.
+        unread: true,
         answering: false,
     };
     let next = match drive(&mut exchange, request.rest).await {

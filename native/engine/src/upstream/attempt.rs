@@ -167,17 +167,18 @@ impl Incoming {
             if switched && !attempt.upgrade {
                 return Err(malformed("the endpoint switched protocols unasked"));
             }
+            if switched && !attempt.sending.is_done() {
+                // RFC 9110 section 7.8: the new protocol begins behind the whole request.
+                return Err(malformed("the endpoint switched protocols amid the request"));
+            }
+            let framing = response_framing(&head, attempt.request.method).map_err(|refusal| malformed(refusal.reason))?;
             if (100..200).contains(&head.status) && !switched {
                 if attempt.request.version == Version::Http11 {
                     encode_informational(&head, &mut attempt.downstream.ahead);
                 }
                 continue;
             }
-            let framing = if switched {
-                Framing::UntilClose
-            } else {
-                response_framing(&head, attempt.request.method).map_err(|refusal| malformed(refusal.reason))?
-            };
+            let framing = if switched { Framing::UntilClose } else { framing };
             let rest = worker.buffers.keep_unread(buffer);
             return Ok(Some(Answer { head, framing, rest, switched }));
         }
