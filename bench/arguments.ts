@@ -9,8 +9,9 @@ export const USAGE = `usage: npm run bench -- [options]
   --proxies A,B       only these: weft, weft-agent, nginx, haproxy, envoy
   --rounds N          rounds per scenario
   --seconds S         seconds per measurement
+  --priority N        nice value of this session against all others, -20 to 19; below 0 needs root
   --weft CMD          how to start Weft; CONFIG stands for its configuration (default: ${DEFAULT_WEFT})
-  --weft-agent CMD    measure the engine without Node beside it
+  --weft-agent FILE   measure the engine without Node, too
   --json FILE         where the samples go (default: bench/results/DATE.json)
   --readme            rewrite the tables between the markers in README.md and bench/README.md`
 
@@ -20,6 +21,7 @@ export interface Options {
   readonly proxies: readonly string[] | null
   readonly rounds: number | null
   readonly seconds: number | null
+  readonly priority: number | null
   readonly weft: string
   readonly weftAgent: string | null
   readonly json: string | null
@@ -36,6 +38,7 @@ export function parseOptions(words: string[]): Options {
       proxies: { type: 'string' },
       rounds: { type: 'string' },
       seconds: { type: 'string' },
+      priority: { type: 'string' },
       weft: { type: 'string', default: DEFAULT_WEFT },
       'weft-agent': { type: 'string' },
       json: { type: 'string' },
@@ -51,6 +54,7 @@ export function parseOptions(words: string[]): Options {
     proxies: values.proxies?.split(',') ?? null,
     rounds: within('rounds', values.rounds, 1, 1000),
     seconds: within('seconds', values.seconds, 0.1, 3600),
+    priority: within('priority', values.priority, -20, 19),
     weft: values.weft,
     weftAgent: values['weft-agent'] ?? null,
     json: values.json ?? null,

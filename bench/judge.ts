@@ -20,9 +20,9 @@ export interface Verdict {
   readonly scenario: string
   readonly proxy: string
   readonly budget: Budget
-  /** The ratio or the figure itself; NaN when there was nothing to judge by. */
+  /** The ratio or the figure itself; NaN when noise left nothing to judge by. */
   readonly value: number
-  readonly outcome: 'aim met' | 'met' | 'missed'
+  readonly outcome: 'aim met' | 'met' | 'missed' | 'unclear'
 }
 
 export function readBudgets(): Budgets {
@@ -34,19 +34,28 @@ export function isOurs(proxy: string): boolean {
   return proxy.startsWith('weft')
 }
 
-/** A budget whose peer was not measured is not judged; one whose own figure is missing is missed. */
+/**
+ * A budget against a peer that took no part is left out, one against a peer that failed is unclear; all budgets of a
+ * proxy of ours that failed are missed.
+ */
 export function judge(result: ScenarioResult, budgets: Budgets): Verdict[] {
   const { scenario, samples, failures } = result
   const ours = [...samples.keys(), ...failures.keys()].filter(isOurs)
   return ours.flatMap((proxy) =>
     (budgets[scenario.name] ?? [])
-      .filter(({ against }) => against === undefined || samples.has(against))
+      .filter(({ against }) => against === undefined || samples.has(against) || failures.has(against))
       .map((budget) => {
         const value = figure(result, proxy, budget)
-        const outcome = value <= budget.aim ? 'aim met' : value <= budget.must ? 'met' : 'missed'
+        const outcome = failures.has(proxy) ? 'missed' : outcomeOf(value, budget)
         return { scenario: scenario.name, proxy, budget, value, outcome }
       }),
   )
+}
+
+function outcomeOf(value: number, { must, aim }: Budget): Verdict['outcome'] {
+  if (Number.isNaN(value)) return 'unclear'
+  if (value > must) return 'missed'
+  return value > aim ? 'met' : 'aim met'
 }
 
 function figure(result: ScenarioResult, proxy: string, { metric, against }: Budget): number {

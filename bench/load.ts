@@ -20,7 +20,10 @@ export interface ClosedResult extends LoadResult {
 }
 
 export interface OpenResult extends LoadResult {
+  /** Sends over 250 µs late because the machine kept the generator waiting. */
   readonly late_sends: number
+  /** The same because every connection waited for an answer. */
+  readonly queued_sends: number
   readonly p50_us: number
   readonly p90_us: number
   readonly p99_us: number

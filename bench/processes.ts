@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 
 const END_LIMIT_MS = 5_000
 const OUTPUT_KEPT = 4_000
@@ -67,6 +67,17 @@ function killQuietly(pid: number): void {
   } catch {
     // It ended by itself in between.
   }
+}
+
+/**
+ * Gives this session a nice value against all others, until the process exits. With autogroups the kernel shares a core
+ * between sessions, not processes: nice(1) would change nothing. Negative values need root.
+ */
+export function setSessionPriority(nice: number): void {
+  const file = '/proc/self/autogroup'
+  const before = /nice (-?\d+)/.exec(readFileSync(file, 'latin1'))?.[1] ?? '0'
+  writeFileSync(file, String(nice))
+  process.once('exit', () => writeFileSync(file, before))
 }
 
 /** The process and all its descendants. */

@@ -23,10 +23,12 @@ const common = {
   target: 'node20',
   format: 'esm',
   splitting: true,
-  // commander and yaml are CommonJS and require built-in modules.
+  // commander is CommonJS and requires built-in modules.
   banner: {
     js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
   },
+  // `yaml` has an ES module only under its browser entry; the other loses its named exports in a bundle.
+  alias: { yaml: `${root}node_modules/yaml/browser/index.js` },
   external: ['uWebSockets.js', 'msgpackr-extract'],
   define: { WEFT_VERSION: JSON.stringify(version) },
   logLevel: 'warning',

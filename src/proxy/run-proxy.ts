@@ -54,7 +54,6 @@ class Ending {
   forced = false
   private begin: () => void = () => {}
   private force: () => void = () => {}
-  private started = false
 
   constructor() {
     this.begun = new Promise((resolve) => {
@@ -75,12 +74,7 @@ class Ending {
   }
 
   start(): void {
-    this.started = true
     this.begin()
-  }
-
-  get hasBegun(): boolean {
-    return this.started
   }
 
   code(): number {
@@ -161,7 +155,8 @@ async function admit(proxy: WeftProxy, ending: Ending, logger: Logger): Promise<
   if (!isLoopback(address)) logger.warn('the admin server can be reached from other machines', { address })
   try {
     const { startAdmin } = await import('../admin/start-admin.js')
-    return await startAdmin({ address, proxy, drain: () => ending.start() })
+    // Not before the answer to the request that asked for it has left.
+    return await startAdmin({ address, proxy, drain: () => void setImmediate(() => ending.start()) })
   } catch (error) {
     await proxy.close()
     throw error

@@ -100,7 +100,7 @@ fn an_open_loop_shows_a_stall_in_full() {
     assert!(number(&json, "max_us") >= 290_000.0, "{json}");
     // About half of the schedule fell into the stall and waited for 150 ms on average.
     assert!(number(&json, "p90_us") >= 150_000.0, "{json}");
-    assert!(number(&json, "late_sends") >= 100.0, "{json}");
+    assert!(number(&json, "queued_sends") >= 100.0, "{json}");
 }
 
 /// Answers each request, but is deaf for 300 ms from the 50th on: the stall is what is tested.

@@ -31,18 +31,23 @@ pub(crate) fn enter(env: &Env, heartbeat: Arc<AtomicU64>) -> Result<()> {
     let uv_loop = uv_loop.cast::<c_void>();
     // SAFETY: the loop is this thread's own; the hook below closes the runtime before Node closes the loop, and the
     // addon is linked with `nodelete`.
-    let runtime = unsafe { weft_rt::uv::Runtime::install(uv_loop) }.map_err(|error| failed("cannot use the loop", &error))?;
+    let runtime =
+        unsafe { weft_rt::uv::Runtime::install(uv_loop) }.map_err(|error| failed("cannot use the loop", &error))?;
     runtime.set_heartbeat(heartbeat);
     LOOP.set(uv_loop);
     RUNTIME.set(Some(runtime));
     // SAFETY: `leave` needs no argument and removes itself; the environment is alive.
-    let status =
-        unsafe { sys::napi_add_async_cleanup_hook(env.raw(), Some(leave), ptr::null_mut(), ptr::null_mut()) };
+    let status = unsafe { sys::napi_add_async_cleanup_hook(env.raw(), Some(leave), ptr::null_mut(), ptr::null_mut()) };
     if status != sys::Status::napi_ok {
         RUNTIME.take();
         return Err(failed("cannot follow the environment's end", &status));
     }
     Ok(())
+}
+
+/// Whether this thread is a worker: it must not wait for itself.
+pub(crate) fn is_worker() -> bool {
+    RUNTIME.with_borrow(Option::is_some)
 }
 
 /// The environment ends, wanted or by force.

@@ -6,6 +6,8 @@ import type { Stats } from '../../../src/native/index.js'
 const stats: Stats = {
   generation: 3,
   counters: { downstream_connections_total: 12 },
+  descriptions: [],
+  durationBoundsMs: [],
   series: [
     {
       listener: 'edge',
@@ -28,7 +30,10 @@ const stats: Stats = {
 
 function context(state: 'ready' | 'draining' = 'ready') {
   const status: AdminContext['proxy']['status'] = () => ({ state, generation: 3, workers: 1, replaced: 0 })
-  return { proxy: { plan: () => ({ dump: '{"workers":1}' }), stats: () => stats, status }, drain: vi.fn<() => void>() } satisfies AdminContext
+  return {
+    proxy: { plan: () => ({ dump: '{"workers":1}' }), stats: () => stats, status },
+    drain: vi.fn<() => void>(),
+  } satisfies AdminContext
 }
 
 function ask(path: string, { method = 'GET', query = '', in: where = context() } = {}) {

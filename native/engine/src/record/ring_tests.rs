@@ -79,6 +79,27 @@ fn memory_is_stated_and_does_not_grow() {
     assert_eq!((ring.records.capacity(), ring.bytes.len(), ring.memory()), (records, bytes, stated));
 }
 
+#[test]
+fn one_byte_overwritten_is_enough_to_lose_a_record_and_none_is_not() {
+    let framing = 4 * LENGTH;
+    // Zeros: written over the length of an empty text they change nothing that reading could stumble at.
+    let push = |ring: &mut Ring, path: usize| {
+        ring.push(&mut Record::default(), &Texts { path: &vec![0; path], ..Texts::default() });
+    };
+    for (path, oldest) in [(1, 2), (2, 3)] {
+        let mut ring = small(64, &[], &[]);
+        // The first record ends at byte 9, the others fill the ring to its last byte.
+        push(&mut ring, 1);
+        for _ in 0..15 {
+            push(&mut ring, 1024 - framing);
+        }
+        push(&mut ring, 1024 - framing - (framing + 1));
+        assert_eq!((ring.written, ring.read(0, 100).len()), (ring.bytes.len() as u64, 17));
+        push(&mut ring, path);
+        assert_eq!(ring.read(0, 100)[0].record.seq, oldest, "{} bytes are overwritten", framing + path);
+    }
+}
+
 /// The newest records whose texts, with the unused ends between them, still fit: written again, simply.
 struct Model {
     kept: VecDeque<(u64, usize, Vec<u8>, Vec<u8>)>,

@@ -1,3 +1,4 @@
+use super::output::{Output, Progress};
 use super::*;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -135,6 +136,43 @@ fn a_pipe_that_nobody_reads_holds_up_no_other_file() {
     std::io::Read::read_exact(&mut reader, &mut all).unwrap();
     assert!(writer.flush(LONG));
     assert!(all == line.repeat(200));
+}
+
+#[test]
+fn a_blocking_pipe_is_never_waited_for() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut output = Output::over(fs::File::from(std::os::fd::OwnedFd::from(writer))).unwrap();
+        let mut written = 0;
+        tell.send((output.write(&[b'l'; 1_000_000], &mut written), written)).unwrap();
+    });
+    let (progress, written) = told.recv_timeout(LONG).expect("the write returns although nobody reads");
+    assert_eq!(progress, Progress::Stalled);
+    assert!(written >= 4096, "{written}");
+    drop(reader);
+}
+
+#[test]
+fn a_line_written_in_part_is_written_again_to_the_new_file() {
+    let folder = Folder::new("part");
+    let path = folder.file("access.log");
+    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    let _reader = fs::File::options().read(true).write(true).open(&path).unwrap();
+    let writer = LogWriter::start().unwrap();
+    let sink = writer.open(&path).unwrap();
+    let queue = sink.queue(DEFAULT_QUEUE_BYTES);
+    let line = [b"x".repeat(999), b"\n".to_vec()].concat();
+    for _ in 0..200 {
+        assert!(queue.push(&line));
+    }
+    assert!(!writer.flush(SHORT), "the pipe takes a part of it, which ends inside a line");
+    fs::remove_file(&path).unwrap();
+    sink.reopen().unwrap();
+    assert!(writer.flush(LONG));
+    let text = fs::read(&path).unwrap();
+    assert!(!text.is_empty() && text.len() < 200 * line.len());
+    assert!(text.chunks(line.len()).all(|chunk| chunk == line));
 }
 
 #[test]

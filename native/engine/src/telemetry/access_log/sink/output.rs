@@ -38,6 +38,11 @@ impl Output {
                 OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(flags).open(path)?
             }
         };
+        Self::over(file)
+    }
+
+    /// An open file, or what else has a descriptor; it may be a blocking one.
+    pub(super) fn over(file: File) -> io::Result<Self> {
         let may_stall = !file.metadata()?.is_file();
         Ok(Self { file, may_stall })
     }

@@ -1,0 +1,72 @@
+/** Runs the built command as a process and waits for what it says; used by tests of whole processes. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+export const fakeAddon = join(import.meta.dirname, 'fake-addon.cjs')
+const entry = join(import.meta.dirname, '../../dist/weft.js')
+
+export class WeftProcess {
+  stdout = ''
+  stderr = ''
+  readonly child: ChildProcess
+  /** Resolves with the exit code, or with the signal that ended it. */
+  readonly ended: Promise<number | string>
+  private changed: () => void = () => {}
+
+  constructor(args: string[], env: Record<string, string> = {}) {
+    this.child = spawn(process.execPath, [entry, ...args], {
+      env: { ...process.env, NO_COLOR: '1', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.child.stdout?.on('data', (data) => {
+      this.stdout += data
+      this.changed()
+    })
+    this.child.stderr?.on('data', (data) => {
+      this.stderr += data
+      this.changed()
+    })
+    this.ended = once(this.child, 'close').then(([code, signal]) => code ?? signal)
+    void this.ended.then(() => this.changed())
+  }
+
+  /** Resolves when both outputs together hold `text`; rejects when the process ends first. */
+  async says(text: string): Promise<void> {
+    while (!`${this.stdout}\n${this.stderr}`.includes(text)) {
+      if (this.child.exitCode !== null) throw new Error(`ended before it said ${text}:\n${this.stdout}${this.stderr}`)
+      await new Promise<void>((resolve) => {
+        this.changed = resolve
+      })
+    }
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal)
+  }
+}
+
+/** Runs a command to its end. */
+export async function weft(...args: string[]) {
+  const run = new WeftProcess(args, { WEFT_ADDON: fakeAddon })
+  const code = await run.ended
+  return { code, stdout: run.stdout, stderr: run.stderr }
+}
+
+export function writeConfig(config: unknown, folder = mkdtempSync(join(tmpdir(), 'weft-'))): string {
+  const file = join(folder, 'weft.yaml')
+  writeFileSync(file, typeof config === 'string' ? config : JSON.stringify(config))
+  return file
+}
+
+export async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address() as { port: number }
+  probe.close()
+  await once(probe, 'close')
+  return port
+}
