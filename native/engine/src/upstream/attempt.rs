@@ -66,6 +66,7 @@ pub async fn run(mut attempt: Attempt<'_>, buffers: &Buffers, heads: &Heads) -> 
         }
         if let Sending::Broken(error) = sending
             && attempt.upstream.served > 0
+            && !incoming.answered
         {
             // An endpoint that closed an idle connection will not answer on it either.
             return Poll::Ready(Err(error));
@@ -198,8 +199,9 @@ impl Incoming<'_> {
             _ if !self.partial.is_empty() => {
                 Error::new(Kind::UpstreamMalformed, "the endpoint ended amid its answer's head")
             }
+            // Not the error of a connection that was closed for being idle: 1xx answers have been passed on.
+            _ if self.answered => Error::new(Kind::UpstreamMalformed, "the endpoint sent no final answer"),
             Some(error) => lost(error),
-            None if self.answered => Error::new(Kind::UpstreamMalformed, "the endpoint sent no final answer"),
             None => Error::new(Kind::UpstreamClosed, "the endpoint closed the connection without an answer"),
         }
     }
