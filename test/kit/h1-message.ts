@@ -22,6 +22,9 @@ export interface Answer extends Message {
   informational: Head[]
 }
 
+/** What tells that a body without framing is not whole. */
+export class CutByReset extends Error {}
+
 /** Values of a field, in order. */
 export function values({ lines }: Head, name: string): string[] {
   const prefix = `${name.toLowerCase()}:`
@@ -80,7 +83,7 @@ async function readBody(wire: Wire, head: Head, unframed: string | null): Promis
 
 async function readToFin(wire: Wire): Promise<string> {
   const body = await wire.takeRest()
-  if (wire.ending !== 'fin') throw new Error('a body that ends with its connection was cut by a reset')
+  if (wire.ending !== 'fin') throw new CutByReset('a body that ends with its connection was cut by a reset')
   return body
 }
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { type Case, raw } from '../../conformance/case.js'
-import { type Answer, answer, type Head, readAnswer, readRequest, request, statusOf } from '../../kit/h1-message.js'
+import { type Answer, answer, CutByReset, type Head, readAnswer, readRequest, request, statusOf } from '../../kit/h1-message.js'
 import { ScriptedUpstream } from '../../kit/scripted-upstream.js'
 import { startWeft, type Weft } from '../../kit/start-weft.js'
 import { Truncated, Wire } from '../../kit/wire.js'
@@ -54,17 +54,24 @@ function expectPassedOn(of: Case, got: Answer): void {
   expect(got.informational.map(statusOf)).toEqual(of.informational ?? [])
 }
 
-/** 502, or a body that the client can tell is not whole. */
-async function expectBroken(client: Wire): Promise<void> {
+/**
+ * 502, or a body that the client can tell is not whole. Where the end of the connection is the fault it comes when the
+ * client has the head: libuv reports a reset that it sees together with data as an ordinary end.
+ */
+async function expectBroken(of: Case, client: Wire, liarWire: Wire): Promise<void> {
+  if (of.end) {
+    await client.until(() => client.unread.includes('\r\n\r\n'), 'the head')
+    liarWire.finish()
+  }
   const outcome = await readAnswer(client).catch((error: unknown) => error)
-  if (outcome instanceof Truncated) return
+  if (outcome instanceof Truncated || outcome instanceof CutByReset) return
   expect((outcome as Answer).status).toBe(502)
 }
 
 async function lie(of: Case, liarWire: Wire): Promise<void> {
   await readRequest(liarWire)
   await liarWire.send(raw(of))
-  if (of.end) liarWire.finish()
+  if (of.end && of.expect !== 'abort') liarWire.finish()
 }
 
 /** The next exchange tells whether the proxy kept the connection; it leaves none behind. */
@@ -93,7 +100,7 @@ async function play(of: Case): Promise<void> {
     const late = await readAnswer(client)
     expect([200, 502]).toContain(late.status)
   } else if (of.expect === 'abort') {
-    await expectBroken(client)
+    await expectBroken(of, client, liarWire)
   } else if (of.expect === 'ok') {
     expectPassedOn(of, await readAnswer(client, method))
   } else {
@@ -116,8 +123,7 @@ test.each(bodies.map((of) => [of.name, of] as const))('to HTTP/1.0: %s', { timeo
   await lie(of, liarWire)
   if (of.expect === 'abort') {
     // Without chunks or a length only a reset says that the body is not whole.
-    const outcome = await readAnswer(client).catch((error: unknown) => error)
-    if (!(outcome instanceof Error)) expect((outcome as Answer).status).toBe(502)
+    await expectBroken(of, client, liarWire)
   } else {
     const got = await readAnswer(client)
     expect(got.informational).toEqual([])
