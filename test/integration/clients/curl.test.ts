@@ -32,7 +32,9 @@ const received = async (...args: string[]) => JSON.parse(await curl(...args)) as
 describe('curl', () => {
   it('gets, heads and posts', async () => {
     expect(await curl(proxy.url)).toBe('app\n')
-    expect(await curl('-I', `${proxy.url}/bytes/5000`)).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*content-length: 5000\r\n/i)
+    expect(await curl('-I', `${proxy.url}/bytes/5000`)).toMatch(
+      /^HTTP\/1\.1 200 OK\r\n[\s\S]*content-length: 5000\r\n/i,
+    )
     const post = await received('-d', 'a=1&b=2', `${proxy.url}/hash?x=1`)
     expect(post).toMatchObject({ method: 'POST', url: '/hash?x=1', bytes: 7, sha256: sha256('a=1&b=2') })
     expect(post.headers['x-forwarded-for']).toBe('127.0.0.1')

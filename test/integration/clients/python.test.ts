@@ -1,9 +1,9 @@
 /** Python's clients through the proxy. */
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { clients, python } from '../../kit/clients.js'
 import { endPrograms, outputOf } from '../../kit/program.js'
 import { ProxyProcess } from '../../kit/proxy-process.js'
-import { clients, python } from '../../kit/python.js'
 import { closeUpstreams, Upstream } from '../../kit/upstream.js'
 
 let proxy: ProxyProcess
