@@ -45,6 +45,10 @@ export interface Verdict {
 export interface Stats {
   generation: number
   counters: Record<string, number>
+  /** What each counter is called and means. */
+  descriptions: { name: string; kind: 'counter' | 'gauge'; help: string }[]
+  /** Upper bounds of `buckets` in ms; the last bucket has none. */
+  durationBoundsMs: number[]
   series: Series[]
   workers: { heartbeat: number; panics: number; connections: number }[]
   clusters: { name: string; endpoints: EndpointStats[] }[]

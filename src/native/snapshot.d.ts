@@ -1,9 +1,176 @@
-export interface Snapshot { format: number, node: SnapshotNode, records: Records, drainDeadlineMs: number, listeners: Array<Listener>, routes: Array<Route>, clusters: Array<Cluster> }
-export interface SnapshotNode { id: string, service: string, version: string, region: string, zone: string }
-export interface Records { ring: number, headers: Array<string>, redact: Array<string> }
-export interface Listener { name: string, address: string, limits: Limits, accessLog: AccessLog | null, abortOnClose: boolean }
-export interface Limits { maxConnections: number, maxHeaderBytes: number, maxHeaders: number, headersTimeoutMs: number, idleTimeoutMs: number, maxRequestsPerConnection: number }
-export interface AccessLog { path: string, format: string }
-export interface Route { name: string, listeners: Array<number>, cluster: number, timeoutMs: number, firstByteTimeoutMs: number, idleTimeoutMs: number }
-export interface Cluster { name: string, endpoints: Array<Endpoint>, connectTimeoutMs: number, keepAliveIdleMs: number }
-export interface Endpoint { address: string }
+// Generated from native/engine/src/snapshot by scripts/generate. Do not edit.
+
+export type Snapshot = { 
+/**
+ * [`FORMAT`].
+ */
+format: number, 
+/**
+ * Who this proxy is.
+ */
+node: Node, 
+/**
+ * What the decision record keeps.
+ */
+records: Records, 
+/**
+ * Longest time a drain waits for open exchanges, ms.
+ */
+drainDeadlineMs: number, 
+/**
+ * Sockets that accept connections.
+ */
+listeners: Array<Listener>, 
+/**
+ * Where requests go, in precedence order.
+ */
+routes: Array<Route>, 
+/**
+ * Groups of endpoints.
+ */
+clusters: Array<Cluster>, };
+
+export type Node = { 
+/**
+ * Unique name.
+ */
+id: string, 
+/**
+ * Service it stands beside.
+ */
+service: string, 
+/**
+ * Version of that service.
+ */
+version: string, 
+/**
+ * Region of the node.
+ */
+region: string, 
+/**
+ * Zone of the node.
+ */
+zone: string, };
+
+export type Records = { 
+/**
+ * Records kept per worker.
+ */
+ring: number, 
+/**
+ * Request headers kept, lower case.
+ */
+headers: Array<string>, 
+/**
+ * Headers whose value is never kept, lower case.
+ */
+redact: Array<string>, };
+
+export type Listener = { 
+/**
+ * Unique name.
+ */
+name: string, 
+/**
+ * `ip:port`, `[v6]:port`; port 0 takes a free one.
+ */
+address: string, 
+/**
+ * Bounds per listener, connection and head.
+ */
+limits: ListenerLimits, 
+/**
+ * Where and how exchanges are logged.
+ */
+accessLog: AccessLog | null, 
+/**
+ * A client that closes its sending side gives up its request.
+ */
+abortOnClose: boolean, };
+
+export type ListenerLimits = { 
+/**
+ * Connections open at once, over all workers.
+ */
+maxConnections: number, 
+/**
+ * Bytes of one request head.
+ */
+maxHeaderBytes: number, 
+/**
+ * Header lines of one request.
+ */
+maxHeaders: number, 
+/**
+ * From the first byte of a head to its last, ms.
+ */
+headersTimeoutMs: number, 
+/**
+ * Between two requests of a connection, ms.
+ */
+idleTimeoutMs: number, 
+/**
+ * Requests after which a connection is closed; 0: no bound.
+ */
+maxRequestsPerConnection: number, };
+
+export type AccessLog = { 
+/**
+ * File, appended to.
+ */
+path: string, 
+/**
+ * `text`, `json` or a format string.
+ */
+format: string, };
+
+export type Route = { 
+/**
+ * Unique name.
+ */
+name: string, 
+/**
+ * Indexes of the listeners it serves.
+ */
+listeners: Array<number>, 
+/**
+ * Index of the cluster it forwards to.
+ */
+cluster: number, 
+/**
+ * Whole exchange until the answer's head, ms; 0: no bound.
+ */
+timeoutMs: number, 
+/**
+ * From the request's last byte to the answer's first, ms; 0: no bound.
+ */
+firstByteTimeoutMs: number, 
+/**
+ * Without a byte in either direction, ms; 0: no bound.
+ */
+idleTimeoutMs: number, };
+
+export type Cluster = { 
+/**
+ * Unique name.
+ */
+name: string, 
+/**
+ * Where its requests can go.
+ */
+endpoints: Array<ClusterEndpoint>, 
+/**
+ * To establish a connection, ms.
+ */
+connectTimeoutMs: number, 
+/**
+ * How long an unused connection is kept, ms.
+ */
+keepAliveIdleMs: number, };
+
+export type ClusterEndpoint = { 
+/**
+ * `ip:port`, `[v6]:port`.
+ */
+address: string, };
+

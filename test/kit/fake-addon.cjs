@@ -19,7 +19,7 @@ module.exports = {
   attach() {},
   stopAccepting() {},
   active: () => 0,
-  stats: () => JSON.stringify({ generation, counters: {}, series: [], workers: [], clusters: [] }),
+  stats: () => JSON.stringify({ generation, counters: {}, descriptions: [], durationBoundsMs: [], series: [], workers: [], clusters: [] }),
   heartbeats() {
     beats += 1
     return [beats, beats, beats, beats]

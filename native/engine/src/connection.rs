@@ -69,21 +69,27 @@ pub enum Next {
 }
 
 /// Serves a connection until it ends.
-pub async fn serve(mut downstream: Downstream, worker: Rc<Worker>) {
-    let _place = Connections::enter(&worker).await;
-    let next = loop {
-        let next = match downstream.next_request(&worker).await {
-            // Boxed, so that a waiting connection does not carry the room of a whole exchange.
-            Ok(Some(request)) => Box::pin(exchange::run(&mut downstream, &worker, request)).await,
-            Ok(None) => Next::Close,
-            Err(error) => Box::pin(exchange::refuse(&mut downstream, &worker, error)).await,
+///
+/// A block instead of an `async fn`: it uses what it captures in place, where a function's arguments would be kept
+/// twice in each of ten thousand waiting connections.
+#[expect(clippy::manual_async_fn, reason = "its arguments would be kept twice")]
+pub fn serve(mut downstream: Downstream, worker: Rc<Worker>) -> impl Future<Output = ()> {
+    async move {
+        let _place = Connections::enter(&worker).await;
+        let next = loop {
+            let next = match downstream.next_request(&worker).await {
+                // Boxed, so that a waiting connection does not carry the room of a whole exchange.
+                Ok(Some(request)) => Box::pin(exchange::run(&mut downstream, &worker, request)).await,
+                Ok(None) => Next::Close,
+                Err(error) => Box::pin(exchange::refuse(&mut downstream, &worker, error)).await,
+            };
+            if next != Next::Request {
+                break next;
+            }
         };
-        if next != Next::Request {
-            break next;
+        if next == Next::Linger {
+            Box::pin(downstream.linger(&worker)).await;
         }
-    };
-    if next == Next::Linger {
-        downstream.linger(&worker).await;
     }
 }
 

@@ -75,6 +75,26 @@ fn the_heart_beats_while_the_loop_is_idle() {
 }
 
 #[test]
+fn a_listener_keeps_the_loop_alive_and_timers_do_not() {
+    let (own, runtime) = install();
+    runtime.set_heartbeat(Arc::default());
+    spawn(sleep(Duration::from_secs(600))).detach();
+    block_on(&own, async {});
+    assert!(!own.is_alive());
+    let mut listener = listen().0;
+    let accepting = spawn(async move {
+        let _ = poll_fn(|cx| listener.poll_accept(cx)).await;
+    });
+    assert!(own.is_alive(), "before its first poll");
+    block_on(&own, async {});
+    assert!(own.is_alive(), "while it waits");
+    drop(accepting);
+    block_on(&own, async {});
+    assert!(!own.is_alive(), "after its end");
+    close(own, runtime);
+}
+
+#[test]
 fn data_that_nobody_reads_does_not_keep_the_loop_turning() {
     let (own, runtime) = install();
     let counter = Arc::new(AtomicU64::new(0));

@@ -5,7 +5,9 @@ import type { Stats } from '../../../src/native/index.js'
 
 const stats: Stats = {
   generation: 3,
-  counters: { downstream_connections_total: 12 },
+  counters: { weft_downstream_connections_total: 12 },
+  descriptions: [{ name: 'weft_downstream_connections_total', kind: 'counter', help: 'Client connections accepted.' }],
+  durationBoundsMs: [],
   series: [
     {
       listener: 'edge',

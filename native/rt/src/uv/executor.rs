@@ -32,6 +32,8 @@ pub(crate) struct Executor {
     idle: Raw,
     idle_active: Cell<bool>,
     in_pass: Cell<bool>,
+    /// The last pass left ready tasks for the next one.
+    behind: Cell<bool>,
 }
 
 /// Starts the task of [`crate::spawn`]; None when the runtime is closing.
@@ -50,6 +52,7 @@ impl Executor {
             idle,
             idle_active: Cell::new(false),
             in_pass: Cell::new(false),
+            behind: Cell::new(false),
         }
     }
 
@@ -88,7 +91,14 @@ impl Executor {
             self.in_pass.set(false);
             clock::refresh();
         }
-        self.keep_loop_awake(!self.ready.borrow().is_empty());
+        let behind = !self.ready.borrow().is_empty();
+        self.behind.set(behind);
+        self.keep_loop_awake(behind);
+    }
+
+    /// Whether tasks that were woken before the last look at the sockets have not run yet.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.behind.get()
     }
 
     fn run(&self, ready: usize) {

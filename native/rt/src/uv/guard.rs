@@ -6,7 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub(crate) fn guarded(body: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(body)) {
         crate::current::count_panic();
-        // A payload may panic when dropped; it is small and this is rare.
-        std::mem::forget(payload);
+        // A payload may panic when dropped, and with a payload that may; that one is leaked.
+        if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(second);
+        }
     }
 }

@@ -93,11 +93,14 @@ impl Local {
         })));
         // SAFETY: just leaked; handles are initialised.
         let this = unsafe { local.as_ref() };
-        for (raw, _) in this.handles.borrow().iter() {
-            // SAFETY: as above. None of them keeps a loop alive: sockets do.
+        for (raw, kind) in this.handles.borrow().iter() {
+            // SAFETY: as above. What keeps a loop alive is sockets and, through the idle handle, ready tasks: the
+            // first pass is what arms a new listener.
             unsafe {
                 ffi::uv_handle_set_data(*raw, local.as_ptr().cast());
-                ffi::uv_unref(*raw);
+                if *kind != Kind::Idle {
+                    ffi::uv_unref(*raw);
+                }
             }
         }
         current::with(|current| current.uv.set(local.as_ptr()));

@@ -43,7 +43,7 @@ pub(crate) fn installed() -> bool {
 /// This thread's runtime on a libuv loop. Closes when dropped; must be closed, and the loop must go round once more,
 /// before the loop itself is.
 ///
-/// Sockets keep the loop alive, tasks and timers do not.
+/// Sockets that somebody waits for and tasks that are ready keep the loop alive; timers and sleeping tasks do not.
 pub struct Runtime {
     local: Option<NonNull<Local>>,
 }

@@ -16,6 +16,8 @@ unsafe extern "C" {
     fn uv_loop_size() -> usize;
     fn uv_loop_init(uv_loop: Raw) -> c_int;
     fn uv_run(uv_loop: Raw, mode: c_int) -> c_int;
+    fn uv_loop_alive(uv_loop: Raw) -> c_int;
+    fn uv_ref(handle: Raw);
     fn uv_loop_close(uv_loop: Raw) -> c_int;
 }
 
@@ -57,6 +59,17 @@ impl OwnLoop {
     pub fn turn(&self) {
         // SAFETY: an initialised loop of this thread: an OwnLoop is not Send.
         unsafe { uv_run(self.raw, UV_RUN_ONCE) };
+    }
+
+    /// Whether anything but the OwnLoop itself keeps the loop alive.
+    pub fn is_alive(&self) -> bool {
+        // SAFETY: as above; the keeper is open.
+        unsafe {
+            ffi::uv_unref(self.keeper);
+            let alive = uv_loop_alive(self.raw) != 0;
+            uv_ref(self.keeper);
+            alive
+        }
     }
 
     /// Runs until nothing is alive and closes the loop.
