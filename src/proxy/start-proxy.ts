@@ -167,7 +167,13 @@ class Orchestrator implements WeftProxy {
 }
 
 function rejection({ rejected }: Verdict): WeftError {
-  const issues = rejected.map(({ path, code, message }) => ({ path, code, message, hint: null, line: null }))
+  const issues = rejected.map(({ path, code, message }) => ({
+    path: path.replace(/\.(\d+)/g, '[$1]'), // the engine writes `listeners.0.address`
+    code,
+    message,
+    hint: null,
+    line: null,
+  }))
   const [first] = issues
   const message = first === undefined ? 'the engine refused the configuration' : first.message
   return new WeftError('WEFT_SNAPSHOT_REJECTED', message, { issues })
