@@ -11,7 +11,7 @@ export const USAGE = `usage: npm run bench -- [options]
   --seconds S         seconds per measurement
   --priority N        nice value of this session against all others, -20 to 19; below 0 needs root
   --weft CMD          how to start Weft; CONFIG stands for its configuration (default: ${DEFAULT_WEFT})
-  --weft-agent CMD    measure the engine without Node beside it
+  --weft-agent FILE   measure the engine without Node, too
   --json FILE         where the samples go (default: bench/results/DATE.json)
   --readme            rewrite the tables between the markers in README.md and bench/README.md`
 

@@ -34,13 +34,16 @@ export function isOurs(proxy: string): boolean {
   return proxy.startsWith('weft')
 }
 
-/** A budget whose peer was not measured is not judged; all budgets of a proxy of ours that failed are missed. */
+/**
+ * A budget against a peer that took no part is left out, one against a peer that failed is unclear; all budgets of a
+ * proxy of ours that failed are missed.
+ */
 export function judge(result: ScenarioResult, budgets: Budgets): Verdict[] {
   const { scenario, samples, failures } = result
   const ours = [...samples.keys(), ...failures.keys()].filter(isOurs)
   return ours.flatMap((proxy) =>
     (budgets[scenario.name] ?? [])
-      .filter(({ against }) => against === undefined || samples.has(against))
+      .filter(({ against }) => against === undefined || samples.has(against) || failures.has(against))
       .map((budget) => {
         const value = figure(result, proxy, budget)
         const outcome = failures.has(proxy) ? 'missed' : outcomeOf(value, budget)

@@ -56,8 +56,13 @@ export function medianOf(result: ScenarioResult, proxy: string, metric: string):
   return median((result.samples.get(proxy) ?? []).map((sample) => sample[metric] ?? Number.NaN))
 }
 
+/** A dash where noise left no figure. */
+export function formatFigure(value: number | undefined, digits: number): string {
+  return value === undefined || Number.isNaN(value) ? '–' : value.toFixed(digits)
+}
+
 function describe(scenario: Scenario, sample: Sample): string {
-  return scenario.metrics.map(({ name, title, digits }) => `${sample[name]?.toFixed(digits)} ${title}`).join(', ')
+  return scenario.metrics.map(({ name, title, digits }) => `${formatFigure(sample[name], digits)} ${title}`).join(', ')
 }
 
 /** Starts watching; the returned function says how many cores others have used on average since. */

@@ -70,14 +70,14 @@ function killQuietly(pid: number): void {
 }
 
 /**
- * Gives this session a nice value against all others and returns a function that gives it back. With autogroups the
- * kernel shares a core between sessions, not processes: nice(1) would change nothing. Negative values need root.
+ * Gives this session a nice value against all others, until the process exits. With autogroups the kernel shares a core
+ * between sessions, not processes: nice(1) would change nothing. Negative values need root.
  */
-export function setSessionPriority(nice: number): () => void {
+export function setSessionPriority(nice: number): void {
   const file = '/proc/self/autogroup'
   const before = /nice (-?\d+)/.exec(readFileSync(file, 'latin1'))?.[1] ?? '0'
   writeFileSync(file, String(nice))
-  return () => writeFileSync(file, before)
+  process.once('exit', () => writeFileSync(file, before))
 }
 
 /** The process and all its descendants. */

@@ -4,11 +4,14 @@
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
+import { dirname } from 'node:path'
 
 export interface MeasuredProxy {
   readonly name: string
   /** Template in bench/peers; LISTEN_PORT, UPSTREAM_PORT and RUN_DIR are filled in. */
   readonly template: string
+  /** What has to happen between the configuration and the start, and is not part of it. */
+  readonly prepare?: (config: string) => void
   /** The command, given the path of the filled-in configuration. */
   readonly command: (config: string) => string[]
   readonly version: () => string
@@ -52,21 +55,37 @@ const PEERS: readonly MeasuredProxy[] = [
   },
 ]
 
-/** `weft` and `weftAgent` are command lines; CONFIG in them is the path of the configuration. */
+/** `weft` is a command line in which CONFIG is the path of the configuration, `weftAgent` the path of the agent. */
 export function listProxies(weft: string, weftAgent: string | null): MeasuredProxy[] {
-  const agents = weftAgent === null ? [] : [weftProxy('weft-agent', weftAgent)]
-  return [weftProxy('weft', weft), ...agents, ...PEERS]
+  const agents = weftAgent === null ? [] : [agentProxy(weftAgent)]
+  return [weftProxy(weft), ...agents, ...PEERS]
 }
 
-function weftProxy(name: string, line: string): MeasuredProxy {
+/** The agent takes the snapshot that the command of this checkout compiles. */
+function agentProxy(program: string): MeasuredProxy {
+  const compiler = 'dist/weft.js'
+  const absent = [program, compiler].find((file) => !existsSync(file))
+  return {
+    name: 'weft-agent',
+    template: 'weft.yaml',
+    prepare: (config) => {
+      execFileSync('node', [compiler, 'compile', '-c', config, '-o', `${config}.snapshot`])
+    },
+    command: (config) => [program, `${config}.snapshot`],
+    version: () => firstMatch([program, '--version'], /(\d\S+)/),
+    missing: () => (absent === undefined ? null : `${absent} is not there: build it first`),
+  }
+}
+
+function weftProxy(line: string): MeasuredProxy {
   const words = line.split(' ').filter((word) => word !== '')
   if (!line.includes('CONFIG')) words.push('-c', 'CONFIG')
   const script = words[0] === 'node' ? words[1] : words[0]
   return {
-    name,
+    name: 'weft',
     template: 'weft.yaml',
     command: (config) => words.map((word) => word.replace('CONFIG', config)),
-    version: () => firstMatch(['git', 'describe', '--always', '--dirty'], /(\S+)/),
+    version: () => firstMatch(['git', '-C', dirname(script ?? ''), 'describe', '--always'], /^(\S+)$/m),
     missing: () => (script && (existsSync(script) || onPath(script)) ? null : `${script} is not there: npm run build`),
   }
 }

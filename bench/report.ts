@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import type { Verdict } from './judge.js'
-import { medianOf, type ScenarioResult } from './measure.js'
+import { formatFigure, medianOf, type ScenarioResult } from './measure.js'
 import type { MeasuredProxy } from './proxies.js'
 import type { Metric } from './scenarios/scenario.js'
 
@@ -39,8 +39,7 @@ export function table(report: Report): string {
 
 function cell(result: ScenarioResult, proxy: string, metric: Metric): string {
   if (result.failures.has(proxy)) return 'failed'
-  const value = medianOf(result, proxy, metric.name)
-  return Number.isNaN(value) ? '–' : value.toFixed(metric.digits)
+  return formatFigure(medianOf(result, proxy, metric.name), metric.digits)
 }
 
 function budgetCell(verdicts: readonly Verdict[], result: ScenarioResult, metric: Metric): string {

@@ -95,6 +95,7 @@ async function startProxy(
     template.replace(/LISTEN_PORT|UPSTREAM_PORT|RUN_DIR/g, (word) => String(values[word])),
   )
 
+  proxy.prepare?.(config)
   const begin = performance.now()
   const running = startProcess(proxy.command(config), placement === 'pinned' ? PROXY_CORE : null)
   try {

@@ -2,7 +2,8 @@
  * The benchmark: parse → choose proxies and scenarios → measure in rounds → judge, once more where a budget was missed
  * → report.
  *
- * Exit code 0: every budget met; 1: one was missed twice in a row; 2: nothing could be measured.
+ * Exit code 0: every budget met; 1: one was missed, or Weft failed, twice in a row; 2: nothing could
+ * be measured.
  */
 import { mkdirSync } from 'node:fs'
 import { type Options, parseOptions, USAGE } from './arguments.js'
@@ -19,7 +20,10 @@ import type { Scenario } from './scenarios/scenario.js'
 process.env.PATH += ':/usr/sbin'
 process.on('exit', killEverything)
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
-process.exitCode = await main(process.argv.slice(2))
+process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
+  console.error(`bench: ${error instanceof Error ? error.message : error}`)
+  return 2
+})
 
 async function main(words: string[]): Promise<number> {
   let options: Options
@@ -35,7 +39,7 @@ async function main(words: string[]): Promise<number> {
   const chosen = scenarios.filter(({ name }) => options.scenarios?.includes(name) ?? true)
   const results: ScenarioResult[] = []
   const verdicts: Verdict[] = []
-  const giveBack = options.priority === null ? null : setSessionPriority(options.priority)
+  if (options.priority !== null) setSessionPriority(options.priority)
   const rig = await openRig()
   try {
     for (const scenario of chosen) {
@@ -46,12 +50,11 @@ async function main(words: string[]): Promise<number> {
     }
   } finally {
     await rig.close()
-    giveBack?.()
   }
   return publish({ date: new Date(), proxies, results, verdicts }, options)
 }
 
-/** Null when a proxy that was asked for by name is unknown or missing, or when none is left. */
+/** Null when a proxy is unknown or not installed. */
 function chooseProxies(options: Options): MeasuredProxy[] | null {
   const known = listProxies(options.weft, options.weftAgent)
   const unknown = options.proxies?.find((name) => !known.some((proxy) => proxy.name === name))
@@ -61,13 +64,14 @@ function chooseProxies(options: Options): MeasuredProxy[] | null {
   }
   const wanted = known.filter(({ name }) => options.proxies?.includes(name) ?? true)
   const missing = wanted.filter((proxy) => proxy.missing() !== null)
+  const installed = wanted.filter((proxy) => proxy.missing() === null).map(({ name }) => name)
   for (const proxy of missing) console.error(`bench: ${proxy.name} cannot run: ${proxy.missing()}`)
-  // Without Weft nothing is judged, and a silent pass would be a lie.
-  if (missing.some(({ name }) => isOurs(name) || options.proxies !== null)) return null
-  return wanted.filter((proxy) => proxy.missing() === null)
+  // A budget that nobody judged would look like one that was met: whoever does without a proxy has to say so.
+  if (missing.length > 0) console.error(`bench: leave out what is missing with --proxies ${installed.join(',')}`)
+  return missing.length > 0 ? null : wanted
 }
 
-/** A missed or unclear budget gets one more measurement, whose verdict stands. Null when the scenario has no proxy to measure. */
+/** A missed or unclear budget, or a failure of ours, gets one more measurement, whose verdict stands. Null when the scenario has no proxy to measure. */
 async function measureAndJudge(
   scenario: Scenario,
   proxies: readonly MeasuredProxy[],
@@ -84,10 +88,16 @@ async function measureAndJudge(
     return { result, verdicts: judge(result, budgets) }
   }
   const first = await measure()
-  const doubtful = first.verdicts.filter(({ outcome }) => outcome === 'missed' || outcome === 'unclear')
-  if (doubtful.length === 0) return first
-  console.log(`${scenario.name}: ${doubtful.map(describeVerdict).join('; ')}; once more`)
+  const doubts = first.verdicts.filter(({ outcome }) => outcome === 'missed' || outcome === 'unclear')
+  const reasons = [...doubts.map(describeVerdict), ...ownFailures(first.result)]
+  if (reasons.length === 0) return first
+  console.log(`${scenario.name}: ${reasons.join('; ')}; once more`)
   return measure()
+}
+
+/** Failed requests, closed connections, a start that failed: whether or not the scenario has a budget. */
+function ownFailures({ failures }: ScenarioResult): string[] {
+  return [...failures].filter(([name]) => isOurs(name)).map(([name, why]) => `${name} failed: ${why}`)
 }
 
 function publish(report: Report, options: Options): number {
@@ -97,6 +107,8 @@ function publish(report: Report, options: Options): number {
   console.log(`\n${circumstances(report)}\n\n${table(report)}\n\nsamples: ${file}`)
   if (options.readme) console.log(`rewritten: ${writeReadmes(report).join(', ') || 'nothing has the markers'}`)
   const missed = report.verdicts.filter(({ outcome }) => outcome === 'missed')
+  const failed = report.results.flatMap((result) => ownFailures(result).map((why) => `${result.scenario.name}: ${why}`))
   for (const verdict of missed) console.error(`budget missed twice: ${verdict.scenario}: ${describeVerdict(verdict)}`)
-  return missed.length > 0 ? 1 : 0
+  for (const failure of failed) console.error(`failed twice: ${failure}`)
+  return missed.length + failed.length > 0 ? 1 : 0
 }

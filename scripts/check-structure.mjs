@@ -28,12 +28,26 @@ const mayImport = {
 /** Packages that exactly one file may import. */
 const onlyImporter = { 'uWebSockets.js': 'src/door/uws.ts' }
 
-/** What every module of the engine may use, and the phases of a request in their order: each may use what follows. */
-const engineBase = ['snapshot', 'record', 'error', 'clock', 'http', 'tls', 'telemetry']
-const engineOrder = ['listener', 'connection', 'exchange', 'filter', 'route', 'cluster', 'upstream', 'respond', 'tcp']
-/** Called by the driver alone, never by each other; an attempt reads the endpoint that it was given. */
+/**
+ * The engine's modules stand in lib.rs in the order of a request. A module may be handed values of any other, so types
+ * (capitals) may be imported from anywhere; what it calls (small letters) must stand below it. These stand below all.
+ */
+const engineBase = [
+  'snapshot',
+  'http',
+  'tls',
+  'record',
+  'stats',
+  'telemetry',
+  'buffer',
+  'deadline',
+  'error',
+  'clock',
+  'transfer',
+]
+/** Called by the driver alone, never by each other. */
 const enginePhases = ['filter', 'route', 'cluster', 'upstream', 'respond']
-const phaseExceptions = ['upstream → cluster']
+const engineOrder = readEngineOrder()
 
 const topLevel = [
   ...[
@@ -141,26 +155,65 @@ function partOf(file) {
 }
 
 function checkRust(file, lines) {
-  const [, crate, , ...inside] = file.split('/')
+  const [, crate, folder, ...inside] = file.split('/')
   lines.forEach((line, i) => {
     if (/^\s*\/\//.test(line)) return
     if (/\bunsafe\s*(\{|fn|impl)/.test(line) && !['rt', 'binding'].includes(crate)) {
       report(file, i + 1, 'unsafe belongs to native/rt and native/binding')
     }
-    if (crate === 'engine' && /^src\//.test(file.split('/').slice(2).join('/')))
-      checkEngineImport(file, inside, line, i + 1)
   })
+  if (crate !== 'engine' || folder !== 'src' || /(^|_)tests?\.rs$/.test(file)) return
+  const own = inside[0].replace(/\.rs$/, '')
+  const production = lines.join('\n').split('#[cfg(test)]')[0]
+  for (const { imported, leaf } of engineImports(production)) checkEngineImport(file, own, imported, leaf)
 }
 
-function checkEngineImport(file, inside, line, number) {
-  const own = inside[0].replace(/\.rs$/, '')
-  if (own === 'lib' || own === 'tests') return
-  for (const [, imported] of line.matchAll(/\bcrate::(\w+)/g)) {
-    if (imported === own || engineBase.includes(imported) || !engineOrder.includes(imported)) continue
-    const bothPhases = enginePhases.includes(own) && enginePhases.includes(imported)
-    const below = engineOrder.indexOf(imported) > engineOrder.indexOf(own) && engineOrder.includes(own)
-    if (phaseExceptions.includes(`${own} → ${imported}`)) continue
-    if (bothPhases) report(file, number, `the phase ${own} may not call the phase ${imported}: the driver does`)
-    else if (!below) report(file, number, `${own} may not use ${imported}, which stands above it`)
+/** Every name that is taken from another module of the engine, from `use` trees and from paths in the code. */
+function* engineImports(text) {
+  for (const [, tree] of text.matchAll(/^\s*(?:pub(?:\(crate\))? )?use crate::([^;]+);/gm)) {
+    for (const path of expandUse(tree)) yield { imported: path.split('::')[0], leaf: path.split('::').at(-1) }
   }
+  const code = text.replace(/^\s*(?:pub(?:\(crate\))? )?use [^;]+;/gm, '').replace(/\/\/.*$/gm, '')
+  for (const [, path] of code.matchAll(/\bcrate::([a-z_0-9]+(?:::\w+)*)/g)) {
+    const parts = path.split('::')
+    yield { imported: parts[0], leaf: parts.find((part) => /^[A-Z]/.test(part)) ?? parts.at(-1) }
+  }
+}
+
+/** `a::{self, b::{C, d}}` → `a`, `a::b::C`, `a::b::d`. */
+function expandUse(tree) {
+  const flat = tree.replace(/\s+/g, ' ').trim()
+  const brace = flat.indexOf('{')
+  if (brace === -1) return [flat.replace(/ as .*/, '')]
+  const prefix = flat.slice(0, brace)
+  const parts = []
+  let depth = 0
+  let part = ''
+  for (const letter of flat.slice(brace + 1, flat.lastIndexOf('}'))) {
+    depth += letter === '{' ? 1 : letter === '}' ? -1 : 0
+    if (letter === ',' && depth === 0) {
+      parts.push(part)
+      part = ''
+    } else part += letter
+  }
+  return [...parts, part]
+    .map((text) => text.trim())
+    .filter((text) => text !== '')
+    .flatMap((text) => (text === 'self' ? [prefix.replace(/::$/, '')] : expandUse(prefix + text)))
+}
+
+function checkEngineImport(file, own, imported, leaf) {
+  if (own === imported || own === 'lib' || !engineOrder.includes(imported) || /^[A-Z]/.test(leaf)) return
+  if (enginePhases.includes(own) && enginePhases.includes(imported)) {
+    report(file, 0, `the phase ${own} may not call the phase ${imported} (${leaf}): the driver does`)
+  } else if (!engineOrder.includes(own) || engineOrder.indexOf(imported) < engineOrder.indexOf(own)) {
+    report(file, 0, `${own} may not call ${imported} (${leaf}), which stands above it`)
+  }
+}
+
+function readEngineOrder() {
+  const text = readFileSync(join(root, 'native/engine/src/lib.rs'), 'utf8')
+  return [...text.matchAll(/^(?:pub )?mod (\w+);/gm)]
+    .map(([, name]) => name)
+    .filter((name) => !engineBase.includes(name))
 }

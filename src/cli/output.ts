@@ -47,7 +47,9 @@ export function describeFailure(error: WeftError, file: string, paint: Paint = (
     return `${paint('red', 'error')}: ${describeIssue(only, file, paint).trimStart()}`
   }
   const head = `${paint('red', 'error')}: ${error.message}${error.hint === null ? '' : ` (${error.hint})`} ${paint('dim', `[${error.code}]`)}`
-  return [head, ...error.issues.map((issue) => describeIssue(issue, file, paint))].join('\n')
+  // A single refusal by the engine is the message itself: one clear line.
+  const issues = error.issues.filter(({ message }) => message !== error.message)
+  return [head, ...issues.map((issue) => describeIssue(issue, file, paint))].join('\n')
 }
 
 /** `weft.yaml:12  routes[0].timout  `timout` is not a known key; did you mean `timeout`?  [WEFT_CONFIG_UNKNOWN_KEY]` */

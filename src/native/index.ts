@@ -28,6 +28,8 @@ export interface Addon {
   heartbeats(proxy: number): number[]
   /** Called in the main thread after a worker thread died and before its replacement attaches. */
   detach(proxy: number, worker: number): void
+  /** Waits until what was logged is written, at most so long; false when some of it could not be. */
+  flushLogs(proxy: number, timeoutMs: number): boolean
   closeProxy(proxy: number): void
   version(): string
   /** Collects one ended child process that nobody else waits for (only called when Weft is process 1). */
@@ -45,9 +47,9 @@ export interface Verdict {
 export interface Stats {
   generation: number
   counters: Record<string, number>
-  /** What each counter is called and means. */
+  /** The engine's own list of its counters: name, kind and help text. */
   descriptions: { name: string; kind: 'counter' | 'gauge'; help: string }[]
-  /** Upper bounds of `buckets` in ms; the last bucket has none. */
+  /** Upper bounds of the duration buckets; the last bucket has none. */
   durationBoundsMs: number[]
   series: Series[]
   workers: { heartbeat: number; panics: number; connections: number }[]
@@ -85,6 +87,11 @@ export function loadAddon(): Addon {
 }
 
 function requireAddon(file: string): Addon {
+  // The engine's allocator, mimalloc, reads its options once, when it is loaded. By default it commits its first arena at
+  // once and in huge pages: 10 MiB resident at start where 0.3 are used. Taken back at once: the application that
+  // `weft run --` starts inherits the environment and may use the same allocator.
+  const { MIMALLOC_ARENA_EAGER_COMMIT: asked } = process.env
+  process.env.MIMALLOC_ARENA_EAGER_COMMIT = asked ?? '0'
   try {
     return createRequire(import.meta.url)(file) as Addon
   } catch (cause) {
@@ -92,6 +99,8 @@ function requireAddon(file: string): Addon {
       hint: 'build it for this platform with: npm run build:native',
       cause,
     })
+  } finally {
+    if (asked === undefined) delete process.env.MIMALLOC_ARENA_EAGER_COMMIT
   }
 }
 

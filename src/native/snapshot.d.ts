@@ -1,5 +1,4 @@
-// Generated from native/engine/src/snapshot by scripts/generate. Do not edit.
-
+// Generated from the structs in native/engine/src/snapshot by `npm run generate`; do not edit.
 export type Snapshot = { 
 /**
  * [`FORMAT`].
@@ -29,7 +28,6 @@ routes: Array<Route>,
  * Groups of endpoints.
  */
 clusters: Array<Cluster>, };
-
 export type Node = { 
 /**
  * Unique name.
@@ -51,7 +49,6 @@ region: string,
  * Zone of the node.
  */
 zone: string, };
-
 export type Records = { 
 /**
  * Records kept per worker.
@@ -65,7 +62,6 @@ headers: Array<string>,
  * Headers whose value is never kept, lower case.
  */
 redact: Array<string>, };
-
 export type Listener = { 
 /**
  * Unique name.
@@ -87,7 +83,6 @@ accessLog: AccessLog | null,
  * A client that closes its sending side gives up its request.
  */
 abortOnClose: boolean, };
-
 export type ListenerLimits = { 
 /**
  * Connections open at once, over all workers.
@@ -113,7 +108,6 @@ idleTimeoutMs: number,
  * Requests after which a connection is closed; 0: no bound.
  */
 maxRequestsPerConnection: number, };
-
 export type AccessLog = { 
 /**
  * File, appended to.
@@ -123,7 +117,6 @@ path: string,
  * `text`, `json` or a format string.
  */
 format: string, };
-
 export type Route = { 
 /**
  * Unique name.
@@ -149,7 +142,6 @@ firstByteTimeoutMs: number,
  * Without a byte in either direction, ms; 0: no bound.
  */
 idleTimeoutMs: number, };
-
 export type Cluster = { 
 /**
  * Unique name.
@@ -167,10 +159,8 @@ connectTimeoutMs: number,
  * How long an unused connection is kept, ms.
  */
 keepAliveIdleMs: number, };
-
 export type ClusterEndpoint = { 
 /**
  * `ip:port`, `[v6]:port`.
  */
 address: string, };
-

@@ -15,6 +15,9 @@ import { prepareApart } from './prepare-apart.js'
 import { type StartThread, startThread } from './traffic-thread.js'
 import { startWorkers, type Workers } from './workers.js'
 
+/** A log that cannot be written by then, on a full disk for example, must not keep the process. */
+const logFlushMs = 1_000
+
 /** A configuration as a value, or the file that holds it. */
 export type ConfigSource = ProxyConfig | { file: string }
 
@@ -148,6 +151,8 @@ class Orchestrator implements WeftProxy {
     await this.lastChange
     if (this.workers === null) this.addon.detach(this.id, 0)
     await this.workers?.close()
+    if (!this.addon.flushLogs(this.id, logFlushMs))
+      this.logger.warn('some lines of the access log could not be written')
     this.addon.closeProxy(this.id)
   }
 
@@ -167,16 +172,15 @@ class Orchestrator implements WeftProxy {
 }
 
 function rejection({ rejected }: Verdict): WeftError {
-  const issues = rejected.map(({ path, code, message }) => ({
-    path: path.replace(/\.(\d+)/g, '[$1]'), // the engine writes `listeners.0.address`
-    code,
-    message,
-    hint: null,
-    line: null,
-  }))
+  const issues = rejected.map(({ path, ...rest }) => ({ ...rest, path: bracketed(path), hint: null, line: null }))
   const [first] = issues
   const message = first === undefined ? 'the engine refused the configuration' : first.message
   return new WeftError('WEFT_SNAPSHOT_REJECTED', message, { issues })
+}
+
+/** The engine writes `listeners.0.address` where people read `listeners[0].address`. */
+function bracketed(path: string): string {
+  return path.replace(/\.(\d+)/g, '[$1]')
 }
 
 function standardLogger(): Logger {

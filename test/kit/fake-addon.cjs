@@ -19,12 +19,22 @@ module.exports = {
   attach() {},
   stopAccepting() {},
   active: () => 0,
-  stats: () => JSON.stringify({ generation, counters: {}, descriptions: [], durationBoundsMs: [], series: [], workers: [], clusters: [] }),
+  stats: () =>
+    JSON.stringify({
+      generation,
+      counters: {},
+      descriptions: [],
+      durationBoundsMs: [],
+      series: [],
+      workers: [],
+      clusters: [],
+    }),
   heartbeats() {
     beats += 1
     return [beats, beats, beats, beats]
   },
   detach() {},
+  flushLogs: () => true,
   closeProxy() {},
   version: () => 'fake',
 }

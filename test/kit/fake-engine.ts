@@ -11,6 +11,7 @@ export class FakeEngine implements Addon {
   /** Workers whose loop stands still. */
   stalled = new Set<number>()
   rejected: Verdict['rejected'] = []
+  logsWritten = true
   private generation = 0
 
   createProxy(_name: string, workers: number): number {
@@ -38,7 +39,15 @@ export class FakeEngine implements Addon {
   }
 
   stats(): string {
-    return JSON.stringify({ generation: this.generation, counters: {}, series: [], workers: [], clusters: [] })
+    return JSON.stringify({
+      generation: this.generation,
+      counters: {},
+      descriptions: [],
+      durationBoundsMs: [],
+      series: [],
+      workers: [],
+      clusters: [],
+    })
   }
 
   heartbeats(): number[] {
@@ -48,6 +57,11 @@ export class FakeEngine implements Addon {
 
   detach(_proxy: number, worker: number): void {
     this.calls.push(`detach ${worker}`)
+  }
+
+  flushLogs(): boolean {
+    this.calls.push('flushLogs')
+    return this.logsWritten
   }
 
   closeProxy(): void {

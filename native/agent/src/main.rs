@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use weft_engine::proxy::Proxy;
-use weft_engine::worker::Worker;
+use weft_engine::steer;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -49,7 +49,7 @@ async fn serve(file: PathBuf) -> ExitCode {
         eprintln!("weft-agent: cannot listen to signals");
         return ExitCode::FAILURE;
     };
-    let Some(_worker) = Worker::attach(&proxy, 0) else { return ExitCode::FAILURE };
+    let Some(_worker) = steer::attach(&proxy, 0) else { return ExitCode::FAILURE };
     if let Some(generation) = proxy.generation() {
         for listener in &generation.listeners {
             let address = proxy.address(&listener.name).unwrap_or(listener.address);

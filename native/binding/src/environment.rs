@@ -31,15 +31,15 @@ pub(crate) fn enter(env: &Env, heartbeat: Arc<AtomicU64>) -> Result<()> {
     let uv_loop = uv_loop.cast::<c_void>();
     // SAFETY: the loop is this thread's own; the hook below closes the runtime before Node closes the loop, and the
     // addon is linked with `nodelete`.
-    let runtime = unsafe { weft_rt::uv::Runtime::install(uv_loop) }.map_err(|error| failed("cannot use the loop", &error))?;
+    let runtime =
+        unsafe { weft_rt::uv::Runtime::install(uv_loop) }.map_err(|error| failed("cannot use the loop", &error))?;
     runtime.set_heartbeat(heartbeat);
     let raw = env.raw();
     runtime.set_gate(move || is_running(raw));
     LOOP.set(uv_loop);
     RUNTIME.set(Some(runtime));
     // SAFETY: `leave` needs no argument and removes itself; the environment is alive.
-    let status =
-        unsafe { sys::napi_add_async_cleanup_hook(env.raw(), Some(leave), ptr::null_mut(), ptr::null_mut()) };
+    let status = unsafe { sys::napi_add_async_cleanup_hook(env.raw(), Some(leave), ptr::null_mut(), ptr::null_mut()) };
     if status != sys::Status::napi_ok {
         RUNTIME.take();
         return Err(failed("cannot follow the environment's end", &status));
@@ -47,6 +47,7 @@ pub(crate) fn enter(env: &Env, heartbeat: Arc<AtomicU64>) -> Result<()> {
     Ok(())
 }
 
+<<<<<<< HEAD
 /// Whether the environment may still run JavaScript; it may not once its end, wanted or by force, has been decided.
 ///
 /// Node-API has no question for that. Calls that could run JavaScript refuse before they look at their arguments, and
@@ -55,6 +56,11 @@ fn is_running(env: sys::napi_env) -> bool {
     // SAFETY: passes run on the environment's own thread, and the runtime is closed before the environment is freed.
     let status = unsafe { sys::napi_throw(env, ptr::null_mut()) };
     !matches!(status, sys::Status::napi_pending_exception | sys::Status::napi_cannot_run_js)
+=======
+/// Whether this thread is a worker: it must not wait for itself.
+pub(crate) fn is_worker() -> bool {
+    RUNTIME.with_borrow(Option::is_some)
+>>>>>>> main
 }
 
 /// The environment ends, wanted or by force.

@@ -11,13 +11,16 @@ use napi::{Env, Result};
 use napi_derive::napi;
 use weft_engine::proxy::Proxy;
 use weft_engine::stats;
-use weft_engine::worker::Worker;
+use weft_engine::steer;
 
 use crate::environment;
 use crate::error::{failed, unknown_proxy, unknown_worker};
 
 static PROXIES: LazyLock<Mutex<HashMap<u32, Arc<Proxy>>>> = LazyLock::new(Mutex::default);
 static NEXT: AtomicU32 = AtomicU32::new(1);
+
+/// How long a snapshot's caller waits for the workers to take it over: they do within a pass.
+const APPLY_PATIENCE: Duration = Duration::from_millis(100);
 
 fn find(id: u32) -> Result<Arc<Proxy>> {
     let proxies = PROXIES.lock().unwrap_or_else(PoisonError::into_inner);
@@ -44,6 +47,11 @@ pub fn apply(proxy: u32, snapshot: Buffer) -> Result<String> {
     guarded("apply", || {
         let proxy = find(proxy)?;
         let applied = proxy.apply(&snapshot);
+        if applied.rejected.is_empty() && !environment::is_worker() {
+            // Who is told that a snapshot is in force may count on it with the next request. A worker that does not
+            // turn its loop is not waited for: the watchdog deals with it.
+            proxy.await_applied(APPLY_PATIENCE);
+        }
         let listeners = stats::listeners(&proxy);
         let verdict = serde_json::json!({
             "generation": applied.generation,
@@ -61,7 +69,7 @@ pub fn attach(env: Env, proxy: u32, worker: u32) -> Result<()> {
         let proxy = find(proxy)?;
         let slot = proxy.slot(worker as usize).ok_or_else(|| unknown_worker(worker))?;
         environment::enter(&env, Arc::clone(&slot.heartbeat))?;
-        Worker::attach(&proxy, worker as usize).map(drop).ok_or_else(|| unknown_worker(worker))
+        steer::attach(&proxy, worker as usize).map(drop).ok_or_else(|| unknown_worker(worker))
     })
 }
 

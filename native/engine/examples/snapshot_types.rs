@@ -1,25 +1,33 @@
-//! Prints the TypeScript types of the snapshot: `scripts/generate` keeps them in `src/native/snapshot.d.ts`.
-
-use ts_rs::{Config, TS};
-use weft_engine::snapshot::{
-    AccessLog, Cluster, ClusterEndpoint, Listener, ListenerLimits, Node, Records, Route, Snapshot,
-};
+//! Prints the TypeScript types of the snapshot, for `src/native/snapshot.d.ts`. Run by `scripts/generate` with the
+//! feature `generate`; without it there is nothing to print.
 
 fn main() {
-    println!("// Generated from native/engine/src/snapshot by scripts/generate. Do not edit.\n");
-    let config = Config::new();
-    let declarations = [
-        Snapshot::decl(&config),
-        Node::decl(&config),
-        Records::decl(&config),
-        Listener::decl(&config),
-        ListenerLimits::decl(&config),
-        AccessLog::decl(&config),
-        Route::decl(&config),
-        Cluster::decl(&config),
-        ClusterEndpoint::decl(&config),
-    ];
-    for declaration in declarations {
-        println!("export {declaration}\n");
+    #[cfg(feature = "generate")]
+    generate::print();
+}
+
+#[cfg(feature = "generate")]
+mod generate {
+    use ts_rs::{Config, TS};
+    use weft_engine::snapshot::{
+        AccessLog, Cluster, ClusterEndpoint, Listener, ListenerLimits, Node, Records, Route, Snapshot,
+    };
+
+    pub(crate) fn print() {
+        let config = Config::default();
+        println!("// Generated from the structs in native/engine/src/snapshot by `npm run generate`; do not edit.");
+        for declaration in [
+            Snapshot::decl(&config),
+            Node::decl(&config),
+            Records::decl(&config),
+            Listener::decl(&config),
+            ListenerLimits::decl(&config),
+            AccessLog::decl(&config),
+            Route::decl(&config),
+            Cluster::decl(&config),
+            ClusterEndpoint::decl(&config),
+        ] {
+            println!("export {declaration}");
+        }
     }
 }

@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use smallvec::SmallVec;
 
-use crate::connection::Downstream;
+use crate::downstream::Downstream;
 use crate::error::{Error, Kind};
 use crate::http::head::{Known, RequestHead, ResponseHead, Version};
-use crate::listener::View;
 use crate::record::{Address, Protocol, Record, Texts};
 use crate::respond::Verdict;
+use crate::serving::View;
 use crate::snapshot::{Endpoint, GenerationCluster, GenerationRoute};
 use crate::telemetry::access_log::Entry;
 use crate::telemetry::flags::Flag;

@@ -3,70 +3,21 @@
 //! While it waits for a request it holds no buffer and no head: only its socket, its timer and a small task.
 
 use std::future::poll_fn;
-use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use rustix::net::RecvFlags;
-use weft_rt::{Stream, Timer};
-
 use crate::buffer::Buffer;
+use crate::downstream::{Downstream, Next, Request};
 use crate::error::{Error, Kind};
 use crate::exchange;
-use crate::http::head::RequestHead;
 use crate::http::parse::{HeadLimits, Parsed, parse_request};
-use crate::listener::{Admitted, Serving};
 use crate::snapshot::ListenerLimits;
 use crate::worker::{Connections, Worker};
 
 /// What a lingering close reads and throws away at most, and for how long.
 const LINGER_BYTES: usize = 64 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
-
-/// The client's side of an exchange.
-pub struct Downstream {
-    /// The socket.
-    pub stream: Stream,
-    /// One timer for whatever is waited for.
-    pub timer: Timer,
-    /// 1xx heads that are not sent yet: whatever is written next goes behind them.
-    pub ahead: Vec<u8>,
-    /// The client's address as `x-forwarded-for` wants it.
-    pub client: Box<str>,
-    /// The same for the record.
-    pub socket: SocketAddr,
-    /// The listener it came through, and its place there.
-    pub admitted: Admitted,
-    /// Requests served.
-    pub served: u32,
-    /// FIN amid a request gives it up.
-    pub abort_on_close: bool,
-    /// Bytes that came before they were asked for: a part of a head, or the next requests of a pipeline.
-    inbox: Vec<u8>,
-}
-
-/// A request whose head is complete.
-pub struct Request {
-    /// Its head.
-    pub head: Box<RequestHead>,
-    /// What came behind the head.
-    pub rest: Option<Buffer>,
-    /// When its first byte was seen.
-    pub started: Instant,
-}
-
-/// What becomes of a connection after an exchange.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// It waits for the next request.
-    Request,
-    /// It is closed: all that was asked for is answered.
-    Close,
-    /// It is closed after the rest of a request was read and dropped, so that the answer is not lost to a reset.
-    Linger,
-}
 
 /// Serves a connection until it ends.
 ///
@@ -77,7 +28,7 @@ pub fn serve(mut downstream: Downstream, worker: Rc<Worker>) -> impl Future<Outp
     async move {
         let _place = Connections::enter(&worker).await;
         let next = loop {
-            let next = match downstream.next_request(&worker).await {
+            let next = match next_request(&mut downstream, &worker).await {
                 // Boxed, so that a waiting connection does not carry the room of a whole exchange.
                 Ok(Some(request)) => Box::pin(exchange::run(&mut downstream, &worker, request)).await,
                 Ok(None) => Next::Close,
@@ -88,86 +39,39 @@ pub fn serve(mut downstream: Downstream, worker: Rc<Worker>) -> impl Future<Outp
             }
         };
         if next == Next::Linger {
-            Box::pin(downstream.linger(&worker)).await;
+            Box::pin(linger(&mut downstream, &worker)).await;
         }
     }
 }
 
-impl Downstream {
-    /// A connection that was just accepted.
-    pub fn new(stream: Stream, socket: SocketAddr, admitted: Admitted, abort_on_close: bool) -> Self {
-        let client = socket.ip().to_string().into_boxed_str();
-        let (timer, ahead, inbox) = (Timer::new(), Vec::new(), Vec::new());
-        Self { stream, timer, ahead, client, socket, admitted, served: 0, abort_on_close, inbox }
-    }
-
-    /// The listener it came through.
-    pub fn serving(&self) -> &Rc<Serving> {
-        &self.admitted.serving
-    }
-
-    /// Keeps what a request left over: the beginning of the next one.
-    pub fn keep(&mut self, rest: Buffer) {
-        self.inbox.extend_from_slice(rest.unread());
-    }
-
-    /// The next request, or `None` when the connection ends between requests.
-    async fn next_request(&mut self, worker: &Worker) -> Result<Option<Request>, Error> {
-        let (limits, head_limits) = self.serving().limits();
-        let mut waiting = Waiting::new(limits, head_limits);
-        poll_fn(|cx| waiting.poll(cx, self, worker)).await
-    }
-
-    /// Ready when the client has given up: reset, or closed where the listener takes that for an abort.
-    pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.stream.poll_reset(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        if self.abort_on_close && self.stream.poll_readable(cx).is_ready() {
-            let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-            if matches!(rustix::net::recv(self.stream.as_fd(), &mut [0_u8; 1], flags), Ok((_, 0))) {
-                return Poll::Ready(());
-            }
-        }
-        Poll::Pending
-    }
-
-    /// Sends what must go before anything else.
-    pub fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        while !self.ahead.is_empty() {
-            let sent = ready!(self.stream.poll_write(cx, &self.ahead)).map_err(|error| gone(&error))?;
-            self.ahead.drain(..sent);
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// Half-closes, then reads and drops what still comes (RFC 9112 section 9.6).
-    pub async fn linger(&mut self, worker: &Worker) {
-        if self.stream.shutdown_write().is_err() {
-            return;
-        }
-        self.timer.set(Some(weft_rt::now() + LINGER));
-        let mut dropped = 0;
-        poll_fn(|cx| {
-            while dropped < LINGER_BYTES {
-                let mut buffer = worker.buffers.take();
-                let read = self.stream.poll_read(cx, buffer.spare());
-                worker.buffers.give(buffer);
-                match read {
-                    Poll::Ready(Ok(bytes)) if bytes > 0 => dropped += bytes,
-                    Poll::Ready(_) => return Poll::Ready(()),
-                    Poll::Pending => return self.timer.poll_expired(cx),
-                }
-            }
-            Poll::Ready(())
-        })
-        .await;
-    }
+/// The next request, or `None` when the connection ends between requests.
+async fn next_request(downstream: &mut Downstream, worker: &Worker) -> Result<Option<Request>, Error> {
+    let (limits, head_limits) = downstream.serving().limits();
+    let mut waiting = Waiting::new(limits, head_limits);
+    poll_fn(|cx| waiting.poll(cx, downstream, worker)).await
 }
 
-/// The error of a client whose socket failed.
-pub fn gone(error: &io::Error) -> Error {
-    Error::io(Kind::DownstreamGone, "the client's connection failed", error)
+/// Half-closes, then reads and drops what still comes (RFC 9112 section 9.6).
+pub async fn linger(downstream: &mut Downstream, worker: &Worker) {
+    if downstream.stream.shutdown_write().is_err() {
+        return;
+    }
+    downstream.timer.set(Some(weft_rt::now() + LINGER));
+    let mut dropped = 0;
+    poll_fn(|cx| {
+        while dropped < LINGER_BYTES {
+            let mut buffer = worker.buffers.take();
+            let read = downstream.stream.poll_read(cx, buffer.spare());
+            worker.buffers.give(buffer);
+            match read {
+                Poll::Ready(Ok(bytes)) if bytes > 0 => dropped += bytes,
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return downstream.timer.poll_expired(cx),
+            }
+        }
+        Poll::Ready(())
+    })
+    .await;
 }
 
 /// A connection between two requests.
@@ -230,7 +134,12 @@ impl Waiting {
     }
 
     /// Bytes came: tries to make a head of them, together with those that came before.
-    fn arrived(&mut self, buffer: Buffer, downstream: &mut Downstream, worker: &Worker) -> Result<Option<Request>, Error> {
+    fn arrived(
+        &mut self,
+        buffer: Buffer,
+        downstream: &mut Downstream,
+        worker: &Worker,
+    ) -> Result<Option<Request>, Error> {
         if self.began.is_none() {
             self.began = Some(weft_rt::now());
             let parsed = self.parse(buffer, downstream, worker)?;
@@ -249,7 +158,12 @@ impl Waiting {
         self.parse(Buffer::from_vec(std::mem::take(&mut downstream.inbox)), downstream, worker)
     }
 
-    fn parse(&self, mut buffer: Buffer, downstream: &mut Downstream, worker: &Worker) -> Result<Option<Request>, Error> {
+    fn parse(
+        &self,
+        mut buffer: Buffer,
+        downstream: &mut Downstream,
+        worker: &Worker,
+    ) -> Result<Option<Request>, Error> {
         let mut head = worker.heads.take_request();
         match parse_request(buffer.unread(), self.head_limits, &mut head)? {
             Parsed::Complete(bytes) => {

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use crate::account::Account;
 use crate::buffer::Buffer;
 use crate::cluster;
-use crate::connection::{Downstream, Next, Request};
 use crate::deadline::Deadlines;
+use crate::downstream::{Downstream, Next, Request};
 use crate::error::{Error, Kind};
-use crate::http::framing::{Framing, expects_continue, request_framing, request_keep_alive, wants_upgrade};
-use crate::http::head::{RequestHead, Version};
-use crate::listener::View;
+use crate::http::framing::{Framing, request_framing, wants_upgrade};
+use crate::http::head::Version;
+use crate::ongoing::Ongoing;
 use crate::respond::{self, Reply};
 use crate::route;
 use crate::snapshot::{Endpoint, GenerationCluster};
@@ -23,36 +23,18 @@ use crate::upstream::connect::{self, Upstream};
 use crate::worker::Worker;
 use crate::{relay, tunnel};
 
-/// What the phases of one exchange share.
-pub struct Exchange<'a> {
-    /// The client's side.
-    pub downstream: &'a mut Downstream,
-    /// The thread's state.
-    pub worker: &'a Rc<Worker>,
-    /// The configuration it runs under, whatever is applied meanwhile.
-    pub view: &'a View,
-    /// The request.
-    pub head: &'a RequestHead,
-    /// What it was, for record, log and metrics.
-    pub account: &'a mut Account,
-    /// Part of the request is still to be read.
-    pub unread: bool,
-    /// The answer's head went out: an error can no longer become a status.
-    pub answering: bool,
-}
-
 /// Serves one request.
 pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Request) -> Next {
-    let view = downstream.serving().view(worker);
+    let view = downstream.serving().view();
     let mut account = Account::open(worker, &view, downstream, request.started);
     account.request(&request.head);
     downstream.served += 1;
-    let head = request.head;
-    let mut exchange = Exchange {
+    let mut head = request.head;
+    let mut exchange = Ongoing {
         downstream,
         worker,
         view: &view,
-        head: &head,
+        head: &mut head,
         account: &mut account,
         unread: false,
         answering: false,
@@ -68,12 +50,13 @@ pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Requ
 
 /// Answers a request whose head could not be read.
 pub async fn refuse(downstream: &mut Downstream, worker: &Rc<Worker>, error: Error) -> Next {
-    let view = downstream.serving().view(worker);
+    let view = downstream.serving().view();
     let mut account = Account::open(worker, &view, downstream, weft_rt::now());
     let verdict = respond::verdict(&error);
     account.failed(&error, &verdict);
     if error.kind != Kind::DownstreamGone {
-        let reply = Reply { date: &worker.date(), request_id: b"", close: true, announce_keep_alive: false, head_only: false };
+        let reply =
+            Reply { date: &worker.date(), request_id: b"", close: true, announce_keep_alive: false, head_only: false };
         let mut out = worker.buffers.take_output();
         let length = respond::local_reply(&error, &verdict, &reply, &mut out);
         account.replied(verdict.status, length);
@@ -83,10 +66,12 @@ pub async fn refuse(downstream: &mut Downstream, worker: &Rc<Worker>, error: Err
     if error.kind == Kind::DownstreamGone { Next::Close } else { Next::Linger }
 }
 
-async fn drive(exchange: &mut Exchange<'_>, mut rest: Option<Buffer>) -> Result<Next, Error> {
+async fn drive(exchange: &mut Ongoing<'_>, mut rest: Option<Buffer>) -> Result<Next, Error> {
     let body = request_framing(exchange.head)?;
     exchange.unread = !matches!(body, Framing::None | Framing::Length(0));
-    if !exchange.unread && let Some(rest) = rest.take_if(|_| !wants_upgrade(exchange.head)) {
+    if !exchange.unread
+        && let Some(rest) = rest.take_if(|_| !wants_upgrade(exchange.head))
+    {
         exchange.downstream.keep(rest);
     }
     let view = exchange.view;
@@ -102,6 +87,10 @@ async fn drive(exchange: &mut Exchange<'_>, mut rest: Option<Buffer>) -> Result<
         let picked = cluster::pick(cluster);
         let (index, endpoint) = picked.ok_or(Error::new(Kind::NoHealthyUpstream, "the cluster has no endpoint"))?;
         exchange.account.attempt(cluster, index, endpoint);
+        if exchange.head.text(exchange.head.authority).is_empty() {
+            // HTTP/1.0 without a Host; what we send on is HTTP/1.1, which must have one.
+            exchange.head.set_authority(endpoint.socket.to_string().as_bytes());
+        }
         let mut upstream = obtain(exchange, cluster, endpoint, body, fresh).await?;
         let mut sending = relay::request(exchange, body, rest.take());
         let attempted = attempt::run(
@@ -114,7 +103,8 @@ async fn drive(exchange: &mut Exchange<'_>, mut rest: Option<Buffer>) -> Result<
                 deadlines: &mut deadlines,
                 route,
             },
-            exchange.worker,
+            &exchange.worker.buffers,
+            &exchange.worker.heads,
         )
         .await;
         exchange.unread = !sending.is_decoded();
@@ -134,7 +124,7 @@ async fn drive(exchange: &mut Exchange<'_>, mut rest: Option<Buffer>) -> Result<
 
 /// A connection to the endpoint: a pooled one unless `fresh`, else a new one.
 async fn obtain(
-    exchange: &mut Exchange<'_>,
+    exchange: &mut Ongoing<'_>,
     cluster: &GenerationCluster,
     endpoint: &Arc<Endpoint>,
     body: Framing,
@@ -151,7 +141,7 @@ async fn obtain(
 }
 
 /// A local reply where one is still possible, else the end of the connection.
-async fn fail(exchange: &mut Exchange<'_>, error: Error) -> Next {
+async fn fail(exchange: &mut Ongoing<'_>, error: Error) -> Next {
     let verdict = respond::verdict(&error);
     exchange.account.failed(&error, &verdict);
     if error.kind == Kind::DownstreamGone || exchange.answering {
@@ -173,21 +163,5 @@ async fn fail(exchange: &mut Exchange<'_>, error: Error) -> Next {
         (false, _) => Next::Close,
         (true, true) => Next::Linger,
         (true, false) => Next::Request,
-    }
-}
-
-impl Exchange<'_> {
-    /// Whether the client's connection may serve another request after this one.
-    pub fn may_keep_alive(&self) -> bool {
-        let limit = self.view.listener().limits.max_requests_per_connection;
-        request_keep_alive(self.head)
-            && (limit == 0 || self.downstream.served < limit)
-            && !self.worker.is_draining()
-            && !self.downstream.serving().is_closing()
-    }
-
-    /// Whether the client waits for a 100 before it sends its body.
-    pub fn expects_continue(&self) -> bool {
-        expects_continue(self.head)
     }
 }

@@ -9,41 +9,46 @@
 //! 5. [`respond`]: what a failure looks like to the client.
 //! 6. [`account`]: the [`record`], and through it [`telemetry`].
 //!
-//! **Life of a configuration change**: [`proxy`] `apply` → [`snapshot`] decode, compile → sockets → [`worker`] refresh.
+//! **Life of a configuration change**: [`proxy`] `apply` → [`snapshot`] decode, compile → sockets → [`steer`] in each
+//! [`worker`] → a new view in each [`serving`] listener.
 #![forbid(unsafe_code)]
 
-pub mod snapshot;
+// Each module uses what stands below it. `scripts/check-structure` holds this order.
+pub mod stats;
+pub mod steer;
 
 pub mod proxy;
-pub mod worker;
 
 pub mod listener;
 
 pub mod connection;
 
-pub mod http;
-
 pub mod exchange;
 
-pub mod route;
-
-pub mod cluster;
-
-pub mod upstream;
-
 pub mod relay;
-
 pub mod tunnel;
 
-pub mod respond;
+pub mod ongoing;
 
 pub mod account;
+pub mod worker;
 
-pub mod record;
-pub mod stats;
-pub mod telemetry;
+pub mod cluster;
+pub mod respond;
+pub mod route;
+pub mod upstream;
+
+pub mod deadline;
+pub mod downstream;
+pub mod serving;
+pub mod slot;
+pub mod transfer;
 
 pub mod buffer;
-pub mod deadline;
+pub mod heads;
+
 pub mod error;
-pub mod transfer;
+pub mod http;
+pub mod record;
+pub mod snapshot;
+pub mod telemetry;

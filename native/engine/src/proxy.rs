@@ -6,17 +6,16 @@
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::task::Waker;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use crate::listener::bind;
-use crate::record::{Ring, RingOptions};
-use crate::snapshot::{Books, Generation, GenerationListener, Records, Rejection, compile};
-use crate::telemetry::metrics::{self, Counter, Metrics, Report, WorkerMetrics};
+use crate::slot::Slot;
+use crate::snapshot::{Books, Generation, GenerationListener, Rejection, compile};
+use crate::telemetry::metrics::{self, Counter, Report, WorkerMetrics};
 
 /// One proxy of the process.
 pub struct Proxy {
@@ -26,6 +25,8 @@ pub struct Proxy {
     slots: Vec<Arc<Slot>>,
     state: Mutex<State>,
     draining: AtomicBool,
+    turn: Mutex<()>,
+    turned: Condvar,
     /// Something that a worker held may be free now.
     releasable: AtomicBool,
 }
@@ -62,75 +63,6 @@ struct Listening {
     connections: Arc<AtomicU32>,
 }
 
-/// What a worker and the rest of the process share.
-pub struct Slot {
-    /// Place among the proxy's workers.
-    pub index: usize,
-    /// Grows while the worker's loop turns.
-    pub heartbeat: Arc<AtomicU64>,
-    /// Generation that the worker serves.
-    pub applied: AtomicU32,
-    /// Its records.
-    pub ring: Mutex<Ring>,
-    records: Mutex<Records>,
-    metrics: Mutex<Vec<Arc<WorkerMetrics>>>,
-    waker: Mutex<Option<Waker>>,
-}
-
-impl Slot {
-    fn new(index: usize) -> Self {
-        let small = RingOptions { records: 1, ..RingOptions::default() };
-        Self {
-            index,
-            heartbeat: Arc::default(),
-            applied: AtomicU32::new(0),
-            ring: Mutex::new(Ring::new(&small)),
-            records: Mutex::default(),
-            metrics: Mutex::default(),
-            waker: Mutex::default(),
-        }
-    }
-
-    /// A worker takes the slot. Counters of the one before stay part of the sums.
-    pub fn begin(&self, metrics: &Metrics) {
-        self.applied.store(0, Ordering::Release);
-        self.metrics.lock().push(metrics.shared());
-    }
-
-    /// Whom to wake when something is announced.
-    pub fn listen(&self, waker: &Waker) {
-        let mut known = self.waker.lock();
-        if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            *known = Some(waker.clone());
-        }
-    }
-
-    /// Makes the ring fit the configuration. Records are lost only when their configuration changes.
-    pub fn keep_records(&self, records: &Records) {
-        let mut known = self.records.lock();
-        if *known != *records {
-            *self.ring.lock() = Ring::new(&RingOptions {
-                records: records.ring as usize,
-                headers: &records.headers,
-                redact: &records.redact,
-                ..RingOptions::default()
-            });
-            known.clone_from(records);
-        }
-    }
-
-    fn wake(&self) {
-        if let Some(waker) = self.waker.lock().as_ref() {
-            waker.wake_by_ref();
-        }
-    }
-
-    /// A counter or gauge of all workers that had the slot.
-    pub fn sum(&self, gauge: Counter) -> u64 {
-        self.metrics.lock().iter().map(|metrics| metrics.read(gauge)).sum()
-    }
-}
-
 /// What came of a snapshot.
 #[derive(serde::Serialize)]
 pub struct Applied {
@@ -150,6 +82,8 @@ impl Proxy {
             slots: (0..workers.max(1)).map(|index| Arc::new(Slot::new(index))).collect(),
             state: Mutex::default(),
             draining: AtomicBool::new(false),
+            turn: Mutex::default(),
+            turned: Condvar::new(),
             releasable: AtomicBool::new(false),
         })
     }
@@ -191,7 +125,9 @@ impl Proxy {
         let generation = compile::compile(&snapshot, number, &mut state.books, before.as_deref())?;
         let opened = self.open_sockets(&generation, &state.sockets)?;
         state.sockets.extend(opened);
-        state.sockets.retain(|socket| generation.listeners.iter().any(|listener| SocketKey::of(listener) == socket.key));
+        state
+            .sockets
+            .retain(|socket| generation.listeners.iter().any(|listener| SocketKey::of(listener) == socket.key));
         self.current.store(Some(Arc::new(generation)));
         self.number.store(number, Ordering::Release);
         state.retired.extend(before);
@@ -256,9 +192,9 @@ impl Proxy {
 
     /// A worker's thread has ended: its gauges are no longer true. Call after the end of the thread.
     pub fn detach(&self, worker: usize) {
-        let Some(slot) = self.slots.get(worker) else { return };
-        *slot.waker.lock() = None;
-        slot.metrics.lock().iter().for_each(|metrics| metrics.retire());
+        if let Some(slot) = self.slots.get(worker) {
+            slot.end();
+        }
     }
 
     /// Waits until what was logged is written, at most so long.
@@ -266,9 +202,23 @@ impl Proxy {
         self.state.lock().books.logs.flush(timeout)
     }
 
-    /// A worker let something go.
-    pub fn release_later(&self) {
+    /// A worker serves this generation from now on, and let go of what it served before.
+    pub fn applied(&self, slot: &Slot, generation: &Generation) {
         self.releasable.store(true, Ordering::Relaxed);
+        let _waiting = self.turn.lock();
+        slot.applied.store(generation.number, Ordering::Release);
+        self.turned.notify_all();
+    }
+
+    /// Waits until the attached workers serve the generation in force, at most so long. Not for a worker's own thread.
+    pub fn await_applied(&self, timeout: Duration) -> bool {
+        let number = self.number();
+        let behind = |_: &mut ()| {
+            let serving = |slot: &Arc<Slot>| slot.applied.load(Ordering::Acquire) == number;
+            !self.slots.iter().all(|slot| !slot.is_attached() || serving(slot))
+        };
+        let mut waiting = self.turn.lock();
+        !self.turned.wait_while_for(&mut waiting, behind, timeout).timed_out()
     }
 
     /// Frees generations and endpoints that nothing refers to any more. For threads without traffic.
@@ -283,7 +233,7 @@ impl Proxy {
         if self.releasable.swap(false, Ordering::Relaxed) {
             self.release();
         }
-        let workers: Vec<Arc<WorkerMetrics>> = self.slots.iter().flat_map(|slot| slot.metrics.lock().clone()).collect();
+        let workers: Vec<Arc<WorkerMetrics>> = self.slots.iter().flat_map(|slot| slot.metrics()).collect();
         metrics::collect(&workers).report(&self.state.lock().books.names)
     }
 

@@ -5,12 +5,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::buffer::Buffer;
-use crate::connection::{Downstream, Next, gone};
 use crate::deadline::Deadlines;
+use crate::downstream::{Downstream, Next, gone};
 use crate::error::{Error, Kind};
-use crate::exchange::Exchange;
 use crate::http::forward::{Connection, ForwardRequest, ForwardResponse, encode_request, encode_response};
 use crate::http::framing::{Framing, downstream_framing, response_keep_alive, wants_upgrade};
+use crate::ongoing::Ongoing;
 use crate::snapshot::GenerationCluster;
 use crate::transfer::{Broken, Transfer};
 use crate::upstream::attempt::{ANSWER_LIMITS, Answer, request_error};
@@ -21,7 +21,7 @@ use crate::worker::Worker;
 const REPLY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The request as it goes to the endpoint.
-pub fn request(exchange: &Exchange<'_>, body: Framing, rest: Option<Buffer>) -> Transfer {
+pub fn request(exchange: &Ongoing<'_>, body: Framing, rest: Option<Buffer>) -> Transfer {
     let mut out = exchange.worker.buffers.take_output();
     let forward = ForwardRequest {
         client: &exchange.downstream.client,
@@ -37,7 +37,7 @@ pub fn request(exchange: &Exchange<'_>, body: Framing, rest: Option<Buffer>) -> 
 
 /// Sends the answer back while the rest of the request still goes out.
 pub async fn run(
-    exchange: &mut Exchange<'_>,
+    exchange: &mut Ongoing<'_>,
     cluster: &GenerationCluster,
     mut upstream: Upstream,
     mut sending: Transfer,
@@ -53,7 +53,8 @@ pub async fn run(
     answering.fill_with(answer.rest);
     exchange.worker.heads.give_response(answer.head);
 
-    let relayed = Relaying { exchange, upstream: &mut upstream, sending: &mut sending, answering: &mut answering, broken: false };
+    let relayed =
+        Relaying { exchange, upstream: &mut upstream, sending: &mut sending, answering: &mut answering, broken: false };
     let relayed = relayed.run(&mut deadlines).await;
 
     exchange.unread = !sending.is_decoded();
@@ -83,7 +84,7 @@ pub async fn run(
     })
 }
 
-fn answer_transfer(exchange: &mut Exchange<'_>, answer: &Answer, framing: Framing, keep_alive: bool) -> Transfer {
+fn answer_transfer(exchange: &mut Ongoing<'_>, answer: &Answer, framing: Framing, keep_alive: bool) -> Transfer {
     let mut out = exchange.worker.buffers.take_output();
     out.append(&mut exchange.downstream.ahead);
     let forward = ForwardResponse {
@@ -97,7 +98,7 @@ fn answer_transfer(exchange: &mut Exchange<'_>, answer: &Answer, framing: Framin
 }
 
 struct Relaying<'a, 'e> {
-    exchange: &'a mut Exchange<'e>,
+    exchange: &'a mut Ongoing<'e>,
     upstream: &'a mut Upstream,
     sending: &'a mut Transfer,
     answering: &'a mut Transfer,
@@ -136,7 +137,9 @@ impl Relaying<'_, '_> {
 
 fn answer_error(broken: &Broken) -> Error {
     match broken {
-        Broken::Source(error) => Error::io(Kind::UpstreamTruncated, "the endpoint's connection failed amid its answer", error),
+        Broken::Source(error) => {
+            Error::io(Kind::UpstreamTruncated, "the endpoint's connection failed amid its answer", error)
+        }
         Broken::Truncated => Error::new(Kind::UpstreamTruncated, "the endpoint closed amid its answer"),
         Broken::Malformed(reason) => Error::new(Kind::UpstreamMalformed, reason),
         Broken::Sink(error) => gone(error),

@@ -19,31 +19,45 @@ pub struct Verdict {
 pub fn verdict(error: &Error) -> Verdict {
     let (status, flag, proxy_status, advice) = match error.kind {
         Kind::Refused(status) => (status, Flag::DownstreamProtocolError, "http_request_error", ""),
-        Kind::HeadersTimeout => (408, Flag::DownstreamProtocolError, "http_request_error", "send the whole request head sooner"),
+        Kind::HeadersTimeout => {
+            (408, Flag::DownstreamProtocolError, "http_request_error", "send the whole request head sooner")
+        }
         Kind::DownstreamGone => (0, Flag::DownstreamConnectionTermination, "http_request_error", ""),
         Kind::NoRoute => (404, Flag::NoRouteFound, "destination_not_found", "add a route for this listener"),
         Kind::NoHealthyUpstream => {
             (503, Flag::NoHealthyUpstream, "destination_unavailable", "give the cluster endpoints that are up")
         }
-        Kind::ConnectFailed => {
-            (503, Flag::UpstreamConnectionFailure, "connection_refused", "check that the endpoint listens at its address")
-        }
+        Kind::ConnectFailed => (
+            503,
+            Flag::UpstreamConnectionFailure,
+            "connection_refused",
+            "check that the endpoint listens at its address",
+        ),
         Kind::ConnectTimeout => {
             (503, Flag::UpstreamConnectionFailure, "connection_timeout", "check the network, or raise `connectTimeout`")
         }
-        Kind::UpstreamClosed => (503, Flag::UpstreamConnectionTermination, "connection_terminated", "see the endpoint's own log"),
+        Kind::UpstreamClosed => {
+            (503, Flag::UpstreamConnectionTermination, "connection_terminated", "see the endpoint's own log")
+        }
         Kind::UpstreamReset => (503, Flag::UpstreamRemoteReset, "connection_terminated", "see the endpoint's own log"),
-        Kind::UpstreamMalformed => (502, Flag::UpstreamProtocolError, "http_protocol_error", "see the endpoint's own log"),
+        Kind::UpstreamMalformed => {
+            (502, Flag::UpstreamProtocolError, "http_protocol_error", "see the endpoint's own log")
+        }
         Kind::UpstreamTruncated => {
             (502, Flag::UpstreamConnectionTermination, "http_response_incomplete", "see the endpoint's own log")
         }
-        Kind::FirstByteTimeout => {
-            (504, Flag::UpstreamRequestTimeout, "http_response_timeout", "look at the endpoint, or raise `firstByteTimeout`")
-        }
+        Kind::FirstByteTimeout => (
+            504,
+            Flag::UpstreamRequestTimeout,
+            "http_response_timeout",
+            "look at the endpoint, or raise `firstByteTimeout`",
+        ),
         Kind::ExchangeTimeout => {
             (504, Flag::UpstreamRequestTimeout, "http_response_timeout", "look at the endpoint, or raise `timeout`")
         }
-        Kind::StreamIdle => (408, Flag::StreamIdleTimeout, "connection_read_timeout", "keep data moving, or raise `idleTimeout`"),
+        Kind::StreamIdle => {
+            (408, Flag::StreamIdleTimeout, "connection_read_timeout", "keep data moving, or raise `idleTimeout`")
+        }
         Kind::Overflow => (503, Flag::UpstreamOverflow, "connection_limit_reached", "raise the limit or add capacity"),
         Kind::Internal => (500, Flag::None, "proxy_internal_error", "report this with the proxy's log"),
     };
@@ -53,7 +67,12 @@ pub fn verdict(error: &Error) -> Verdict {
 /// Writes a whole local reply and returns the bytes of its body.
 pub fn local_reply(error: &Error, verdict: &Verdict, reply: &Reply<'_>, out: &mut Vec<u8>) -> usize {
     let mut number = itoa::Buffer::new();
-    let body = [error.detail.as_bytes(), if verdict.advice.is_empty() { b"" } else { b": " }, verdict.advice.as_bytes(), b"\n"];
+    let body = [
+        error.detail.as_bytes(),
+        if verdict.advice.is_empty() { b"" } else { b": " },
+        verdict.advice.as_bytes(),
+        b"\n",
+    ];
     let length: usize = body.iter().map(|part| part.len()).sum();
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(number.format(verdict.status).as_bytes());

@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 
-use crate::proxy::{Proxy, Slot};
+use crate::proxy::Proxy;
+use crate::slot::Slot;
 use crate::snapshot::Endpoint;
 use crate::telemetry::metrics::{Counter, Report};
 
@@ -81,7 +82,9 @@ pub fn listeners(proxy: &Proxy) -> Vec<ListenerStats> {
     let Some(generation) = proxy.generation() else { return Vec::new() };
     let bound = |name: &str, configured| proxy.address(name).unwrap_or(configured).to_string();
     let listeners = generation.listeners.iter();
-    listeners.map(|known| ListenerStats { name: known.name.clone(), address: bound(&known.name, known.address) }).collect()
+    listeners
+        .map(|known| ListenerStats { name: known.name.clone(), address: bound(&known.name, known.address) })
+        .collect()
 }
 
 fn worker(slot: &Slot) -> WorkerStats {

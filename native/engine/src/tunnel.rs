@@ -5,12 +5,12 @@
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-use crate::connection::{Next, gone};
 use crate::deadline::Deadlines;
+use crate::downstream::{Next, gone};
 use crate::error::{Error, Kind};
-use crate::exchange::Exchange;
 use crate::http::forward::{Connection, ForwardResponse, encode_response};
 use crate::http::framing::Framing;
+use crate::ongoing::Ongoing;
 use crate::snapshot::GenerationRoute;
 use crate::transfer::{Broken, Transfer};
 use crate::upstream::attempt::Answer;
@@ -18,7 +18,7 @@ use crate::upstream::connect::Upstream;
 
 /// Carries the switched connection to its end.
 pub async fn run(
-    exchange: &mut Exchange<'_>,
+    exchange: &mut Ongoing<'_>,
     mut upstream: Upstream,
     sending: Transfer,
     answer: Answer,
@@ -65,7 +65,12 @@ struct Tunnel {
 }
 
 impl Tunnel {
-    fn poll(&mut self, cx: &mut Context<'_>, exchange: &mut Exchange<'_>, upstream: &mut Upstream) -> Poll<Result<(), Error>> {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        exchange: &mut Ongoing<'_>,
+        upstream: &mut Upstream,
+    ) -> Poll<Result<(), Error>> {
         let buffers = &exchange.worker.buffers;
         let (client, endpoint) = (&mut exchange.downstream.stream, &mut upstream.stream);
         if !self.up_ended

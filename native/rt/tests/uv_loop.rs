@@ -42,8 +42,10 @@ fn block_on(own: &OwnLoop, future: impl Future<Output = ()> + 'static) {
         inner.set(true);
     })
     .detach();
+    let before = panics();
     while !done.get() {
         own.turn();
+        assert!(done.get() || panics() == before, "the future has panicked");
     }
 }
 
@@ -143,6 +145,52 @@ fn data_that_nobody_reads_does_not_keep_the_loop_turning() {
         far.write_all(b"end").unwrap();
         assert_eq!(read(&mut near, &mut [0; 8]).await.unwrap(), 3);
     });
+    close(own, runtime);
+}
+
+#[test]
+fn a_reader_that_gave_way_and_waits_for_something_else_does_not_keep_the_loop_turning() {
+    let (own, runtime) = install();
+    let counter = Arc::new(AtomicU64::new(0));
+    runtime.set_heartbeat(Arc::clone(&counter));
+    block_on(&own, async move {
+        let (mut near, mut far) = pair();
+        // Has READ armed.
+        assert!(poll_fn(|cx| Poll::Ready(near.poll_read(cx, &mut [0; 1]).is_pending())).await);
+        far.write_all(&[0; 64]).unwrap();
+        poll_fn(|cx| near.poll_readable(cx)).await;
+        let mut reads = 0;
+        poll_fn(|cx| {
+            while near.poll_read(cx, &mut [0; 1]).is_ready() {
+                reads += 1;
+            }
+            Poll::Ready(())
+        })
+        .await;
+        assert_eq!(reads, 16);
+        let turns = turns_while_waiting(&counter).await;
+        assert!(turns <= 20, "{turns} turns");
+        assert_eq!(read(&mut near, &mut [0; 64]).await.unwrap(), 48);
+    });
+    close(own, runtime);
+}
+
+#[test]
+fn outside_a_task_there_is_no_share_to_use_up() {
+    let (own, runtime) = install();
+    let (near, mut far) = pair();
+    far.write_all(&[0; 64]).unwrap();
+    let near = Rc::new(RefCell::new(near));
+    let inner = Rc::clone(&near);
+    block_on(
+        &own,
+        poll_fn(move |_| {
+            while inner.borrow_mut().try_read(&mut [0; 1]).is_ok() {}
+            Poll::Ready(())
+        }),
+    );
+    assert_eq!(near.borrow_mut().try_read(&mut [0; 64]).unwrap(), 48);
+    drop(near);
     close(own, runtime);
 }
 

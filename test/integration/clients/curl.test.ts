@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { patternHash, patternStream, sha256 } from '../../kit/pattern.js'
 import { endPrograms, outputOf } from '../../kit/program.js'
 import { ProxyProcess, scratchFolder } from '../../kit/proxy-process.js'
-import { closeUpstreams, type Received, Upstream } from '../../kit/upstream.js'
+import { closeUpstreams, type Received, Upstream } from '../../kit/http-upstream.js'
 
 let proxy: ProxyProcess
 let upstream: Upstream

@@ -4,7 +4,7 @@ import { afterEach, expect, it } from 'vitest'
 import { clients } from '../../kit/clients.js'
 import { endPrograms, outputOf } from '../../kit/program.js'
 import { ProxyProcess } from '../../kit/proxy-process.js'
-import { closeUpstreams, Upstream } from '../../kit/upstream.js'
+import { closeUpstreams, Upstream } from '../../kit/http-upstream.js'
 
 afterEach(async () => {
   await endPrograms()

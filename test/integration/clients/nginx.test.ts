@@ -7,7 +7,7 @@ import { startNginx } from '../../kit/nginx.js'
 import { pattern, patternHash, sha256 } from '../../kit/pattern.js'
 import { endPrograms } from '../../kit/program.js'
 import { ProxyProcess } from '../../kit/proxy-process.js'
-import { closeUpstreams, type Received, Upstream } from '../../kit/upstream.js'
+import { closeUpstreams, type Received, Upstream } from '../../kit/http-upstream.js'
 
 afterEach(async () => {
   await endPrograms()

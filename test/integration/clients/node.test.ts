@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { pattern, patternHash, patternStream, sha256 } from '../../kit/pattern.js'
 import { endPrograms } from '../../kit/program.js'
 import { ProxyProcess } from '../../kit/proxy-process.js'
-import { closeUpstreams, type Received, Upstream } from '../../kit/upstream.js'
+import { closeUpstreams, type Received, Upstream } from '../../kit/http-upstream.js'
 
 let proxy: ProxyProcess
 let upstream: Upstream

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { clients, python } from '../../kit/clients.js'
 import { endPrograms, outputOf, Program } from '../../kit/program.js'
 import { ProxyProcess } from '../../kit/proxy-process.js'
-import { closeUpstreams, Upstream } from '../../kit/upstream.js'
+import { closeUpstreams, Upstream } from '../../kit/http-upstream.js'
 
 afterEach(async () => {
   await endPrograms()

@@ -9,7 +9,7 @@ import { clients } from '../../kit/clients.js'
 import { askOnce } from '../../kit/connections.js'
 import { endPrograms, Program } from '../../kit/program.js'
 import { ProxyProcess, scratchFolder } from '../../kit/proxy-process.js'
-import { closeUpstreams, Upstream } from '../../kit/upstream.js'
+import { closeUpstreams, Upstream } from '../../kit/http-upstream.js'
 
 afterEach(async () => {
   await endPrograms()

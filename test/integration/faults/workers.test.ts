@@ -5,7 +5,7 @@ import { afterEach, expect, it } from 'vitest'
 import { askOnce, Connections } from '../../kit/connections.js'
 import { endPrograms } from '../../kit/program.js'
 import { holdings, ProxyProcess } from '../../kit/proxy-process.js'
-import { closeUpstreams, Upstream } from '../../kit/upstream.js'
+import { closeUpstreams, Upstream } from '../../kit/http-upstream.js'
 import { WorkerEnding } from '../../kit/worker-ending.js'
 
 afterEach(async () => {

@@ -5,8 +5,8 @@ import type { Stats } from '../../../src/native/index.js'
 
 const stats: Stats = {
   generation: 3,
-  counters: { weft_downstream_connections_total: 12 },
-  descriptions: [{ name: 'weft_downstream_connections_total', kind: 'counter', help: 'Client connections accepted.' }],
+  counters: { downstream_connections_total: 12 },
+  descriptions: [],
   durationBoundsMs: [],
   series: [
     {

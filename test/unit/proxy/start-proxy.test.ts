@@ -43,7 +43,7 @@ describe('a proxy', () => {
   it('leaves nothing behind when the engine refuses the first configuration', async () => {
     const addon = new FakeEngine()
     const threads = new FakeThreads()
-    addon.rejected = [{ path: 'listeners[0].address', code: 'WEFT_LISTENER_IN_USE', message: 'port taken' }]
+    addon.rejected = [{ path: 'listeners.0.address', code: 'WEFT_LISTENER_IN_USE', message: 'port taken' }]
     const prepare = async () => preparedAs('one')
     const starting = startProxy(file, { addon, startThread: threads.start, logger: new MemoryLogger(), prepare })
     await expect(starting).rejects.toMatchObject({
@@ -110,5 +110,13 @@ describe('a proxy', () => {
     const { proxy, logger } = await start(preparedAs('one', { warnings: ['too few descriptors'] }))
     expect(logger.lines.map(({ message }) => message)).toEqual(['too few descriptors'])
     await proxy.close()
+  })
+
+  it('writes the logs out before it is gone, and says when it cannot', async () => {
+    const { proxy, addon, logger } = await start()
+    addon.logsWritten = false
+    await proxy.close()
+    expect(addon.calls.slice(-3)).toEqual(['detach 0', 'flushLogs', 'closeProxy'])
+    expect(logger.lines.at(-1)?.message).toBe('some lines of the access log could not be written')
   })
 })

@@ -47,6 +47,8 @@ enum Place {
     DataLf,
     /// A byte of the trailer section.
     Trailer,
+    /// The LF that ends a body without trailers; most have none, and allocate nothing.
+    EndLf,
     /// Nothing: the body has ended.
     Done,
 }
@@ -146,6 +148,8 @@ impl BodyDecoder {
             (Place::SizeLf { size }, b'\n') => Place::Chunk(size),
             (Place::DataCr, b'\r') => Place::DataLf,
             (Place::DataLf, b'\n') => Place::Size { digits: 0, size: 0 },
+            (Place::Trailer, b'\r') if self.trailers.is_empty() => Place::EndLf,
+            (Place::EndLf, b'\n') => Place::Done,
             (Place::Trailer, byte) => return self.take_trailer(byte),
             _ => return Err(Malformed("a chunk does not end in crlf")),
         };
@@ -161,7 +165,7 @@ impl BodyDecoder {
         if byte != b'\n' {
             return Ok(());
         }
-        if self.trailers == b"\r\n" || self.trailers.ends_with(b"\r\n\r\n") {
+        if self.trailers.ends_with(b"\r\n\r\n") {
             self.trailers = forwardable_trailers(&self.trailers)?;
             self.place = Place::Done;
         } else if !self.trailers.ends_with(b"\r\n") {

@@ -57,20 +57,16 @@ pub fn encode_request(head: &RequestHead, fwd: &ForwardRequest<'_>, out: &mut Ve
 
     // A Host that says what the authority says stays where it stands; else ours comes first (RFC 9110 7.2).
     let authority = head.text(head.authority);
-    let keep_host = section.get(Known::Host).is_some_and(|value| value == authority);
+    let mut keep_host = section.get(Known::Host).is_some_and(|value| value == authority);
     if !keep_host {
         put(out, &[b"host: ", authority, b"\r\n"]);
     }
     let nominated = Nominated::by(section);
     copy_lines(section, out, |field| match field.known {
-        Known::Other => !nominated.names(field.name.of(section.bytes)),
-        Known::Host => keep_host,
+        Known::Host => std::mem::replace(&mut keep_host, false),
         Known::XRequestId => fwd.request_id.is_none(),
-        Known::Trailer | Known::Date | Known::Server | Known::UserAgent => {
-            !nominated.names(field.name.of(section.bytes))
-        }
-        Known::Authorization | Known::Cookie | Known::XForwardedHost => true,
-        _ => false,
+        Known::XForwardedFor | Known::XForwardedProto | Known::Expect => false,
+        known => !hop_by_hop(known) && known != Known::Via && !nominated.names(field),
     });
     put_request_framing(fwd.framing, head, out);
     if fwd.upgrade {
@@ -102,7 +98,7 @@ pub fn encode_response(head: &ResponseHead, fwd: &ForwardResponse<'_>, out: &mut
     let mut dated = false;
     copy_lines(section, out, |field| match field.known {
         Known::Date => !std::mem::replace(&mut dated, true),
-        known => passes_in_answer(known) && !nominated.names(field.name.of(section.bytes)),
+        known => !hop_by_hop(known) && known != Known::Via && !nominated.names(field),
     });
     if !dated {
         put(out, &[b"date: ", fwd.date.as_bytes(), b"\r\n"]);
@@ -127,16 +123,13 @@ pub fn encode_informational(head: &ResponseHead, out: &mut Vec<u8>) {
     let section = head.section();
     put_status_line(head, out);
     let nominated = Nominated::by(section);
-    copy_lines(section, out, |field| {
-        let passes = passes_in_answer(field.known) || matches!(field.known, Known::Date | Known::Via);
-        passes && !nominated.names(field.name.of(section.bytes))
-    });
+    copy_lines(section, out, |field| !hop_by_hop(field.known) && !nominated.names(field));
     put(out, &[b"\r\n"]);
 }
 
-/// Everything but hop-by-hop and framing fields, and those that are written anew (Date, Via).
-fn passes_in_answer(known: Known) -> bool {
-    !matches!(
+/// Fields of one connection and of its framing (RFC 9110 7.6.1, RFC 9112 6).
+fn hop_by_hop(known: Known) -> bool {
+    matches!(
         known,
         Known::Connection
             | Known::ContentLength
@@ -147,8 +140,6 @@ fn passes_in_answer(known: Known) -> bool {
             | Known::ProxyConnection
             | Known::ProxyAuthenticate
             | Known::ProxyAuthorization
-            | Known::Date
-            | Known::Via
     )
 }
 
@@ -167,19 +158,19 @@ impl<'a> Nominated<'a> {
         Self { section, any }
     }
 
-    fn names(self, name: &[u8]) -> bool {
-        self.any && !relied_upon(name) && self.section.lists(Known::Connection, name)
+    fn names(self, field: &Field) -> bool {
+        let name = field.name.of(self.section.bytes);
+        self.any && !relied_upon(field.known, name) && self.section.lists(Known::Connection, name)
     }
 }
 
-/// Fields that others decide by: naming them in Connection must not remove them. The ones with a place in
-/// [`Known`] are settled where they are written.
-fn relied_upon(name: &[u8]) -> bool {
-    const PREFIXES: [&[u8]; 3] = [b"x-forwarded", b"forwarded", b"x-real-ip"];
-    PREFIXES.iter().any(|prefix| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)))
-        || name.eq_ignore_ascii_case(b"x-request-id")
-        || name.eq_ignore_ascii_case(b"cache-control")
-        || name.eq_ignore_ascii_case(b"set-cookie")
+/// Fields that others decide by: naming them in Connection must not make them vanish.
+fn relied_upon(known: Known, name: &[u8]) -> bool {
+    const PREFIXES: [&[u8]; 4] = [b"x-forwarded", b"forwarded", b"x-real-ip", b"x-request-id"];
+    const NAMES: [&[u8]; 2] = [b"cache-control", b"set-cookie"];
+    matches!(known, Known::Host | Known::Authorization | Known::Cookie | Known::Date | Known::Via)
+        || PREFIXES.iter().any(|prefix| name.get(..prefix.len()).is_some_and(|text| text.eq_ignore_ascii_case(prefix)))
+        || NAMES.iter().any(|text| name.eq_ignore_ascii_case(text))
 }
 
 /// Copies the lines that `keep` passes, neighbours together.
@@ -212,7 +203,7 @@ fn put_request_framing(framing: Framing, head: &RequestHead, out: &mut Vec<u8>) 
     match framing {
         Framing::Length(length) => put_length(length, out),
         Framing::Chunked => put(out, &[b"transfer-encoding: chunked\r\n"]),
-        // RFC 9110 8.6: methods that usually carry content say so when they carry none.
+        // A body that was announced and is gone (a filter took it) is announced as empty (RFC 9110 8.6).
         Framing::None if head.get(Known::ContentLength).is_some() => put_length(0, out),
         // A request cannot end with its connection.
         Framing::None | Framing::UntilClose => {}
@@ -265,7 +256,7 @@ fn put_list<'a>(out: &mut Vec<u8>, name: &[u8], values: &mut dyn Iterator<Item =
     if separator == b": " { out.truncate(start) } else { put(out, &[b"\r\n"]) }
 }
 
-/// Whether the client takes trailers: `trailers` in TE without a zero weight.
+/// Whether the client takes trailers. Other transfer codings that it may take are between it and us.
 fn accepts_trailers(section: Section<'_>) -> bool {
     section.lists(Known::Te, b"trailers")
 }
@@ -360,6 +351,23 @@ mod tests {
         encode_request(&head, &PLAIN, &mut out);
         let out = String::from_utf8(out).unwrap();
         assert!(out.starts_with("GET /b?q HTTP/1.1\r\nhost: c:1\r\nAccept: b\r\nX-Env: prod\r\nx-forwarded"), "{out}");
+    }
+
+    #[test]
+    fn a_host_that_a_filter_added_does_not_make_two() {
+        let mut head = request("GET / HTTP/1.1\r\nHost: a\r\n");
+        head.append(b"Host", b"b");
+        head.append(b"Content-Length", b"5");
+        head.append(b"Transfer-Encoding", b"chunked");
+        let mut out = Vec::new();
+        encode_request(&head, &PLAIN, &mut out);
+        let out = String::from_utf8(out).unwrap().to_lowercase();
+        assert_eq!(out.matches("host:").count(), 1, "{out}");
+        assert!(!out.contains("transfer-encoding") && !out.contains("content-length: 5"), "{out}");
+        head.remove(b"HOST");
+        let mut out = Vec::new();
+        encode_request(&head, &PLAIN, &mut out);
+        assert!(out.starts_with(b"GET / HTTP/1.1\r\nhost: a\r\n"));
     }
 
     fn answered(lines: &str, framing: Framing, connection: Connection, client_version: Version) -> String {

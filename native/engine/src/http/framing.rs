@@ -165,3 +165,31 @@ pub fn wants_upgrade(head: &RequestHead) -> bool {
 pub fn expects_continue(head: &RequestHead) -> bool {
     head.version == Version::Http11 && head.get(Known::Expect).is_some()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_goes_on_in_a_framing_that_its_reader_knows() {
+        let length = Framing::Length(3);
+        for (upstream, to_http10, to_http11) in [
+            (Framing::None, Framing::None, Framing::None),
+            (length, length, length),
+            (Framing::Chunked, Framing::UntilClose, Framing::Chunked),
+            (Framing::UntilClose, Framing::UntilClose, Framing::Chunked),
+        ] {
+            assert_eq!(downstream_framing(upstream, Version::Http10), to_http10);
+            assert_eq!(downstream_framing(upstream, Version::Http11), to_http11);
+        }
+    }
+
+    #[test]
+    fn a_length_is_digits_below_2_to_63() {
+        assert_eq!(parse_length(b"9223372036854775807"), Ok(i64::MAX as u64));
+        assert_eq!(parse_length(b"0000000000000000005"), Ok(5));
+        for text in ["", "9223372036854775808", "9999999999999999999", "00000000000000000005", "5 ", "-0", "1e3"] {
+            assert!(parse_length(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+}

@@ -249,9 +249,6 @@ fn reason_slot(wire: &[u8]) -> Slot {
 
 /// Reads the target in the form that it has (RFC 9112 3.2) and decides path, query, authority and host.
 fn read_target(wire: &[u8], target: &[u8], head: &mut RequestHead) -> Result<(), Refusal> {
-    if !target.iter().all(u8::is_ascii_graphic) {
-        return Err(Refusal::bad("the target holds a control byte or is not ascii"));
-    }
     if head.method == Method::Connect {
         return Err(Refusal::new(405, "connect is not served"));
     }
@@ -331,8 +328,8 @@ fn use_authority(authority: Option<Slot>, head: &mut RequestHead) -> Result<(), 
 fn use_path(target: &[u8], at: Slot, head: &mut RequestHead) -> Result<(), Refusal> {
     let length = memchr::memchr(b'?', target).unwrap_or(target.len());
     let (path, query) = target.split_at_checked(length).unwrap_or_default();
-    if memchr::memchr(b'#', query).is_some() {
-        return Err(Refusal::bad("the target holds a fragment"));
+    if !query.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#') {
+        return Err(Refusal::bad("the query holds a fragment, a control byte or is not ascii"));
     }
     let split = at.start + length as u32;
     head.query = Slot { start: split, end: at.end };

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{AccessLog, Books, Cluster, Generation, GenerationCluster, GenerationListener, GenerationLog, GenerationRoute, Listener, Route};
+use super::{
+    AccessLog, Books, Cluster, Generation, GenerationCluster, GenerationListener, GenerationLog, GenerationRoute,
+    Listener, Route,
+};
 use super::{FORMAT, Snapshot};
 use crate::http::parse::HeadLimits;
 use crate::telemetry::access_log::Format;
@@ -147,7 +150,8 @@ impl Compiler<'_> {
 
     /// The balancer goes on where it was: a reload must not send every worker back to the first endpoint.
     fn turn_of(&self, cluster: &str) -> u32 {
-        let before = self.previous.and_then(|generation| generation.clusters.iter().find(|known| known.name == cluster));
+        let before =
+            self.previous.and_then(|generation| generation.clusters.iter().find(|known| known.name == cluster));
         before.map_or(0, |known| known.turn.load(std::sync::atomic::Ordering::Relaxed))
     }
 

@@ -17,7 +17,6 @@ use crate::http::parse::HeadLimits;
 use crate::telemetry::access_log::{Format, LogWriter, Sink};
 use crate::telemetry::metrics::{Ids, Names};
 
-
 /// What the engine serves from.
 pub struct Generation {
     /// Grows by one with each applied snapshot.

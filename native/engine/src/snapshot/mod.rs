@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 
 pub use cluster::{Cluster, ClusterEndpoint};
 pub use compile::Rejection;
-pub use generation::{Books, Endpoint, Generation, GenerationCluster, GenerationListener, GenerationLog, GenerationRoute};
+pub use generation::{
+    Books, Endpoint, Generation, GenerationCluster, GenerationListener, GenerationLog, GenerationRoute,
+};
 pub use listener::{AccessLog, Listener, ListenerLimits};
 pub use node::{Node, Records};
 pub use route::Route;

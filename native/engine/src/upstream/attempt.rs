@@ -9,16 +9,16 @@ use std::task::{Context, Poll, ready};
 
 use super::connect::Upstream;
 use crate::buffer::{Buffer, Buffers};
-use crate::connection::Downstream;
 use crate::deadline::Deadlines;
+use crate::downstream::Downstream;
 use crate::error::{Error, Kind};
+use crate::heads::Heads;
 use crate::http::forward::encode_informational;
 use crate::http::framing::{Framing, response_framing};
 use crate::http::head::{Method, RequestHead, ResponseHead, Version};
 use crate::http::parse::{HeadLimits, Parsed, parse_response};
 use crate::snapshot::GenerationRoute;
 use crate::transfer::{Broken, Transfer};
-use crate::worker::Worker;
 
 /// Bounds on an answer's head: generous, for endpoints are trusted more than clients, but never endless.
 pub const ANSWER_LIMITS: HeadLimits = HeadLimits { max_bytes: 128 * 1024, max_fields: 256 };
@@ -54,14 +54,14 @@ pub struct Attempt<'a> {
 }
 
 /// Runs an attempt. On an error nothing but 1xx answers has reached the client.
-pub async fn run(mut attempt: Attempt<'_>, worker: &Worker) -> Result<Answer, Error> {
-    let mut incoming = Incoming { partial: Vec::new(), answered: false };
+pub async fn run(mut attempt: Attempt<'_>, buffers: &Buffers, heads: &Heads) -> Result<Answer, Error> {
+    let mut incoming = Incoming { buffers, heads, partial: Vec::new(), answered: false };
     let mut sending = Sending::Open;
     poll_fn(|cx| {
         if matches!(sending, Sending::Open) {
-            sending = attempt.poll_send(cx, &worker.buffers)?;
+            sending = attempt.poll_send(cx, buffers)?;
         }
-        if let Poll::Ready(answer) = incoming.poll(cx, &mut attempt, worker) {
+        if let Poll::Ready(answer) = incoming.poll(cx, &mut attempt) {
             return Poll::Ready(answer);
         }
         if let Sending::Broken(error) = sending
@@ -108,7 +108,9 @@ impl Attempt<'_> {
 pub fn request_error(broken: &Broken) -> Error {
     match broken {
         Broken::Malformed(reason) => Error::new(Kind::Refused(400), reason),
-        Broken::Source(error) | Broken::Sink(error) => Error::io(Kind::DownstreamGone, "the client's connection failed", error),
+        Broken::Source(error) | Broken::Sink(error) => {
+            Error::io(Kind::DownstreamGone, "the client's connection failed", error)
+        }
         Broken::Truncated => Error::new(Kind::DownstreamGone, "the client closed amid its request"),
     }
 }
@@ -122,44 +124,47 @@ fn lost(error: &io::Error) -> Error {
 }
 
 /// The answer's direction until its head is whole.
-struct Incoming {
+struct Incoming<'a> {
+    buffers: &'a Buffers,
+    heads: &'a Heads,
     partial: Vec<u8>,
     answered: bool,
 }
 
-impl Incoming {
-    fn poll(&mut self, cx: &mut Context<'_>, attempt: &mut Attempt<'_>, worker: &Worker) -> Poll<Result<Answer, Error>> {
+impl Incoming<'_> {
+    fn poll(&mut self, cx: &mut Context<'_>, attempt: &mut Attempt<'_>) -> Poll<Result<Answer, Error>> {
         loop {
             ready!(attempt.downstream.poll_ahead(cx))?;
-            let mut buffer = worker.buffers.take();
+            let mut buffer = self.buffers.take();
             let read = attempt.upstream.stream.poll_read(cx, buffer.spare());
             match read {
                 Poll::Ready(Ok(bytes)) if bytes > 0 => buffer.filled(bytes),
                 Poll::Pending => {
-                    worker.buffers.give(buffer);
+                    self.buffers.give(buffer);
                     return Poll::Pending;
                 }
                 Poll::Ready(ended) => {
-                    worker.buffers.give(buffer);
+                    self.buffers.give(buffer);
                     return Poll::Ready(Err(self.ended(ended.err().as_ref())));
                 }
             }
             if !self.partial.is_empty() {
                 self.partial.extend_from_slice(buffer.unread());
-                worker.buffers.give(buffer);
+                self.buffers.give(buffer);
                 buffer = Buffer::from_vec(std::mem::take(&mut self.partial));
             }
-            if let Some(answer) = self.parse(buffer, attempt, worker)? {
+            if let Some(answer) = self.parse(buffer, attempt)? {
                 return Poll::Ready(Ok(answer));
             }
         }
     }
 
     /// Takes heads from the buffer until the final one. `None`: more bytes are needed.
-    fn parse(&mut self, mut buffer: Buffer, attempt: &mut Attempt<'_>, worker: &Worker) -> Result<Option<Answer>, Error> {
-        let mut head = worker.heads.take_response();
+    fn parse(&mut self, mut buffer: Buffer, attempt: &mut Attempt<'_>) -> Result<Option<Answer>, Error> {
+        let mut head = self.heads.take_response();
         while !buffer.is_empty() {
-            let parsed = parse_response(buffer.unread(), ANSWER_LIMITS, &mut head).map_err(|refusal| malformed(refusal.reason))?;
+            let parsed = parse_response(buffer.unread(), ANSWER_LIMITS, &mut head)
+                .map_err(|refusal| malformed(refusal.reason))?;
             let Parsed::Complete(bytes) = parsed else { break };
             buffer.consume(bytes);
             self.answered = true;
@@ -178,18 +183,20 @@ impl Incoming {
             } else {
                 response_framing(&head, attempt.request.method).map_err(|refusal| malformed(refusal.reason))?
             };
-            let rest = worker.buffers.keep_unread(buffer);
+            let rest = self.buffers.keep_unread(buffer);
             return Ok(Some(Answer { head, framing, rest, switched }));
         }
         self.partial.extend_from_slice(buffer.unread());
-        worker.buffers.give(buffer);
-        worker.heads.give_response(head);
+        self.buffers.give(buffer);
+        self.heads.give_response(head);
         Ok(None)
     }
 
     fn ended(&self, error: Option<&io::Error>) -> Error {
         match error {
-            _ if !self.partial.is_empty() => Error::new(Kind::UpstreamMalformed, "the endpoint ended amid its answer's head"),
+            _ if !self.partial.is_empty() => {
+                Error::new(Kind::UpstreamMalformed, "the endpoint ended amid its answer's head")
+            }
             Some(error) => lost(error),
             None if self.answered => Error::new(Kind::UpstreamMalformed, "the endpoint sent no final answer"),
             None => Error::new(Kind::UpstreamClosed, "the endpoint closed the connection without an answer"),
@@ -209,6 +216,7 @@ pub fn is_replayable(error: &Error, method: Method, reused: bool, body: Framing)
 
 /// Whether sending the request twice is the same as sending it once (RFC 9110 section 9.2.2) and nothing of it is used up.
 pub fn may_repeat(method: Method, body: Framing) -> bool {
-    let idempotent = matches!(method, Method::Get | Method::Head | Method::Options | Method::Put | Method::Delete | Method::Trace);
+    let idempotent =
+        matches!(method, Method::Get | Method::Head | Method::Options | Method::Put | Method::Delete | Method::Trace);
     idempotent && matches!(body, Framing::None)
 }

@@ -126,5 +126,8 @@ fn is_quiet(stream: &mut Stream, cx: &mut Context<'_>) -> bool {
 
 /// Asks the system whether anything, an end of stream included, waits to be read.
 fn has_ended(stream: &Stream) -> bool {
-    !matches!(rustix::net::recv(stream.as_fd(), &mut [0_u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT), Err(Errno::AGAIN))
+    !matches!(
+        rustix::net::recv(stream.as_fd(), &mut [0_u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT),
+        Err(Errno::AGAIN)
+    )
 }

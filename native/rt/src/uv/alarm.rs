@@ -33,7 +33,7 @@ impl Alarm {
         let (data, vtable) = (cx.waker().data(), cx.waker().vtable());
         let unchanged = self.set.as_ref().is_some_and(|set| {
             // The entry keeps its waker alive, so an equal address is the same task. It rings at the end of a tick.
-            let in_time = set.at > now && set.at < deadline + TICK;
+            let in_time = set.at > now && set.at.saturating_duration_since(deadline) < TICK;
             in_time && set.waker.0 == data && std::ptr::eq(set.waker.1, vtable)
         });
         if !unchanged {

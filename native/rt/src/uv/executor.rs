@@ -90,6 +90,8 @@ impl Executor {
             self.run(ready);
             self.in_pass.set(false);
             clock::refresh();
+            // For calls from outside tasks.
+            current::refill_allowance();
         }
         let behind = !self.ready.borrow().is_empty();
         self.behind.set(behind);

@@ -42,7 +42,7 @@ pub(crate) struct State {
     writable: Cell<bool>,
     ended: Cell<bool>,
     failed: Cell<bool>,
-    /// The reader will be back in the next pass, so an event without one is not backpressure.
+    /// The reader will be back in the next pass, so the next event without one is not backpressure.
     reader_gave_way: Cell<bool>,
     /// PRIORITIZED has been reported without an error (urgent data, both halves ended): it would be again and again.
     unwatchable: Cell<bool>,
@@ -305,7 +305,9 @@ impl State {
             if events & interest(side) == 0 {
                 continue;
             }
-            let expected = self.waiter(side).is_waiting() || (side == Side::Read && self.reader_gave_way.get());
+            // Giving way excuses one event: a reader that then waits for something else is backpressure like any other.
+            let excused = side == Side::Read && self.reader_gave_way.replace(false);
+            let expected = self.waiter(side).is_waiting() || excused;
             // Under load the task that the first event woke may not have had its turn: that is no backpressure, and
             // three changes of interest per request would be what overload needs least.
             if self.flag(side).replace(true) && !expected && !behind {

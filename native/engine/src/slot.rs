@@ -1,0 +1,98 @@
+//! What one worker shares with the rest of the process.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::task::Waker;
+
+use parking_lot::Mutex;
+
+use crate::record::{Ring, RingOptions};
+use crate::snapshot::Records;
+use crate::telemetry::metrics::{Counter, Metrics, WorkerMetrics};
+
+/// A worker's place in its proxy; it outlives the worker's thread.
+pub struct Slot {
+    /// Place among the proxy's workers.
+    pub index: usize,
+    /// Grows while the worker's loop turns.
+    pub heartbeat: Arc<AtomicU64>,
+    /// Generation that the worker serves.
+    pub applied: AtomicU32,
+    /// Its records.
+    pub ring: Mutex<Ring>,
+    records: Mutex<Records>,
+    metrics: Mutex<Vec<Arc<WorkerMetrics>>>,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Slot {
+    /// The slot of a worker that has not begun.
+    pub fn new(index: usize) -> Self {
+        let small = RingOptions { records: 1, ..RingOptions::default() };
+        Self {
+            index,
+            heartbeat: Arc::default(),
+            applied: AtomicU32::new(0),
+            ring: Mutex::new(Ring::new(&small)),
+            records: Mutex::default(),
+            metrics: Mutex::default(),
+            waker: Mutex::default(),
+        }
+    }
+
+    /// A worker takes the slot. Counters of the one before stay part of the sums.
+    pub fn begin(&self, metrics: &Metrics) {
+        self.applied.store(0, Ordering::Release);
+        self.metrics.lock().push(metrics.shared());
+    }
+
+    /// Whether a worker serves here.
+    pub fn is_attached(&self) -> bool {
+        self.waker.lock().is_some()
+    }
+
+    /// The worker's thread has ended: its gauges are no longer true.
+    pub fn end(&self) {
+        *self.waker.lock() = None;
+        self.metrics.lock().iter().for_each(|metrics| metrics.retire());
+    }
+
+    /// The numbers of all workers that had the slot.
+    pub fn metrics(&self) -> Vec<Arc<WorkerMetrics>> {
+        self.metrics.lock().clone()
+    }
+
+    /// Whom to wake when something is announced.
+    pub fn listen(&self, waker: &Waker) {
+        let mut known = self.waker.lock();
+        if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *known = Some(waker.clone());
+        }
+    }
+
+    /// Makes the ring fit the configuration. Records are lost only when their configuration changes.
+    pub fn keep_records(&self, records: &Records) {
+        let mut known = self.records.lock();
+        if *known != *records {
+            *self.ring.lock() = Ring::new(&RingOptions {
+                records: records.ring as usize,
+                headers: &records.headers,
+                redact: &records.redact,
+                ..RingOptions::default()
+            });
+            known.clone_from(records);
+        }
+    }
+
+    /// Has the worker look at what was announced.
+    pub fn wake(&self) {
+        if let Some(waker) = self.waker.lock().as_ref() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// A counter or gauge of all workers that had the slot.
+    pub fn sum(&self, gauge: Counter) -> u64 {
+        self.metrics.lock().iter().map(|metrics| metrics.read(gauge)).sum()
+    }
+}

@@ -1,0 +1,92 @@
+//! A worker's reaction to what its proxy announces: a new generation, the beginning of a drain.
+//!
+//! Top of the engine: nothing below knows how listeners come and go.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+
+use crate::listener;
+use crate::proxy::{Proxy, SocketKey};
+use crate::serving::{Serving, View};
+use crate::worker::Worker;
+
+/// Serves the proxy on this thread's runtime from now on. `index` is below the proxy's number of workers, else `None`.
+pub fn attach(proxy: &Arc<Proxy>, index: usize) -> Option<Rc<Worker>> {
+    let worker = Worker::new(proxy.slot(index)?);
+    weft_rt::spawn(Rc::clone(&worker.pool).keep()).detach();
+    let steering =
+        Steering { proxy: Arc::clone(proxy), worker: Rc::clone(&worker), number: 0, served: RefCell::default() };
+    weft_rt::spawn(steering.run()).detach();
+    Some(worker)
+}
+
+/// What a worker serves now.
+struct Steering {
+    proxy: Arc<Proxy>,
+    worker: Rc<Worker>,
+    /// Generation that is served.
+    number: u32,
+    served: RefCell<Vec<Served>>,
+}
+
+/// A listener with the task that accepts for it.
+struct Served {
+    key: SocketKey,
+    serving: Rc<Serving>,
+    accepting: Option<weft_rt::Task>,
+}
+
+impl Steering {
+    async fn run(mut self) {
+        poll_fn(|cx| {
+            self.worker.slot.listen(cx.waker());
+            self.refresh();
+            if self.proxy.is_draining() && self.worker.begin_drain() {
+                self.served.borrow_mut().iter_mut().for_each(|served| served.accepting = None);
+            }
+            Poll::<()>::Pending
+        })
+        .await;
+    }
+
+    /// Takes over a newer generation, if there is one: renews what stays, opens what is new, closes what is gone.
+    fn refresh(&mut self) {
+        let Some(generation) = self.proxy.generation().filter(|known| known.number != self.number).map(Rc::new) else {
+            return;
+        };
+        self.number = generation.number;
+        self.worker.slot.keep_records(&generation.records);
+        let mut before: Vec<Option<Served>> = self.served.take().into_iter().map(Some).collect();
+        let mut served = Vec::with_capacity(generation.listeners.len());
+        for at in 0..generation.listeners.len() {
+            let Some(view) = View::new(&generation, at) else { continue };
+            let key = SocketKey::of(view.listener());
+            let known = before.iter_mut().find(|known| known.as_ref().is_some_and(|known| known.key == key));
+            match known.and_then(Option::take) {
+                Some(kept) => {
+                    kept.serving.renew(view);
+                    served.push(kept);
+                }
+                None => served.extend(self.open(key, view)),
+            }
+        }
+        self.served.replace(served);
+        let gone: Vec<Served> = before.into_iter().flatten().collect();
+        gone.iter().for_each(|gone| gone.serving.close());
+        if !gone.is_empty() {
+            self.worker.connections.wake_all();
+        }
+        self.proxy.applied(&self.worker.slot, &generation);
+    }
+
+    fn open(&self, key: SocketKey, view: View) -> Option<Served> {
+        let (socket, connections) = self.proxy.socket(&key, self.worker.slot.index)?;
+        let serving = Rc::new(Serving::new(view, connections));
+        let socket = weft_rt::Listener::from_fd(socket).ok()?;
+        let accepting = listener::accept(socket, Rc::clone(&serving), Rc::clone(&self.worker));
+        Some(Served { key, serving, accepting: Some(weft_rt::spawn(accepting)) })
+    }
+}
