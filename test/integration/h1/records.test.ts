@@ -5,7 +5,8 @@ import { ScriptedUpstream } from '../../kit/scripted-upstream.js'
 import { startWeft, type Weft } from '../../kit/start-weft.js'
 import { Wire } from '../../kit/wire.js'
 
-const format = '%REQ(:METHOD)%|%REQ(X-Colour)%|%RESPONSE_CODE%|%RESPONSE_FLAGS%|%RESPONSE_FLAGS_LONG%|%RESP(X-Shape)%|%ROUTE_NAME%\n'
+const format =
+  '%REQ(:METHOD)%|%REQ(X-Colour)%|%RESPONSE_CODE%|%RESPONSE_FLAGS%|%RESPONSE_FLAGS_LONG%|%RESP(X-Shape)%|%ROUTE_NAME%\n'
 
 let upstream: ScriptedUpstream
 let weft: Weft
@@ -15,7 +16,7 @@ beforeAll(async () => {
   const door = (format: string) => ({
     upstream: upstream.port,
     listener: { accessLog: { path: '/dev/stdout', format } },
-    route: { firstByteTimeout: '200ms' },
+    route: { firstByteTimeout: '500ms' },
     cluster: { keepAlive: { idleTimeout: 0 } },
   })
   weft = await startWeft({ json: door('json'), text: door('text'), own: door(format) })
@@ -155,7 +156,10 @@ test('metrics count what the log says, by route, status and flag', async () => {
         key.includes(`response_code="${status}"`) &&
         key.includes(`response_flags="${flag}"`),
     )
-    expect(found.map(([, count]) => count), `${name}: ${[...samples.keys()].join('\n')}`).toEqual([1])
+    expect(
+      found.map(([, count]) => count),
+      `${name}: ${[...samples.keys()].join('\n')}`,
+    ).toEqual([1])
   }
   expect(samples.get('weft_panics_total')).toBe(0)
   expect(samples.get('weft_requests_active')).toBe(0)
