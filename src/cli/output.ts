@@ -2,11 +2,14 @@
  * What commands print: results on standard output, findings on standard error; text for people, JSON for programs.
  * Colours only where the stream is a terminal and NO_COLOR is not set.
  */
-import type { Issue, WeftError } from '../errors.js'
+import type { Code, Issue, WeftError } from '../errors.js'
 
 export type Format = 'text' | 'json'
 
+/** `invalid`: the configuration cannot be put in force, by itself or on this machine, and nothing was started. */
 export const exitCodes = { ok: 0, failed: 1, invalid: 2 } as const
+
+const invalid: ReadonlySet<Code> = new Set(['WEFT_SNAPSHOT_REJECTED', 'WEFT_ADMIN_ADDRESS'])
 
 export interface Output {
   format: Format
@@ -25,7 +28,7 @@ export function createOutput(format: Format, stdout = process.stdout, stderr = p
       const { code, message, hint, issues } = error
       if (format === 'json') stdout.write(`${JSON.stringify({ ok: false, file, code, message, hint, issues })}\n`)
       else stderr.write(`${describeFailure(error, file, paint)}\n`)
-      return code.startsWith('WEFT_CONFIG_') ? exitCodes.invalid : exitCodes.failed
+      return code.startsWith('WEFT_CONFIG_') || invalid.has(code) ? exitCodes.invalid : exitCodes.failed
     },
   }
 }
@@ -38,6 +41,11 @@ function painter(colours: boolean): Paint {
 }
 
 export function describeFailure(error: WeftError, file: string, paint: Paint = (_, text) => text): string {
+  const [only, ...others] = error.issues
+  // A single refusal by the engine is said once, in one line.
+  if (only !== undefined && others.length === 0 && only.message === error.message) {
+    return `${paint('red', 'error')}: ${describeIssue(only, file, paint).trimStart()}`
+  }
   const head = `${paint('red', 'error')}: ${error.message}${error.hint === null ? '' : ` (${error.hint})`} ${paint('dim', `[${error.code}]`)}`
   // A single refusal by the engine is the message itself: one clear line.
   const issues = error.issues.filter(({ message }) => message !== error.message)

@@ -100,12 +100,12 @@ describe('weft run', () => {
     expect(weft.stderr).toContain('workers  expected a number, found "two"')
   })
 
-  it('ends with 1 and one clear line when the engine refuses', async () => {
+  it('ends with 2 and one clear line when the engine refuses', async () => {
     const flag = join(mkdtempSync(join(tmpdir(), 'weft-')), 'reject')
     writeFileSync(flag, '')
     const weft = run(writeConfig(config()), [], { WEFT_FAKE_REJECT: flag })
-    expect(await weft.ended).toBe(1)
-    expect(weft.stderr).toContain('error: address already in use')
+    expect(await weft.ended).toBe(2)
+    expect(weft.stderr).toMatch(/^error: .*address already in use.*\n$/)
   })
 
   it('reloads on SIGHUP, or says why not and stays as it was', async () => {
@@ -227,13 +227,13 @@ describe('the admin server', () => {
     await weft.says('the admin server can be reached from other machines')
   })
 
-  it('ends the start with 1 when its port is taken', async () => {
+  it('ends the start with 2 when its port is taken', async () => {
     const other = createServer().listen(0, '127.0.0.1')
     const { port } = await new Promise<{ port: number }>((resolve) => {
       other.once('listening', () => resolve(other.address() as { port: number }))
     })
     const weft = run(writeConfig(config({ admin: { address: `127.0.0.1:${port}` } })))
-    expect(await weft.ended).toBe(1)
+    expect(await weft.ended).toBe(2)
     expect(weft.stderr).toContain(`the admin server cannot listen on 127.0.0.1:${port}`)
     other.close()
   })

@@ -77,6 +77,37 @@ fn the_heart_beats_while_the_loop_is_idle() {
 }
 
 #[test]
+fn a_closed_gate_leaves_connections_in_the_accept_queue() {
+    let (own, runtime) = install();
+    let open = Rc::new(Cell::new(true));
+    let gate = Rc::clone(&open);
+    runtime.set_gate(move || gate.get());
+    let accepted = Rc::new(Cell::new(0));
+    let inner = Rc::clone(&accepted);
+    let (mut listener, address) = listen();
+    spawn(async move {
+        loop {
+            kit::accept(&mut listener).await;
+            inner.set(inner.get() + 1);
+        }
+    })
+    .detach();
+    let _first = std::net::TcpStream::connect(address).unwrap();
+    while accepted.get() == 0 {
+        own.turn();
+    }
+    open.set(false);
+    let _second = std::net::TcpStream::connect(address).unwrap();
+    (0..10).for_each(|_| own.turn());
+    assert_eq!(accepted.get(), 1);
+    open.set(true);
+    while accepted.get() == 1 {
+        own.turn();
+    }
+    close(own, runtime);
+}
+
+#[test]
 fn a_listener_keeps_the_loop_alive_and_timers_do_not() {
     let (own, runtime) = install();
     runtime.set_heartbeat(Arc::default());

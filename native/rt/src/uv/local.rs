@@ -39,8 +39,12 @@ pub(crate) struct Local {
     /// Handles whose close callback is still to come, sockets included.
     open_handles: Cell<usize>,
     heartbeat: OnceCell<Arc<AtomicU64>>,
+    gate: OnceCell<Gate>,
     closed: Cell<Option<Box<dyn FnOnce()>>>,
 }
+
+/// Says whether passes may run.
+pub(crate) type Gate = Box<dyn Fn() -> bool>;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 const HEARTBEAT_MS: u64 = 250;
@@ -89,6 +93,7 @@ impl Local {
             open_handles: Cell::new(handles.len()),
             handles: RefCell::new(handles),
             heartbeat: OnceCell::new(),
+            gate: OnceCell::new(),
             closed: Cell::new(None),
         })));
         // SAFETY: just leaked; handles are initialised.
@@ -157,7 +162,15 @@ impl Local {
         }
     }
 
+    /// Asks `gate` before each pass. The first call wins.
+    pub(crate) fn set_gate(&self, gate: Gate) {
+        let _known = self.gate.set(gate);
+    }
+
     fn pass(&self) {
+        if self.gate.get().is_some_and(|is_open| !is_open()) {
+            return;
+        }
         if let Some(heartbeat) = self.heartbeat.get() {
             heartbeat.fetch_add(1, Ordering::Relaxed);
         }

@@ -84,6 +84,16 @@ impl Runtime {
             unsafe { local.as_ref() }.set_heartbeat(counter);
         }
     }
+
+    /// Asks `gate` before each pass and lets none run, nor the heart beat, while it says no. For a loop that goes round
+    /// a last time after its owner has decided to end it: what comes in then is better left in the accept queue, where
+    /// the next owner of the listening socket finds it. The first call wins.
+    pub fn set_gate(&self, gate: impl Fn() -> bool + 'static) {
+        if let Some(local) = self.local {
+            // SAFETY: alive while this Runtime has not been closed.
+            unsafe { local.as_ref() }.set_gate(Box::new(gate));
+        }
+    }
 }
 
 impl Drop for Runtime {
