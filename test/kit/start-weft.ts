@@ -46,6 +46,7 @@ export class Weft {
       this.wake()
     })
     this.child.on('exit', () => this.wake())
+    process.once('exit', () => this.child.kill())
   }
 
   get pid(): number {
@@ -80,7 +81,9 @@ export class Weft {
   async metrics(): Promise<Map<string, number>> {
     const page = await (await fetch(`http://127.0.0.1:${this.adminPort}/stats/prometheus`)).text()
     const samples = page.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
-    return new Map(samples.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ')))]))
+    return new Map(
+      samples.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ')))]),
+    )
   }
 
   /** Private memory of the process, in bytes. */

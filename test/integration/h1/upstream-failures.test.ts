@@ -65,6 +65,32 @@ test('an upstream that refuses connections is 503, and the client may ask again'
   client.close()
 })
 
+test('a HEAD that fails has the head of the reply only', async () => {
+  const client = await Wire.connect(weft.port('refused'))
+  await client.send(request('HEAD /') + request('GET /'))
+  const head = await readAnswer(client, 'HEAD')
+  expect([head.status, Number(value(head, 'content-length')) > 0]).toEqual([503, true])
+  expect((await readAnswer(client)).status).toBe(503)
+  client.close()
+})
+
+test('an upstream that answers and resets amid the upload is heard', async () => {
+  const part = 'u'.repeat(100_000)
+  for (let round = 0; round < 20; round += 1) {
+    const client = await Wire.connect(weft.port('edge'))
+    client.socket.write(request('POST /too-large', ['Content-Length: 10000000']) + part)
+    const wire = await upstream.next()
+    await readHead(wire)
+    wire.socket.pause()
+    await wire.send('HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nno!')
+    wire.close()
+    client.socket.write(part)
+    const got = await readAnswer(client)
+    expect([got.status, got.body, value(got, 'connection')]).toEqual([413, 'no!', 'close'])
+    client.close()
+  }
+})
+
 test('early bytes of an upgrade that failed are not taken for a request', async () => {
   const client = await Wire.connect(weft.port('refused'))
   await client.send(request('GET /up', ['Connection: upgrade', 'Upgrade: raw/1']) + request('GET /early'))
@@ -158,19 +184,22 @@ describe('a kept connection that the upstream closes', () => {
     return [client, wire]
   }
 
-  test.each(['GET', 'HEAD', 'DELETE', 'OPTIONS'])('at the wrong moment: %s is sent again on a new one', async (method) => {
-    const [client, wire] = await pooled()
-    await client.send(request(`${method} /again`))
-    expect((await readRequest(wire)).start).toBe(`${method} /again HTTP/1.1`)
-    wire.reset()
-    const fresh = await upstream.next()
-    expect((await readRequest(fresh)).start).toBe(`${method} /again HTTP/1.1`)
-    await fresh.send(answer('', 'connection: close'))
-    expect((await readAnswer(client, method)).status).toBe(200)
-    client.close()
-    const line = await weft.logLine(({ path, method: of }) => path === '/again' && of === method)
-    expect(line.upstream_request_attempt_count).toBe(2)
-  })
+  test.each(['GET', 'HEAD', 'DELETE', 'OPTIONS'])(
+    'at the wrong moment: %s is sent again on a new one',
+    async (method) => {
+      const [client, wire] = await pooled()
+      await client.send(request(`${method} /again`))
+      expect((await readRequest(wire)).start).toBe(`${method} /again HTTP/1.1`)
+      wire.reset()
+      const fresh = await upstream.next()
+      expect((await readRequest(fresh)).start).toBe(`${method} /again HTTP/1.1`)
+      await fresh.send(answer('', 'connection: close'))
+      expect((await readAnswer(client, method)).status).toBe(200)
+      client.close()
+      const line = await weft.logLine(({ path, method: of }) => path === '/again' && of === method)
+      expect(line.upstream_request_attempt_count).toBe(2)
+    },
+  )
 
   test.each([
     ['POST without a body', request('POST /once')],
