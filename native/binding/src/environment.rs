@@ -47,7 +47,6 @@ pub(crate) fn enter(env: &Env, heartbeat: Arc<AtomicU64>) -> Result<()> {
     Ok(())
 }
 
-<<<<<<< HEAD
 /// Whether the environment may still run JavaScript; it may not once its end, wanted or by force, has been decided.
 ///
 /// Node-API has no question for that. Calls that could run JavaScript refuse before they look at their arguments, and
@@ -56,11 +55,11 @@ fn is_running(env: sys::napi_env) -> bool {
     // SAFETY: passes run on the environment's own thread, and the runtime is closed before the environment is freed.
     let status = unsafe { sys::napi_throw(env, ptr::null_mut()) };
     !matches!(status, sys::Status::napi_pending_exception | sys::Status::napi_cannot_run_js)
-=======
+}
+
 /// Whether this thread is a worker: it must not wait for itself.
 pub(crate) fn is_worker() -> bool {
     RUNTIME.with_borrow(Option::is_some)
->>>>>>> main
 }
 
 /// The environment ends, wanted or by force.
