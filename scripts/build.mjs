@@ -39,5 +39,6 @@ for (const name of existsSync(`${root}dist`) ? await readdir(`${root}dist`) : []
 }
 await build({ ...common, entryPoints: entries, outdir: 'dist', chunkNames: '[name]-[hash]' })
 if (existsSync(`${root}bench/run.ts`)) {
-  await build({ ...common, entryPoints: { run: 'bench/run.ts' }, outdir: 'dist/bench', packages: 'external' })
+  const entryPoints = { run: 'bench/run.ts', micro: 'bench/micro/run.ts' }
+  await build({ ...common, entryPoints, outdir: 'dist/bench', packages: 'external' })
 }

@@ -62,17 +62,7 @@ const topLevel = [
     'bench',
     'biome.json',
   ],
-  ...[
-    'clippy.toml',
-    'docs',
-    'examples',
-    'native',
-    'package-lock.json',
-    'package.json',
-    'rustfmt.toml',
-    'scripts',
-    'src',
-  ],
+  ...['clippy.toml', 'native', 'package-lock.json', 'package.json', 'rustfmt.toml', 'scripts', 'src'],
   ...['test', 'tsconfig.json', 'vitest.config.ts'],
 ]
 

@@ -10,31 +10,13 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { WeftError } from '../errors.js'
+import type * as binding from './binding.js'
 
-/** What the addon exports. `proxy` is the process-wide id that `createProxy` returned, `worker` an index from 0. */
-export interface Addon {
-  createProxy(name: string, workers: number): number
-  /** Takes an encoded snapshot and binds its listening sockets, all or nothing. Returns JSON: see {@link Verdict}. */
-  apply(proxy: number, snapshot: Buffer): string
-  /** Called in a worker thread: from now on the engine serves on this thread's loop. */
-  attach(proxy: number, worker: number): void
-  /** Begins the drain: listening sockets closed, answers carry `connection: close`, idle connections closed. */
-  stopAccepting(proxy: number): void
-  /** Exchanges and tunnels that are still open. */
-  active(proxy: number): number
-  /** Returns JSON: see {@link Stats}. */
-  stats(proxy: number): string
-  /** One number per worker; each grows at least every 250 ms while that worker's loop turns. */
-  heartbeats(proxy: number): number[]
-  /** Called in the main thread after a worker thread died and before its replacement attaches. */
-  detach(proxy: number, worker: number): void
-  /** Waits until what was logged is written, at most so long; false when some of it could not be. */
-  flushLogs(proxy: number, timeoutMs: number): boolean
-  closeProxy(proxy: number): void
-  version(): string
-  /** Collects one ended child process that nobody else waits for (only called when Weft is process 1). */
-  reap?(pid: number): boolean
-}
+/**
+ * What the addon exports, as its source declares it. `proxy` is the process-wide number that `createProxy` returned,
+ * `worker` an index from 0. `apply` and `stats` return JSON: {@link Verdict} and {@link Stats}.
+ */
+export type Addon = typeof binding
 
 /** The engine's answer to a snapshot. Nothing has changed when `rejected` is not empty. */
 export interface Verdict {

@@ -9,7 +9,7 @@ import type { Addon } from '../native/index.js'
 export function reapOrphans(addon: Pick<Addon, 'reap'>, isOurs: (pid: number) => boolean): void {
   if (process.pid !== 1) return
   process.on('SIGCHLD', () => {
-    for (const pid of zombies(process.pid)) if (!isOurs(pid)) addon.reap?.(pid)
+    for (const pid of zombies(process.pid)) if (!isOurs(pid)) addon.reap(pid)
   })
 }
 

@@ -68,6 +68,10 @@ export class FakeEngine implements Addon {
     this.calls.push('closeProxy')
   }
 
+  reap(): boolean {
+    return false
+  }
+
   version(): string {
     return 'fake'
   }

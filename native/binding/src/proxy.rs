@@ -121,6 +121,14 @@ pub fn close_proxy(proxy: u32) -> Result<()> {
     closed.map(|proxy| proxy.drain()).ok_or_else(|| unknown_proxy(proxy))
 }
 
+/// Collects one ended child process that nobody waits for. False: there was nothing to collect.
+#[napi]
+pub fn reap(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    let waited = pid.map(|pid| rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::NOHANG));
+    matches!(waited, Some(Ok(Some(_))))
+}
+
 /// Version of the addon.
 #[napi]
 pub fn version() -> &'static str {

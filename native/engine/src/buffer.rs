@@ -89,6 +89,12 @@ impl Buffers {
         }
     }
 
+    /// A buffer to read into in place of an empty one: the same, unless it only carried bytes gathered elsewhere, whose
+    /// few bytes of room would make each further read as small.
+    pub fn renew(&self, held: Option<Buffer>) -> Buffer {
+        held.filter(|buffer| buffer.bytes.len() == BUFFER_BYTES).unwrap_or_else(|| self.take())
+    }
+
     /// Keeps the buffer when there is something unread in it.
     pub fn keep_unread(&self, buffer: Buffer) -> Option<Buffer> {
         if buffer.is_empty() {
@@ -110,5 +116,20 @@ impl Buffers {
             output.clear();
             outputs.push(output);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_that_carried_gathered_bytes_is_not_read_into() {
+        let buffers = Buffers::default();
+        assert_eq!(buffers.renew(Some(Buffer::from_vec(vec![0; 3]))).spare().len(), BUFFER_BYTES);
+        assert_eq!(buffers.renew(None).spare().len(), BUFFER_BYTES);
+        let mut whole = buffers.take();
+        let memory = whole.spare().as_ptr();
+        assert_eq!(buffers.renew(Some(whole)).spare().as_ptr(), memory);
     }
 }

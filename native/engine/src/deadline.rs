@@ -1,4 +1,4 @@
-//! The three clocks of an exchange, on the connection's one timer.
+//! The clocks of an exchange, on the connection's one timer.
 
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -10,6 +10,7 @@ use crate::snapshot::GenerationRoute;
 
 /// When an exchange is given up. Each clock is unset where it does not run.
 pub struct Deadlines {
+    connect: Option<Instant>,
     total: Option<Instant>,
     first_byte: Option<Instant>,
     idle: Option<Instant>,
@@ -21,12 +22,23 @@ impl Deadlines {
     /// The clocks of a route, the whole exchange's already running.
     pub fn start(route: &GenerationRoute, started: Instant) -> Self {
         Self {
+            connect: None,
             total: route.timeout.map(|after| started + after),
             first_byte: None,
             idle: route.idle_timeout.map(|after| started + after),
             idle_after: route.idle_timeout,
             progress: 0,
         }
+    }
+
+    /// A connection to the endpoint is being made.
+    pub fn connecting(&mut self, timeout: Duration) {
+        self.connect = Some(weft_rt::now() + timeout);
+    }
+
+    /// The connection stands, or will not.
+    pub fn connected(&mut self) {
+        self.connect = None;
     }
 
     /// The request is sent: the endpoint's clock starts and the stream's waits for the answer.
@@ -47,7 +59,7 @@ impl Deadlines {
             self.idle = self.idle_after.map(|after| weft_rt::now() + after);
         }
         loop {
-            let next = [self.total, self.first_byte, self.idle].into_iter().flatten().min();
+            let next = [self.connect, self.total, self.first_byte, self.idle].into_iter().flatten().min();
             timer.set(next);
             if timer.poll_expired(cx).is_pending() {
                 return Poll::Pending;
@@ -62,6 +74,8 @@ impl Deadlines {
         let passed = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
         if passed(self.total) {
             Some(Error::new(Kind::ExchangeTimeout, "the exchange took longer than the route's timeout"))
+        } else if passed(self.connect) {
+            Some(Error::new(Kind::ConnectTimeout, "the endpoint did not accept the connection in time"))
         } else if passed(self.first_byte) {
             Some(Error::new(Kind::FirstByteTimeout, "the endpoint sent no answer in time"))
         } else if passed(self.idle) {

@@ -36,7 +36,8 @@ pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Requ
         view: &view,
         head: &mut head,
         account: &mut account,
-        unread: false,
+        // Nothing behind a head can be told apart until its framing is known.
+        unread: true,
         answering: false,
     };
     let next = match drive(&mut exchange, request.rest).await {
@@ -68,12 +69,13 @@ pub async fn refuse(downstream: &mut Downstream, worker: &Rc<Worker>, error: Err
 
 async fn drive(exchange: &mut Ongoing<'_>, mut rest: Option<Buffer>) -> Result<Next, Error> {
     let body = request_framing(exchange.head)?;
-    exchange.unread = !matches!(body, Framing::None | Framing::Length(0));
-    if !exchange.unread
+    let bodiless = matches!(body, Framing::None | Framing::Length(0));
+    if bodiless
         && let Some(rest) = rest.take_if(|_| !wants_upgrade(exchange.head))
     {
         exchange.downstream.keep(rest);
     }
+    exchange.unread = !bodiless || rest.is_some();
     let view = exchange.view;
     let generation = &view.generation;
     let route = route::choose(view.listener(), generation).and_then(|index| generation.routes.get(usize::from(index)));
@@ -91,7 +93,7 @@ async fn drive(exchange: &mut Ongoing<'_>, mut rest: Option<Buffer>) -> Result<N
             // HTTP/1.0 without a Host; what we send on is HTTP/1.1, which must have one.
             exchange.head.set_authority(endpoint.socket.to_string().as_bytes());
         }
-        let mut upstream = obtain(exchange, cluster, endpoint, body, fresh).await?;
+        let mut upstream = obtain(exchange, cluster, endpoint, body, fresh, &mut deadlines).await?;
         let mut sending = relay::request(exchange, body, rest.take());
         let attempted = attempt::run(
             Attempt {
@@ -108,6 +110,7 @@ async fn drive(exchange: &mut Ongoing<'_>, mut rest: Option<Buffer>) -> Result<N
         )
         .await;
         exchange.unread = !sending.is_decoded();
+        exchange.account.request_bytes(sending.body_bytes);
         match attempted {
             Ok(answer) if answer.switched => return tunnel::run(exchange, upstream, sending, answer, route).await,
             Ok(answer) => return relay::run(exchange, cluster, upstream, sending, answer, deadlines).await,
@@ -117,7 +120,13 @@ async fn drive(exchange: &mut Ongoing<'_>, mut rest: Option<Buffer>) -> Result<N
                 // One stale connection tells about the others of its age.
                 fresh = true;
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                // Behind a request that came whole stands the next one.
+                if let Some(next_request) = sending.finish(&exchange.worker.buffers) {
+                    exchange.downstream.keep(next_request);
+                }
+                return Err(error);
+            }
         }
     }
 }
@@ -129,13 +138,14 @@ async fn obtain(
     endpoint: &Arc<Endpoint>,
     body: Framing,
     fresh: bool,
+    deadlines: &mut Deadlines,
 ) -> Result<Upstream, Error> {
     let probe = !attempt::may_repeat(exchange.head.method, body);
     if !fresh && let Some(pooled) = exchange.worker.pool.take(endpoint, probe) {
         exchange.account.reused();
         return Ok(pooled);
     }
-    let connected = connect::connect(endpoint, cluster.connect_timeout, &mut exchange.downstream.timer).await;
+    let connected = connect::connect(endpoint, cluster.connect_timeout, exchange.downstream, deadlines).await;
     exchange.account.connected(connected.is_ok());
     connected
 }

@@ -191,7 +191,7 @@ impl Transfer {
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>, buffers: &Buffers, source: &mut Stream) -> Poll<Result<(), Broken>> {
-        let mut buffer = self.buffer.take().unwrap_or_else(|| buffers.take());
+        let mut buffer = buffers.renew(self.buffer.take());
         let read = source.poll_read(cx, buffer.spare());
         match read {
             Poll::Ready(Ok(bytes)) if bytes > 0 => {

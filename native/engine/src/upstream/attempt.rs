@@ -66,6 +66,7 @@ pub async fn run(mut attempt: Attempt<'_>, buffers: &Buffers, heads: &Heads) -> 
         }
         if let Sending::Broken(error) = sending
             && attempt.upstream.served > 0
+            && !incoming.answered
         {
             // An endpoint that closed an idle connection will not answer on it either.
             return Poll::Ready(Err(error));
@@ -172,17 +173,18 @@ impl Incoming<'_> {
             if switched && !attempt.upgrade {
                 return Err(malformed("the endpoint switched protocols unasked"));
             }
+            if switched && !attempt.sending.is_done() {
+                // RFC 9110 section 7.8: the new protocol begins behind the whole request.
+                return Err(malformed("the endpoint switched protocols amid the request"));
+            }
+            let framing = response_framing(&head, attempt.request.method).map_err(|refusal| malformed(refusal.reason))?;
             if (100..200).contains(&head.status) && !switched {
                 if attempt.request.version == Version::Http11 {
                     encode_informational(&head, &mut attempt.downstream.ahead);
                 }
                 continue;
             }
-            let framing = if switched {
-                Framing::UntilClose
-            } else {
-                response_framing(&head, attempt.request.method).map_err(|refusal| malformed(refusal.reason))?
-            };
+            let framing = if switched { Framing::UntilClose } else { framing };
             let rest = self.buffers.keep_unread(buffer);
             return Ok(Some(Answer { head, framing, rest, switched }));
         }
@@ -197,8 +199,9 @@ impl Incoming<'_> {
             _ if !self.partial.is_empty() => {
                 Error::new(Kind::UpstreamMalformed, "the endpoint ended amid its answer's head")
             }
+            // Not the error of a connection that was closed for being idle: 1xx answers have been passed on.
+            _ if self.answered => Error::new(Kind::UpstreamMalformed, "the endpoint sent no final answer"),
             Some(error) => lost(error),
-            None if self.answered => Error::new(Kind::UpstreamMalformed, "the endpoint sent no final answer"),
             None => Error::new(Kind::UpstreamClosed, "the endpoint closed the connection without an answer"),
         }
     }

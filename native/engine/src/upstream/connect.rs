@@ -1,4 +1,4 @@
-//! A new connection to an endpoint, within the cluster's connect timeout.
+//! A new connection to an endpoint, within the cluster's connect timeout and the exchange's own time.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use weft_rt::{Stream, Timer};
+use weft_rt::Stream;
 
+use crate::deadline::Deadlines;
+use crate::downstream::Downstream;
 use crate::error::{Error, Kind};
 use crate::snapshot::Endpoint;
 
@@ -32,26 +34,30 @@ impl Drop for Counted {
     }
 }
 
-/// Connects. `timer` is the exchange's own; it is left unset.
-pub async fn connect(endpoint: &Arc<Endpoint>, timeout: Duration, timer: &mut Timer) -> Result<Upstream, Error> {
-    timer.set(Some(weft_rt::now() + timeout));
+/// Connects, as long as the exchange has time and its client stays.
+pub async fn connect(
+    endpoint: &Arc<Endpoint>,
+    timeout: Duration,
+    downstream: &mut Downstream,
+    deadlines: &mut Deadlines,
+) -> Result<Upstream, Error> {
+    deadlines.connecting(timeout);
     let mut connecting = pin!(weft_rt::connect(&endpoint.address));
     let connected = poll_fn(|cx| {
         if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {
-            return Poll::Ready(Some(connected));
+            let failed = |error| Error::io(Kind::ConnectFailed, "the endpoint cannot be connected to", &error);
+            return Poll::Ready(connected.map_err(failed));
         }
-        timer.poll_expired(cx).map(|()| None)
+        if downstream.poll_gone(cx).is_ready() {
+            return Poll::Ready(Err(Error::new(Kind::DownstreamGone, "the client gave up")));
+        }
+        deadlines.poll(cx, &mut downstream.timer, 0).map(Err)
     })
     .await;
-    timer.set(None);
-    match connected {
-        Some(Ok(stream)) => {
-            add_one(&endpoint.connections);
-            Ok(Upstream { stream, endpoint: Arc::clone(endpoint), served: 0, _open: Counted(Arc::clone(endpoint)) })
-        }
-        Some(Err(error)) => Err(Error::io(Kind::ConnectFailed, "the endpoint cannot be connected to", &error)),
-        None => Err(Error::new(Kind::ConnectTimeout, "the endpoint did not accept the connection in time")),
-    }
+    deadlines.connected();
+    let stream = connected?;
+    add_one(&endpoint.connections);
+    Ok(Upstream { stream, endpoint: Arc::clone(endpoint), served: 0, _open: Counted(Arc::clone(endpoint)) })
 }
 
 fn add_one(count: &AtomicU32) {

@@ -39,22 +39,24 @@ impl Pool {
     pub fn take(&self, endpoint: &Endpoint, probe: bool) -> Option<Upstream> {
         let keeper = self.keeper.borrow();
         let waker = keeper.as_ref().unwrap_or(Waker::noop());
+        let now = weft_rt::now();
         let mut pools = self.by_endpoint.borrow_mut();
         let pool = pools.get_mut(endpoint.id as usize)?;
         while let Some(mut idle) = pool.pop() {
             self.idle.set(self.idle.get() - 1);
             let stream = &mut idle.upstream.stream;
-            if is_quiet(stream, &mut Context::from_waker(waker)) && !(probe && has_ended(stream)) {
+            // The keeper sweeps seldom: what is past its time may still be here.
+            if idle.until > now && is_quiet(stream, &mut Context::from_waker(waker)) && !(probe && has_ended(stream)) {
                 return Some(idle.upstream);
             }
         }
         None
     }
 
-    /// Keeps a connection whose last answer is complete.
+    /// Keeps a connection whose last answer is complete; not at all when `keep` is zero.
     pub fn give(&self, mut upstream: Upstream, keep: Duration) {
         let keeper = self.keeper.borrow();
-        let Some(waker) = keeper.as_ref() else { return };
+        let Some(waker) = keeper.as_ref().filter(|_| !keep.is_zero()) else { return };
         // Registers the keeper: it is woken when the endpoint closes the connection.
         if !is_quiet(&mut upstream.stream, &mut Context::from_waker(waker)) {
             return;

@@ -1,0 +1,91 @@
+// A process that starts and ends worker threads with live engine handles, and prints what that left behind as one line
+// of JSON. `node endings.mjs HOW COUNT`; HOW is `terminate`, or a list of faults for `faulty-worker.mjs`.
+// The client is a process of its own: its sockets would grow this process' memory too.
+import { fork } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import { encode } from 'msgpackr'
+
+const [how, count] = [process.argv[2], Number(process.argv[3])]
+const root = fileURLToPath(new URL('../../..', import.meta.url))
+const addon = createRequire(import.meta.url)(`${root}dist/weft.node`)
+
+const client = fork(new URL('./client.mjs', import.meta.url), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+const upstream = await message(client)
+const proxy = addon.createProxy('endings', 1)
+const { listeners, rejected } = JSON.parse(addon.apply(proxy, snapshot(upstream)))
+if (rejected.length > 0) throw new Error(JSON.stringify(rejected))
+client.send(listeners[0].address)
+
+let served = 0
+const before = await settled()
+while (served < count) await oneLife(served)
+const after = await settled()
+client.disconnect()
+addon.closeProxy(proxy)
+process.stdout.write(`${JSON.stringify({ served, before, after })}\n`)
+
+/** The smallest footprint over ten lives: a thread's memory comes and goes by a megabyte, a leak only grows. */
+async function settled() {
+  const footprints = []
+  for (let life = 0; life < 10; life++) {
+    await oneLife(life)
+    footprints.push(footprint())
+  }
+  return footprints.reduce((least, next) => (next.rssKib < least.rssKib ? next : least))
+}
+
+/** Starts a worker, waits until answers came through it, ends it. */
+async function oneLife(round) {
+  const faults = how === 'terminate' ? null : how.split(',')
+  const file = faults ? new URL('./faulty-worker.mjs', import.meta.url) : new URL(`file://${root}dist/worker.js`)
+  const worker = new Worker(file, { resourceLimits: { maxOldGenerationSizeMb: 48 } })
+  const ended = new Promise((resolve) => worker.once('exit', resolve))
+  worker.on('error', () => {})
+  const serving = message(worker)
+  worker.postMessage({ proxy, worker: 0 })
+  const { doorPort } = Object(await serving)
+  client.send({ doorPort: doorPort ?? null })
+  await message(client)
+  if (faults) {
+    const fault = faults[round % faults.length]
+    worker.postMessage({ fault })
+    // A loop that spins answers no message; the others end by themselves or are ended.
+    if (fault === 'spin' || fault === 'idle') setTimeout(() => worker.terminate(), 20)
+  } else {
+    await worker.terminate()
+  }
+  await ended
+  addon.detach(proxy, 0)
+  served++
+}
+
+function message(from) {
+  return new Promise((resolve) => from.once('message', resolve))
+}
+
+function footprint() {
+  globalThis.gc?.()
+  const [, kib] = /VmRSS:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))
+  return { descriptors: readdirSync('/proc/self/fd').length, rssKib: Number(kib) }
+}
+
+function snapshot(endpoint) {
+  const limits = {
+    ...{ maxConnections: 1000, maxHeaderBytes: 65536, maxHeaders: 100, headersTimeoutMs: 10000 },
+    ...{ idleTimeoutMs: 60000, maxRequestsPerConnection: 0 },
+  }
+  return encode({
+    format: 1,
+    node: { id: '', service: '', version: '', region: '', zone: '' },
+    records: { ring: 1024, headers: [], redact: [] },
+    drainDeadlineMs: 1000,
+    listeners: [{ name: 'edge', address: '127.0.0.1:0', limits, accessLog: null, abortOnClose: false }],
+    routes: [
+      { name: 'all', listeners: [0], cluster: 0, timeoutMs: 15000, firstByteTimeoutMs: 15000, idleTimeoutMs: 60000 },
+    ],
+    clusters: [{ name: 'app', endpoints: [{ address: endpoint }], connectTimeoutMs: 1000, keepAliveIdleMs: 3000 }],
+  })
+}
