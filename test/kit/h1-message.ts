@@ -98,7 +98,8 @@ async function readChunks(wire: Wire): Promise<{ body: string; trailers: string 
     if ((await wire.take(2)) !== '\r\n') throw new Error('a chunk does not end in CRLF')
   }
   let trailers = ''
-  for (let line = await wire.takeThrough('\r\n'); line !== '\r\n'; line = await wire.takeThrough('\r\n')) trailers += line
+  for (let line = await wire.takeThrough('\r\n'); line !== '\r\n'; line = await wire.takeThrough('\r\n'))
+    trailers += line
   return { body, trailers }
 }
 

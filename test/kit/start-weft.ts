@@ -80,7 +80,9 @@ export class Weft {
   async metrics(): Promise<Map<string, number>> {
     const page = await (await fetch(`http://127.0.0.1:${this.adminPort}/stats/prometheus`)).text()
     const samples = page.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
-    return new Map(samples.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ')))]))
+    return new Map(
+      samples.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ')))]),
+    )
   }
 
   /** Private memory of the process, in bytes. */

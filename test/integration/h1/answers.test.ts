@@ -2,7 +2,16 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { type Case, raw } from '../../conformance/case.js'
-import { type Answer, answer, CutByReset, type Head, readAnswer, readRequest, request, statusOf } from '../../kit/h1-message.js'
+import {
+  type Answer,
+  answer,
+  CutByReset,
+  type Head,
+  readAnswer,
+  readRequest,
+  request,
+  statusOf,
+} from '../../kit/h1-message.js'
 import { ScriptedUpstream } from '../../kit/scripted-upstream.js'
 import { startWeft, type Weft } from '../../kit/start-weft.js'
 import { Truncated, Wire } from '../../kit/wire.js'

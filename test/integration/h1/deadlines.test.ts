@@ -72,7 +72,9 @@ test('a head that drips in is refused with 408 when its time is over', async () 
   over = true
   await dripping
   expect(got.status).toBe(408)
-  const line = await weft.logLine(({ downstream_local_address }) => String(downstream_local_address).endsWith(`:${weft.port('slowHead')}`))
+  const line = await weft.logLine(({ downstream_local_address }) =>
+    String(downstream_local_address).endsWith(`:${weft.port('slowHead')}`),
+  )
   expect(line).toMatchObject({ response_code: 408, response_flags: 'DPE' })
 })
 

@@ -150,7 +150,11 @@ describe('informational answers', () => {
   test('each is passed on when it comes, before the final one', async () => {
     const [client, wire] = await exchange(request('GET /'))
     await readRequest(wire)
-    for (const [status, line] of [[100, 'X-A: 1'], [102, 'X-B: 2'], [103, 'Link: </style.css>']] as const) {
+    for (const [status, line] of [
+      [100, 'X-A: 1'],
+      [102, 'X-B: 2'],
+      [103, 'Link: </style.css>'],
+    ] as const) {
       await wire.send(`HTTP/1.1 ${status} Go on\r\n${line}\r\n\r\n`)
       const head = await readHead(client)
       expect([statusOf(head), head.lines[0]]).toEqual([status, line])

@@ -158,19 +158,22 @@ describe('a kept connection that the upstream closes', () => {
     return [client, wire]
   }
 
-  test.each(['GET', 'HEAD', 'DELETE', 'OPTIONS'])('at the wrong moment: %s is sent again on a new one', async (method) => {
-    const [client, wire] = await pooled()
-    await client.send(request(`${method} /again`))
-    expect((await readRequest(wire)).start).toBe(`${method} /again HTTP/1.1`)
-    wire.reset()
-    const fresh = await upstream.next()
-    expect((await readRequest(fresh)).start).toBe(`${method} /again HTTP/1.1`)
-    await fresh.send(answer('', 'connection: close'))
-    expect((await readAnswer(client, method)).status).toBe(200)
-    client.close()
-    const line = await weft.logLine(({ path, method: of }) => path === '/again' && of === method)
-    expect(line.upstream_request_attempt_count).toBe(2)
-  })
+  test.each(['GET', 'HEAD', 'DELETE', 'OPTIONS'])(
+    'at the wrong moment: %s is sent again on a new one',
+    async (method) => {
+      const [client, wire] = await pooled()
+      await client.send(request(`${method} /again`))
+      expect((await readRequest(wire)).start).toBe(`${method} /again HTTP/1.1`)
+      wire.reset()
+      const fresh = await upstream.next()
+      expect((await readRequest(fresh)).start).toBe(`${method} /again HTTP/1.1`)
+      await fresh.send(answer('', 'connection: close'))
+      expect((await readAnswer(client, method)).status).toBe(200)
+      client.close()
+      const line = await weft.logLine(({ path, method: of }) => path === '/again' && of === method)
+      expect(line.upstream_request_attempt_count).toBe(2)
+    },
+  )
 
   test.each([
     ['POST without a body', request('POST /once')],
