@@ -22,7 +22,8 @@ export interface ProxyOptions extends ProgramOptions {
   cluster?: object
   /** A command that runs the proxy, such as `prlimit`. */
   under?: string[]
-  app?: string[]
+  /** The application behind `--`, which may be told the proxy's URL. */
+  app?: (url: string) => string[]
 }
 
 export class ProxyProcess extends Program {
@@ -50,7 +51,7 @@ export class ProxyProcess extends Program {
 
   /** The same without waiting. */
   static async launch(endpoints: string | string[], options: ProxyOptions = {}): Promise<ProxyProcess> {
-    const { config: more = {}, listener, route, cluster, under = [], app = [] } = options
+    const { config: more = {}, listener, route, cluster, under = [], app } = options
     const port = await freePort()
     const config: ProxyConfig = {
       admin: { address: `127.0.0.1:${await freePort()}` },
@@ -61,7 +62,7 @@ export class ProxyProcess extends Program {
     }
     const file = join(scratchFolder(), 'weft.yaml')
     writeFileSync(file, stringify(config))
-    const after = app.length > 0 ? ['--', ...app] : []
+    const after = app === undefined ? [] : ['--', ...app(`http://127.0.0.1:${port}`)]
     const command = [...under, process.execPath, entry, 'run', '-c', file, ...after]
     return new ProxyProcess(command, file, config, port, options)
   }

@@ -3,10 +3,10 @@ import { createWriteStream, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { closeUpstreams, type Received, Upstream } from '../../kit/http-upstream.js'
 import { patternHash, patternStream, sha256 } from '../../kit/pattern.js'
 import { endPrograms, outputOf } from '../../kit/program.js'
 import { ProxyProcess, scratchFolder } from '../../kit/proxy-process.js'
-import { closeUpstreams, type Received, Upstream } from '../../kit/http-upstream.js'
 
 let proxy: ProxyProcess
 let upstream: Upstream

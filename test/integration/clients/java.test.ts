@@ -2,9 +2,9 @@
 import { join } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
 import { clients } from '../../kit/clients.js'
+import { closeUpstreams, Upstream } from '../../kit/http-upstream.js'
 import { endPrograms, outputOf } from '../../kit/program.js'
 import { ProxyProcess } from '../../kit/proxy-process.js'
-import { closeUpstreams, Upstream } from '../../kit/http-upstream.js'
 
 afterEach(async () => {
   await endPrograms()

@@ -3,11 +3,11 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Client, Pool, request } from 'undici'
 import { afterEach, expect, it } from 'vitest'
+import { closeUpstreams, type Received, Upstream } from '../../kit/http-upstream.js'
 import { startNginx } from '../../kit/nginx.js'
 import { pattern, patternHash, sha256 } from '../../kit/pattern.js'
 import { endPrograms } from '../../kit/program.js'
 import { ProxyProcess } from '../../kit/proxy-process.js'
-import { closeUpstreams, type Received, Upstream } from '../../kit/http-upstream.js'
 
 afterEach(async () => {
   await endPrograms()

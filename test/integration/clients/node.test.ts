@@ -5,10 +5,10 @@ import http from 'node:http'
 import { Writable } from 'node:stream'
 import { Client, Pool } from 'undici'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { closeUpstreams, type Received, Upstream } from '../../kit/http-upstream.js'
 import { pattern, patternHash, patternStream, sha256 } from '../../kit/pattern.js'
 import { endPrograms } from '../../kit/program.js'
 import { ProxyProcess } from '../../kit/proxy-process.js'
-import { closeUpstreams, type Received, Upstream } from '../../kit/http-upstream.js'
 
 let proxy: ProxyProcess
 let upstream: Upstream

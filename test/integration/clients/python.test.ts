@@ -2,9 +2,9 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { clients, python } from '../../kit/clients.js'
+import { closeUpstreams, Upstream } from '../../kit/http-upstream.js'
 import { endPrograms, outputOf } from '../../kit/program.js'
 import { ProxyProcess } from '../../kit/proxy-process.js'
-import { closeUpstreams, Upstream } from '../../kit/http-upstream.js'
 
 let proxy: ProxyProcess
 

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { WebSocket } from 'undici'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { clients, python } from '../../kit/clients.js'
+import { closeUpstreams, Upstream } from '../../kit/http-upstream.js'
 import { endPrograms, outputOf, Program } from '../../kit/program.js'
 import { ProxyProcess } from '../../kit/proxy-process.js'
-import { closeUpstreams, Upstream } from '../../kit/http-upstream.js'
 
 afterEach(async () => {
   await endPrograms()

@@ -7,9 +7,9 @@ import { request } from 'undici'
 import { afterEach, expect, it } from 'vitest'
 import { clients } from '../../kit/clients.js'
 import { askOnce } from '../../kit/connections.js'
+import { closeUpstreams, Upstream } from '../../kit/http-upstream.js'
 import { endPrograms, Program } from '../../kit/program.js'
 import { ProxyProcess, scratchFolder } from '../../kit/proxy-process.js'
-import { closeUpstreams, Upstream } from '../../kit/http-upstream.js'
 
 afterEach(async () => {
   await endPrograms()

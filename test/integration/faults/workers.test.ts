@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { afterEach, expect, it } from 'vitest'
 import { askOnce, Connections } from '../../kit/connections.js'
+import { closeUpstreams, Upstream } from '../../kit/http-upstream.js'
 import { endPrograms } from '../../kit/program.js'
 import { holdings, ProxyProcess } from '../../kit/proxy-process.js'
-import { closeUpstreams, Upstream } from '../../kit/http-upstream.js'
 import { WorkerEnding } from '../../kit/worker-ending.js'
 
 afterEach(async () => {

@@ -5,6 +5,7 @@ pub mod bind;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use weft_rt::Addr;
 
@@ -17,10 +18,23 @@ use crate::serving::{Admitted, Serving};
 use crate::telemetry::metrics::Counter;
 use crate::worker::Worker;
 
+/// How long a listening socket rests after an error of its own.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
 /// Accepts for as long as the task lives.
 pub async fn accept(mut socket: weft_rt::Listener, serving: Rc<Serving>, worker: Rc<Worker>) {
     loop {
-        let Ok((stream, address)) = poll_fn(|cx| socket.poll_accept(cx)).await else { continue };
+        let accepted = poll_fn(|cx| {
+            let before = weft_rt::Listener::accept_pauses();
+            let accepted = socket.poll_accept(cx);
+            worker.count(Counter::AcceptPauses, weft_rt::Listener::accept_pauses() - before);
+            accepted
+        });
+        let Ok((stream, address)) = accepted.await else {
+            // Not one connection's fault: asked again at once, it would fail again, and nothing else would run.
+            weft_rt::sleep(ACCEPT_AGAIN).await;
+            continue;
+        };
         worker.count(Counter::DownstreamConnections, 1);
         let admitted = Admitted::take(&serving);
         let within = admitted.is_within();

@@ -138,7 +138,7 @@ impl LogWriter {
     }
 
     /// Opens a file for appending (created with mode 0640), `/dev/stdout` or `/dev/stderr`. A path that is open
-    /// already gives the same sink.
+    /// already gives the same sink, over a file opened anew: it may have been moved away.
     ///
     /// # Errors
     /// When the file cannot be opened.
@@ -146,7 +146,8 @@ impl LogWriter {
         let bell = Arc::clone(&self.bell);
         let mut sinks = self.sinks.lock();
         if let Some(file) = sinks.iter().find(|file| file.path == path) {
-            return Ok(Sink { file: Arc::clone(file), bell });
+            let sink = Sink { file: Arc::clone(file), bell };
+            return sink.reopen().map(|()| sink);
         }
         let file = Arc::new(SinkFile {
             path: path.to_owned(),
