@@ -107,7 +107,7 @@ describe('a running proxy', () => {
     const { port } = other.address() as { port: number }
     const weft = new WeftProcess(['run', '-c', writeConfig(configOn(port))], { WEFT_ADDON: realAddon })
     running.push(weft)
-    expect(await weft.ended).toBe(1)
+    expect(await weft.ended).toBe(2)
     expect(weft.stderr).toContain(`127.0.0.1:${port}`)
     expect(weft.stderr).toMatch(/^error: [^\n]* \[WEFT_SNAPSHOT_REJECTED\]\n$/)
     other.close()
