@@ -123,6 +123,15 @@ test('with abortOnClose a half-close before the answer aborts the upstream', asy
   expect(await weft.logLine(({ path }) => path === '/strict')).toMatchObject({ response_flags: 'DC' })
 })
 
+test('with abortOnClose a client that ends behind its pipeline aborts what is under way', async () => {
+  const [client, wire] = await exchange(request('GET /piped-1') + request('GET /piped-2'), 'strict')
+  await readRequest(wire)
+  client.finish()
+  await wire.ended()
+  expect(await client.takeRest()).toBe('')
+  expect(await weft.logLine(({ path }) => path === '/piped-1')).toMatchObject({ response_flags: 'DC' })
+})
+
 test('with abortOnClose a client that stays and pipelines is served', async () => {
   const [client, wire] = await exchange(request('GET /1') + request('GET /2'), 'strict')
   await readRequest(wire)

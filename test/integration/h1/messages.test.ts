@@ -200,6 +200,36 @@ describe('Expect: 100-continue', () => {
   })
 })
 
+test('case and order of header lines stay, both ways', async () => {
+  const asked = ['Host: A.example', 'x-ONE: 1', 'Accept:*/*', 'X-Two: 2', 'x-one: again', 'X-Request-Id: id']
+  const told = [
+    'Server: Y',
+    'x-ONE: 1',
+    'Date: Sun, 06 Nov 1994 08:49:37 GMT',
+    'Set-Cookie: a',
+    'X-Two: 2',
+    'set-cookie: b',
+  ]
+  const [client, wire] = await exchange(`GET / HTTP/1.1\r\n${asked.join('\r\n')}\r\n\r\n`)
+  const added = ['x-forwarded-for: 127.0.0.1', 'x-forwarded-proto: http', 'via: 1.1 weft']
+  expect((await readRequest(wire)).lines).toEqual([...asked, ...added])
+  await wire.send(answer('ok', ...told))
+  expect((await readAnswer(client)).lines).toEqual([...told, 'via: 1.1 weft', 'content-length: 2'])
+  client.close()
+})
+
+test('methods of every kind reach the upstream as they are, CONNECT none', async () => {
+  const client = await Wire.connect(weft.port('echo'))
+  for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND', 'get']) {
+    await client.send(request(`${method} /method`))
+    expect((await readAnswer(client)).status).toBe(200)
+    expect(echo.seen.at(-1)?.start).toBe(`${method} /method HTTP/1.1`)
+  }
+  await client.send('CONNECT a.example:443 HTTP/1.1\r\nHost: a.example\r\n\r\n')
+  expect((await readAnswer(client)).status).toBe(405)
+  expect(await client.ended()).toBe('fin')
+})
+
 describe('what the proxy adds', () => {
   test('an id for a request that has none, in request and local reply; an id that came is kept', async () => {
     const [client, wire] = await exchange(request('GET /'))
