@@ -5,7 +5,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { answer, type Message, readRequest } from './h1-message.js'
-import { Wire } from './wire.js'
+import { Truncated, Wire } from './wire.js'
 
 export class ScriptedUpstream {
   readonly port: number
@@ -13,6 +13,8 @@ export class ScriptedUpstream {
   accepted = 0
   /** Whole requests that a rule has answered. */
   seen: Message[] = []
+  /** What a rule could not read as a request; a connection that merely ended is none. */
+  readonly malformed: unknown[] = []
   private readonly server
   private readonly open = new Set<Wire>()
   private readonly ready: Wire[] = []
@@ -55,7 +57,8 @@ export class ScriptedUpstream {
           this.seen.push(request)
           await wire.send(rule(request))
         }
-      } catch {
+      } catch (error) {
+        if (!(error instanceof Truncated)) this.malformed.push(error)
         wire.finish()
       }
     }

@@ -46,6 +46,7 @@ export class Weft {
       this.wake()
     })
     this.child.on('exit', () => this.wake())
+    process.once('exit', () => this.child.kill())
   }
 
   get pid(): number {

@@ -70,9 +70,7 @@ pub async fn refuse(downstream: &mut Downstream, worker: &Rc<Worker>, error: Err
 async fn drive(exchange: &mut Ongoing<'_>, mut rest: Option<Buffer>) -> Result<Next, Error> {
     let body = request_framing(exchange.head)?;
     let bodiless = matches!(body, Framing::None | Framing::Length(0));
-    if bodiless
-        && let Some(rest) = rest.take_if(|_| !wants_upgrade(exchange.head))
-    {
+    if bodiless && let Some(rest) = rest.take_if(|_| !wants_upgrade(exchange.head)) {
         exchange.downstream.keep(rest);
     }
     exchange.unread = !bodiless || rest.is_some();

@@ -93,6 +93,10 @@ impl Admitted {
     pub fn take(serving: &Rc<Serving>) -> Self {
         let max = serving.limits().0.max_connections;
         let within = serving.connections.fetch_add(1, Ordering::Relaxed) < max;
+        if !within {
+            // A connection that is being refused must not keep the place of one that could be served.
+            serving.connections.fetch_sub(1, Ordering::Relaxed);
+        }
         Self { serving: Rc::clone(serving), within }
     }
 
@@ -104,6 +108,8 @@ impl Admitted {
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        self.serving.connections.fetch_sub(1, Ordering::Relaxed);
+        if self.within {
+            self.serving.connections.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }

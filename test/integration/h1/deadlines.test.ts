@@ -34,8 +34,8 @@ beforeAll(async () => {
     edge: { upstream: at, cluster },
     slowHead: { upstream: at, cluster, listener: { limits: { headersTimeout: '200ms' } } },
     idleClient: { upstream: at, cluster, listener: { limits: { idleTimeout: '200ms' } } },
-    firstByte: { upstream: at, cluster, route: { firstByteTimeout: '200ms' } },
-    exchange: { upstream: at, cluster, route: { timeout: '300ms' } },
+    firstByte: { upstream: at, cluster, route: { firstByteTimeout: '400ms' } },
+    exchange: { upstream: at, cluster, route: { timeout: '500ms' } },
     idleStream: { upstream: at, cluster, route: { idleTimeout: '300ms' } },
     full: { upstream: fullPort, cluster: { connectTimeout: '200ms' } },
     fullShort: { upstream: fullPort, cluster: { connectTimeout: '30s' }, route: { timeout: '300ms' } },
@@ -51,6 +51,11 @@ afterAll(async () => {
   await listening.terminate()
 })
 
+/** Lets time pass for senders that are slow on purpose: here the clock is the subject. */
+function pass(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds))
+}
+
 async function exchange(door: string, text: string): Promise<[Wire, Wire]> {
   const client = await Wire.connect(weft.port(door))
   await client.send(text)
@@ -64,7 +69,7 @@ test('a head that drips in is refused with 408 when its time is over', async () 
     for (const byte of request('GET /', ['X-Slow: 1'.repeat(1000)])) {
       if (over) return
       await client.send(byte)
-      await new Promise((resolve) => setTimeout(resolve, 10))
+      await pass(10)
     }
   }
   const dripping = drip()
@@ -102,7 +107,7 @@ test('the time to the first byte does not run while the request is still sent', 
   const [client, wire] = await exchange('firstByte', request('POST /', ['Content-Length: 40']))
   await readHead(wire)
   for (let part = 0; part < 4; part += 1) {
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    await pass(150)
     await client.send('0123456789')
     await wire.take(10)
   }
@@ -124,7 +129,7 @@ test('an exchange that answers in time is not cut while it streams', async () =>
   await wire.send('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n')
   await readHead(client)
   for (const byte of 'hello') {
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    await pass(150)
     await wire.send(byte)
     expect(await client.take(1)).toBe(byte)
   }

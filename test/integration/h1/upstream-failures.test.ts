@@ -65,6 +65,32 @@ test('an upstream that refuses connections is 503, and the client may ask again'
   client.close()
 })
 
+test('a HEAD that fails has the head of the reply only', async () => {
+  const client = await Wire.connect(weft.port('refused'))
+  await client.send(request('HEAD /') + request('GET /'))
+  const head = await readAnswer(client, 'HEAD')
+  expect([head.status, Number(value(head, 'content-length')) > 0]).toEqual([503, true])
+  expect((await readAnswer(client)).status).toBe(503)
+  client.close()
+})
+
+test('an upstream that answers and resets amid the upload is heard', async () => {
+  const part = 'u'.repeat(100_000)
+  for (let round = 0; round < 20; round += 1) {
+    const client = await Wire.connect(weft.port('edge'))
+    client.socket.write(request('POST /too-large', ['Content-Length: 10000000']) + part)
+    const wire = await upstream.next()
+    await readHead(wire)
+    wire.socket.pause()
+    await wire.send('HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nno!')
+    wire.close()
+    client.socket.write(part)
+    const got = await readAnswer(client)
+    expect([got.status, got.body, value(got, 'connection')]).toEqual([413, 'no!', 'close'])
+    client.close()
+  }
+})
+
 test('early bytes of an upgrade that failed are not taken for a request', async () => {
   const client = await Wire.connect(weft.port('refused'))
   await client.send(request('GET /up', ['Connection: upgrade', 'Upgrade: raw/1']) + request('GET /early'))

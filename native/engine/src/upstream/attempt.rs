@@ -177,7 +177,8 @@ impl Incoming<'_> {
                 // RFC 9110 section 7.8: the new protocol begins behind the whole request.
                 return Err(malformed("the endpoint switched protocols amid the request"));
             }
-            let framing = response_framing(&head, attempt.request.method).map_err(|refusal| malformed(refusal.reason))?;
+            let framing =
+                response_framing(&head, attempt.request.method).map_err(|refusal| malformed(refusal.reason))?;
             if (100..200).contains(&head.status) && !switched {
                 if attempt.request.version == Version::Http11 {
                     encode_informational(&head, &mut attempt.downstream.ahead);
