@@ -13,7 +13,7 @@ const limits = z
       .min(1)
       .max(1_000_000)
       .default(10_000)
-      .meta({ description: 'Open downstream connections; further ones wait in the accept queue' }),
+      .meta({ description: 'Open downstream connections; further ones are answered 503 and closed' }),
     maxHeaderBytes: size({ min: 1024, max: 1_048_576 })
       .prefault(65_536)
       .meta({ description: 'Bytes of a request head; more is answered 431' }),

@@ -27,9 +27,10 @@ export const route = z
       .default(null)
       .meta({ description: 'Listeners whose requests it takes; absent: every one' }),
     forward: z.array(forward).length(1).meta({ description: 'Exactly one cluster' }),
-    timeout: duration()
-      .prefault('15s')
-      .meta({ description: 'Whole exchange, except that an answer which streams is not cut; 0 turns it off' }),
+    timeout: duration().prefault('15s').meta({
+      description:
+        'Whole exchange without what streams: from the last byte of the request to the first of the answer, retries included; 0 turns it off',
+    }),
     firstByteTimeout: duration().prefault('15s').meta({ description: 'Until the answer begins; 0 turns it off' }),
     idleTimeout: duration().prefault('5m').meta({ description: 'Without a byte in either direction; 0 turns it off' }),
     ...notYetKeys('hosts', 'matches', 'sni', 'when', 'lane', 'sticky', 'retry', 'requestHeaders', 'responseHeaders'),

@@ -131,7 +131,7 @@ listeners: Array<number>,
  */
 cluster: number, 
 /**
- * Whole exchange until the answer's head, ms; 0: no bound.
+ * Whole exchange from the request's last byte to the answer's head, ms; 0: no bound.
  */
 timeoutMs: number, 
 /**

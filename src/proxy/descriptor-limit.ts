@@ -2,8 +2,8 @@
  * The limit on open descriptors against what the listeners promise to hold.
  *
  * A proxied connection needs two descriptors, one on each side. Node raises the soft limit to the hard one when it
- * starts, so what is left is to lower `maxConnections` to what fits: connections above it then wait in the accept queue,
- * where a limit that was hit would have failed them amid an exchange.
+ * starts, so what is left is to lower `maxConnections` to what fits: connections above it are answered 503, where a
+ * limit that was hit would have failed others amid an exchange.
  */
 import { readFileSync } from 'node:fs'
 import type { ResolvedConfig } from '../config/config.js'

@@ -19,11 +19,12 @@ pub struct Deadlines {
 }
 
 impl Deadlines {
-    /// The clocks of a route, the whole exchange's already running.
-    pub fn start(route: &GenerationRoute, started: Instant) -> Self {
+    /// The clocks of a route. The whole exchange's runs from `started`, but not while a request streams: a slow upload
+    /// is ended by silence only, and the clock starts when all of it is sent.
+    pub fn start(route: &GenerationRoute, started: Instant, request_streams: bool) -> Self {
         Self {
             connect: None,
-            total: route.timeout.map(|after| started + after),
+            total: route.timeout.filter(|_| !request_streams).map(|after| started + after),
             first_byte: None,
             idle: route.idle_timeout.map(|after| started + after),
             idle_after: route.idle_timeout,
@@ -43,7 +44,9 @@ impl Deadlines {
 
     /// The request is sent: the endpoint's clock starts and the stream's waits for the answer.
     pub fn request_sent(&mut self, route: &GenerationRoute) {
-        self.first_byte = route.first_byte_timeout.map(|after| weft_rt::now() + after);
+        let now = weft_rt::now();
+        self.first_byte = route.first_byte_timeout.map(|after| now + after);
+        self.total = self.total.or(route.timeout.map(|after| now + after));
     }
 
     /// The answer's head is here: from now on only silence ends the exchange, for an answer may stream.
@@ -83,5 +86,49 @@ impl Deadlines {
         } else {
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_secs(15);
+    const LATE: Duration = Duration::from_secs(20);
+
+    fn route() -> GenerationRoute {
+        GenerationRoute {
+            index: 0,
+            name: "all".to_owned(),
+            cluster: 0,
+            timeout: Some(TIMEOUT),
+            first_byte_timeout: None,
+            idle_timeout: None,
+        }
+    }
+
+    fn ran_out(deadlines: &Deadlines, after: Duration) -> Option<Kind> {
+        deadlines.ran_out(weft_rt::now() + after).map(|error| error.kind)
+    }
+
+    #[test]
+    fn an_exchange_without_a_body_is_timed_from_its_start() {
+        let started = weft_rt::now();
+        let mut deadlines = Deadlines::start(&route(), started, false);
+        assert_eq!(ran_out(&deadlines, LATE), Some(Kind::ExchangeTimeout));
+        let total = deadlines.total;
+        deadlines.request_sent(&route());
+        assert_eq!(deadlines.total, total, "a second attempt does not get more time");
+    }
+
+    #[test]
+    fn a_slow_upload_is_timed_from_its_last_byte() {
+        let mut deadlines = Deadlines::start(&route(), weft_rt::now(), true);
+        assert_eq!(ran_out(&deadlines, LATE), None);
+        deadlines.request_sent(&route());
+        assert_eq!(ran_out(&deadlines, TIMEOUT / 2), None);
+        assert_eq!(ran_out(&deadlines, LATE), Some(Kind::ExchangeTimeout));
+        deadlines.answer_began();
+        assert_eq!(ran_out(&deadlines, LATE), None, "an answer may stream");
     }
 }

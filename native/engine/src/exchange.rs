@@ -81,7 +81,7 @@ async fn drive(exchange: &mut Ongoing<'_>, mut rest: Option<Buffer>) -> Result<N
     exchange.account.routed(route);
     let cluster = generation.clusters.get(usize::from(route.cluster));
     let cluster = cluster.ok_or(Error::new(Kind::NoRoute, "the route's cluster does not exist"))?;
-    let mut deadlines = Deadlines::start(route, exchange.account.started);
+    let mut deadlines = Deadlines::start(route, exchange.account.started, exchange.unread);
     let mut fresh = false;
     loop {
         let picked = cluster::pick(cluster);

@@ -41,7 +41,7 @@ pub async fn run(
         up_ended: false,
         down_ended: false,
     };
-    let mut deadlines = Deadlines::start(route, weft_rt::now());
+    let mut deadlines = Deadlines::start(route, weft_rt::now(), false);
     deadlines.answer_began();
     exchange.answering = true;
     let ended = poll_fn(|cx| {

@@ -13,7 +13,7 @@ pub struct Route {
     pub listeners: Vec<u32>,
     /// Index of the cluster it forwards to.
     pub cluster: u32,
-    /// Whole exchange until the answer's head, ms; 0: no bound.
+    /// Whole exchange from the request's last byte to the answer's head, ms; 0: no bound.
     pub timeout_ms: u32,
     /// From the request's last byte to the answer's first, ms; 0: no bound.
     pub first_byte_timeout_ms: u32,
