@@ -13,7 +13,7 @@ use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kit::next_pass;
 use kit::signal::Signal;
@@ -191,7 +191,7 @@ on_both! {
 #[test]
 fn on_libuv_time_stands_still_during_a_pass_and_goes_on_after_it() {
     weft_rt::uv::run(async {
-        let (first, real) = (now(), Instant::now());
+        let (first, real) = (now(), std::time::Instant::now());
         while real.elapsed() < Duration::from_millis(2) {
             assert_eq!(now(), first);
         }
@@ -210,7 +210,7 @@ fn on_libuv_a_pass_ends_after_a_millisecond() {
         for _ in 0..320 {
             let (passes, left, done) = (Rc::clone(&passes), Rc::clone(&left), done.clone());
             spawn(async move {
-                let start = Instant::now();
+                let start = std::time::Instant::now();
                 while start.elapsed() < Duration::from_micros(50) {}
                 passes.borrow_mut().push(pass());
                 left.set(left.get() - 1);
