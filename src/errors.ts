@@ -7,6 +7,8 @@
 
 export const codes = {
   WEFT_CONFIG_UNREADABLE: 'The configuration file cannot be read: it is missing, a directory, or permission is denied.',
+  WEFT_CONFIG_UNPREPARED:
+    'The thread that reads the configuration ended without an answer, out of memory or because a file of the installation is gone.',
   WEFT_CONFIG_SYNTAX: 'The configuration is not valid YAML; line and column say where reading stopped.',
   WEFT_CONFIG_INVALID: 'The configuration has one or more issues; each is listed with its path, code and line.',
   WEFT_CONFIG_TYPE: 'A value has the wrong type, such as text where a list is expected.',

@@ -14,13 +14,21 @@ export function prepareApart(file: string): Promise<Prepared> {
     thread.once('message', (message: Answer) => {
       answer = message
     })
-    thread.once('error', reject)
+    thread.once('error', (cause) => reject(unprepared(file, cause.message, cause)))
     // Settled on exit, not on the message: only then has the heap been given back.
     thread.once('exit', (code) => {
-      if (answer === null) reject(new Error(`the thread that reads the configuration ended with code ${code}`))
+      if (answer === null) reject(unprepared(file, `its thread ended with code ${code}`))
       else if (answer.error === null) resolve(answer.prepared)
       else reject(revive(answer.error))
     })
+  })
+}
+
+/** Never a plain error: a reload that fails must leave the proxy as it is. */
+function unprepared(file: string, reason: string, cause?: Error): WeftError {
+  return new WeftError('WEFT_CONFIG_UNPREPARED', `${file} could not be read: ${reason}`, {
+    hint: 'when the installation was replaced meanwhile, start the proxy again',
+    ...(cause === undefined ? {} : { cause }),
   })
 }
 

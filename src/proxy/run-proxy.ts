@@ -12,6 +12,7 @@ import { WeftError } from '../errors.js'
 import { loadAddon } from '../native/index.js'
 import type { Logger } from '../telemetry/logger.js'
 import { type AppProcess, startApp } from './app-process.js'
+import type { Plan } from './prepare.js'
 import { reapOrphans } from './reaper.js'
 import { startLine } from './start-line.js'
 import { startProxy, type WeftProxy } from './start-proxy.js'
@@ -32,7 +33,7 @@ export async function runProxy({ file, app, version, logger }: RunOptions): Prom
   process.on('SIGINT', () => ending.signal('SIGINT'))
   process.on('SIGHUP', () => void reload(proxy, file, logger))
   const admin = await admit(proxy, ending, logger)
-  logger.info(startLine(version, Math.round(performance.now()), proxy.plan()))
+  logger.info(startLine(version, Math.round(performance.now()), bound(proxy)))
   try {
     const [command, ...args] = app
     if (command === undefined) await ending.begun
@@ -43,6 +44,16 @@ export async function runProxy({ file, app, version, logger }: RunOptions): Prom
     admin?.close()
     await proxy.close()
   }
+}
+
+/** The plan with the addresses that the listeners really have: a port 0 has become one. */
+function bound(proxy: WeftProxy): Pick<Plan, 'listeners' | 'clusters'> {
+  const { listeners, clusters } = proxy.plan()
+  const real = listeners.map((listener) => {
+    const { host, port } = proxy.address(listener.name)
+    return { ...listener, address: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}` }
+  })
+  return { listeners: real, clusters }
 }
 
 /** The one switch from running to ending: thrown by a signal, by POST /drain or by the end of the application. */
