@@ -25,6 +25,9 @@ export declare function flushLogs(proxy: number, timeoutMs: number): boolean
 /** One number per worker; each grows at least every 250 ms while that worker's loop turns. */
 export declare function heartbeats(proxy: number): Array<number>
 
+/** One number per worker: tasks of its present thread that panicked. */
+export declare function panics(proxy: number): Array<number>
+
 /** Collects one ended child process that nobody waits for. False: there was nothing to collect. */
 export declare function reap(pid: number): boolean
 

@@ -13,12 +13,14 @@ import type { StartThread, TrafficThread } from './traffic-thread.js'
 /** Four beats in a row without progress, one second, are a stall. Beats are counted, not read off a clock, so that a process which was suspended as a whole is not mistaken for one. */
 export const beatMs = 250
 const missedBeatsOfStall = 4
+/** A worker whose tasks panic more often than this in a minute is not to be trusted any longer. */
+export const panicsPerMinute = 10
 const backoffMs = { first: 100, most: 5_000 }
 /** A worker that lived this long has recovered: its next replacement is immediate again. */
 const provenAfterMs = 10_000
 
 export interface WorkersOptions {
-  addon: Pick<Addon, 'heartbeats' | 'detach'>
+  addon: Pick<Addon, 'heartbeats' | 'panics' | 'detach'>
   proxy: number
   count: number
   startThread: StartThread
@@ -38,9 +40,12 @@ export interface Workers {
 interface Slot {
   worker: number
   thread: TrafficThread | null
-  state: 'starting' | 'serving' | 'stalled' | 'waiting'
+  state: 'starting' | 'serving' | 'stalled' | 'panicking' | 'waiting'
   beat: number
   missed: number
+  /** Panics of its thread at the begin of the present minute, which is `panicBeats` old. */
+  panics: number
+  panicBeats: number
   failures: number
   servingSince: number
   retry: NodeJS.Timeout | null
@@ -70,6 +75,8 @@ class WorkerPool implements Workers {
       state: 'waiting',
       beat: -1,
       missed: 0,
+      panics: 0,
+      panicBeats: 0,
       failures: 0,
       servingSince: 0,
       retry: null,
@@ -122,12 +129,15 @@ class WorkerPool implements Workers {
     slot.servingSince = Date.now()
     slot.beat = -1
     slot.missed = 0
+    slot.panics = 0
+    slot.panicBeats = 0
   }
 
   private superviseEnd(slot: Slot): void {
     void slot.thread?.ended.then((reason) => {
       if (this.closing) return
-      const stalled = slot.state === 'stalled'
+      const why = { stalled: 'its loop stood still for a second', panicking: 'too many of its tasks panicked' }
+      const ordered = slot.state === 'stalled' || slot.state === 'panicking' ? why[slot.state] : null
       if (slot.servingSince > 0 && Date.now() - slot.servingSince > provenAfterMs) slot.failures = 0
       this.release(slot)
       const delayMs = replacementDelayMs(slot.failures)
@@ -135,7 +145,7 @@ class WorkerPool implements Workers {
       this.replacements += 1
       this.options.logger.error('a worker ended and is replaced; its connections are lost', {
         worker: slot.worker,
-        reason: stalled ? 'its loop stood still for a second' : reason,
+        reason: ordered ?? reason,
         delayMs,
       })
       if (delayMs === 0) this.replace(slot)
@@ -158,15 +168,27 @@ class WorkerPool implements Workers {
 
   private beat(): void {
     const beats = this.options.addon.heartbeats(this.options.proxy)
+    const panics = this.options.addon.panics(this.options.proxy)
     for (const slot of this.slots) {
       if (slot.state !== 'serving') continue
       const beat = beats[slot.worker] ?? 0
       slot.missed = beat === slot.beat ? slot.missed + 1 : 0
       slot.beat = beat
-      if (slot.missed < missedBeatsOfStall) continue
-      slot.state = 'stalled'
+      const panicking = this.countPanics(slot, panics[slot.worker] ?? 0)
+      if (slot.missed < missedBeatsOfStall && !panicking) continue
+      slot.state = panicking ? 'panicking' : 'stalled'
       slot.thread?.terminate()
     }
+  }
+
+  /** Whether a worker has panicked too often within a minute. */
+  private countPanics(slot: Slot, panics: number): boolean {
+    slot.panicBeats += 1
+    if (slot.panicBeats * beatMs > 60_000) {
+      slot.panicBeats = 0
+      slot.panics = panics
+    }
+    return panics - slot.panics > panicsPerMinute
   }
 }
 

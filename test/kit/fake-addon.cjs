@@ -33,6 +33,7 @@ module.exports = {
     beats += 1
     return [beats, beats, beats, beats]
   },
+  panics: () => [],
   detach() {},
   flushLogs: () => true,
   closeProxy() {},

@@ -10,6 +10,8 @@ export class FakeEngine implements Addon {
   beats: number[] = []
   /** Workers whose loop stands still. */
   stalled = new Set<number>()
+  /** Panics of each worker's present thread. */
+  panicked: number[] = []
   rejected: Verdict['rejected'] = []
   logsWritten = true
   private generation = 0
@@ -53,6 +55,10 @@ export class FakeEngine implements Addon {
   heartbeats(): number[] {
     this.beats = this.beats.map((beat, worker) => (this.stalled.has(worker) ? beat : beat + 1))
     return this.beats
+  }
+
+  panics(): number[] {
+    return this.panicked
   }
 
   detach(_proxy: number, worker: number): void {

@@ -102,6 +102,13 @@ pub fn heartbeats(proxy: u32) -> Result<Vec<f64>> {
     Ok(proxy.slots().iter().map(|slot| slot.heartbeat.load(Ordering::Relaxed) as f64).collect())
 }
 
+/// One number per worker: tasks of its present thread that panicked.
+#[napi]
+pub fn panics(proxy: u32) -> Result<Vec<f64>> {
+    let proxy = find(proxy)?;
+    Ok(proxy.slots().iter().map(|slot| slot.panics.load(Ordering::Relaxed) as f64).collect())
+}
+
 /// A worker's thread has ended; another one may attach in its place.
 #[napi]
 pub fn detach(proxy: u32, worker: u32) -> Result<()> {

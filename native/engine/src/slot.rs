@@ -16,6 +16,8 @@ pub struct Slot {
     pub index: usize,
     /// Grows while the worker's loop turns.
     pub heartbeat: Arc<AtomicU64>,
+    /// Tasks of the worker's thread that panicked; starts again with each thread.
+    pub panics: AtomicU64,
     /// Generation that the worker serves.
     pub applied: AtomicU32,
     /// Its records.
@@ -32,6 +34,7 @@ impl Slot {
         Self {
             index,
             heartbeat: Arc::default(),
+            panics: AtomicU64::new(0),
             applied: AtomicU32::new(0),
             ring: Mutex::new(Ring::new(&small)),
             records: Mutex::default(),
@@ -43,6 +46,7 @@ impl Slot {
     /// A worker takes the slot. Counters of the one before stay part of the sums.
     pub fn begin(&self, metrics: &Metrics) {
         self.applied.store(0, Ordering::Release);
+        self.panics.store(0, Ordering::Relaxed);
         self.metrics.lock().push(metrics.shared());
     }
 

@@ -96,7 +96,7 @@ fn worker(slot: &Slot) -> WorkerStats {
         heartbeat: slot.heartbeat.load(Ordering::Relaxed),
         generation: slot.applied.load(Ordering::Relaxed),
         connections: slot.sum(Counter::DownstreamConnectionsActive),
-        panics: slot.sum(Counter::Panics),
+        panics: slot.panics.load(Ordering::Relaxed),
         records,
         record_bytes,
     }

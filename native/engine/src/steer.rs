@@ -6,7 +6,9 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
+use std::time::Duration;
 
 use crate::listener;
 use crate::proxy::{Proxy, SocketKey};
@@ -17,10 +19,23 @@ use crate::worker::Worker;
 pub fn attach(proxy: &Arc<Proxy>, index: usize) -> Option<Rc<Worker>> {
     let worker = Worker::new(proxy.slot(index)?);
     weft_rt::spawn(Rc::clone(&worker.pool).keep()).detach();
+    weft_rt::spawn(report_panics(Rc::clone(&worker))).detach();
     let steering =
         Steering { proxy: Arc::clone(proxy), worker: Rc::clone(&worker), number: 0, served: RefCell::default() };
     weft_rt::spawn(steering.run()).detach();
     Some(worker)
+}
+
+/// How often the count of panics is published.
+const PANIC_REPORT: Duration = Duration::from_millis(250);
+
+/// Publishes how many of the thread's tasks panicked: who watches the workers replaces one that panics too often.
+async fn report_panics(worker: Rc<Worker>) {
+    let before = weft_rt::panics();
+    loop {
+        weft_rt::sleep(PANIC_REPORT).await;
+        worker.slot.panics.store(weft_rt::panics() - before, Ordering::Relaxed);
+    }
 }
 
 /// What a worker serves now.

@@ -35,6 +35,21 @@ describe('the traffic threads', () => {
     })
   })
 
+  it('are replaced when their tasks panic more than ten times in a minute, and not for less', async () => {
+    const { addon, threads, workers, logger } = await start()
+    addon.panicked = [10, 0]
+    await vi.advanceTimersByTimeAsync(65_000)
+    addon.panicked = [20, 0]
+    await vi.advanceTimersByTimeAsync(beatMs)
+    expect(threads.started).toHaveLength(2)
+    addon.panicked = [21, 0]
+    await vi.advanceTimersByTimeAsync(beatMs)
+    addon.panicked = [0, 0]
+    expect(threads.started[2]).toMatchObject({ worker: 0 })
+    expect(JSON.stringify(logger)).toContain('too many of its tasks panicked')
+    await workers.close()
+  })
+
   it('are replaced at once when they end, after their engine state was given back', async () => {
     const { addon, threads, workers, logger } = await start()
     threads.started[0]?.end('heap out of memory')
