@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-// Writes what comes from the configuration's declaration: the JSON Schema and the reference page, and the types of the
-// snapshot from the engine's structs.
+// Writes what comes from the configuration's declaration: the JSON Schema and the reference page; and the addon's types
+// from the definitions that its macros left in the file named as argument: one JSON object a line.
 import { mkdtempSync, rmSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
@@ -19,3 +19,14 @@ try {
 } finally {
   rmSync(folder, { recursive: true })
 }
+
+const definitions = (await readFile(process.argv[2], 'utf8'))
+  .trim()
+  .split('\n')
+  .map((line) => JSON.parse(line))
+const functions = definitions.map(({ kind, def, js_doc }) => {
+  if (kind !== 'fn') throw new Error(`the boundary has functions only, not the ${kind} ${def}`)
+  return `${js_doc}export declare ${def}\n`
+})
+const header = '// Generated from native/binding/src by scripts/generate. Do not edit.\n'
+await writeFile(join(root, 'src/native/binding.d.ts'), [header, ...functions.sort()].join('\n'))
