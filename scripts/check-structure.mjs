@@ -56,6 +56,7 @@ const topLevel = [
     '.gitignore',
     '.npmrc',
     'Cargo.lock',
+    'CHANGELOG.md',
     'Cargo.toml',
     'LICENSE',
     'README.md',
