@@ -7,44 +7,14 @@
  * (sum and count): the engine keeps no buckets of sizes.
  */
 
+import type { EndpointStats, Series, Stats } from '../native/index.js'
+
 /** What the exposition reads of the engine's statistics. */
-export interface ExposedStats {
-  generation: number
-  counters: Record<string, number>
-  descriptions: readonly Description[]
-  durationBoundsMs: readonly number[]
-  series: readonly RequestSeries[]
-  workers: readonly { connections: number }[]
-  clusters: readonly { name: string; endpoints: readonly EndpointCounts[] }[]
+export type ExposedStats = Omit<Stats, 'workers'> & {
+  workers: readonly Pick<Stats['workers'][number], 'connections'>[]
 }
 
-export interface Description {
-  name: string
-  kind: 'counter' | 'gauge'
-  help: string
-}
-
-/** `buckets` are not cumulative; there is one more than bounds. */
-export interface RequestSeries {
-  listener: string
-  route: string
-  cluster: string
-  status: number
-  flag: string
-  requests: number
-  requestBytes: number
-  responseBytes: number
-  durationSumUs: number
-  buckets: readonly number[]
-}
-
-export interface EndpointCounts {
-  address: string
-  active: number
-  requests: number
-  failures: number
-  idle: number
-}
+type Description = Stats['descriptions'][number]
 
 export interface ExpositionOptions {
   /** Which side of the call this proxy stands on, as Istio's label has it. */
@@ -86,11 +56,11 @@ export function renderPrometheus(stats: ExposedStats, { reporter = 'source' }: E
 
 interface LabelledSeries {
   labels: Labels
-  sums: RequestSeries
+  sums: Series
 }
 
 /** Names are shown as Istio shows them (`unknown` for none), which can make one of two series. */
-function mergeSeries(all: readonly RequestSeries[], reporter: string): LabelledSeries[] {
+function mergeSeries(all: readonly Series[], reporter: string): LabelledSeries[] {
   const merged = new Map<string, LabelledSeries>()
   for (const series of all) {
     const labels = {
@@ -112,7 +82,7 @@ function shown(name: string): string {
   return name === '' || name === '-' ? 'unknown' : name
 }
 
-function addSeries(sums: RequestSeries, series: RequestSeries): RequestSeries {
+function addSeries(sums: Series, series: Series): Series {
   return {
     ...sums,
     requests: sums.requests + series.requests,
@@ -124,7 +94,7 @@ function addSeries(sums: RequestSeries, series: RequestSeries): RequestSeries {
 }
 
 function requestFamilies(series: readonly LabelledSeries[], boundsMs: readonly number[]): Family[] {
-  const sumAndCount = (read: (sums: RequestSeries) => number): Sample[] =>
+  const sumAndCount = (read: (sums: Series) => number): Sample[] =>
     series.flatMap(({ labels, sums }) => [
       { suffix: '_sum', labels, value: read(sums) },
       { suffix: '_count', labels, value: sums.requests },
@@ -158,7 +128,7 @@ function requestFamilies(series: readonly LabelledSeries[], boundsMs: readonly n
 }
 
 /** Buckets as Prometheus wants them: each holds what the ones below it hold. */
-function durationSamples(labels: Labels, sums: RequestSeries, boundsMs: readonly number[]): Sample[] {
+function durationSamples(labels: Labels, sums: Series, boundsMs: readonly number[]): Sample[] {
   let below = 0
   const buckets = sums.buckets.map((count, place) => {
     below += count
@@ -178,7 +148,7 @@ function counterFamily({ name, kind, help }: Description, counters: Record<strin
 }
 
 function endpointFamilies(clusters: ExposedStats['clusters']): Family[] {
-  const samples = (read: (endpoint: EndpointCounts) => number): Sample[] =>
+  const samples = (read: (endpoint: EndpointStats) => number): Sample[] =>
     clusters.flatMap(({ name, endpoints }) =>
       endpoints.map((endpoint) => ({ labels: { cluster: name, endpoint: endpoint.address }, value: read(endpoint) })),
     )

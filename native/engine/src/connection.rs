@@ -12,6 +12,7 @@ use crate::downstream::{Downstream, Next, Request};
 use crate::error::{Error, Kind};
 use crate::exchange;
 use crate::http::parse::{HeadLimits, Parsed, parse_request};
+use crate::reply;
 use crate::snapshot::ListenerLimits;
 use crate::worker::{Connections, Worker};
 
@@ -32,7 +33,7 @@ pub fn serve(mut downstream: Downstream, worker: Rc<Worker>) -> impl Future<Outp
                 // Boxed, so that a waiting connection does not carry the room of a whole exchange.
                 Ok(Some(request)) => Box::pin(exchange::run(&mut downstream, &worker, request)).await,
                 Ok(None) => Next::Close,
-                Err(error) => Box::pin(exchange::refuse(&mut downstream, &worker, error)).await,
+                Err(error) => Box::pin(reply::refuse(&mut downstream, &worker, error)).await,
             };
             if next != Next::Request {
                 break next;

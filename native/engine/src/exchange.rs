@@ -13,15 +13,13 @@ use crate::deadline::Deadlines;
 use crate::downstream::{Downstream, Next, Request};
 use crate::error::{Error, Kind};
 use crate::http::framing::{Framing, request_framing, wants_upgrade};
-use crate::http::head::Version;
 use crate::ongoing::Ongoing;
-use crate::respond::{self, Reply};
 use crate::route;
 use crate::snapshot::{Endpoint, GenerationCluster};
 use crate::upstream::attempt::{self, Attempt};
 use crate::upstream::connect::{self, Upstream};
 use crate::worker::Worker;
-use crate::{relay, tunnel};
+use crate::{relay, reply, tunnel};
 
 /// Serves one request.
 pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Request) -> Next {
@@ -42,29 +40,11 @@ pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Requ
     };
     let next = match drive(&mut exchange, request.rest).await {
         Ok(next) => next,
-        Err(error) => fail(&mut exchange, error).await,
+        Err(error) => reply::fail(&mut exchange, error).await,
     };
     account.close(Some(&head));
     worker.heads.give_request(head);
     next
-}
-
-/// Answers a request whose head could not be read.
-pub async fn refuse(downstream: &mut Downstream, worker: &Rc<Worker>, error: Error) -> Next {
-    let view = downstream.serving().view();
-    let mut account = Account::open(worker, &view, downstream, weft_rt::now());
-    let verdict = respond::verdict(&error);
-    account.failed(&error, &verdict);
-    if error.kind != Kind::DownstreamGone {
-        let reply =
-            Reply { date: &worker.date(), request_id: b"", close: true, announce_keep_alive: false, head_only: false };
-        let mut out = worker.buffers.take_output();
-        let length = respond::local_reply(&error, &verdict, &reply, &mut out);
-        account.replied(verdict.status, length);
-        relay::send(downstream, worker, out).await;
-    }
-    account.close(None);
-    if error.kind == Kind::DownstreamGone { Next::Close } else { Next::Linger }
 }
 
 async fn drive(exchange: &mut Ongoing<'_>, mut rest: Option<Buffer>) -> Result<Next, Error> {
@@ -146,30 +126,4 @@ async fn obtain(
     let connected = connect::connect(endpoint, cluster.connect_timeout, exchange.downstream, deadlines).await;
     exchange.account.connected(connected.is_ok());
     connected
-}
-
-/// A local reply where one is still possible, else the end of the connection.
-async fn fail(exchange: &mut Ongoing<'_>, error: Error) -> Next {
-    let verdict = respond::verdict(&error);
-    exchange.account.failed(&error, &verdict);
-    if error.kind == Kind::DownstreamGone || exchange.answering {
-        return Next::Close;
-    }
-    let close = exchange.unread || !exchange.may_keep_alive();
-    let reply = Reply {
-        date: &exchange.worker.date(),
-        request_id: exchange.account.request_id(exchange.head),
-        close,
-        announce_keep_alive: exchange.head.version == Version::Http10,
-        head_only: exchange.head.method_str() == "HEAD",
-    };
-    let mut out = exchange.worker.buffers.take_output();
-    let length = respond::local_reply(&error, &verdict, &reply, &mut out);
-    exchange.account.replied(verdict.status, length);
-    let sent = relay::send(exchange.downstream, exchange.worker, out).await;
-    match (sent, close) {
-        (false, _) => Next::Close,
-        (true, true) => Next::Linger,
-        (true, false) => Next::Request,
-    }
 }

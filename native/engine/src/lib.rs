@@ -6,7 +6,7 @@
 //! 2. [`connection`]: bytes become a request's head ([`http`]), one after the other.
 //! 3. [`exchange`]: the driver. [`route`] → loop { [`cluster`] pick → [`upstream`] attempt → classify }.
 //! 4. [`relay`] (or [`tunnel`], after an upgrade): the bodies both ways, each a [`transfer`].
-//! 5. [`respond`]: what a failure looks like to the client.
+//! 5. [`reply`]: what the proxy answers itself; [`respond`] knows what each failure looks like.
 //! 6. [`account`]: the [`record`], and through it [`telemetry`].
 //!
 //! **Life of a configuration change**: [`proxy`] `apply` → [`snapshot`] decode, compile → sockets → [`steer`] in each
@@ -24,6 +24,8 @@ pub mod listener;
 pub mod connection;
 
 pub mod exchange;
+
+pub mod reply;
 
 pub mod relay;
 pub mod tunnel;

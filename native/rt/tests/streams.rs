@@ -68,7 +68,7 @@ on_both! {
 
     async fn a_large_transfer_with_a_slow_reader_arrives_whole() {
         let (mut near, mut far) = pair();
-        let sent: Vec<u8> = (0..4_000_000u32).map(|index| (index % 251) as u8).collect();
+        let sent: Vec<u8> = (0..32_000_000u32).map(|index| (index % 251) as u8).collect();
         let expected = sent.clone();
         let (go, gate) = std::sync::mpsc::channel();
         let reader = std::thread::spawn(move || {

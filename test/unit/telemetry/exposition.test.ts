@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { type ExposedStats, type RequestSeries, renderPrometheus } from '../../../src/telemetry/exposition.js'
+import { type ExposedStats, type Series, renderPrometheus } from '../../../src/telemetry/exposition.js'
 
 const read = (name: string) => readFileSync(new URL(`./exposition/${name}`, import.meta.url), 'utf8')
 
@@ -12,7 +12,7 @@ const stats = (): ExposedStats => ({
   clusters: [{ name: 'app', endpoints: [{ address: '127.0.0.1:9000', active: 1, requests: 6, failures: 1, idle: 3 }] }],
 })
 
-const series = (change: Partial<RequestSeries>): RequestSeries => ({
+const series = (change: Partial<Series>): Series => ({
   listener: 'edge',
   route: 'all',
   cluster: 'app',

@@ -10,10 +10,8 @@ use std::time::Duration;
 use weft_rt::Addr;
 
 use crate::connection;
-use crate::downstream::Downstream;
-use crate::error::{Error, Kind};
-use crate::relay;
-use crate::respond::{self, Reply};
+use crate::downstream::{Downstream, Next};
+use crate::reply;
 use crate::serving::{Admitted, Serving};
 use crate::telemetry::metrics::Counter;
 use crate::worker::Worker;
@@ -53,15 +51,8 @@ pub async fn accept(mut socket: weft_rt::Listener, serving: Rc<Serving>, worker:
     }
 }
 
-/// Says why and closes; the client does not see a mere reset.
 async fn turn_away(mut downstream: Downstream, worker: Rc<Worker>) {
-    worker.count(Counter::DownstreamConnectionsRefused, 1);
-    let error = Error::new(Kind::Overflow, "the listener has as many connections as it may have");
-    let date = worker.date();
-    let reply = Reply { date: &date, request_id: b"", close: true, announce_keep_alive: false, head_only: false };
-    let mut out = worker.buffers.take_output();
-    respond::local_reply(&error, &respond::verdict(&error), &reply, &mut out);
-    if relay::send(&mut downstream, &worker, out).await {
+    if reply::turn_away(&mut downstream, &worker).await == Next::Linger {
         connection::linger(&mut downstream, &worker).await;
     }
 }

@@ -1,0 +1,77 @@
+//! Answers that the proxy makes itself, and the connection's fate after them.
+
+use std::rc::Rc;
+
+use crate::account::Account;
+use crate::downstream::{Downstream, Next};
+use crate::error::{Error, Kind};
+use crate::http::head::Version;
+use crate::ongoing::Ongoing;
+use crate::relay;
+use crate::respond::{self, Reply, Verdict};
+use crate::telemetry::metrics::Counter;
+use crate::worker::Worker;
+
+/// To an exchange that failed: a local reply where one is still possible, else the end of the connection.
+pub async fn fail(exchange: &mut Ongoing<'_>, error: Error) -> Next {
+    let verdict = respond::verdict(&error);
+    exchange.account.failed(&error, &verdict);
+    if error.kind == Kind::DownstreamGone || exchange.answering {
+        return Next::Close;
+    }
+    let close = exchange.unread || !exchange.may_keep_alive();
+    let reply = Reply {
+        date: &exchange.worker.date(),
+        request_id: exchange.account.request_id(exchange.head),
+        close,
+        announce_keep_alive: exchange.head.version == Version::Http10,
+        head_only: exchange.head.method_str() == "HEAD",
+    };
+    let mut out = exchange.worker.buffers.take_output();
+    let length = respond::local_reply(&error, &verdict, &reply, &mut out);
+    exchange.account.replied(verdict.status, length);
+    let sent = relay::send(exchange.downstream, exchange.worker, out).await;
+    match (sent, close) {
+        (false, _) => Next::Close,
+        (true, true) => Next::Linger,
+        (true, false) => Next::Request,
+    }
+}
+
+/// To a request whose head could not be read.
+pub async fn refuse(downstream: &mut Downstream, worker: &Rc<Worker>, error: Error) -> Next {
+    let view = downstream.serving().view();
+    let mut account = Account::open(worker, &view, downstream, weft_rt::now());
+    let verdict = respond::verdict(&error);
+    account.failed(&error, &verdict);
+    let mut next = Next::Close;
+    if error.kind != Kind::DownstreamGone {
+        let (length, sent) = last_words(downstream, worker, &error, &verdict).await;
+        account.replied(verdict.status, length);
+        next = sent;
+    }
+    account.close(None);
+    next
+}
+
+/// To a connection beyond the listener's bound: the client does not see a mere reset.
+pub async fn turn_away(downstream: &mut Downstream, worker: &Rc<Worker>) -> Next {
+    worker.count(Counter::DownstreamConnectionsRefused, 1);
+    let error = Error::new(Kind::Overflow, "the listener has as many connections as it may have");
+    last_words(downstream, worker, &error, &respond::verdict(&error)).await.1
+}
+
+/// A reply after which the connection ends; its body's length, and how to end.
+async fn last_words(
+    downstream: &mut Downstream,
+    worker: &Rc<Worker>,
+    error: &Error,
+    verdict: &Verdict,
+) -> (usize, Next) {
+    let date = worker.date();
+    let reply = Reply { date: &date, request_id: b"", close: true, announce_keep_alive: false, head_only: false };
+    let mut out = worker.buffers.take_output();
+    let length = respond::local_reply(error, verdict, &reply, &mut out);
+    let sent = relay::send(downstream, worker, out).await;
+    (length, if sent { Next::Linger } else { Next::Close })
+}
