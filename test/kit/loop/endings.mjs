@@ -27,10 +27,10 @@ client.disconnect()
 addon.closeProxy(proxy)
 process.stdout.write(`${JSON.stringify({ served, before, after })}\n`)
 
-/** The smallest footprint over ten lives: a thread's memory comes and goes by a megabyte, a leak only grows. */
+/** The smallest footprint over forty lives: a thread's memory comes and goes by a megabyte, a leak only grows. */
 async function settled() {
   const footprints = []
-  for (let life = 0; life < 10; life++) {
+  for (let life = 0; life < 40; life++) {
     await oneLife(life)
     footprints.push(footprint())
   }
