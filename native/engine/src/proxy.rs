@@ -185,9 +185,11 @@ impl Proxy {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// Exchanges and tunnels under way.
+    /// Exchanges and tunnels under way; in a drain also the listening sockets whose queue is not known to be empty.
     pub fn active(&self) -> u64 {
-        self.slots.iter().map(|slot| slot.sum(Counter::RequestsActive)).sum()
+        let accepting =
+            |slot: &Slot| if self.is_draining() { slot.accepting.load(Ordering::Acquire).into() } else { 0 };
+        self.slots.iter().map(|slot| slot.sum(Counter::RequestsActive) + accepting(slot)).sum()
     }
 
     /// A worker's thread has ended: its gauges are no longer true. Call after the end of the thread.

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Waker;
 
 use crate::http::parse::HeadLimits;
 use crate::snapshot::{Generation, GenerationListener, ListenerLimits};
@@ -15,6 +16,8 @@ pub struct Serving {
     /// Connections open over all workers.
     pub connections: Arc<AtomicU32>,
     closing: Cell<bool>,
+    /// The task that accepts.
+    acceptor: RefCell<Option<Waker>>,
 }
 
 /// A generation, and which of its listeners is meant.
@@ -50,7 +53,7 @@ impl View {
 impl Serving {
     /// A listener that starts to be served.
     pub fn new(view: View, connections: Arc<AtomicU32>) -> Self {
-        Self { view: RefCell::new(view), connections, closing: Cell::new(false) }
+        Self { view: RefCell::new(view), connections, closing: Cell::new(false), acceptor: RefCell::default() }
     }
 
     /// The configuration in force for a new exchange.
@@ -70,12 +73,23 @@ impl Serving {
         (listener.limits, listener.head_limits)
     }
 
-    /// The listener was removed: its connections end after their exchange.
+    /// The listener goes: what waits to be accepted still is, then accepting ends; connections end after their exchange.
     pub fn close(&self) {
         self.closing.set(true);
+        if let Some(acceptor) = self.acceptor.take() {
+            acceptor.wake();
+        }
     }
 
-    /// Whether the listener was removed.
+    /// Whom to wake when the listener goes.
+    pub fn listen(&self, waker: &Waker) {
+        let mut known = self.acceptor.borrow_mut();
+        if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *known = Some(waker.clone());
+        }
+    }
+
+    /// Whether the listener goes.
     pub fn is_closing(&self) -> bool {
         self.closing.get()
     }

@@ -20,6 +20,8 @@ pub struct Slot {
     pub panics: AtomicU64,
     /// Generation that the worker serves.
     pub applied: AtomicU32,
+    /// Listening sockets that it accepts from.
+    pub accepting: AtomicU32,
     /// Its records.
     pub ring: Mutex<Ring>,
     records: Mutex<Records>,
@@ -36,6 +38,7 @@ impl Slot {
             heartbeat: Arc::default(),
             panics: AtomicU64::new(0),
             applied: AtomicU32::new(0),
+            accepting: AtomicU32::new(0),
             ring: Mutex::new(Ring::new(&small)),
             records: Mutex::default(),
             metrics: Mutex::default(),

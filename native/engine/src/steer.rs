@@ -47,11 +47,10 @@ struct Steering {
     served: RefCell<Vec<Served>>,
 }
 
-/// A listener with the task that accepts for it.
+/// A listener that a task accepts for, until the listener is closed.
 struct Served {
     key: SocketKey,
     serving: Rc<Serving>,
-    accepting: Option<weft_rt::Task>,
 }
 
 impl Steering {
@@ -60,7 +59,7 @@ impl Steering {
             self.worker.slot.listen(cx.waker());
             self.refresh();
             if self.proxy.is_draining() && self.worker.begin_drain() {
-                self.served.borrow_mut().iter_mut().for_each(|served| served.accepting = None);
+                self.served.borrow().iter().for_each(|served| served.serving.close());
             }
             Poll::<()>::Pending
         })
@@ -101,7 +100,7 @@ impl Steering {
         let (socket, connections) = self.proxy.socket(&key, self.worker.slot.index)?;
         let serving = Rc::new(Serving::new(view, connections));
         let socket = weft_rt::Listener::from_fd(socket).ok()?;
-        let accepting = listener::accept(socket, Rc::clone(&serving), Rc::clone(&self.worker));
-        Some(Served { key, serving, accepting: Some(weft_rt::spawn(accepting)) })
+        weft_rt::spawn(listener::accept(socket, Rc::clone(&serving), Rc::clone(&self.worker))).detach();
+        Some(Served { key, serving })
     }
 }

@@ -5,8 +5,11 @@ pub mod bind;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use weft_rt::Addr;
 
 use crate::connection;
@@ -19,16 +22,14 @@ use crate::worker::Worker;
 /// How long a listening socket rests after an error of its own.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// Accepts for as long as the task lives.
+/// How long the last connections have to show their request before a drain may take the worker for idle.
+const SETTLE: Duration = Duration::from_millis(20);
+
+/// Accepts until the listener goes and nobody waits at its door any more.
 pub async fn accept(mut socket: weft_rt::Listener, serving: Rc<Serving>, worker: Rc<Worker>) {
-    loop {
-        let accepted = poll_fn(|cx| {
-            let before = weft_rt::Listener::accept_pauses();
-            let accepted = socket.poll_accept(cx);
-            worker.count(Counter::AcceptPauses, weft_rt::Listener::accept_pauses() - before);
-            accepted
-        });
-        let Ok((stream, address)) = accepted.await else {
+    let _accepting = Accepting::begin(&worker);
+    while let Some(accepted) = poll_fn(|cx| poll_next(cx, &mut socket, &serving, &worker)).await {
+        let Ok((stream, address)) = accepted else {
             // Not one connection's fault: asked again at once, it would fail again, and nothing else would run.
             weft_rt::sleep(ACCEPT_AGAIN).await;
             continue;
@@ -49,6 +50,51 @@ pub async fn accept(mut socket: weft_rt::Listener, serving: Rc<Serving>, worker:
             weft_rt::spawn(turn_away(downstream, worker)).detach();
         }
     }
+    drop(socket);
+    // The last ones let in become exchanges, which a drain waits for, only when their request has been seen.
+    weft_rt::sleep(SETTLE).await;
+}
+
+/// Counts a socket that is accepted from: a drain waits for the last of them.
+struct Accepting(Rc<Worker>);
+
+impl Accepting {
+    fn begin(worker: &Rc<Worker>) -> Self {
+        worker.slot.accepting.fetch_add(1, Ordering::AcqRel);
+        Self(Rc::clone(worker))
+    }
+}
+
+impl Drop for Accepting {
+    fn drop(&mut self) {
+        self.0.slot.accepting.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+type Accepted = std::io::Result<(weft_rt::Stream, Addr)>;
+
+/// The next connection; `None` when the listener goes and its queue is empty. A client whose connection was taken into
+/// the queue believes that it was let in, and closing the socket over it would be a reset.
+fn poll_next(
+    cx: &mut Context<'_>,
+    socket: &mut weft_rt::Listener,
+    serving: &Serving,
+    worker: &Worker,
+) -> Poll<Option<Accepted>> {
+    serving.listen(cx.waker());
+    let before = weft_rt::Listener::accept_pauses();
+    let accepted = socket.poll_accept(cx);
+    worker.count(Counter::AcceptPauses, weft_rt::Listener::accept_pauses() - before);
+    match accepted {
+        Poll::Pending if serving.is_closing() && !is_awaited(socket) => Poll::Ready(None),
+        accepted => accepted.map(Some),
+    }
+}
+
+/// Whether a connection waits in the queue: accepting may also have stopped to let others have their turn.
+fn is_awaited(socket: &weft_rt::Listener) -> bool {
+    let mut sockets = [PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN)];
+    matches!(poll(&mut sockets, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })), Ok(1..))
 }
 
 async fn turn_away(mut downstream: Downstream, worker: Rc<Worker>) {
