@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { Program } from './program.js'
-import { scratchFolder } from './proxy-process.js'
+import { scratchFolder } from './scratch.js'
 import { freePort } from './weft-process.js'
 
 export interface Nginx {

@@ -1,6 +1,7 @@
 /** A program as a process: started with what it needs, watched by what it prints, ended by its own pid. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
+import { removeScratch } from './scratch.js'
 
 export interface ProgramOptions {
   env?: Record<string, string>
@@ -104,7 +105,8 @@ export async function outputOf(command: string, args: readonly string[], options
   return program.stdout
 }
 
-/** For `afterEach`: whatever a failed test has left running ends here. */
+/** For `afterEach`: whatever a failed test has left running ends here, and the files of the test go. */
 export async function endPrograms(): Promise<void> {
   await Promise.all([...running].map((program) => program.kill()))
+  removeScratch()
 }

@@ -1,18 +1,14 @@
 /** `weft run` with the real engine, as a process, with one listener, an admin server and the configuration of a test. */
-import { mkdtempSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import type { ProxyConfig } from '../../src/config/config.js'
 import type { Stats } from '../../src/native/index.js'
 import { Program, type ProgramOptions } from './program.js'
+import { scratchFolder } from './scratch.js'
 import { freePort } from './weft-process.js'
 
 export const entry = join(import.meta.dirname, '../../dist/weft.js')
-
-export function scratchFolder(): string {
-  return mkdtempSync(join(tmpdir(), 'weft-'))
-}
 
 export interface ProxyOptions extends ProgramOptions {
   /** Laid over the configuration; `listener`, `route` and `cluster` over its only ones. */

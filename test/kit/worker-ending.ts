@@ -3,7 +3,7 @@ import { readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect } from 'vitest'
-import { scratchFolder } from './proxy-process.js'
+import { scratchFolder } from './scratch.js'
 
 export type Way = 'throw' | 'spin' | 'memory'
 

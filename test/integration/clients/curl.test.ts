@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { closeUpstreams, type Received, Upstream } from '../../kit/http-upstream.js'
 import { patternHash, patternStream, sha256 } from '../../kit/pattern.js'
 import { endPrograms, outputOf } from '../../kit/program.js'
-import { ProxyProcess, scratchFolder } from '../../kit/proxy-process.js'
+import { ProxyProcess } from '../../kit/proxy-process.js'
+import { scratchFolder } from '../../kit/scratch.js'
 
 let proxy: ProxyProcess
 let upstream: Upstream

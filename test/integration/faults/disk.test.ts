@@ -6,7 +6,8 @@ import { afterEach, expect, it } from 'vitest'
 import { askOnce } from '../../kit/connections.js'
 import { closeUpstreams, Upstream } from '../../kit/http-upstream.js'
 import { endPrograms, outputOf } from '../../kit/program.js'
-import { ProxyProcess, scratchFolder } from '../../kit/proxy-process.js'
+import { ProxyProcess } from '../../kit/proxy-process.js'
+import { scratchFolder } from '../../kit/scratch.js'
 
 afterEach(async () => {
   await endPrograms()

@@ -9,7 +9,8 @@ import { clients } from '../../kit/clients.js'
 import { askOnce } from '../../kit/connections.js'
 import { closeUpstreams, Upstream } from '../../kit/http-upstream.js'
 import { endPrograms, Program } from '../../kit/program.js'
-import { ProxyProcess, scratchFolder } from '../../kit/proxy-process.js'
+import { ProxyProcess } from '../../kit/proxy-process.js'
+import { scratchFolder } from '../../kit/scratch.js'
 
 afterEach(async () => {
   await endPrograms()

@@ -5,7 +5,8 @@ import { type AddressInfo, connect, createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { endPrograms, Program } from '../../kit/program.js'
-import { entry, ProxyProcess, scratchFolder } from '../../kit/proxy-process.js'
+import { entry, ProxyProcess } from '../../kit/proxy-process.js'
+import { scratchFolder } from '../../kit/scratch.js'
 
 afterEach(endPrograms)
 

@@ -7,7 +7,8 @@ import { stringify } from 'yaml'
 import { built } from '../../kit/built.js'
 import { closeUpstreams, Upstream } from '../../kit/http-upstream.js'
 import { endPrograms, outputOf, Program } from '../../kit/program.js'
-import { entry, holdings, scratchFolder } from '../../kit/proxy-process.js'
+import { entry, holdings } from '../../kit/proxy-process.js'
+import { scratchFolder } from '../../kit/scratch.js'
 import { freePort } from '../../kit/weft-process.js'
 
 const root = join(import.meta.dirname, '../../..')
@@ -41,7 +42,8 @@ it('serves the smallest example in 8 MiB of private memory after 100,000 request
   const report = await outputOf(built('weft-load'), ['closed', '--addr', `127.0.0.1:${port}`, ...load], {
     timeoutMs: 60_000,
   })
-  expect(JSON.parse(report)).toMatchObject({ requests: 100_000, errors: 0 })
+  const { requests, errors } = JSON.parse(report)
+  expect([requests >= 100_000, errors], report).toEqual([true, 0])
   expect(holdings(agent.pid).privateKiB).toBeLessThanOrEqual(8 * 1024)
   agent.signal('SIGTERM')
   expect(await agent.end()).toBe(0)
