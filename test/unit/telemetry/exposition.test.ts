@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { type ExposedStats, renderPrometheus, type Series } from '../../../src/telemetry/exposition.js'
+import type { Series } from '../../../src/native/index.js'
+import { type ExposedStats, renderPrometheus } from '../../../src/telemetry/exposition.js'
 
 const read = (name: string) => readFileSync(new URL(`./exposition/${name}`, import.meta.url), 'utf8')
 
