@@ -40,10 +40,8 @@ counters! {
     DownstreamConnections, Counter, "weft_downstream_connections_total", "Client connections accepted.";
     DownstreamConnectionsRefused, Counter, "weft_downstream_connections_refused_total", "Client connections refused at a limit.";
     RequestsActive, Gauge, "weft_requests_active", "Exchanges under way now.";
-    UpstreamConnectionsActive, Gauge, "weft_upstream_connections_active", "Connections to endpoints open now, idle ones included.";
     UpstreamConnections, Counter, "weft_upstream_connections_total", "Connections to endpoints begun.";
     UpstreamConnectionsFailed, Counter, "weft_upstream_connections_failed_total", "Connections to endpoints that could not be made.";
-    UpstreamConnectionsIdle, Gauge, "weft_upstream_connections_idle", "Connections to endpoints waiting in a pool now.";
     UpstreamConnectionsReused, Counter, "weft_upstream_connections_reused_total", "Upstream attempts that took a connection out of a pool.";
     Retries, Counter, "weft_retries_total", "Upstream attempts after the first one.";
     ParseErrors, Counter, "weft_parse_errors_total", "Requests refused because they are malformed or ambiguous.";
