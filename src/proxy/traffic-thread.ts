@@ -15,8 +15,11 @@ export type StartThread = () => TrafficThread
 /** JavaScript in a traffic thread is a loader and, later, filters in place; the traffic itself is in the engine's memory. */
 const resourceLimits = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 2 }
 
-export const startThread: StartThread = () => {
-  const thread = new Worker(new URL('./worker.js', import.meta.url), { resourceLimits })
+export const startThread: StartThread = () =>
+  followThread(new Worker(new URL('./worker.js', import.meta.url), { resourceLimits }))
+
+/** The life of a thread that answers an {@link Attachment} with one message when it serves. */
+export function followThread(thread: Worker): TrafficThread {
   let failure: string | null = null
   thread.once('error', (error) => {
     failure = error.message

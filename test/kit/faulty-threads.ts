@@ -1,7 +1,7 @@
 /** Starts traffic threads that can be told to go wrong, with the real engine on them. */
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import type { TrafficThread } from '../../src/proxy/traffic-thread.js'
+import { followThread, type TrafficThread } from '../../src/proxy/traffic-thread.js'
 
 export const realAddon = process.env.WEFT_ADDON ?? join(import.meta.dirname, '../../dist/weft.node')
 
@@ -16,24 +16,7 @@ export class FaultyThreads {
       resourceLimits: { maxOldGenerationSizeMb: 32 },
     })
     this.started.push(thread)
-    let failure: string | null = null
-    thread.once('error', (error) => {
-      failure = error.message
-    })
-    const ended = new Promise<string>((resolve) => {
-      thread.once('exit', (code) => resolve(failure ?? `exit code ${code}`))
-    })
-    return {
-      attach(attachment) {
-        thread.postMessage(attachment)
-        return new Promise((resolve, reject) => {
-          thread.once('message', () => resolve())
-          void ended.then((reason) => reject(new Error(reason)))
-        })
-      },
-      ended,
-      terminate: () => void thread.terminate(),
-    }
+    return followThread(thread)
   }
 
   /** Makes the thread that was started last go wrong. */

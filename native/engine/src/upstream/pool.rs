@@ -75,16 +75,6 @@ impl Pool {
         }
     }
 
-    /// Idle connections now.
-    pub fn idle(&self) -> u32 {
-        self.idle.get()
-    }
-
-    /// Closes every idle connection.
-    pub fn clear(&self) {
-        self.retain(|_| false);
-    }
-
     /// The keeper. Runs as long as the worker.
     pub async fn keep(self: Rc<Self>) {
         let mut timer = Timer::new();
