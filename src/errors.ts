@@ -18,6 +18,11 @@ export const codes = {
   WEFT_CONFIG_NOT_YET: 'A key or value is known by name but does not work yet in this version.',
   WEFT_CONFIG_DUPLICATE: 'Two entries that must differ have the same name or address.',
   WEFT_CONFIG_REFERENCE: 'An entry names a listener or a cluster that does not exist.',
+  WEFT_CONFIG_VARIABLE:
+    'A variable that the configuration names between `$` and braces is not set, or is not written as one.',
+  WEFT_CONFIG_INCLUDE:
+    'An `include` names a file that does not exist, that includes itself, or that is included already.',
+  WEFT_DISCOVERY_FILE: 'A file of endpoints cannot be used; the cluster keeps the endpoints that it has.',
   WEFT_SNAPSHOT_REJECTED: 'The engine refused a snapshot, for example because a port is taken; nothing was changed.',
   WEFT_SNAPSHOT_UNWRITABLE: 'The compiled snapshot cannot be written to the file that was asked for.',
   WEFT_ADDON_MISSING: 'The native engine was not found or cannot be loaded on this platform.',
@@ -35,6 +40,8 @@ export interface Issue {
   message: string
   hint: string | null
   line: number | null
+  /** Where it stands, when that is not the file that was asked for but one that it names. */
+  file?: string
 }
 
 export interface WeftErrorDetails {

@@ -1,5 +1,11 @@
 // Generated from native/binding/src by scripts/generate. Do not edit.
 
+/**
+ * Changes the endpoints of one cluster between two snapshots: an encoded `EndpointUpdate`. Returns JSON:
+ * `{added, changed, removed, rejected}`.
+ */
+export declare function updateEndpoints(proxy: number, update: Buffer): string
+
 /** A new proxy with so many workers. Returns its number in this process. */
 export declare function createProxy(name: string, workers: number): number
 
@@ -27,7 +33,7 @@ export declare function panics(proxy: number): Array<number>
 /** One number per worker; each grows at least every 250 ms while that worker's loop turns. */
 export declare function heartbeats(proxy: number): Array<number>
 
-/** Puts an encoded snapshot in force, all of it or nothing. Returns JSON: `{generation, rejected, listeners}`. */
+/** Puts an encoded snapshot in force, all of it or nothing. Returns JSON: `{generation, unchanged, rejected, listeners}`. */
 export declare function apply(proxy: number, snapshot: Buffer): string
 
 /** Serves the proxy on this thread's loop from now on, as the worker with this index. */

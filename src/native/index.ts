@@ -14,16 +14,27 @@ import type * as binding from './binding.js'
 
 /**
  * What the addon exports, as its source declares it. `proxy` is the process-wide number that `createProxy` returned,
- * `worker` an index from 0. `apply` and `stats` return JSON: {@link Verdict} and {@link Stats}.
+ * `worker` an index from 0. `apply`, `updateEndpoints` and `stats` return JSON:
+ * {@link Verdict}, {@link UpdateVerdict} and {@link Stats}.
  */
 export type Addon = typeof binding
 
 /** The engine's answer to a snapshot. Nothing has changed when `rejected` is not empty. */
 export interface Verdict {
   generation: number
+  /** The same bytes were in force already. */
+  unchanged?: boolean
   rejected: { path: string; code: string; message: string }[]
   /** Where each listener really listens, which tells the port that a port 0 became. */
   listeners?: { name: string; address: string }[]
+}
+
+/** The engine's answer to a change of endpoints. Nothing has changed when `rejected` is not empty. */
+export interface UpdateVerdict {
+  added: number
+  changed: number
+  removed: number
+  rejected: Verdict['rejected']
 }
 
 export interface Stats {
@@ -35,7 +46,8 @@ export interface Stats {
   durationBoundsMs: number[]
   series: Series[]
   workers: { heartbeat: number; panics: number; connections: number }[]
-  clusters: { name: string; endpoints: EndpointStats[] }[]
+  /** `panics` counts picks that were made although no endpoint was healthy. */
+  clusters: { name: string; panics: number; endpoints: EndpointStats[] }[]
 }
 
 /** One row of request metrics. `buckets` counts durations; `durationSumUs` is in microseconds. */
@@ -54,6 +66,8 @@ export interface Series {
 
 export interface EndpointStats {
   address: string
+  weight: number
+  healthy: boolean
   active: number
   requests: number
   failures: number

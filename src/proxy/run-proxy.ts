@@ -1,5 +1,5 @@
 /**
- * The life of the `weft run` process: start, reload on SIGHUP, drain on SIGTERM or SIGINT, the wrapped application, the
+ * The life of the `weft run` process: start, reload, drain on SIGTERM or SIGINT, the wrapped application, the
  * admin server, the exit code.
  *
  * Invariants: the application starts after the proxy is ready and ends after inbound work has drained; one deadline
@@ -8,17 +8,19 @@
 import { constants } from 'node:os'
 import type { AdminServer } from '../admin/start-admin.js'
 import { isLoopback } from '../config/loopback.js'
-import { WeftError } from '../errors.js'
 import { loadAddon } from '../native/index.js'
 import type { Logger } from '../telemetry/logger.js'
 import { type AppProcess, startApp } from './app-process.js'
 import type { Plan } from './prepare.js'
 import { reapOrphans } from './reaper.js'
+import { reloadOnChange } from './reload.js'
 import { startLine } from './start-line.js'
 import { startProxy, type WeftProxy } from './start-proxy.js'
 
 export interface RunOptions {
   file: string
+  /** Reload when the file, or one that it includes, changes. */
+  watch: boolean
   /** The application and its arguments; empty for none. */
   app: string[]
   version: string
@@ -26,12 +28,12 @@ export interface RunOptions {
 }
 
 /** Runs until the proxy has ended; resolves with the exit code of the process. */
-export async function runProxy({ file, app, version, logger }: RunOptions): Promise<number> {
+export async function runProxy({ file, watch, app, version, logger }: RunOptions): Promise<number> {
   const proxy = await startProxy({ file }, { logger })
   const ending = new Ending()
   process.on('SIGTERM', () => ending.signal('SIGTERM'))
   process.on('SIGINT', () => ending.signal('SIGINT'))
-  process.on('SIGHUP', () => void reload(proxy, file, logger))
+  const reloading = reloadOnChange(proxy, { file, watch, logger })
   const admin = await admit(proxy, ending, logger)
   logger.info(startLine(version, Math.round(performance.now()), bound(proxy)))
   try {
@@ -41,6 +43,7 @@ export async function runProxy({ file, app, version, logger }: RunOptions): Prom
     await finish(proxy, ending, logger)
     return ending.forced ? ending.code() : 0
   } finally {
+    reloading.close()
     admin?.close()
     await proxy.close()
   }
@@ -141,22 +144,6 @@ async function finish(proxy: WeftProxy, ending: Ending, logger: Logger): Promise
   const left = await Promise.race([proxy.drain(), ending.now.then(() => null)])
   if (left === null) logger.warn('ended at once; open exchanges were cut')
   else if (left > 0) logger.warn('the drain deadline passed', { exchangesCut: left })
-}
-
-async function reload(proxy: WeftProxy, file: string, logger: Logger): Promise<void> {
-  const before = proxy.plan()
-  try {
-    const { generation } = await proxy.apply({ file })
-    logger.info('reloaded', { file, generation })
-    const after = proxy.plan()
-    for (const name of ['workers', 'adminAddress'] as const) {
-      if (before[name] !== after[name]) logger.warn(`a change of ${name} takes effect at the next start`)
-    }
-  } catch (error) {
-    if (!(error instanceof WeftError)) throw error
-    logger.error(`not reloaded, everything stays as it was: ${error.message}`, { code: error.code })
-    for (const { path, code, message, line } of error.issues) logger.error(message, { path, code, line })
-  }
 }
 
 /** Starts the admin server when the configuration names one. */

@@ -43,6 +43,7 @@ export function renderPrometheus(stats: ExposedStats, { reporter = 'source' }: E
     ...requestFamilies(series, stats.durationBoundsMs),
     ...stats.descriptions.map((description) => counterFamily(description, stats.counters)),
     ...endpointFamilies(stats.clusters),
+    panicFamily(stats.clusters),
     workerFamily(stats.workers),
     family('weft_snapshot_generation', 'gauge', 'Generation of the snapshot in force.', [
       { labels: {}, value: stats.generation },
@@ -178,6 +179,18 @@ function endpointFamilies(clusters: ExposedStats['clusters']): Family[] {
       samples(({ idle }) => idle),
     ),
   ]
+}
+
+/** Only clusters that were ever without a healthy endpoint. */
+function panicFamily(clusters: ExposedStats['clusters']): Family {
+  return family(
+    'weft_cluster_panic_picks_total',
+    'counter',
+    'Endpoints picked although none of their cluster was healthy.',
+    clusters
+      .filter(({ panics }) => panics > 0)
+      .map(({ name, panics }) => ({ labels: { cluster: name }, value: panics })),
+  )
 }
 
 function workerFamily(workers: ExposedStats['workers']): Family {

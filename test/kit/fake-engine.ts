@@ -28,6 +28,11 @@ export class FakeEngine implements Addon {
     return JSON.stringify({ generation: this.generation, rejected: this.rejected })
   }
 
+  updateEndpoints(_proxy: number, update: Buffer): string {
+    this.calls.push(`updateEndpoints ${update.toString()}`)
+    return JSON.stringify({ added: 1, changed: 0, removed: 0, rejected: [] })
+  }
+
   attach(_proxy: number, worker: number): void {
     this.calls.push(`attach ${worker}`)
   }
@@ -137,6 +142,7 @@ export function preparedAs(text: string, plan: Partial<Prepared['plan']> = {}): 
     adminAddress: null,
     listeners,
     clusters,
+    sources: [],
     warnings: [],
     dump: '{}',
   }

@@ -10,7 +10,8 @@ fn main() {
 mod generate {
     use ts_rs::{Config, TS};
     use weft_engine::snapshot::{
-        AccessLog, Cluster, ClusterEndpoint, Listener, ListenerLimits, Node, Records, Route, Snapshot,
+        AccessLog, Cluster, ClusterEndpoint, EndpointUpdate, Listener, ListenerLimits, LoadBalancer, Node, Records,
+        Route, Snapshot,
     };
 
     pub(crate) fn print() {
@@ -26,6 +27,8 @@ mod generate {
             Route::decl(&config),
             Cluster::decl(&config),
             ClusterEndpoint::decl(&config),
+            LoadBalancer::decl(&config),
+            EndpointUpdate::decl(&config),
         ] {
             println!("export {declaration}");
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::account::Account;
 use crate::buffer::Buffer;
-use crate::cluster;
+use crate::cluster::{self, Picked};
 use crate::deadline::Deadlines;
 use crate::downstream::{Downstream, Next, Request};
 use crate::error::{Error, Kind};
@@ -64,14 +64,15 @@ async fn drive(exchange: &mut Ongoing<'_>, mut rest: Option<Buffer>) -> Result<N
     let mut deadlines = Deadlines::start(route, exchange.account.started, exchange.unread);
     let mut fresh = false;
     loop {
-        let picked = cluster::pick(cluster);
-        let (index, endpoint) = picked.ok_or(Error::new(Kind::NoHealthyUpstream, "the cluster has no endpoint"))?;
-        exchange.account.attempt(cluster, index, endpoint);
+        let picked = cluster::pick(&exchange.worker.picker, cluster, &[]);
+        let Picked { endpoint, index, .. } =
+            picked.ok_or(Error::new(Kind::NoHealthyUpstream, "the cluster has no endpoint"))?;
+        exchange.account.attempt(cluster, index, &endpoint);
         if exchange.head.text(exchange.head.authority).is_empty() {
             // HTTP/1.0 without a Host; what we send on is HTTP/1.1, which must have one.
             exchange.head.set_authority(endpoint.socket.to_string().as_bytes());
         }
-        let mut upstream = obtain(exchange, cluster, endpoint, body, fresh, &mut deadlines).await?;
+        let mut upstream = obtain(exchange, cluster, &endpoint, body, fresh, &mut deadlines).await?;
         let mut sending = relay::request(exchange, body, rest.take());
         let attempted = attempt::run(
             Attempt {

@@ -3,6 +3,8 @@
 //! Any thread may apply a snapshot or read statistics; workers notice by number and are woken. What is applied is
 //! complete: every socket is bound and every log open before the first worker sees the new generation.
 
+mod endpoints;
+
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -14,8 +16,11 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::listener::bind;
 use crate::slot::Slot;
+use crate::snapshot::compile::{Assignment, Compiled};
 use crate::snapshot::{Books, Generation, GenerationListener, Rejection, compile};
 use crate::telemetry::metrics::{self, Counter, Report, WorkerMetrics};
+
+pub use endpoints::Updated;
 
 /// One proxy of the process.
 pub struct Proxy {
@@ -68,6 +73,8 @@ struct Listening {
 pub struct Applied {
     /// Generation in force now.
     pub generation: u32,
+    /// The same bytes were in force already.
+    pub unchanged: bool,
     /// Why the snapshot was refused; empty when it is in force.
     pub rejected: Vec<Rejection>,
 }
@@ -110,24 +117,32 @@ impl Proxy {
 
     /// Puts a snapshot in force, all of it or nothing.
     pub fn apply(&self, bytes: &[u8]) -> Applied {
-        match self.try_apply(bytes) {
-            Ok(generation) => Applied { generation, rejected: Vec::new() },
-            Err(rejected) => Applied { generation: self.number(), rejected },
+        let fingerprint = compile::fingerprint::of_bytes(bytes);
+        if let Some(current) = self.generation().filter(|current| current.fingerprint == fingerprint) {
+            return Applied { generation: current.number, unchanged: true, rejected: Vec::new() };
+        }
+        match self.try_apply(bytes, fingerprint) {
+            Ok(generation) => Applied { generation, unchanged: false, rejected: Vec::new() },
+            Err(rejected) => Applied { generation: self.number(), unchanged: false, rejected },
         }
     }
 
-    fn try_apply(&self, bytes: &[u8]) -> Result<u32, Vec<Rejection>> {
+    fn try_apply(&self, bytes: &[u8], fingerprint: u64) -> Result<u32, Vec<Rejection>> {
         let snapshot = compile::decode(bytes).map_err(|rejection| vec![rejection])?;
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let before = self.current.load_full();
         let number = self.number() + 1;
-        let generation = compile::compile(&snapshot, number, &mut state.books, before.as_deref())?;
+        let compiled = compile::compile(&snapshot, number, fingerprint, &mut state.books, before.as_deref())?;
+        let Compiled { generation, assignments } = compiled;
         let opened = self.open_sockets(&generation, &state.sockets)?;
         state.sockets.extend(opened);
         state
             .sockets
             .retain(|socket| generation.listeners.iter().any(|listener| SocketKey::of(listener) == socket.key));
+        for Assignment { cluster, endpoints } in assignments {
+            state.books.clusters.change(&cluster, endpoints, &[], true);
+        }
         self.current.store(Some(Arc::new(generation)));
         self.number.store(number, Ordering::Release);
         state.retired.extend(before);
@@ -227,7 +242,7 @@ impl Proxy {
     pub fn release(&self) {
         let mut state = self.state.lock();
         state.retired.retain(|generation| Arc::strong_count(generation) > 1);
-        state.books.endpoints.forget_unused();
+        state.books.clusters.forget_unused();
     }
 
     /// Sums over all workers, with their names.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::proxy::Proxy;
 use crate::slot::Slot;
-use crate::snapshot::Endpoint;
+use crate::snapshot::Member;
 use crate::telemetry::metrics::{Counter, Report};
 
 /// Everything that can be read from outside.
@@ -45,6 +45,8 @@ pub struct ListenerStats {
 #[serde(rename_all = "camelCase")]
 struct ClusterStats {
     name: String,
+    /// Picks made although no endpoint was healthy.
+    panics: u64,
     endpoints: Vec<EndpointStats>,
 }
 
@@ -52,6 +54,8 @@ struct ClusterStats {
 #[serde(rename_all = "camelCase")]
 struct EndpointStats {
     address: String,
+    weight: u32,
+    healthy: bool,
     active: u32,
     requests: u64,
     failures: u64,
@@ -71,7 +75,8 @@ pub fn read(proxy: &Proxy) -> Stats {
         clusters: clusters
             .map(|cluster| ClusterStats {
                 name: cluster.name.clone(),
-                endpoints: cluster.endpoints.iter().map(|known| endpoint(known)).collect(),
+                panics: cluster.membership.panics(),
+                endpoints: cluster.membership.set().members().map(endpoint).collect(),
             })
             .collect(),
     }
@@ -102,10 +107,13 @@ fn worker(slot: &Slot) -> WorkerStats {
     }
 }
 
-fn endpoint(known: &Endpoint) -> EndpointStats {
+fn endpoint(member: &Member) -> EndpointStats {
+    let known = &member.endpoint;
     let active = known.active.load(Ordering::Relaxed);
     EndpointStats {
         address: known.socket.to_string(),
+        weight: member.weight,
+        healthy: known.is_healthy(),
         active,
         requests: known.requests.load(Ordering::Relaxed),
         failures: known.failures.load(Ordering::Relaxed),

@@ -11,17 +11,22 @@ export const run: CliCommand = {
   declare(command, finish) {
     addOutputOption(addFileOption(command))
       .argument('[app...]', 'application and its arguments, started when the proxy is ready')
-      .action((app: string[], options: FileOptions) => finish(execute(app, options)))
+      .option('--no-watch', 'reload on SIGHUP only, not when a file of the configuration changes')
+      .action((app: string[], options: RunFlags) => finish(execute(app, options)))
   },
 }
 
-async function execute(app: string[], { config, output }: FileOptions): Promise<number> {
+interface RunFlags extends FileOptions {
+  watch: boolean
+}
+
+async function execute(app: string[], { config, output, watch }: RunFlags): Promise<number> {
   const { runProxy } = await import('../../proxy/run-proxy.js')
   const colour = process.stderr.isTTY === true && process.env.NO_COLOR === undefined
   const write = (line: string) => void process.stderr.write(line)
   const logger = createLogger({ format: output, colour, write, now: () => new Date() })
   try {
-    return await runProxy({ file: config, app, version: weftVersion, logger })
+    return await runProxy({ file: config, watch, app, version: weftVersion, logger })
   } catch (error) {
     if (!(error instanceof WeftError)) throw error
     return createOutput(output).failure(error, config)

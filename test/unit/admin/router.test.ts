@@ -24,7 +24,13 @@ const stats: Stats = {
   ],
   workers: [{ heartbeat: 5, panics: 0, connections: 4 }],
   clusters: [
-    { name: 'app', endpoints: [{ address: '127.0.0.1:9000', active: 1, requests: 1000, failures: 2, idle: 3 }] },
+    {
+      name: 'app',
+      panics: 0,
+      endpoints: [
+        { address: '127.0.0.1:9000', weight: 1, healthy: true, active: 1, requests: 1000, failures: 2, idle: 3 },
+      ],
+    },
   ],
 }
 

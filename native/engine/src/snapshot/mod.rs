@@ -11,17 +11,18 @@ mod route;
 
 use serde::{Deserialize, Serialize};
 
-pub use cluster::{Cluster, ClusterEndpoint};
+pub use cluster::{Cluster, ClusterEndpoint, EndpointUpdate, LoadBalancer};
 pub use compile::Rejection;
 pub use generation::{
-    Books, Endpoint, Generation, GenerationCluster, GenerationListener, GenerationLog, GenerationRoute,
+    Books, Changes, ClusterBook, Endpoint, EndpointSet, Generation, GenerationCluster, GenerationListener,
+    GenerationLog, GenerationRoute, Member, Membership, Place, Wanted,
 };
 pub use listener::{AccessLog, Listener, ListenerLimits};
 pub use node::{Node, Records};
 pub use route::Route;
 
 /// Version of the encoding that this build reads and writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// All that one proxy serves, as it crosses the boundary. Indexes refer to the lists beside them.
 #[derive(Clone, Debug, Serialize, Deserialize)]

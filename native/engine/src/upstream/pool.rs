@@ -84,7 +84,9 @@ impl Pool {
                 *self.keeper.borrow_mut() = Some(cx.waker().clone());
             }
             let now = weft_rt::now();
-            self.retain(|idle| idle.until > now && is_quiet(&mut idle.upstream.stream, cx));
+            self.retain(|idle| {
+                idle.until > now && idle.upstream.endpoint.is_member() && is_quiet(&mut idle.upstream.stream, cx)
+            });
             timer.set((self.idle.get() > 0).then(|| now + SWEEP));
             while timer.poll_expired(cx).is_ready() {
                 timer.set((self.idle.get() > 0).then(|| now + SWEEP));

@@ -1,16 +1,21 @@
 //! Snapshot → generation. Everything that can be refused is refused here, with its path; nothing is refused later.
 
 mod cluster;
+pub(crate) mod fingerprint;
 mod listener;
 mod route;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::{Books, Generation, GenerationCluster, GenerationListener, GenerationRoute};
 use super::{FORMAT, Snapshot};
+
+pub(crate) use cluster::{Assignment, socket, too_many, wanted};
 
 /// Why a part of a snapshot does not come into force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -27,10 +32,15 @@ impl Rejection {
     pub(crate) fn new(path: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
         Self { path: path.into(), code, message: message.into() }
     }
+
+    /// The same of a part of something larger.
+    fn under(self, prefix: &str) -> Self {
+        Self { path: format!("{prefix}{}", self.path), ..self }
+    }
 }
 
 /// Indexes cross the hot path as 16-bit numbers; the last one means "none".
-const MAX_NOUNS: usize = u16::MAX as usize;
+pub(crate) const MAX_NOUNS: usize = u16::MAX as usize;
 
 pub(crate) fn decode(bytes: &[u8]) -> Result<Snapshot, Rejection> {
     let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
@@ -44,21 +54,30 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Snapshot, Rejection> {
     Ok(snapshot)
 }
 
+/// What is to come into force: all of it or nothing.
+pub(crate) struct Compiled {
+    pub(crate) generation: Generation,
+    pub(crate) assignments: Vec<Assignment>,
+}
+
 /// Collects every issue, or the generation.
 pub(crate) fn compile(
     snapshot: &Snapshot,
     number: u32,
+    fingerprint: u64,
     books: &mut Books,
     previous: Option<&Generation>,
-) -> Result<Generation, Vec<Rejection>> {
-    let mut compiler = Compiler { rejected: Vec::new(), books, previous };
+) -> Result<Compiled, Vec<Rejection>> {
+    let known = previous.map_or(&[][..], |generation| &generation.clusters);
+    let known_clusters = known.iter().map(|cluster| (cluster.name.as_str(), cluster)).collect();
+    let mut compiler = Compiler { rejected: Vec::new(), books, known_clusters, assignments: Vec::new() };
     compiler.count("listeners", snapshot.listeners.len());
     compiler.count("routes", snapshot.routes.len());
     compiler.count("clusters", snapshot.clusters.len());
     let mut listeners: Vec<GenerationListener> =
         snapshot.listeners.iter().enumerate().filter_map(|(index, dto)| compiler.listener(index, dto)).collect();
-    let clusters: Vec<GenerationCluster> =
-        snapshot.clusters.iter().enumerate().filter_map(|(index, dto)| compiler.cluster(index, dto)).collect();
+    let clusters: Vec<Arc<GenerationCluster>> =
+        snapshot.clusters.iter().enumerate().map(|(index, dto)| compiler.cluster(index, dto)).collect();
     let routes: Vec<GenerationRoute> = snapshot
         .routes
         .iter()
@@ -68,19 +87,24 @@ pub(crate) fn compile(
     if !compiler.rejected.is_empty() {
         return Err(compiler.rejected);
     }
+    let assignments = compiler.assignments;
     let drain_deadline = Duration::from_millis(snapshot.drain_deadline_ms.into());
     let ids = books.names.ids(
         listeners.iter().map(|listener| listener.name.as_str()),
         routes.iter().map(|route| route.name.as_str()),
         clusters.iter().map(|cluster| cluster.name.as_str()),
     );
-    Ok(Generation { number, listeners, routes, clusters, ids, records: snapshot.records.clone(), drain_deadline })
+    let records = snapshot.records.clone();
+    let generation = Generation { number, fingerprint, listeners, routes, clusters, ids, records, drain_deadline };
+    Ok(Compiled { generation, assignments })
 }
 
 struct Compiler<'a> {
     rejected: Vec<Rejection>,
     books: &'a mut Books,
-    previous: Option<&'a Generation>,
+    /// Of the generation before, by name.
+    known_clusters: HashMap<&'a str, &'a Arc<GenerationCluster>>,
+    assignments: Vec<Assignment>,
 }
 
 impl Compiler<'_> {
@@ -92,12 +116,7 @@ impl Compiler<'_> {
     }
 
     fn address(&mut self, path: String, text: &str) -> Option<SocketAddr> {
-        let parsed = text.parse().ok();
-        if parsed.is_none() {
-            let message = format!("`{text}` is not an ip:port or [v6]:port");
-            self.rejected.push(Rejection::new(path, "WEFT_SNAPSHOT_ADDRESS", message));
-        }
-        parsed
+        socket(text).map_err(|rejection| self.rejected.push(Rejection { path, ..rejection })).ok()
     }
 }
 
