@@ -33,8 +33,7 @@ async function reload(proxy: WeftProxy, file: string, logger: Logger): Promise<v
   const before = proxy.plan()
   try {
     const { generation, unchanged } = await proxy.apply({ file })
-    if (unchanged) return logger.info('not reloaded, nothing has changed', { file, generation })
-    logger.info('reloaded', { file, generation })
+    logger.info(unchanged ? 'reloaded; what is served did not change' : 'reloaded', { file, generation })
     const after = proxy.plan()
     for (const name of ['workers', 'adminAddress'] as const) {
       if (before[name] !== after[name]) logger.warn(`a change of ${name} takes effect at the next start`)

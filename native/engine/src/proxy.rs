@@ -17,7 +17,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::listener::bind;
 use crate::slot::Slot;
 use crate::snapshot::compile::{Assignment, Compiled};
-use crate::snapshot::{Books, Generation, GenerationListener, Rejection, compile};
+use crate::snapshot::{Books, Generation, GenerationListener, GenerationLog, Rejection, compile};
 use crate::telemetry::metrics::{self, Counter, Report, WorkerMetrics};
 
 pub use endpoints::Updated;
@@ -119,7 +119,7 @@ impl Proxy {
     pub fn apply(&self, bytes: &[u8]) -> Applied {
         let fingerprint = compile::fingerprint::of_bytes(bytes);
         if let Some(current) = self.generation().filter(|current| current.fingerprint == fingerprint) {
-            return Applied { generation: current.number, unchanged: true, rejected: Vec::new() };
+            return Applied { generation: current.number, unchanged: true, rejected: reopen_logs(&current) };
         }
         match self.try_apply(bytes, fingerprint) {
             Ok(generation) => Applied { generation, unchanged: false, rejected: Vec::new() },
@@ -258,4 +258,16 @@ impl Proxy {
     pub fn slots(&self) -> &[Arc<Slot>] {
         &self.slots
     }
+}
+
+/// A configuration that comes again, unchanged, may come because its logs were moved away.
+fn reopen_logs(generation: &Generation) -> Vec<Rejection> {
+    let logs = generation.listeners.iter().enumerate();
+    let logs = logs.filter_map(|(index, listener)| listener.access_log.as_ref().map(|log| (index, log)));
+    let failed = |(index, log): (usize, &GenerationLog)| {
+        let error = log.sink.reopen().err()?;
+        let path = format!("listeners.{index}.accessLog.path");
+        Some(Rejection::new(path, "WEFT_LOG_OPEN", format!("cannot open the log again: {error}")))
+    };
+    logs.filter_map(failed).collect()
 }
