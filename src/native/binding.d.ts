@@ -1,5 +1,11 @@
 // Generated from native/binding/src by scripts/generate. Do not edit.
 
+/**
+ * Asks the process that listens at `path` for its listening sockets and keeps them for the first snapshot. Returns how
+ * many there are; -1 when no process listens there.
+ */
+export declare function takeSockets(proxy: number, path: string, timeoutMs: number): number
+
 /** A new proxy with so many workers. Returns its number in this process. */
 export declare function createProxy(name: string, workers: number): number
 
@@ -20,6 +26,9 @@ export declare function active(proxy: number): number
 
 /** Forgets a proxy whose workers have ended. */
 export declare function closeProxy(proxy: number): void
+
+/** Hands this process's listening sockets to the process at the other end of an open unix socket. */
+export declare function sendSockets(proxy: number, descriptor: number): void
 
 /** One number per worker: tasks of its present thread that panicked. */
 export declare function panics(proxy: number): Array<number>

@@ -8,6 +8,7 @@
 import type { ProxyConfig } from '../config/config.js'
 import { WeftError } from '../errors.js'
 import { type Addon, loadAddon, type Stats, type Verdict } from '../native/index.js'
+import { type Counts, countsOf, withCarried } from '../telemetry/carried.js'
 import { createLogger, type Logger } from '../telemetry/logger.js'
 import { drain } from './drain.js'
 import type { Plan, Prepared } from './prepare.js'
@@ -18,12 +19,17 @@ import { startWorkers, type Workers } from './workers.js'
 /** A log that cannot be written by then, on a full disk for example, must not keep the process. */
 const logFlushMs = 1_000
 
+/** How long a running process may take to hand over its listening sockets. */
+const takeoverMs = 5_000
+
 /** A configuration as a value, or the file that holds it. */
 export type ConfigSource = ProxyConfig | { file: string }
 
 export interface StartOptions {
   /** Threads that carry traffic. Absent: those of a file's `workers`, or the caller's own loop for a value. */
   workers?: number
+  /** Path at which a running process waits to be taken over: its listening sockets are used where they fit. */
+  takeover?: string
   logger?: Logger
   addon?: Addon
   startThread?: StartThread
@@ -38,6 +44,14 @@ export interface WeftProxy {
   /** The plan that is in force. */
   plan(): Plan
   stats(): Stats
+  /** Whether the listening sockets came from the process before this one. */
+  succeeds(): boolean
+  /** Hands copies of the listening sockets over an open unix socket. */
+  sendSockets(descriptor: number): void
+  /** All that was counted, for the process that follows. */
+  counts(): string
+  /** Adds what the process before this one had counted; a later call replaces an earlier one. */
+  carry(counts: string): void
   status(): { state: 'ready' | 'draining' | 'down'; generation: number; workers: number; replaced: number }
   /** Stops accepting and waits for open exchanges; returns how many were left at the deadline. */
   drain(options?: { deadlineMs?: number }): Promise<number>
@@ -76,6 +90,8 @@ class Orchestrator implements WeftProxy {
   private lastChange: Promise<unknown> = Promise.resolve()
   private draining = false
   private closed: Promise<void> | null = null
+  private inherited = false
+  private carried: Counts | null = null
 
   constructor(options: StartOptions) {
     // The main thread loads the addon before any worker does: a library first loaded by a thread goes away with it.
@@ -84,13 +100,17 @@ class Orchestrator implements WeftProxy {
     this.prepare = options.prepare ?? prepareSource
   }
 
-  async start(source: ConfigSource, { workers, startThread: start = startThread }: StartOptions): Promise<void> {
+  async start(
+    source: ConfigSource,
+    { workers, takeover, startThread: start = startThread }: StartOptions,
+  ): Promise<void> {
     // The first thread boots while the configuration is read: a file always has at least one worker.
     const ahead = isFile(source) || (workers ?? 0) > 0 ? start() : null
     try {
       const prepared = await this.prepare(source)
       const count = workers ?? (isFile(source) ? prepared.plan.workers : 0)
       this.id = this.addon.createProxy('weft', Math.max(1, count))
+      if (takeover !== undefined) this.inherit(takeover)
       this.take(prepared)
       if (count === 0) this.addon.attach(this.id, 0)
       else {
@@ -122,12 +142,29 @@ class Orchestrator implements WeftProxy {
     return change
   }
 
+  succeeds(): boolean {
+    return this.inherited
+  }
+
+  sendSockets(descriptor: number): void {
+    this.addon.sendSockets(this.id, descriptor)
+  }
+
+  counts(): string {
+    return JSON.stringify(countsOf(this.stats()))
+  }
+
+  carry(counts: string): void {
+    this.carried = JSON.parse(counts) as Counts
+  }
+
   plan(): Plan {
     return this.current().plan
   }
 
   stats(): Stats {
-    return JSON.parse(this.addon.stats(this.id)) as Stats
+    const stats = JSON.parse(this.addon.stats(this.id)) as Stats
+    return this.carried === null ? stats : withCarried(stats, this.carried)
   }
 
   status() {
@@ -154,6 +191,16 @@ class Orchestrator implements WeftProxy {
     if (!this.addon.flushLogs(this.id, logFlushMs))
       this.logger.warn('some lines of the access log could not be written')
     this.addon.closeProxy(this.id)
+  }
+
+  /** Last before serving: until then the process before this one has them to itself. */
+  private inherit(path: string): void {
+    try {
+      this.inherited = this.addon.takeSockets(this.id, path, takeoverMs) >= 0
+    } catch (cause) {
+      const hint = 'look at the log of the running process'
+      throw new WeftError('WEFT_TAKEOVER_FAILED', (cause as Error).message, { hint, cause })
+    }
   }
 
   private take({ snapshot, plan }: Prepared): Verdict {

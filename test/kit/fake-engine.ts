@@ -32,6 +32,12 @@ export class FakeEngine implements Addon {
     this.calls.push(`attach ${worker}`)
   }
 
+  takeSockets(): number {
+    return -1
+  }
+
+  sendSockets(): void {}
+
   stopAccepting(): void {
     this.calls.push('stopAccepting')
   }

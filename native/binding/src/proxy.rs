@@ -1,7 +1,9 @@
 //! What TypeScript can do with a proxy. Numbers, buffers and JSON cross; nothing else.
 
 use std::collections::HashMap;
+use std::os::fd::BorrowedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,6 +11,7 @@ use std::time::Duration;
 use napi::bindgen_prelude::Buffer;
 use napi::{Env, Result};
 use napi_derive::napi;
+use weft_engine::listener::handover;
 use weft_engine::proxy::Proxy;
 use weft_engine::stats;
 use weft_engine::steer;
@@ -60,6 +63,28 @@ pub fn apply(proxy: u32, snapshot: Buffer) -> Result<String> {
         });
         Ok(verdict.to_string())
     })
+}
+
+/// Asks the process that listens at `path` for its listening sockets and keeps them for the first snapshot. Returns how
+/// many there are; -1 when no process listens there.
+#[napi]
+pub fn take_sockets(proxy: u32, path: String, timeout_ms: u32) -> Result<i32> {
+    let proxy = find(proxy)?;
+    let taken = handover::receive(Path::new(&path), Duration::from_millis(timeout_ms.into()))
+        .map_err(|error| failed("the listening sockets were not handed over", &error))?;
+    let Some(sockets) = taken else { return Ok(-1) };
+    let count = i32::try_from(sockets.len()).unwrap_or(i32::MAX);
+    proxy.inherit(sockets);
+    Ok(count)
+}
+
+/// Hands this process's listening sockets to the process at the other end of an open unix socket.
+#[napi]
+pub fn send_sockets(proxy: u32, descriptor: i32) -> Result<()> {
+    let sockets = find(proxy)?.hand_over().map_err(|error| failed("cannot copy the listening sockets", &error))?;
+    // SAFETY: the caller's connection is open for the length of this call.
+    let stream = unsafe { BorrowedFd::borrow_raw(descriptor) };
+    handover::send(stream, &sockets).map_err(|error| failed("the listening sockets were not handed over", &error))
 }
 
 /// Serves the proxy on this thread's loop from now on, as the worker with this index.

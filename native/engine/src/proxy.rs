@@ -3,6 +3,7 @@
 //! Any thread may apply a snapshot or read statistics; workers notice by number and are woken. What is applied is
 //! complete: every socket is bound and every log open before the first worker sees the new generation.
 
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use arc_swap::ArcSwapOption;
 use parking_lot::{Condvar, Mutex};
 
 use crate::listener::bind;
+use crate::listener::handover::{Handed, Label};
 use crate::slot::Slot;
 use crate::snapshot::{Books, Generation, GenerationListener, Rejection, compile};
 use crate::telemetry::metrics::{self, Counter, Report, WorkerMetrics};
@@ -36,6 +38,8 @@ pub struct Proxy {
 struct State {
     books: Books,
     sockets: Vec<Listening>,
+    /// Sockets of the process before this one, until the first snapshot says which of them are wanted.
+    inherited: Vec<Handed>,
     /// Generations that an exchange may still hold; freed here, not on a worker.
     retired: Vec<Arc<Generation>>,
 }
@@ -123,8 +127,9 @@ impl Proxy {
         let before = self.current.load_full();
         let number = self.number() + 1;
         let generation = compile::compile(&snapshot, number, &mut state.books, before.as_deref())?;
-        let opened = self.open_sockets(&generation, &state.sockets)?;
+        let opened = self.open_sockets(&generation, &state.sockets, &mut state.inherited)?;
         state.sockets.extend(opened);
+        state.inherited.clear();
         state
             .sockets
             .retain(|socket| generation.listeners.iter().any(|listener| SocketKey::of(listener) == socket.key));
@@ -137,7 +142,30 @@ impl Proxy {
         Ok(number)
     }
 
-    fn open_sockets(&self, generation: &Generation, known: &[Listening]) -> Result<Vec<Listening>, Vec<Rejection>> {
+    /// Takes over what another process listened on, before the first snapshot.
+    pub fn inherit(&self, sockets: Vec<Handed>) {
+        self.state.lock().inherited = sockets;
+    }
+
+    /// What this process listens on, for the one that follows it.
+    pub fn hand_over(&self) -> io::Result<Vec<Handed>> {
+        let state = self.state.lock();
+        let sockets = state.sockets.iter().flat_map(|listening| {
+            let key = &listening.key;
+            listening.sockets.iter().enumerate().map(|(worker, socket)| {
+                let label = Label { address: key.address.to_string(), name: key.name.clone(), worker };
+                Ok(Handed { label, socket: socket.try_clone()? })
+            })
+        });
+        sockets.collect()
+    }
+
+    fn open_sockets(
+        &self,
+        generation: &Generation,
+        known: &[Listening],
+        inherited: &mut Vec<Handed>,
+    ) -> Result<Vec<Listening>, Vec<Rejection>> {
         let mut opened: Vec<Listening> = Vec::new();
         let mut rejected = Vec::new();
         for (index, listener) in generation.listeners.iter().enumerate() {
@@ -145,7 +173,10 @@ impl Proxy {
             if known.iter().chain(&opened).any(|socket| socket.key == key) {
                 continue;
             }
-            match bind::bind(listener.address, self.slots.len()) {
+            let ours =
+                |handed: &mut Handed| handed.label.name == key.name && handed.label.address == key.address.to_string();
+            let handed = inherited.extract_if(.., ours).map(|handed| handed.socket).collect();
+            match bind::bind(listener.address, self.slots.len(), handed) {
                 Ok((bound, sockets)) => opened.push(Listening { key, bound, sockets, connections: Arc::default() }),
                 Err(error) => rejected.push(Rejection::new(
                     format!("listeners.{index}.address"),
