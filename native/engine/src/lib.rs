@@ -37,6 +37,7 @@ pub mod worker;
 
 pub mod cluster;
 pub mod respond;
+pub mod retry;
 pub mod route;
 pub mod upstream;
 

@@ -70,6 +70,13 @@ impl Transfer {
         }
     }
 
+    /// Begins, or begins again, with a head; nothing of the body may have been taken before.
+    pub fn begin(&mut self, write_head: impl FnOnce(&mut Vec<u8>)) {
+        self.out.clear();
+        self.written = 0;
+        write_head(&mut self.out);
+    }
+
     /// Gives the first bytes of the body, before the first poll.
     pub fn fill_with(&mut self, rest: Option<Buffer>) {
         self.buffer = rest;
