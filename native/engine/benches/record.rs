@@ -17,6 +17,7 @@ const TEXTS: Texts<'static> = Texts {
     authority: b"reviews.default.svc:80",
     path: b"/api/v1/reviews/0001?page=2&n=",
     headers: &[(0, b"curl/8.5.0")],
+    trail: &[],
 };
 
 fn record(turn: u32) -> Record {
@@ -115,6 +116,7 @@ fn access_log_line(bencher: Bencher<'_, '_>, format: &str) {
         route: "all",
         cluster: "app",
         downstream_local: address,
+        detail: "",
     };
     let mut line = Vec::with_capacity(1024);
     bencher.bench_local(|| {

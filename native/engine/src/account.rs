@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use crate::downstream::Downstream;
 use crate::error::{Error, Kind};
 use crate::http::head::{Known, RequestHead, ResponseHead, Version};
-use crate::record::{Address, Protocol, Record, Texts};
+use crate::record::{Address, Attempt, Candidate, Mark, Protocol, Record, Texts, frame};
 use crate::respond::Verdict;
 use crate::serving::View;
 use crate::snapshot::{Endpoint, GenerationCluster, GenerationRoute};
@@ -32,6 +32,10 @@ pub struct Account {
     attempt_started: Instant,
     generated_id: Option<[u8; 36]>,
     endpoint: Option<Arc<Endpoint>>,
+    /// The attempts before the present one; empty, and without memory, while nothing failed.
+    past: Vec<Attempt>,
+    /// Whom the balancer compared, attempt by attempt.
+    candidates: SmallVec<[Candidate; 4]>,
     /// Answer headers that the access log asks for, in its order; empty before the answer.
     response_headers: Vec<Option<Vec<u8>>>,
     detail: &'static str,
@@ -59,6 +63,8 @@ impl Account {
             attempt_started: started,
             generated_id: None,
             endpoint: None,
+            past: Vec::new(),
+            candidates: SmallVec::new(),
             response_headers: Vec::new(),
             detail: "",
             closed: false,
@@ -67,7 +73,6 @@ impl Account {
 
     /// The head is known: the exchange gets its id.
     pub fn request(&mut self, head: &RequestHead) {
-        self.record.method = head.method as u8;
         self.record.protocol = if head.version == Version::Http10 { Protocol::Http10 } else { Protocol::Http11 };
         let given = head.get(Known::XRequestId).is_some_and(|id| !id.is_empty() && id.len() <= MAX_REQUEST_ID);
         if !given {
@@ -78,6 +83,16 @@ impl Account {
     /// The id made for the exchange; `None` when the client brought one.
     pub fn generated_id(&self) -> Option<&str> {
         self.generated_id.as_ref().and_then(|id| std::str::from_utf8(id).ok())
+    }
+
+    /// The same as bytes; empty when the client brought one.
+    pub fn own_id(&self) -> &[u8] {
+        self.generated_id.as_ref().map_or(&[], |id| id)
+    }
+
+    /// Where the last attempt went.
+    pub fn upstream(&self) -> Address {
+        self.record.upstream
     }
 
     /// The exchange's id, whoever made it.
@@ -93,9 +108,25 @@ impl Account {
         self.record.route = route.index;
     }
 
+    /// The head could not be read: what is answered has an id all the same.
+    pub fn request_unread(&mut self) {
+        self.generated_id = Some(uuid());
+    }
+
+    /// A policy decided something that the record should tell.
+    pub fn mark(&mut self, mark: Mark) {
+        self.record.marks.set(mark);
+    }
+
+    /// The balancer compares this endpoint for the attempt that comes next; the lowest score is picked.
+    pub fn compared(&mut self, endpoint: u16, score: f32) {
+        self.candidates.push(Candidate { attempt: self.record.attempts, endpoint, score });
+    }
+
     /// An endpoint was picked.
     pub fn attempt(&mut self, cluster: &GenerationCluster, index: u16, endpoint: &Arc<Endpoint>) {
         self.leave_endpoint();
+        self.record.connect_us = 0;
         self.record.cluster = cluster.index;
         self.record.endpoint = index;
         self.record.upstream = Address::from(endpoint.socket);
@@ -125,7 +156,33 @@ impl Account {
     pub fn retried(&mut self, error: &Error) {
         self.worker.count(Counter::Retries, 1);
         self.record.cause = error.kind.number();
+        let attempt = self.present(micros(self.started, weft_rt::now()), 0);
+        self.past.push(attempt);
         self.fail_endpoint();
+    }
+
+    /// The attempt as it stands now.
+    fn present(&self, ended_us: u32, status: u16) -> Attempt {
+        Attempt {
+            started_us: micros(self.started, self.attempt_started),
+            connect_us: self.record.connect_us,
+            ended_us,
+            endpoint: self.record.endpoint,
+            status,
+            upstream: self.record.upstream,
+            cause: if status == 0 { self.record.cause } else { 0 },
+        }
+    }
+
+    /// The bytes behind the texts: nothing for an exchange whose record's head tells it all.
+    fn trail(&mut self) -> crate::record::Framed {
+        if !self.past.is_empty() {
+            let record = &self.record;
+            let ended = if record.upstream_status == 0 { record.total_us } else { record.first_byte_us };
+            let last = self.present(ended, record.upstream_status);
+            self.past.push(last);
+        }
+        frame(self.detail, &self.past, &self.candidates)
     }
 
     /// The answer's head is here.
@@ -171,15 +228,17 @@ impl Account {
         if matches!(self.record.flag, Flag::DownstreamProtocolError) {
             self.worker.count(Counter::ParseErrors, 1);
         }
+        let trail = self.trail();
         let captured = head.map(|head| self.capture(head)).unwrap_or_default();
         let texts = match head {
-            None => Texts::default(),
+            None => Texts { request_id: self.own_id(), trail: &trail, ..Texts::default() },
             Some(head) => Texts {
                 request_id: self.request_id(head),
                 method: head.text(head.method_text),
                 authority: head.text(head.authority),
                 path: wire_target(head),
                 headers: &captured,
+                trail: &trail,
             },
         };
         let mut record = self.record;
@@ -206,6 +265,7 @@ impl Account {
             route,
             cluster,
             downstream_local: Address::from(self.view.listener().address),
+            detail: self.detail,
         };
         let mut line = self.worker.buffers.take_output();
         log.format.format(&entry, &mut line);
@@ -283,12 +343,5 @@ mod tests {
         assert_eq!(&text[14..15], "4");
         assert!(matches!(&text[19..20], "8" | "9" | "a" | "b"), "{text}");
         assert_ne!(uuid(), uuid());
-    }
-
-    #[test]
-    fn every_error_kind_has_its_own_number() {
-        let kinds = [Kind::NoRoute, Kind::HeadersTimeout, Kind::Refused(400), Kind::Internal];
-        let numbers: std::collections::BTreeSet<u8> = kinds.iter().map(Kind::number).collect();
-        assert_eq!(numbers.len(), kinds.len());
     }
 }

@@ -51,6 +51,31 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind, in the order of its number.
+    pub const ALL: [Self; 16] = [
+        Self::Refused(400),
+        Self::HeadersTimeout,
+        Self::DownstreamGone,
+        Self::NoRoute,
+        Self::NoHealthyUpstream,
+        Self::ConnectFailed,
+        Self::ConnectTimeout,
+        Self::UpstreamClosed,
+        Self::UpstreamReset,
+        Self::UpstreamMalformed,
+        Self::UpstreamTruncated,
+        Self::FirstByteTimeout,
+        Self::ExchangeTimeout,
+        Self::StreamIdle,
+        Self::Overflow,
+        Self::Internal,
+    ];
+
+    /// The kind of a record's number; `None` for 0 and for numbers of no kind.
+    pub fn of_number(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number).checked_sub(1)?).copied()
+    }
+
     /// The number that stands for it in records; 0 means none.
     pub fn number(&self) -> u8 {
         match self {
@@ -117,5 +142,19 @@ impl Error {
 impl From<crate::http::parse::Refusal> for Error {
     fn from(refusal: crate::http::parse::Refusal) -> Self {
         Self::new(Kind::Refused(refusal.status), refusal.reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Kind;
+
+    #[test]
+    fn a_kind_is_found_by_its_number() {
+        for (place, kind) in Kind::ALL.iter().enumerate() {
+            assert_eq!(usize::from(kind.number()), place + 1);
+            assert_eq!(Kind::of_number(kind.number()), Some(*kind));
+        }
+        assert_eq!((Kind::of_number(0), Kind::of_number(200)), (None, None));
     }
 }

@@ -68,6 +68,8 @@ pub struct Entry<'a> {
     pub cluster: &'a str,
     /// This side's address of the client's connection.
     pub downstream_local: Address,
+    /// One plain sentence about the failure, empty for none.
+    pub detail: &'a str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,6 +10,7 @@ const TEXTS: Texts<'static> = Texts {
     authority: b"locations",
     path: b"/api/v1/locations?page=2",
     headers: &[],
+    trail: &[],
 };
 
 fn address(text: &str) -> Address {
@@ -44,6 +45,7 @@ fn entry<'a>(record: &'a Record, request_headers: &'a [Option<&'a [u8]>]) -> Ent
         route: "all",
         cluster: "app",
         downstream_local: address("[::1]:8080"),
+        detail: "",
     }
 }
 
@@ -91,6 +93,17 @@ fn a_request_that_reached_nothing_has_dashes() {
     let source = "%RESPONSE_FLAGS% %RESPONSE_FLAGS_LONG% %RESPONSE_CODE_DETAILS% %UPSTREAM_HOST% %UPSTREAM_CLUSTER% \
                   %ROUTE_NAME% %REQ(X-NONE)% %RESPONSE_DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% %TRACE_ID%";
     assert_eq!(line(source, &nowhere), "NR NoRouteFound route_not_found - - - - - - -\n");
+}
+
+#[test]
+fn the_details_of_a_failure_carry_its_sentence_without_spaces() {
+    let record = Record { status: 503, flag: Flag::UpstreamConnectionFailure, ..Record::default() };
+    let failed = Entry { detail: "the endpoint \"refused\" it", ..entry(&record, &[]) };
+    let expected = "upstream_reset_before_response_started{connection_failure|the_endpoint__refused__it}\n";
+    assert_eq!(line("%RESPONSE_CODE_DETAILS%", &failed), expected);
+    let record = Record { status: 404, flag: Flag::NoRouteFound, ..Record::default() };
+    let nowhere = Entry { detail: "no route takes it", ..entry(&record, &[]) };
+    assert_eq!(line("%RESPONSE_CODE_DETAILS%", &nowhere), "route_not_found{no_route_takes_it}\n");
 }
 
 #[test]
