@@ -1,9 +1,11 @@
 /** `clusters[]`: the endpoints that together answer for one service, and how connections to them are kept. */
 import * as z from 'zod'
 import { address } from './address.js'
+import { circuitBreaker } from './circuit-breaker.js'
 import { duration } from './duration.js'
 import { name } from './name.js'
 import { notYetKeys, words } from './not-yet.js'
+import { retryBudget } from './retry-budget.js'
 
 const endpointAddress = address({ minPort: 1 })
 
@@ -32,16 +34,9 @@ export const cluster = z
     protocol: words(['http1'], ['http2', 'auto']).prefault('http1').meta({ description: 'What the endpoints speak' }),
     connectTimeout: duration({ minMs: 1 }).prefault('1s').meta({ description: 'Until a connection is established' }),
     keepAlive: keepAlive.prefault({}),
-    ...notYetKeys(
-      'discovery',
-      'tls',
-      'healthCheck',
-      'loadBalancer',
-      'circuitBreaker',
-      'retryBudget',
-      'outlierDetection',
-      'hedge',
-    ),
+    circuitBreaker: circuitBreaker.nullable().default(null).meta({ description: 'Absent: no bounds' }),
+    retryBudget: retryBudget.prefault({}),
+    ...notYetKeys('discovery', 'tls', 'healthCheck', 'loadBalancer', 'outlierDetection', 'hedge'),
     ...notYetKeys('subsets', 'localityAware', 'panicThreshold', 'adaptiveConcurrency', 'proxyProtocol', 'filters'),
   })
   .meta({ title: 'clusters[]', description: 'Endpoints that answer for one service.' })

@@ -8,10 +8,11 @@ use std::time::Instant;
 use smallvec::SmallVec;
 
 use crate::downstream::Downstream;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Source};
 use crate::http::head::{Known, RequestHead, ResponseHead, Version};
 use crate::record::{Address, Attempt, Candidate, Mark, Protocol, Record, Texts, frame};
 use crate::respond::Verdict;
+use crate::retry::Stop;
 use crate::serving::View;
 use crate::snapshot::{Endpoint, GenerationCluster, GenerationRoute};
 use crate::telemetry::access_log::Entry;
@@ -38,6 +39,8 @@ pub struct Account {
     candidates: SmallVec<[Candidate; 4]>,
     /// Answer headers that the access log asks for, in its order; empty before the answer.
     response_headers: Vec<Option<Vec<u8>>>,
+    /// As many retries as the policy has were made.
+    retries_spent: bool,
     detail: &'static str,
     closed: bool,
 }
@@ -66,6 +69,7 @@ impl Account {
             past: Vec::new(),
             candidates: SmallVec::new(),
             response_headers: Vec::new(),
+            retries_spent: false,
             detail: "",
             closed: false,
         }
@@ -152,13 +156,27 @@ impl Account {
         }
     }
 
-    /// The attempt failed and another one follows.
-    pub fn retried(&mut self, error: &Error) {
+    /// The attempt ended with a status, or with an error, and another one follows.
+    pub fn retried(&mut self, ended: Result<u16, &Error>) {
         self.worker.count(Counter::Retries, 1);
-        self.record.cause = error.kind.number();
-        let attempt = self.present(micros(self.started, weft_rt::now()), 0);
+        if let Err(error) = ended {
+            self.record.cause = error.kind.number();
+            self.fail_endpoint();
+        }
+        let attempt = self.present(micros(self.started, weft_rt::now()), ended.unwrap_or(0));
         self.past.push(attempt);
-        self.fail_endpoint();
+    }
+
+    /// The policy would try again, but this attempt is the last one.
+    pub fn retries_stopped(&mut self, why: Stop) {
+        self.retries_spent = why == Stop::Spent;
+        self.mark(match why {
+            Stop::Spent => Mark::RetriesSpent,
+            Stop::Body => Mark::BodyNotRepeatable,
+            Stop::Budget => Mark::RetryBudgetSpent,
+            Stop::Time => Mark::RetryTooLate,
+            Stop::Nearer => Mark::RetriedNearer,
+        });
     }
 
     /// The attempt as it stands now.
@@ -190,6 +208,9 @@ impl Account {
         self.record.first_byte_us = micros(self.started, weft_rt::now()).max(1);
         self.record.upstream_status = head.status;
         self.record.status = head.status;
+        if self.retries_spent {
+            self.record.flag = Flag::UpstreamRetryLimitExceeded;
+        }
         if let Some(log) = &self.view.listener().access_log {
             let find = |name: &String| head.find(name.as_bytes()).map(<[u8]>::to_vec);
             self.response_headers = log.format.response_headers().iter().map(find).collect();
@@ -208,10 +229,11 @@ impl Account {
 
     /// The exchange failed.
     pub fn failed(&mut self, error: &Error, verdict: &Verdict) {
-        self.record.flag = verdict.flag;
+        let exceeded = self.retries_spent && error.source() == Source::Upstream;
+        self.record.flag = if exceeded { Flag::UpstreamRetryLimitExceeded } else { verdict.flag };
         self.record.cause = error.kind.number();
         self.detail = error.detail;
-        if error.source() == crate::error::Source::Upstream {
+        if error.source() == Source::Upstream {
             self.fail_endpoint();
         }
     }

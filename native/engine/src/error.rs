@@ -48,11 +48,15 @@ pub enum Kind {
     Overflow,
     /// A panic or a broken invariant.
     Internal,
+    /// A rate limit refuses the request; carries its status.
+    RateLimited(u16),
+    /// One attempt took longer than the retry policy gives it.
+    TryTimeout,
 }
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Refused(400),
         Self::HeadersTimeout,
         Self::DownstreamGone,
@@ -69,6 +73,8 @@ impl Kind {
         Self::StreamIdle,
         Self::Overflow,
         Self::Internal,
+        Self::RateLimited(429),
+        Self::TryTimeout,
     ];
 
     /// The kind of a record's number; `None` for 0 and for numbers of no kind.
@@ -95,6 +101,8 @@ impl Kind {
             Self::StreamIdle => 14,
             Self::Overflow => 15,
             Self::Internal => 16,
+            Self::RateLimited(_) => 17,
+            Self::TryTimeout => 18,
         }
     }
 }
@@ -124,7 +132,7 @@ impl Error {
     /// Who is at fault.
     pub fn source(&self) -> Source {
         match self.kind {
-            Kind::Refused(_) | Kind::HeadersTimeout | Kind::DownstreamGone => Source::Downstream,
+            Kind::Refused(_) | Kind::HeadersTimeout | Kind::DownstreamGone | Kind::RateLimited(_) => Source::Downstream,
             Kind::NoRoute | Kind::NoHealthyUpstream | Kind::Overflow | Kind::Internal => Source::Internal,
             Kind::ConnectFailed
             | Kind::ConnectTimeout
@@ -133,6 +141,7 @@ impl Error {
             | Kind::UpstreamMalformed
             | Kind::UpstreamTruncated
             | Kind::FirstByteTimeout
+            | Kind::TryTimeout
             | Kind::ExchangeTimeout
             | Kind::StreamIdle => Source::Upstream,
         }

@@ -11,12 +11,13 @@ use crate::downstream::{Downstream, Next, Request};
 use crate::error::{Error, Kind};
 use crate::http::framing::{Framing, request_framing};
 use crate::ongoing::Ongoing;
+use crate::record::Mark;
 use crate::retry::Verdict;
 use crate::snapshot::{GenerationCluster, GenerationRoute};
 use crate::upstream::attempt;
 use crate::upstream::outgoing::Outgoing;
 use crate::worker::Worker;
-use crate::{cluster, relay, reply, retry, route, tunnel};
+use crate::{cluster, limit, relay, reply, retry, route, tunnel};
 
 /// Serves one request.
 pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Request) -> Next {
@@ -34,6 +35,7 @@ pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Requ
         body: Framing::None,
         // Nothing behind a head can be told apart until its framing is known.
         unread: true,
+        retries_spent: false,
         answering: false,
     };
     let next = match drive(&mut exchange, request.rest).await {
@@ -66,15 +68,21 @@ async fn forward(
     cluster: &GenerationCluster,
     rest: Option<Buffer>,
 ) -> Result<Next, Error> {
-    let mut outgoing = Outgoing::new(exchange, route, rest);
+    let _place = limit::request(cluster).inspect_err(|_| exchange.account.mark(Mark::RequestsOverflow))?;
+    let mut outgoing = Outgoing::new(exchange, route, cluster, rest);
     let attempted = loop {
-        let picked = cluster::pick(cluster);
+        let picked = cluster::pick(cluster, &outgoing.tried);
         let (index, endpoint) = picked.ok_or(Error::new(Kind::NoHealthyUpstream, "the cluster has no endpoint"))?;
         exchange.account.attempt(cluster, index, endpoint);
-        let attempted = attempt::run(exchange, &mut outgoing, cluster, endpoint).await;
-        match retry::classify(&attempted, &outgoing.standing(exchange)) {
+        let attempted = attempt::run(exchange, &mut outgoing, endpoint).await;
+        match retry::classify(&outgoing.outcome(&attempted), &outgoing.standing(exchange)) {
             Verdict::Done => break attempted,
-            Verdict::Replay => outgoing.replay(exchange, &attempted),
+            Verdict::Stop(why) => break outgoing.stop(exchange, why, attempted),
+            Verdict::Replay => outgoing.replay(exchange, attempted),
+            Verdict::Retry(wait) => match outgoing.claim_retry(wait) {
+                Err(why) => break outgoing.stop(exchange, why, attempted),
+                Ok(()) => outgoing.pause(exchange, endpoint, attempted, wait).await?,
+            },
         }
     };
     match attempted {

@@ -49,6 +49,7 @@ pub mod transfer;
 
 pub mod buffer;
 pub mod heads;
+pub mod limit;
 
 pub mod error;
 pub mod http;

@@ -26,6 +26,8 @@ pub struct Ongoing<'a> {
     pub body: Framing,
     /// Part of the request is still to be read.
     pub unread: bool,
+    /// A retry policy would have gone on, but must not: proxies on the way back are told.
+    pub retries_spent: bool,
     /// The answer's head went out: an error can no longer become a status.
     pub answering: bool,
 }

@@ -259,6 +259,7 @@ impl Proxy {
         let mut state = self.state.lock();
         state.retired.retain(|generation| Arc::strong_count(generation) > 1);
         state.books.endpoints.forget_unused();
+        state.books.limits.forget_unused();
     }
 
     /// Sums over all workers, with their names.

@@ -30,6 +30,7 @@ pub async fn run(
 ) -> Result<Next, Error> {
     let Answered { answer, mut upstream } = answered;
     let Outgoing { mut sending, mut deadlines, .. } = outgoing;
+    sending.keep_no_more();
     deadlines.answer_began();
     exchange.account.answered(&answer.head);
     let framing = downstream_framing(answer.framing, exchange.head.version);
@@ -78,6 +79,7 @@ fn answer_transfer(exchange: &mut Ongoing<'_>, answer: &Answer, framing: Framing
         connection: if keep_alive { Connection::KeepAlive } else { Connection::Close },
         client_version: exchange.head.version,
         date: &exchange.worker.date(),
+        retries_spent: exchange.retries_spent,
     };
     encode_response(&answer.head, &forward, &mut out);
     Transfer::new(answer.framing, framing, ANSWER_LIMITS.max_bytes, out, None)

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use crate::error::{Error, Kind, Source};
+use crate::http::forward::RETRIES_SPENT;
 use crate::record::Address;
 use crate::telemetry::flags::Flag;
 
@@ -55,6 +56,12 @@ pub fn verdict(error: &Error) -> Verdict {
             "http_response_timeout",
             "look at the endpoint, or raise `firstByteTimeout`",
         ),
+        Kind::TryTimeout => (
+            504,
+            Flag::UpstreamRequestTimeout,
+            "http_response_timeout",
+            "look at the endpoint, or raise `retry.perTryTimeout`",
+        ),
         Kind::ExchangeTimeout => {
             (504, Flag::UpstreamRequestTimeout, "http_response_timeout", "look at the endpoint, or raise `timeout`")
         }
@@ -62,6 +69,9 @@ pub fn verdict(error: &Error) -> Verdict {
             (408, Flag::StreamIdleTimeout, "connection_read_timeout", "keep data moving, or raise `idleTimeout`")
         }
         Kind::Overflow => (503, Flag::UpstreamOverflow, "connection_limit_reached", "raise the limit or add capacity"),
+        Kind::RateLimited(status) => {
+            (status, Flag::RateLimited, "http_request_denied", "send fewer requests, or later")
+        }
         Kind::Internal => (500, Flag::None, "proxy_internal_error", "report this with the proxy's log"),
     };
     let proxy_status = match error.cause.filter(|_| error.kind == Kind::ConnectFailed) {
@@ -92,6 +102,13 @@ pub fn local_reply(error: &Error, verdict: &Verdict, reply: &Reply<'_>, out: &mu
     out.extend_from_slice(reply.date.as_bytes());
     out.extend_from_slice(b"\r\nproxy-status: ");
     proxy_status(error, verdict, reply.next_hop, out);
+    if error.kind == Kind::Overflow {
+        // Known from Envoy: tells a client that another attempt would only add to the load.
+        out.extend_from_slice(b"\r\nx-envoy-overloaded: true");
+    }
+    if reply.retries_spent {
+        [b"\r\n", RETRIES_SPENT.0, b": ", RETRIES_SPENT.1].iter().for_each(|part| out.extend_from_slice(part));
+    }
     if !reply.request_id.is_empty() {
         out.extend_from_slice(b"\r\nx-request-id: ");
         out.extend_from_slice(reply.request_id);
@@ -136,6 +153,8 @@ pub struct Reply<'a> {
     pub request_id: &'a [u8],
     /// Where the last attempt went; none for an exchange without one.
     pub next_hop: Address,
+    /// The failure has been retried enough.
+    pub retries_spent: bool,
     /// The connection ends after it.
     pub close: bool,
     /// An HTTP/1.0 client must be told that the connection stays.
@@ -174,6 +193,7 @@ mod tests {
             date: "Sun, 06 Nov 1994 08:49:37 GMT",
             request_id: b"id-1",
             next_hop,
+            retries_spent: false,
             close: false,
             announce_keep_alive: false,
             head_only: false,

@@ -29,6 +29,7 @@ pub async fn run(exchange: &mut Ongoing<'_>, answered: Answered, outgoing: Outgo
         connection: Connection::Upgrade,
         client_version: exchange.head.version,
         date: &exchange.worker.date(),
+        retries_spent: false,
     };
     encode_response(&answer.head, &forward, &mut out);
     let mut tunnel = Tunnel {

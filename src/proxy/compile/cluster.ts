@@ -1,8 +1,16 @@
 /** `clusters[]` → the engine's clusters. */
 import type { ResolvedConfig } from '../../config/config.js'
 import type { Cluster } from '../../native/snapshot.js'
+import { compileCircuitBreaker } from './circuit-breaker.js'
 
 export function compileCluster(cluster: ResolvedConfig['clusters'][number]): Cluster {
-  const { name, endpoints, connectTimeout, keepAlive } = cluster
-  return { name, endpoints, connectTimeoutMs: connectTimeout, keepAliveIdleMs: keepAlive.idleTimeout } satisfies Cluster
+  const { name, endpoints, connectTimeout, keepAlive, circuitBreaker, retryBudget } = cluster
+  return {
+    name,
+    endpoints,
+    connectTimeoutMs: connectTimeout,
+    keepAliveIdleMs: keepAlive.idleTimeout,
+    circuitBreaker: circuitBreaker === null ? null : compileCircuitBreaker(circuitBreaker),
+    retryBudget,
+  } satisfies Cluster
 }

@@ -33,6 +33,10 @@ marks! {
     RetryBudgetSpent, "retry-budget-spent", "the cluster's retry budget had no room for another attempt";
     /// The request's body was too long to be sent again.
     BodyNotRepeatable, "body-not-repeatable", "the request's body could not be sent again: it was longer than `maxBodyBytes`";
+    /// The exchange would have been over before another attempt began.
+    RetryTooLate, "retry-too-late", "the route's `timeout` would have been over before another attempt began";
+    /// A proxy nearer to the failure had retried already.
+    RetriedNearer, "retried-nearer", "a proxy nearer to the failure had retried already, so it was not retried here";
     /// `maxRequests` of the circuit breaker was reached.
     RequestsOverflow, "requests-overflow", "the circuit breaker's `maxRequests` was reached";
     /// `maxPending` of the circuit breaker was reached.

@@ -2,22 +2,27 @@
 //!
 //! A snapshot is complete and immutable. Defaults are not applied here: `src/config` owns them.
 
+mod circuit_breaker;
 mod cluster;
 pub(crate) mod compile;
 mod generation;
 mod listener;
 mod node;
+mod retry;
 mod route;
 
 use serde::{Deserialize, Serialize};
 
+pub use circuit_breaker::{CircuitBreaker, RetryBudget};
 pub use cluster::{Cluster, ClusterEndpoint};
 pub use compile::Rejection;
 pub use generation::{
-    Books, Endpoint, Generation, GenerationCluster, GenerationListener, GenerationLog, GenerationRoute,
+    Books, Endpoint, Generation, GenerationCluster, GenerationListener, GenerationLog, GenerationRetry,
+    GenerationRoute, RetryConditions,
 };
 pub use listener::{AccessLog, Listener, ListenerLimits};
 pub use node::{Node, Records};
+pub use retry::{Retry, RetryOn};
 pub use route::Route;
 
 /// Version of the encoding that this build reads and writes.

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::answer::{Answer, Asked, Incoming, lost};
-use super::connect::{self, Upstream};
+use super::connect::Upstream;
+use super::obtain::obtain;
 use super::outgoing::Outgoing;
 use crate::downstream::Downstream;
 use crate::error::{Error, Kind};
 use crate::http::framing::wants_upgrade;
 use crate::ongoing::Ongoing;
-use crate::snapshot::{Endpoint, GenerationCluster};
+use crate::snapshot::Endpoint;
 use crate::transfer::Broken;
 use crate::worker::Worker;
 
@@ -30,41 +31,19 @@ pub struct Answered {
 pub async fn run(
     exchange: &mut Ongoing<'_>,
     outgoing: &mut Outgoing<'_>,
-    cluster: &GenerationCluster,
     endpoint: &Arc<Endpoint>,
 ) -> Result<Answered, Error> {
     if exchange.head.text(exchange.head.authority).is_empty() {
         // HTTP/1.0 without a Host; what we send on is HTTP/1.1, which must have one.
         exchange.head.set_authority(endpoint.socket.to_string().as_bytes());
     }
-    let mut upstream = obtain(exchange, outgoing, cluster, endpoint).await?;
+    outgoing.attempt_begins(exchange);
+    let mut upstream = obtain(exchange, outgoing, endpoint).await?;
     outgoing.begin(exchange);
     let answer = send(exchange, outgoing, &mut upstream).await;
     exchange.unread = !outgoing.sending.is_decoded();
     exchange.account.request_bytes(outgoing.sending.body_bytes);
     Ok(Answered { answer: answer?, upstream })
-}
-
-/// A connection to the endpoint: a pooled one unless the attempt wants a fresh one, else a new one.
-async fn obtain(
-    exchange: &mut Ongoing<'_>,
-    outgoing: &mut Outgoing<'_>,
-    cluster: &GenerationCluster,
-    endpoint: &Arc<Endpoint>,
-) -> Result<Upstream, Error> {
-    let probe = !exchange.may_repeat();
-    if !outgoing.fresh
-        && let Some(pooled) = exchange.worker.pool.take(endpoint, probe)
-    {
-        exchange.account.reused();
-        outgoing.reused = true;
-        return Ok(pooled);
-    }
-    outgoing.reused = false;
-    let deadlines = &mut outgoing.deadlines;
-    let connected = connect::connect(endpoint, cluster.connect_timeout, exchange.downstream, deadlines).await;
-    exchange.account.connected(connected.is_ok());
-    connected
 }
 
 /// Sends the request until the answer's head is whole.

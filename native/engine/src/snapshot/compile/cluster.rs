@@ -20,6 +20,7 @@ impl Compiler<'_> {
             endpoints,
             connect_timeout: Duration::from_millis(dto.connect_timeout_ms.into()),
             keep_alive_idle: Duration::from_millis(dto.keep_alive_idle_ms.into()),
+            limits: self.limits(dto),
             turn: AtomicU32::new(turn),
         })
     }

@@ -1,7 +1,9 @@
 //! Snapshot → generation. Everything that can be refused is refused here, with its path; nothing is refused later.
 
 mod cluster;
+mod limits;
 mod listener;
+mod retry;
 mod route;
 
 use std::net::SocketAddr;

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::endpoint::EndpointBook;
+use crate::limit::LimitBook;
 use crate::telemetry::access_log::{LogWriter, Sink};
 use crate::telemetry::metrics::Names;
 
@@ -36,6 +37,8 @@ pub struct Books {
     pub endpoints: EndpointBook,
     /// Numbers of the names that series are about.
     pub names: Names,
+    /// What is counted against limits.
+    pub limits: LimitBook,
     /// Open logs.
     pub logs: LogBook,
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use super::Endpoint;
+use crate::limit::Limits;
 
 /// A cluster, compiled.
 pub struct GenerationCluster {
@@ -18,6 +19,8 @@ pub struct GenerationCluster {
     pub connect_timeout: Duration,
     /// How long an unused connection is kept.
     pub keep_alive_idle: Duration,
+    /// Bounds on what is under way.
+    pub limits: Limits,
     /// The balancer's turn; survives as long as the cluster's endpoints do not change.
     pub turn: AtomicU32,
 }

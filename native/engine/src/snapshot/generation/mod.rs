@@ -7,6 +7,7 @@ mod books;
 mod cluster;
 mod endpoint;
 mod listener;
+mod retry;
 mod route;
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ pub use books::Books;
 pub use cluster::GenerationCluster;
 pub use endpoint::Endpoint;
 pub use listener::{GenerationListener, GenerationLog};
+pub use retry::{GenerationRetry, RetryConditions};
 pub use route::GenerationRoute;
 
 /// What the engine serves from.
