@@ -98,7 +98,7 @@ fn read_one_hundred(bencher: Bencher<'_, '_>) {
 
 #[divan::bench(args = ["text", "json"])]
 fn access_log_line(bencher: Bencher<'_, '_>, format: &str) {
-    let Ok(format) = Format::compile(format) else { return };
+    let Ok(format) = Format::compile(format, &[]) else { return };
     let address = Address::from(std::net::SocketAddr::from(([10, 0, 35, 28], 51_000)));
     let record = Record {
         start_unix_us: 1_460_751_420_310_000,

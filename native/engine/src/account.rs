@@ -169,13 +169,22 @@ impl Account {
 
     /// The attempt failed and another one follows.
     pub fn retried(&mut self, error: &Error) {
-        self.worker.count(Counter::Retries, 1);
-        self.count_cluster(ClusterCounter::Retries);
         self.count_timeout(error);
         self.record.cause = error.kind.number();
-        let attempt = self.present(micros(self.started, weft_rt::now()), 0);
-        self.past.push(attempt);
+        self.end_attempt(0);
         self.fail_endpoint();
+    }
+
+    /// The attempt was answered with a status after which another one follows.
+    pub fn retried_answer(&mut self, status: u16) {
+        self.end_attempt(status);
+    }
+
+    fn end_attempt(&mut self, status: u16) {
+        self.worker.count(Counter::Retries, 1);
+        self.count_cluster(ClusterCounter::Retries);
+        let attempt = self.present(micros(self.started, weft_rt::now()), status);
+        self.past.push(attempt);
     }
 
     /// The attempt as it stands now.
