@@ -18,6 +18,12 @@ export declare function stopAccepting(proxy: number): void
 /** Collects one ended child process that nobody waits for. False: there was nothing to collect. */
 export declare function reap(pid: number): boolean
 
+/** Durations by route and endpoint as HDR histograms (V2, compressed, base64), as JSON. */
+export declare function histograms(proxy: number): string
+
+/** Everything about the newest exchange with this request id, as JSON; `null` when there is no record of it. */
+export declare function why(proxy: number, id: string): string
+
 /** Everything that was counted, as JSON. */
 export declare function stats(proxy: number): string
 
@@ -36,11 +42,17 @@ export declare function panics(proxy: number): Array<number>
 /** One number per worker; each grows at least every 250 ms while that worker's loop turns. */
 export declare function heartbeats(proxy: number): Array<number>
 
+/** Opens every access log again. Returns JSON: those that could not be opened, with the reason. */
+export declare function reopenLogs(proxy: number): string
+
 /** Puts an encoded snapshot in force, all of it or nothing. Returns JSON: `{generation, rejected, listeners}`. */
 export declare function apply(proxy: number, snapshot: Buffer): string
 
 /** Serves the proxy on this thread's loop from now on, as the worker with this index. */
 export declare function attach(proxy: number, worker: number): void
+
+/** The records that fit a question, newest first, as JSON. The question is JSON too. */
+export declare function records(proxy: number, query: string): string
 
 /** Version of the addon. */
 export declare function version(): string

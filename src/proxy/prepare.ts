@@ -21,6 +21,7 @@ export interface Plan {
   listeners: { name: string; protocol: string; address: string; clusters: string[] }[]
   clusters: { name: string; endpoints: string[] }[]
   warnings: string[]
+  node: { id: string; service: string; version: string; region: string; zone: string }
   /** The resolved configuration as JSON text, for `/config_dump`. */
   dump: string
 }
@@ -67,6 +68,7 @@ function prepareResolved(resolved: ResolvedConfig, file: string): Prepared {
     }),
     clusters: snapshot.clusters.map(({ name, endpoints }) => ({ name, endpoints: endpoints.map((e) => e.address) })),
     warnings,
+    node: snapshot.node,
     dump: JSON.stringify(config),
   }
   return { snapshot: encodeSnapshot(snapshot), plan }

@@ -1,5 +1,5 @@
 /**
- * The life of the `weft run` process: start, reload on SIGHUP, drain on SIGTERM or SIGINT, the wrapped application, the
+ * The life of the `weft run` process: start, reload on SIGHUP, logs opened again on SIGUSR1, drain on SIGTERM or SIGINT, the wrapped application, the
  * admin server, the change to a successor, the exit code.
  *
  * Invariants: the application starts after the proxy is ready and ends after inbound work has drained; one deadline
@@ -7,7 +7,7 @@
  */
 import { WeftError } from '../errors.js'
 import { loadAddon } from '../native/index.js'
-import type { Logger } from '../telemetry/logger.js'
+import type { AdjustableLogger, Logger } from '../telemetry/logger.js'
 import { AdminDoor } from './admin-door.js'
 import { type AppProcess, startApp } from './app-process.js'
 import { Ending } from './ending.js'
@@ -25,7 +25,7 @@ export interface RunOptions {
   /** Follow the process that serves the file now. */
   takeover: boolean
   version: string
-  logger: Logger
+  logger: AdjustableLogger
 }
 
 /** Runs until the proxy has ended; resolves with the exit code of the process. */
@@ -37,8 +37,11 @@ export async function runProxy({ file, app, takeover, version, logger }: RunOpti
   process.on('SIGTERM', () => ending.signal('SIGTERM'))
   process.on('SIGINT', () => ending.signal('SIGINT'))
   process.on('SIGHUP', () => void reload(proxy, file, logger))
+  process.on('SIGUSR1', () => reopenLogs(proxy, logger))
   // Not before the answer to the request that asked for it has left.
-  const admin = new AdminDoor(proxy, () => void setImmediate(() => ending.start()), logger)
+  const drain = () => void setImmediate(() => ending.start())
+  const startedAt = Math.round(performance.timeOrigin)
+  const admin = new AdminDoor({ proxy, drain, logger, process: { version, file, startedAt } })
   try {
     if (path !== null && proxy.succeeds()) await succeed(path, proxy, admin, logger)
     else await admin.open()
@@ -121,6 +124,13 @@ async function finish(proxy: WeftProxy, ending: Ending, logger: Logger): Promise
   const left = await Promise.race([proxy.drain(), ending.now.then(() => null)])
   if (left === null) logger.warn('ended at once; open exchanges were cut')
   else if (left > 0) logger.warn('the drain deadline passed', { exchangesCut: left })
+}
+
+/** After a rotation moved the files away. */
+function reopenLogs(proxy: WeftProxy, logger: Logger): void {
+  for (const { path, reason } of proxy.reopenLogs())
+    logger.error('an access log could not be opened again and goes on in the old file', { path, reason })
+  logger.info('access logs opened again')
 }
 
 async function reload(proxy: WeftProxy, file: string, logger: Logger): Promise<void> {

@@ -5,9 +5,19 @@
  * Invariants: nothing listens unless the whole configuration was accepted; a rejected change leaves everything as it
  * was; changes are applied one after the other.
  */
+
+import type { Histograms, ProxyStatus } from '../admin/endpoint.js'
 import type { ProxyConfig } from '../config/config.js'
 import { WeftError } from '../errors.js'
-import { type Addon, loadAddon, type Stats, type Verdict } from '../native/index.js'
+import {
+  type Addon,
+  loadAddon,
+  type RecordList,
+  type RecordQuery,
+  type Stats,
+  type Verdict,
+  type Why,
+} from '../native/index.js'
 import { type Counts, countsOf, withCarried } from '../telemetry/carried.js'
 import { createLogger, type Logger } from '../telemetry/logger.js'
 import { drain } from './drain.js'
@@ -44,6 +54,16 @@ export interface WeftProxy {
   /** The plan that is in force. */
   plan(): Plan
   stats(): Stats
+  /** The decision records that fit, newest first. */
+  records(query: RecordQuery): RecordList
+  /** Everything about the newest exchange with this request id; null when there is no record of it. */
+  why(id: string): Why | null
+  /** Durations as HDR histograms: V2, compressed, base64. */
+  histograms(): Histograms
+  /** Opens the access logs again; those that cannot be opened go on in the old file. */
+  reopenLogs(): { path: string; reason: string }[]
+  /** Readiness says `failing` while this is set; traffic is served all the same. */
+  failHealthcheck(failing: boolean): void
   /** Whether the listening sockets came from the process before this one. */
   succeeds(): boolean
   /** Hands copies of the listening sockets over an open unix socket. */
@@ -52,7 +72,7 @@ export interface WeftProxy {
   counts(): string
   /** Adds what the process before this one had counted; a later call replaces an earlier one. */
   carry(counts: string): void
-  status(): { state: 'ready' | 'draining' | 'down'; generation: number; workers: number; replaced: number }
+  status(): ProxyStatus
   /** Stops accepting and waits for open exchanges; returns how many were left at the deadline. */
   drain(options?: { deadlineMs?: number }): Promise<number>
   close(): Promise<void>
@@ -89,6 +109,7 @@ class Orchestrator implements WeftProxy {
   private workers: Workers | null = null
   private lastChange: Promise<unknown> = Promise.resolve()
   private draining = false
+  private failing = false
   private closed: Promise<void> | null = null
   private inherited = false
   private carried: Counts | null = null
@@ -155,7 +176,8 @@ class Orchestrator implements WeftProxy {
   }
 
   carry(counts: string): void {
-    this.carried = JSON.parse(counts) as Counts
+    // A process of an earlier version may not have counted everything.
+    this.carried = { routes: [], ...(JSON.parse(counts) as Omit<Counts, 'routes'>) }
   }
 
   plan(): Plan {
@@ -167,11 +189,33 @@ class Orchestrator implements WeftProxy {
     return this.carried === null ? stats : withCarried(stats, this.carried)
   }
 
-  status() {
+  records(query: RecordQuery): RecordList {
+    return JSON.parse(this.addon.records(this.id, JSON.stringify(query))) as RecordList
+  }
+
+  why(id: string): Why | null {
+    return JSON.parse(this.addon.why(this.id, id)) as Why | null
+  }
+
+  histograms(): Histograms {
+    return JSON.parse(this.addon.histograms(this.id)) as Histograms
+  }
+
+  reopenLogs(): { path: string; reason: string }[] {
+    const failures = JSON.parse(this.addon.reopenLogs(this.id)) as [string, string][]
+    return failures.map(([path, reason]) => ({ path, reason }))
+  }
+
+  failHealthcheck(failing: boolean): void {
+    this.failing = failing
+  }
+
+  status(): ProxyStatus {
     const workers = this.workers?.serving() ?? 1
-    const state = this.draining ? 'draining' : workers > 0 && this.closed === null ? 'ready' : 'down'
+    const up = this.failing ? 'failing' : 'ready'
+    const state = this.draining ? 'draining' : workers > 0 && this.closed === null ? up : 'down'
     const { generation } = this.current().verdict
-    return { state, generation, workers, replaced: this.workers?.replaced() ?? 0 } as const
+    return { state, generation, workers, replaced: this.workers?.replaced() ?? 0 }
   }
 
   drain({ deadlineMs = this.current().plan.drainDeadlineMs }: { deadlineMs?: number } = {}): Promise<number> {

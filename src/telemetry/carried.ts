@@ -3,14 +3,14 @@
  *
  * Gauges are not added: connections and open exchanges of the old process are its own until it ends.
  */
-import type { EndpointStats, Series, Stats } from '../native/index.js'
+import type { ClusterStats, Durations, EndpointStats, Series, Stats } from '../native/index.js'
 
 /** The part of the statistics that only grows. */
-export type Counts = Pick<Stats, 'counters' | 'series' | 'clusters'>
+export type Counts = Pick<Stats, 'counters' | 'series' | 'routes' | 'clusters'>
 
-export function countsOf({ counters, descriptions, series, clusters }: Stats): Counts {
+export function countsOf({ counters, descriptions, series, routes, clusters }: Stats): Counts {
   const growing = descriptions.filter(({ kind }) => kind === 'counter').map(({ name }) => [name, counters[name] ?? 0])
-  return { counters: Object.fromEntries(growing), series, clusters }
+  return { counters: Object.fromEntries(growing), series, routes, clusters }
 }
 
 /** A series or an endpoint that only the old process knew stays known, so that its sum does not vanish. */
@@ -22,11 +22,32 @@ export function withCarried(stats: Stats, before: Counts): Stats {
     ...stats,
     counters,
     series: merged(stats.series, before.series, seriesKey, addSeries),
+    routes: merged(
+      stats.routes,
+      before.routes,
+      ({ route }) => route,
+      (a, b) => ({ ...a, latency: addDurations(a.latency, b.latency) }),
+    ),
     clusters: stats.clusters.map((cluster) => {
-      const old = before.clusters.find(({ name }) => name === cluster.name)?.endpoints ?? []
-      return { ...cluster, endpoints: cluster.endpoints.map((endpoint) => addEndpoint(endpoint, old)) }
+      const old = before.clusters.find(({ name }) => name === cluster.name)
+      return old === undefined ? cluster : addCluster(cluster, old)
     }),
   }
+}
+
+function addCluster(cluster: ClusterStats, old: ClusterStats): ClusterStats {
+  const counters = Object.entries(cluster.counters).map(([name, count]) => [name, count + (old.counters[name] ?? 0)])
+  return {
+    ...cluster,
+    counters: Object.fromEntries(counters),
+    endpoints: cluster.endpoints.map((endpoint) => addEndpoint(endpoint, old.endpoints)),
+  }
+}
+
+function addDurations(a: Durations, b: Durations): Durations {
+  const sums = new Map(a)
+  for (const [us, count] of b) sums.set(us, (sums.get(us) ?? 0) + count)
+  return [...sums].sort(([left], [right]) => left - right)
 }
 
 function merged<T>(now: T[], before: T[], key: (entry: T) => string, add: (a: T, b: T) => T): T[] {
@@ -49,13 +70,24 @@ function addSeries(a: Series, b: Series): Series {
     requestBytes: a.requestBytes + b.requestBytes,
     responseBytes: a.responseBytes + b.responseBytes,
     durationSumUs: a.durationSumUs + b.durationSumUs,
-    buckets: a.buckets.map((count, at) => count + (b.buckets[at] ?? 0)),
+    buckets: addCounts(a.buckets, b.buckets),
+    requestSizes: addCounts(a.requestSizes, b.requestSizes),
+    responseSizes: addCounts(a.responseSizes, b.responseSizes),
   }
+}
+
+function addCounts(a: number[], b: number[]): number[] {
+  return a.map((count, at) => count + (b[at] ?? 0))
 }
 
 function addEndpoint(endpoint: EndpointStats, old: EndpointStats[]): EndpointStats {
   const known = old.find(({ address }) => address === endpoint.address)
   if (known === undefined) return endpoint
-  const { requests, failures } = known
-  return { ...endpoint, requests: endpoint.requests + requests, failures: endpoint.failures + failures }
+  return {
+    ...endpoint,
+    requests: endpoint.requests + known.requests,
+    failures: endpoint.failures + known.failures,
+    serverErrors: endpoint.serverErrors + known.serverErrors,
+    latency: addDurations(endpoint.latency, known.latency),
+  }
 }

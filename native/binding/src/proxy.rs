@@ -13,6 +13,7 @@ use napi::{Env, Result};
 use napi_derive::napi;
 use weft_engine::listener::handover;
 use weft_engine::proxy::Proxy;
+use weft_engine::reasons;
 use weft_engine::stats;
 use weft_engine::steer;
 
@@ -116,6 +117,44 @@ pub fn stats(proxy: u32) -> Result<String> {
     guarded("stats", || {
         let proxy = find(proxy)?;
         serde_json::to_string(&stats::read(&proxy)).map_err(|error| failed("stats", &error))
+    })
+}
+
+/// Durations by route and endpoint as HDR histograms (V2, compressed, base64), as JSON.
+#[napi]
+pub fn histograms(proxy: u32) -> Result<String> {
+    guarded("histograms", || {
+        let proxy = find(proxy)?;
+        serde_json::to_string(&stats::histograms(&proxy)).map_err(|error| failed("histograms", &error))
+    })
+}
+
+/// The records that fit a question, newest first, as JSON. The question is JSON too.
+#[napi]
+pub fn records(proxy: u32, query: String) -> Result<String> {
+    guarded("records", || {
+        let proxy = find(proxy)?;
+        let query = serde_json::from_str(&query).map_err(|error| failed("records", &error))?;
+        serde_json::to_string(&reasons::list(&proxy, &query)).map_err(|error| failed("records", &error))
+    })
+}
+
+/// Everything about the newest exchange with this request id, as JSON; `null` when there is no record of it.
+#[napi]
+pub fn why(proxy: u32, id: String) -> Result<String> {
+    guarded("why", || {
+        let proxy = find(proxy)?;
+        serde_json::to_string(&reasons::why(&proxy, &id)).map_err(|error| failed("why", &error))
+    })
+}
+
+/// Opens every access log again. Returns JSON: those that could not be opened, with the reason.
+#[napi]
+pub fn reopen_logs(proxy: u32) -> Result<String> {
+    guarded("reopenLogs", || {
+        let failures = find(proxy)?.reopen_logs().into_iter();
+        let failures: Vec<_> = failures.map(|(path, error)| (path, error.to_string())).collect();
+        serde_json::to_string(&failures).map_err(|error| failed("reopenLogs", &error))
     })
 }
 

@@ -2,9 +2,10 @@
 
 use divan::{Bencher, black_box};
 use parking_lot::Mutex;
+use std::sync::Arc;
 use weft_engine::record::{Address, Record, Ring, RingOptions, Texts};
 use weft_engine::telemetry::access_log::{Entry, Format, LogWriter};
-use weft_engine::telemetry::metrics::{DEFAULT_SERIES, Ids, Metrics, Names};
+use weft_engine::telemetry::metrics::{DEFAULT_SERIES, Ids, Metrics, Names, SeriesBudget};
 
 fn main() {
     divan::main();
@@ -67,7 +68,7 @@ fn push_behind_its_lock(bencher: Bencher<'_, '_>) {
 
 #[divan::bench(sample_size = 20_000, args = [1, 40, 2_000])]
 fn observe(bencher: Bencher<'_, '_>, series: u32) {
-    let (mut metrics, ids) = (Metrics::new(DEFAULT_SERIES), snapshot());
+    let (mut metrics, ids) = (Metrics::new(Arc::new(SeriesBudget::new(DEFAULT_SERIES))), snapshot());
     let mut turn = 0;
     bencher.bench_local(|| {
         turn += 1;
@@ -79,7 +80,7 @@ fn observe(bencher: Bencher<'_, '_>, series: u32) {
 #[divan::bench(sample_size = 20_000)]
 fn push_behind_its_lock_and_observe(bencher: Bencher<'_, '_>) {
     let ring = Mutex::new(full_ring());
-    let (mut metrics, ids) = (Metrics::new(DEFAULT_SERIES), snapshot());
+    let (mut metrics, ids) = (Metrics::new(Arc::new(SeriesBudget::new(DEFAULT_SERIES))), snapshot());
     let mut turn = 0;
     bencher.bench_local(|| {
         turn += 1;
@@ -97,7 +98,7 @@ fn read_one_hundred(bencher: Bencher<'_, '_>) {
 
 #[divan::bench(args = ["text", "json"])]
 fn access_log_line(bencher: Bencher<'_, '_>, format: &str) {
-    let Ok(format) = Format::compile(format) else { return };
+    let Ok(format) = Format::compile(format, &[]) else { return };
     let address = Address::from(std::net::SocketAddr::from(([10, 0, 35, 28], 51_000)));
     let record = Record {
         start_unix_us: 1_460_751_420_310_000,

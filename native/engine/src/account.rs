@@ -17,7 +17,7 @@ use crate::serving::View;
 use crate::snapshot::{Endpoint, GenerationCluster, GenerationRoute};
 use crate::telemetry::access_log::Entry;
 use crate::telemetry::flags::Flag;
-use crate::telemetry::metrics::Counter;
+use crate::telemetry::metrics::{ClusterCounter, Counter};
 use crate::worker::Worker;
 
 /// A request id of the client's is kept up to this length; a longer one is replaced.
@@ -120,6 +120,18 @@ impl Account {
     /// A policy decided something that the record should tell.
     pub fn mark(&mut self, mark: Mark) {
         self.record.marks.set(mark);
+        match mark {
+            Mark::RetryBudgetSpent => self.count_cluster(ClusterCounter::RetriesRefused),
+            Mark::RequestsOverflow | Mark::PendingOverflow | Mark::ConnectionsOverflow => {
+                self.count_cluster(ClusterCounter::Overflows);
+            }
+            Mark::Fallback => self.count_cluster(ClusterCounter::Fallbacks),
+            _ => {}
+        }
+    }
+
+    fn count_cluster(&self, counter: ClusterCounter) {
+        self.worker.count_cluster(self.record.cluster, &self.view.generation, counter);
     }
 
     /// The balancer compares this endpoint for the attempt that comes next; the lowest score is picked.
@@ -144,22 +156,27 @@ impl Account {
     /// A pooled connection serves the attempt.
     pub fn reused(&self) {
         self.worker.count(Counter::UpstreamConnectionsReused, 1);
+        self.count_cluster(ClusterCounter::ConnectionsReused);
     }
 
     /// A new connection was tried.
     pub fn connected(&mut self, established: bool) {
         self.worker.count(Counter::UpstreamConnections, 1);
+        self.count_cluster(ClusterCounter::Connections);
         if established {
             self.record.connect_us = micros(self.attempt_started, weft_rt::now()).max(1);
         } else {
             self.worker.count(Counter::UpstreamConnectionsFailed, 1);
+            self.count_cluster(ClusterCounter::ConnectionsFailed);
         }
     }
 
     /// The attempt ended with a status, or with an error, and another one follows.
     pub fn retried(&mut self, ended: Result<u16, &Error>) {
         self.worker.count(Counter::Retries, 1);
+        self.count_cluster(ClusterCounter::Retries);
         if let Err(error) = ended {
+            self.count_timeout(error);
             self.record.cause = error.kind.number();
             self.fail_endpoint();
         }
@@ -205,7 +222,14 @@ impl Account {
 
     /// The answer's head is here.
     pub fn answered(&mut self, head: &ResponseHead) {
-        self.record.first_byte_us = micros(self.started, weft_rt::now()).max(1);
+        let now = weft_rt::now();
+        self.record.first_byte_us = micros(self.started, now).max(1);
+        if let Some(endpoint) = &self.endpoint {
+            endpoint.latency.count_shared(micros(self.attempt_started, now));
+            if head.status >= 500 {
+                endpoint.server_errors.fetch_add(1, Ordering::Relaxed);
+            }
+        }
         self.record.upstream_status = head.status;
         self.record.status = head.status;
         if self.retries_spent {
@@ -233,6 +257,7 @@ impl Account {
         self.record.flag = if exceeded { Flag::UpstreamRetryLimitExceeded } else { verdict.flag };
         self.record.cause = error.kind.number();
         self.detail = error.detail;
+        self.count_timeout(error);
         if error.source() == Source::Upstream {
             self.fail_endpoint();
         }
@@ -300,6 +325,12 @@ impl Account {
     fn capture<'a>(&self, head: &'a RequestHead) -> SmallVec<[(u8, &'a [u8]); 4]> {
         let names = &self.view.generation.records.headers;
         (0_u8..).zip(names).filter_map(|(place, name)| head.find(name.as_bytes()).map(|value| (place, value))).collect()
+    }
+
+    fn count_timeout(&self, error: &Error) {
+        if matches!(error.kind, Kind::ConnectTimeout | Kind::FirstByteTimeout | Kind::ExchangeTimeout) {
+            self.count_cluster(ClusterCounter::Timeouts);
+        }
     }
 
     fn fail_endpoint(&self) {

@@ -82,6 +82,30 @@ impl Kind {
         Self::ALL.get(usize::from(number).checked_sub(1)?).copied()
     }
 
+    /// What happened, in words.
+    pub fn words(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "the request was refused as written",
+            Self::HeadersTimeout => "the request's head did not come in time",
+            Self::DownstreamGone => "the client gave up",
+            Self::NoRoute => "no route took the request",
+            Self::NoHealthyUpstream => "the cluster had no endpoint to send to",
+            Self::ConnectFailed => "no connection could be made",
+            Self::ConnectTimeout => "no connection could be made in time",
+            Self::UpstreamClosed => "the endpoint closed the connection before its answer",
+            Self::UpstreamReset => "the endpoint reset the connection before its answer",
+            Self::UpstreamMalformed => "the endpoint's answer broke the protocol",
+            Self::UpstreamTruncated => "the endpoint ended amid its answer",
+            Self::FirstByteTimeout => "the answer's first byte did not come in time",
+            Self::ExchangeTimeout => "the exchange took too long",
+            Self::StreamIdle => "no byte moved for too long",
+            Self::Overflow => "a limit was reached",
+            Self::Internal => "the proxy failed",
+            Self::RateLimited(_) => "a rate limit refused the request",
+            Self::TryTimeout => "the attempt took longer than its retry policy gives it",
+        }
+    }
+
     /// The number that stands for it in records; 0 means none.
     pub fn number(&self) -> u8 {
         match self {

@@ -17,7 +17,10 @@ use crate::listener::bind;
 use crate::listener::handover::{Handed, Label};
 use crate::slot::Slot;
 use crate::snapshot::{Books, Generation, GenerationListener, Rejection, compile};
-use crate::telemetry::metrics::{self, Counter, Report, WorkerMetrics};
+use crate::telemetry::metrics::{self, Counter, DEFAULT_SERIES, Report, SeriesBudget, WorkerMetrics};
+
+/// Generations before the present one that are kept, so that `why` can tell what a record was decided by.
+pub const HISTORY: usize = 4;
 
 /// One proxy of the process.
 pub struct Proxy {
@@ -40,7 +43,8 @@ struct State {
     sockets: Vec<Listening>,
     /// Sockets of the process before this one, until the first snapshot says which of them are wanted.
     inherited: Vec<Handed>,
-    /// Generations that an exchange may still hold; freed here, not on a worker.
+    /// Generations before the present one, oldest first: those that an exchange may still hold, to be freed here and not
+    /// on a worker, and the last [`HISTORY`], which records refer to.
     retired: Vec<Arc<Generation>>,
 }
 
@@ -79,11 +83,12 @@ pub struct Applied {
 impl Proxy {
     /// A proxy without a configuration.
     pub fn new(name: &str, workers: usize) -> Arc<Self> {
+        let budget = Arc::new(SeriesBudget::new(DEFAULT_SERIES));
         Arc::new(Self {
             name: name.to_owned(),
             current: ArcSwapOption::empty(),
             number: AtomicU32::new(0),
-            slots: (0..workers.max(1)).map(|index| Arc::new(Slot::new(index))).collect(),
+            slots: (0..workers.max(1)).map(|index| Arc::new(Slot::new(index, &budget))).collect(),
             state: Mutex::default(),
             draining: AtomicBool::new(false),
             turn: Mutex::default(),
@@ -105,6 +110,13 @@ impl Proxy {
     /// The generation in force.
     pub fn generation(&self) -> Option<Arc<Generation>> {
         self.current.load_full()
+    }
+
+    /// A generation by its number, while it is in force or kept.
+    pub fn generation_numbered(&self, number: u32) -> Option<Arc<Generation>> {
+        let current = self.generation().filter(|generation| generation.number == number);
+        let find = || self.state.lock().retired.iter().find(|generation| generation.number == number).cloned();
+        current.or_else(find)
     }
 
     /// A worker's slot.
@@ -230,6 +242,12 @@ impl Proxy {
         }
     }
 
+    /// Opens every access log again, after a rotation moved the files away. What cannot be opened stays as it is, and is
+    /// named with the reason.
+    pub fn reopen_logs(&self) -> Vec<(String, io::Error)> {
+        self.state.lock().books.logs.reopen()
+    }
+
     /// Waits until what was logged is written, at most so long.
     pub fn flush_logs(&self, timeout: Duration) -> bool {
         self.state.lock().books.logs.flush(timeout)
@@ -257,7 +275,8 @@ impl Proxy {
     /// Frees generations and endpoints that nothing refers to any more. For threads without traffic.
     pub fn release(&self) {
         let mut state = self.state.lock();
-        state.retired.retain(|generation| Arc::strong_count(generation) > 1);
+        let oldest = self.number().saturating_sub(HISTORY as u32);
+        state.retired.retain(|generation| generation.number >= oldest || Arc::strong_count(generation) > 1);
         state.books.endpoints.forget_unused();
         state.books.limits.forget_unused();
     }
@@ -268,7 +287,10 @@ impl Proxy {
             self.release();
         }
         let workers: Vec<Arc<WorkerMetrics>> = self.slots.iter().flat_map(|slot| slot.metrics()).collect();
-        metrics::collect(&workers).report(&self.state.lock().books.names)
+        let mut totals = metrics::collect(&workers, weft_rt::unix_micros());
+        let state = self.state.lock();
+        totals.counters.add(Counter::LogWriteErrors, state.books.logs.write_errors());
+        totals.report(&state.books.names)
     }
 
     /// The workers' slots.

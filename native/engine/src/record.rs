@@ -9,7 +9,7 @@ mod ring;
 mod trail;
 
 pub use mark::{Mark, Marks};
-pub use ring::{Ring, RingOptions};
+pub use ring::{REDACTED, Ring, RingOptions};
 pub use trail::{Attempt, Candidate, Framed, MAX_HEADERS, Trail, frame};
 
 use crate::telemetry::flags::Flag;
@@ -231,7 +231,8 @@ fn header_texts<S: Serializer>(headers: &[(u8, Vec<u8>)], serializer: S) -> Resu
     serializer.collect_seq(headers.iter().map(|(name, value)| (*name, String::from_utf8_lossy(value))))
 }
 
-fn hex<S: Serializer>(id: &[u8; 16], serializer: S) -> Result<S::Ok, S::Error> {
+/// Writes a trace id as on the wire, nothing for none.
+pub(crate) fn hex<S: Serializer>(id: &[u8; 16], serializer: S) -> Result<S::Ok, S::Error> {
     if *id == [0; 16] {
         return serializer.serialize_none();
     }

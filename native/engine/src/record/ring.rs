@@ -15,7 +15,8 @@ const MAX_TEXTS: usize = 16 * 1024;
 /// which is what makes a 32-bit position unambiguous.
 const MAX_RECORDS: usize = 128 * 1024;
 const LENGTH: usize = 2;
-const REDACTED: &[u8] = b"[redacted]";
+/// What stands in place of a value that is never kept.
+pub const REDACTED: &[u8] = b"[redacted]";
 
 /// Size of a ring and what it must not keep.
 #[derive(Clone, Copy, Debug)]

@@ -51,7 +51,7 @@ fn entry<'a>(record: &'a Record, request_headers: &'a [Option<&'a [u8]>]) -> Ent
 
 fn line(source: &str, entry: &Entry<'_>) -> String {
     let mut out = Vec::new();
-    Format::compile(source).unwrap().format(entry, &mut out);
+    Format::compile(source, &[]).unwrap().format(entry, &mut out);
     String::from_utf8(out).unwrap()
 }
 
@@ -59,7 +59,7 @@ fn line(source: &str, entry: &Entry<'_>) -> String {
 fn text_is_the_default_format_of_envoy() {
     let record = answered();
     let headers: [Option<&[u8]>; 2] = [Some(b"10.0.35.28"), Some(b"nsq2http")];
-    assert_eq!(Format::compile("text").unwrap().request_headers(), ["x-forwarded-for", "user-agent"]);
+    assert_eq!(Format::compile("text", &[]).unwrap().request_headers(), ["x-forwarded-for", "user-agent"]);
     assert_eq!(
         line("text", &entry(&record, &headers)),
         "[2016-04-15T20:17:00.310Z] \"POST /api/v1/locations?page=2 HTTP/2\" 204 - 154 0 226 100 \"10.0.35.28\" \
@@ -107,6 +107,16 @@ fn the_details_of_a_failure_carry_its_sentence_without_spaces() {
 }
 
 #[test]
+fn a_redacted_header_is_named_by_a_format_and_never_written() {
+    let redact = ["Authorization".to_owned(), "set-cookie".to_owned()];
+    let format = Format::compile("%REQ(authorization)% %RESP(Set-Cookie)% %REQ(A?AUTHORIZATION):4%", &redact).unwrap();
+    assert_eq!((format.request_headers(), format.response_headers().len()), (&["a".to_owned()][..], 0));
+    let mut out = Vec::new();
+    format.format(&entry(&answered(), &[None]), &mut out);
+    assert_eq!(String::from_utf8(out).unwrap(), "[redacted] [redacted] [red\n");
+}
+
+#[test]
 fn operators_take_the_second_header_a_length_and_the_path_without_its_query() {
     let record = answered();
     let with_headers = entry(&record, &[None, Some(b"second")]);
@@ -132,7 +142,7 @@ fn the_request_duration_of_a_body_is_not_guessed() {
 
 #[test]
 fn a_word_that_is_no_format_is_refused() {
-    let error = Format::compile("jsno").unwrap_err();
+    let error = Format::compile("jsno", &[]).unwrap_err();
     assert!(error.message.contains("neither `text` nor `json`"), "{error}");
 }
 
@@ -141,7 +151,7 @@ proptest! {
     fn any_text_compiles_to_a_format_that_works_or_to_an_error_with_its_place(
         source in "([ -~]|é|%[A-Z_]{1,12}|%REQ\\(|%START_TIME\\(%|\\)|:[0-9]|%){0,12}",
     ) {
-        match Format::compile(&source) {
+        match Format::compile(&source, &[]) {
             Ok(format) => {
                 let mut out = Vec::new();
                 format.format(&entry(&answered(), &[]), &mut out);

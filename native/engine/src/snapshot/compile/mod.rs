@@ -53,7 +53,7 @@ pub(crate) fn compile(
     books: &mut Books,
     previous: Option<&Generation>,
 ) -> Result<Generation, Vec<Rejection>> {
-    let mut compiler = Compiler { rejected: Vec::new(), books, previous };
+    let mut compiler = Compiler { rejected: Vec::new(), books, previous, redact: &snapshot.records.redact };
     compiler.count("listeners", snapshot.listeners.len());
     compiler.count("routes", snapshot.routes.len());
     compiler.count("clusters", snapshot.clusters.len());
@@ -83,6 +83,8 @@ struct Compiler<'a> {
     rejected: Vec<Rejection>,
     books: &'a mut Books,
     previous: Option<&'a Generation>,
+    /// Headers whose values are never kept.
+    redact: &'a [String],
 }
 
 impl Compiler<'_> {

@@ -24,6 +24,16 @@ impl LogBook {
         self.writer.insert(writer).open(path)
     }
 
+    /// Opens every file again; returns those that could not be opened, with the reason.
+    pub fn reopen(&self) -> Vec<(String, io::Error)> {
+        self.writer.as_ref().map(LogWriter::reopen).unwrap_or_default()
+    }
+
+    /// Writes that failed so far.
+    pub fn write_errors(&self) -> u64 {
+        self.writer.as_ref().map_or(0, LogWriter::write_errors)
+    }
+
     /// Waits until every line is written, at most so long; false when some could not be.
     pub fn flush(&self, timeout: Duration) -> bool {
         self.writer.as_ref().is_none_or(|writer| writer.flush(timeout))

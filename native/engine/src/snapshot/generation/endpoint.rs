@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use foldhash::HashMap;
 use weft_rt::Addr;
 
+use crate::telemetry::metrics::Latency;
+
 /// An address with its statistics, shared by all workers and generations.
 pub struct Endpoint {
     /// Dense and unique in the process: the index of its pool in each worker.
@@ -23,6 +25,10 @@ pub struct Endpoint {
     pub failures: AtomicU64,
     /// Connections open to it.
     pub connections: AtomicU32,
+    /// Answers with a status of 500 or above.
+    pub server_errors: AtomicU64,
+    /// From the begin of an attempt to the answer's first byte.
+    pub latency: Latency,
 }
 
 /// Endpoints by cluster name and address.
@@ -51,6 +57,8 @@ impl EndpointBook {
             requests: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             connections: AtomicU32::new(0),
+            server_errors: AtomicU64::new(0),
+            latency: Latency::default(),
         });
         self.known.insert((cluster.to_owned(), socket), Arc::clone(&made));
         made

@@ -3,7 +3,7 @@
 use super::operator::{Operator, Plain, Source};
 use super::time::TimeFormat;
 use super::{Entry, escape};
-use crate::record::{Address, Protocol};
+use crate::record::{Address, Protocol, REDACTED};
 use std::io::Write;
 
 /// The value of an operator, not yet escaped.
@@ -55,6 +55,7 @@ impl Source {
             Self::Path => Value::bytes(entry.texts.path),
             Self::RequestId => Value::bytes(entry.texts.request_id),
             Self::Status => Plain::ResponseCode.value(entry),
+            Self::Redacted => Value::Bytes(REDACTED),
             Self::UpstreamServiceTime => upstream_service_ms(entry),
             Self::RequestHeader(place) => captured(entry.request_headers, place).map_or(Value::Missing, Value::bytes),
             Self::ResponseHeader(place) => captured(entry.response_headers, place).map_or(Value::Missing, Value::bytes),
