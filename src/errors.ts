@@ -28,6 +28,8 @@ export const codes = {
   WEFT_ADDON_MISSING: 'The native engine was not found or cannot be loaded on this platform.',
   WEFT_WORKER_FAILED: 'A worker thread ended before it was ready to carry traffic.',
   WEFT_APP_FAILED: 'The application given after `--` cannot be started.',
+  WEFT_TAKEOVER_PATH: 'There is no folder of this user alone in which to wait for a takeover.',
+  WEFT_TAKEOVER_FAILED: 'The running process could not be taken over; it goes on as before.',
   WEFT_ADMIN_ADDRESS: 'The admin server cannot listen on its address.',
 } as const
 

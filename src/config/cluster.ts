@@ -1,11 +1,13 @@
 /** `clusters[]`: the endpoints that together answer for one service, and how connections to them are kept. */
 import * as z from 'zod'
+import { circuitBreaker } from './circuit-breaker.js'
 import { discovery } from './discovery.js'
 import { duration } from './duration.js'
 import { endpoint } from './endpoint.js'
 import { loadBalancer } from './load-balancer.js'
 import { name } from './name.js'
 import { notYetKeys, words } from './not-yet.js'
+import { retryBudget } from './retry-budget.js'
 
 const keepAlive = z
   .strictObject({
@@ -29,7 +31,9 @@ export const cluster = z
     protocol: words(['http1'], ['http2', 'auto']).prefault('http1').meta({ description: 'What the endpoints speak' }),
     connectTimeout: duration({ minMs: 1 }).prefault('1s').meta({ description: 'Until a connection is established' }),
     keepAlive: keepAlive.prefault({}),
-    ...notYetKeys('tls', 'healthCheck', 'circuitBreaker', 'retryBudget', 'outlierDetection', 'hedge'),
+    circuitBreaker: circuitBreaker.nullable().default(null).meta({ description: 'Absent: no bounds' }),
+    retryBudget: retryBudget.prefault({}),
+    ...notYetKeys('tls', 'healthCheck', 'outlierDetection', 'hedge'),
     ...notYetKeys('subsets', 'localityAware', 'panicThreshold', 'adaptiveConcurrency', 'proxyProtocol', 'filters'),
   })
   .superRefine(({ endpoints, discovery }, context) => {

@@ -3,6 +3,7 @@ import * as z from 'zod'
 import { duration } from './duration.js'
 import { name } from './name.js'
 import { notYetKeys } from './not-yet.js'
+import { retry } from './retry.js'
 
 const forward = z
   .strictObject({
@@ -33,7 +34,8 @@ export const route = z
     }),
     firstByteTimeout: duration().prefault('15s').meta({ description: 'Until the answer begins; 0 turns it off' }),
     idleTimeout: duration().prefault('5m').meta({ description: 'Without a byte in either direction; 0 turns it off' }),
-    ...notYetKeys('hosts', 'matches', 'sni', 'when', 'lane', 'sticky', 'retry', 'requestHeaders', 'responseHeaders'),
+    retry: retry.nullable().default(null).meta({ description: 'Absent: an attempt that failed is not repeated' }),
+    ...notYetKeys('hosts', 'matches', 'sni', 'when', 'lane', 'sticky', 'requestHeaders', 'responseHeaders'),
     ...notYetKeys('rewrite', 'redirect', 'respond', 'fallback', 'mirror', 'fault', 'filters', 'grpc'),
   })
   .meta({

@@ -141,7 +141,45 @@ firstByteTimeoutMs: number,
 /**
  * Without a byte in either direction, ms; 0: no bound.
  */
-idleTimeoutMs: number, };
+idleTimeoutMs: number, 
+/**
+ * What is tried again.
+ */
+retry: Retry | null, };
+export type Retry = { 
+/**
+ * Attempts after the first one.
+ */
+retries: number, 
+/**
+ * What is retried.
+ */
+on: Array<RetryOn>, 
+/**
+ * Statuses of an answer that `retriable-status-codes` means.
+ */
+statusCodes: Array<number>, 
+/**
+ * Longest time of one attempt, ms; 0: no bound of its own.
+ */
+perTryTimeoutMs: number, 
+/**
+ * The wait before the first retry is random below this, ms.
+ */
+backoffBaseMs: number, 
+/**
+ * No wait is longer, ms.
+ */
+backoffMaxMs: number, 
+/**
+ * Another endpoint is preferred to one that was tried.
+ */
+avoidPreviousEndpoints: boolean, 
+/**
+ * A longer body is not kept, and so not sent again, bytes.
+ */
+maxBodyBytes: number, };
+export type RetryOn = "5xx" | "gateway-error" | "reset" | "reset-before-request" | "connect-failure" | "envoy-ratelimited" | "retriable-4xx" | "refused-stream" | "retriable-status-codes";
 export type Cluster = { 
 /**
  * Unique name.
@@ -166,7 +204,41 @@ connectTimeoutMs: number,
 /**
  * How long an unused connection is kept, ms.
  */
-keepAliveIdleMs: number, };
+keepAliveIdleMs: number, 
+/**
+ * Bounds on what is under way.
+ */
+circuitBreaker: CircuitBreaker | null, 
+/**
+ * Bound on retries.
+ */
+retryBudget: RetryBudget, };
+export type CircuitBreaker = { 
+/**
+ * Connections, idle ones included; 0: no bound.
+ */
+maxConnections: number, 
+/**
+ * Requests that wait for a connection; counts only beside `max_connections`.
+ */
+maxPending: number, 
+/**
+ * Requests; 0: no bound.
+ */
+maxRequests: number, 
+/**
+ * Retries; `null`: no bound but the budget's.
+ */
+maxRetries: number | null, };
+export type RetryBudget = { 
+/**
+ * Retries per hundred requests that are in their first attempt.
+ */
+percent: number, 
+/**
+ * Retries that are always allowed.
+ */
+minConcurrency: number, };
 export type ClusterEndpoint = { 
 /**
  * `ip:port`, `[v6]:port`.

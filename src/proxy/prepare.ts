@@ -29,6 +29,7 @@ export interface Plan {
   /** Registries to follow. */
   sources: Source[]
   warnings: string[]
+  node: { id: string; service: string; version: string; region: string; zone: string }
   /** The resolved configuration as JSON text, for `/config_dump`. */
   dump: string
 }
@@ -96,6 +97,7 @@ function planOf(config: ResolvedConfig, snapshot: Snapshot, discovered: Discover
     clusters: snapshot.clusters.map(({ name, endpoints }) => ({ name, endpoints: endpoints.map((e) => e.address) })),
     sources: discovered.sources,
     warnings: [...warnings, ...discovered.warnings],
+    node: snapshot.node,
     dump: JSON.stringify(config),
   }
 }

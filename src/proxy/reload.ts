@@ -30,6 +30,8 @@ export function reloadOnChange(proxy: WeftProxy, { file, watch, logger }: Reload
 }
 
 async function reload(proxy: WeftProxy, file: string, logger: Logger): Promise<void> {
+  // A process that drains, perhaps because another one has taken its sockets, must not listen anew.
+  if (proxy.status().state === 'draining') return
   const before = proxy.plan()
   try {
     const { generation, unchanged } = await proxy.apply({ file })

@@ -1,21 +1,23 @@
 /**
- * The life of the `weft run` process: start, reload, drain on SIGTERM or SIGINT, the wrapped application, the
- * admin server, the exit code.
+ * The life of the `weft run` process: start, reload, logs opened again on SIGUSR1, drain on SIGTERM or SIGINT, the
+ * wrapped application, the admin server, the change to a successor, the exit code.
  *
  * Invariants: the application starts after the proxy is ready and ends after inbound work has drained; one deadline
  * bounds the whole ending; a second signal ends at once.
  */
-import { constants } from 'node:os'
-import type { AdminServer } from '../admin/start-admin.js'
-import { isLoopback } from '../config/loopback.js'
+import { WeftError } from '../errors.js'
 import { loadAddon } from '../native/index.js'
-import type { Logger } from '../telemetry/logger.js'
+import type { AdjustableLogger, Logger } from '../telemetry/logger.js'
+import { AdminDoor } from './admin-door.js'
 import { type AppProcess, startApp } from './app-process.js'
+import { Ending } from './ending.js'
 import type { Plan } from './prepare.js'
 import { reapOrphans } from './reaper.js'
 import { reloadOnChange } from './reload.js'
 import { startLine } from './start-line.js'
 import { startProxy, type WeftProxy } from './start-proxy.js'
+import { awaitSuccessor, succeed } from './succession.js'
+import { takeoverPath } from './takeover-path.js'
 
 export interface RunOptions {
   file: string
@@ -23,30 +25,49 @@ export interface RunOptions {
   watch: boolean
   /** The application and its arguments; empty for none. */
   app: string[]
+  /** Follow the process that serves the file now. */
+  takeover: boolean
   version: string
-  logger: Logger
+  logger: AdjustableLogger
 }
 
 /** Runs until the proxy has ended; resolves with the exit code of the process. */
-export async function runProxy({ file, watch, app, version, logger }: RunOptions): Promise<number> {
-  const proxy = await startProxy({ file }, { logger })
+export async function runProxy({ file, watch, app, takeover, version, logger }: RunOptions): Promise<number> {
+  if (takeover && app.length > 0) refuseApp()
+  const path = takeover ? await takeoverPath(file) : null
+  const proxy = await startProxy({ file }, { logger, ...(path === null ? {} : { takeover: path }) })
   const ending = new Ending()
   process.on('SIGTERM', () => ending.signal('SIGTERM'))
   process.on('SIGINT', () => ending.signal('SIGINT'))
   const reloading = reloadOnChange(proxy, { file, watch, logger })
-  const admin = await admit(proxy, ending, logger)
-  logger.info(startLine(version, Math.round(performance.now()), bound(proxy)))
+  process.on('SIGUSR1', () => reopenLogs(proxy, logger))
+  // Not before the answer to the request that asked for it has left.
+  const drain = () => void setImmediate(() => ending.start())
+  const startedAt = Math.round(performance.timeOrigin)
+  const admin = new AdminDoor({ proxy, drain, logger, process: { version, file, startedAt } })
   try {
+    if (path !== null && proxy.succeeds()) await succeed(path, proxy, admin, logger)
+    else await admin.open()
+    const door = app.length === 0 ? await awaitSuccessor(file, proxy, admin, ending, logger) : null
+    logger.info(startLine(version, Math.round(performance.now()), bound(proxy)))
     const [command, ...args] = app
-    if (command === undefined) await ending.begun
-    else return await runWithApp(proxy, [command, ...args], ending, logger)
+    if (command !== undefined) return await runWithApp(proxy, [command, ...args], ending, logger)
+    await ending.begun
     await finish(proxy, ending, logger)
+    ending.finish()
+    await door?.close()
     return ending.forced ? ending.code() : 0
   } finally {
     reloading.close()
-    admin?.close()
+    admin.close()
     await proxy.close()
   }
+}
+
+function refuseApp(): never {
+  throw new WeftError('WEFT_TAKEOVER_FAILED', 'a process that runs an application cannot follow another one', {
+    hint: 'the application belongs to the process that started it: leave out --takeover, or what stands after --',
+  })
 }
 
 /** The plan with the addresses that the listeners really have: a port 0 has become one. */
@@ -57,43 +78,6 @@ function bound(proxy: WeftProxy): Pick<Plan, 'listeners' | 'clusters'> {
     return { ...listener, address: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}` }
   })
   return { listeners: real, clusters }
-}
-
-/** The one switch from running to ending: thrown by a signal, by POST /drain or by the end of the application. */
-class Ending {
-  readonly begun: Promise<void>
-  /** Resolves when a second signal asks to end at once. */
-  readonly now: Promise<void>
-  by: NodeJS.Signals | null = null
-  forced = false
-  private begin: () => void = () => {}
-  private force: () => void = () => {}
-
-  constructor() {
-    this.begun = new Promise((resolve) => {
-      this.begin = resolve
-    })
-    this.now = new Promise((resolve) => {
-      this.force = resolve
-    })
-  }
-
-  signal(signal: NodeJS.Signals): void {
-    if (this.by !== null) {
-      this.forced = true
-      this.force()
-    }
-    this.by = signal
-    this.start()
-  }
-
-  start(): void {
-    this.begin()
-  }
-
-  code(): number {
-    return 128 + constants.signals[this.by ?? 'SIGTERM']
-  }
 }
 
 async function runWithApp(
@@ -146,17 +130,9 @@ async function finish(proxy: WeftProxy, ending: Ending, logger: Logger): Promise
   else if (left > 0) logger.warn('the drain deadline passed', { exchangesCut: left })
 }
 
-/** Starts the admin server when the configuration names one. */
-async function admit(proxy: WeftProxy, ending: Ending, logger: Logger): Promise<AdminServer | null> {
-  const address = proxy.plan().adminAddress
-  if (address === null) return null
-  if (!isLoopback(address)) logger.warn('the admin server can be reached from other machines', { address })
-  try {
-    const { startAdmin } = await import('../admin/start-admin.js')
-    // Not before the answer to the request that asked for it has left.
-    return await startAdmin({ address, proxy, drain: () => void setImmediate(() => ending.start()) })
-  } catch (error) {
-    await proxy.close()
-    throw error
-  }
+/** After a rotation moved the files away. */
+function reopenLogs(proxy: WeftProxy, logger: Logger): void {
+  for (const { path, reason } of proxy.reopenLogs())
+    logger.error('an access log could not be opened again and goes on in the old file', { path, reason })
+  logger.info('access logs opened again')
 }

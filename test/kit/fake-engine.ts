@@ -3,6 +3,7 @@ import type { Addon, Verdict } from '../../src/native/index.js'
 import type { Prepared } from '../../src/proxy/prepare.js'
 import type { TrafficThread } from '../../src/proxy/traffic-thread.js'
 import type { Fields, Logger } from '../../src/telemetry/logger.js'
+import { statsOf } from './stats.js'
 
 export class FakeEngine implements Addon {
   calls: string[] = []
@@ -37,6 +38,12 @@ export class FakeEngine implements Addon {
     this.calls.push(`attach ${worker}`)
   }
 
+  takeSockets(): number {
+    return -1
+  }
+
+  sendSockets(): void {}
+
   stopAccepting(): void {
     this.calls.push('stopAccepting')
   }
@@ -46,15 +53,24 @@ export class FakeEngine implements Addon {
   }
 
   stats(): string {
-    return JSON.stringify({
-      generation: this.generation,
-      counters: {},
-      descriptions: [],
-      durationBoundsMs: [],
-      series: [],
-      workers: [],
-      clusters: [],
-    })
+    return JSON.stringify(statsOf({ generation: this.generation }))
+  }
+
+  records(_proxy: number, query: string): string {
+    this.calls.push(`records ${query}`)
+    return JSON.stringify({ records: [], more: false })
+  }
+
+  why(): string {
+    return 'null'
+  }
+
+  histograms(): string {
+    return JSON.stringify({ routes: [], endpoints: [] })
+  }
+
+  reopenLogs(): string {
+    return '[]'
   }
 
   heartbeats(): number[] {
@@ -144,6 +160,7 @@ export function preparedAs(text: string, plan: Partial<Prepared['plan']> = {}): 
     clusters,
     sources: [],
     warnings: [],
+    node: { id: '', service: '', version: '', region: '', zone: '' },
     dump: '{}',
   }
   return { snapshot: Buffer.from(text), plan: { ...whole, ...plan } }

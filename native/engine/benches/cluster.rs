@@ -2,11 +2,11 @@
 //! Budgets: pick 60 ns at 10 and 1,000 endpoints, 120 ns at 10,000; a change 500 µs at 10,000 (100 a second are 5 %).
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::Arc;
 
 use divan::{Bencher, black_box};
-use weft_engine::cluster::{Picker, pick};
-use weft_engine::snapshot::{ClusterBook, GenerationCluster, LoadBalancer, Place, Wanted};
+use weft_engine::cluster::{Picked, Picker, choose};
+use weft_engine::snapshot::{ClusterBook, LoadBalancer, Membership, Place, Wanted};
 
 fn main() {
     divan::main();
@@ -14,27 +14,28 @@ fn main() {
 
 const SIZES: [usize; 4] = [1, 10, 1_000, 10_000];
 
+/// What picking needs of a cluster.
+struct Cluster {
+    membership: Arc<Membership>,
+    load_balancer: LoadBalancer,
+}
+
+fn pick(picker: &Picker, cluster: &Cluster, tried: &[u32]) -> Option<Picked> {
+    choose(picker, &cluster.membership, cluster.load_balancer, tried)
+}
+
 fn wanted(at: usize, weight: u32) -> Wanted {
     let place = Place { zone: format!("zone-{}", at % 3), ..Place::default() };
     let socket = SocketAddr::from(([10, 0, (at >> 8) as u8, at as u8], 80));
     Wanted { name: socket.to_string(), socket, weight, place }
 }
 
-fn cluster_of(count: usize, weights: bool, load_balancer: LoadBalancer) -> (ClusterBook, GenerationCluster) {
+fn cluster_of(count: usize, weights: bool, load_balancer: LoadBalancer) -> (ClusterBook, Cluster) {
     let mut book = ClusterBook::default();
     let membership = book.membership("app");
     let weight = |at: usize| if weights { 1 + at as u32 % 7 } else { 1 };
     book.change("app", (0..count).map(|at| wanted(at, weight(at))).collect(), &[], true);
-    let cluster = GenerationCluster {
-        index: 0,
-        name: "app".to_owned(),
-        fingerprint: 0,
-        membership,
-        load_balancer,
-        connect_timeout: Duration::from_secs(1),
-        keep_alive_idle: Duration::from_secs(1),
-    };
-    (book, cluster)
+    (book, Cluster { membership, load_balancer })
 }
 
 fn picks(bencher: Bencher<'_, '_>, count: usize, weights: bool, load_balancer: LoadBalancer, down: usize) {

@@ -36,6 +36,7 @@ const ANSWERED: ForwardResponse<'static> = ForwardResponse {
     connection: Connection::KeepAlive,
     client_version: Version::Http11,
     date: "Sun, 06 Nov 1994 08:49:37 GMT",
+    retries_spent: false,
 };
 
 fn main() {

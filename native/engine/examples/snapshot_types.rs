@@ -10,8 +10,8 @@ fn main() {
 mod generate {
     use ts_rs::{Config, TS};
     use weft_engine::snapshot::{
-        AccessLog, Cluster, ClusterEndpoint, EndpointUpdate, Listener, ListenerLimits, LoadBalancer, Node, Records,
-        Route, Snapshot,
+        AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, EndpointUpdate, Listener, ListenerLimits, LoadBalancer,
+        Node, Records, Retry, RetryBudget, RetryOn, Route, Snapshot,
     };
 
     pub(crate) fn print() {
@@ -25,7 +25,11 @@ mod generate {
             ListenerLimits::decl(&config),
             AccessLog::decl(&config),
             Route::decl(&config),
+            Retry::decl(&config),
+            RetryOn::decl(&config),
             Cluster::decl(&config),
+            CircuitBreaker::decl(&config),
+            RetryBudget::decl(&config),
             ClusterEndpoint::decl(&config),
             LoadBalancer::decl(&config),
             EndpointUpdate::decl(&config),

@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 // Each module uses what stands below it. `scripts/check-structure` holds this order.
+pub mod reasons;
 pub mod stats;
 pub mod steer;
 
@@ -37,6 +38,7 @@ pub mod worker;
 
 pub mod cluster;
 pub mod respond;
+pub mod retry;
 pub mod route;
 pub mod upstream;
 
@@ -48,6 +50,7 @@ pub mod transfer;
 
 pub mod buffer;
 pub mod heads;
+pub mod limit;
 
 pub mod error;
 pub mod http;

@@ -3,9 +3,10 @@
 use std::rc::Rc;
 
 use crate::account::Account;
+use crate::buffer::Buffer;
 use crate::downstream::Downstream;
-use crate::http::framing::{expects_continue, request_keep_alive};
-use crate::http::head::RequestHead;
+use crate::http::framing::{Framing, expects_continue, request_keep_alive, wants_upgrade};
+use crate::http::head::{Method, RequestHead};
 use crate::serving::View;
 use crate::worker::Worker;
 
@@ -21,13 +22,35 @@ pub struct Ongoing<'a> {
     pub head: &'a mut RequestHead,
     /// What it was, for record, log and metrics.
     pub account: &'a mut Account,
+    /// How the request's body is delimited.
+    pub body: Framing,
     /// Part of the request is still to be read.
     pub unread: bool,
+    /// A retry policy would have gone on, but must not: proxies on the way back are told.
+    pub retries_spent: bool,
     /// The answer's head went out: an error can no longer become a status.
     pub answering: bool,
 }
 
 impl Ongoing<'_> {
+    /// Behind the head of a request without a body stands the next request, unless it asks for another protocol. What
+    /// belongs to this one is given back.
+    pub fn part_from_next(&mut self, mut rest: Option<Buffer>) -> Option<Buffer> {
+        let bodiless = matches!(self.body, Framing::None | Framing::Length(0));
+        if bodiless && let Some(next_request) = rest.take_if(|_| !wants_upgrade(self.head)) {
+            self.downstream.keep(next_request);
+        }
+        self.unread = !bodiless || rest.is_some();
+        rest
+    }
+
+    /// Whether sending the request twice is the same as sending it once (RFC 9110 section 9.2.2) and nothing of it is
+    /// used up.
+    pub fn may_repeat(&self) -> bool {
+        use Method::{Delete, Get, Head, Options, Put, Trace};
+        matches!(self.head.method, Get | Head | Options | Put | Delete | Trace) && matches!(self.body, Framing::None)
+    }
+
     /// Whether the client's connection may serve another request after this one.
     pub fn may_keep_alive(&self) -> bool {
         let limit = self.view.listener().limits.max_requests_per_connection;

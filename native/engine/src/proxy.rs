@@ -5,6 +5,7 @@
 
 mod endpoints;
 
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -15,12 +16,16 @@ use arc_swap::ArcSwapOption;
 use parking_lot::{Condvar, Mutex};
 
 use crate::listener::bind;
+use crate::listener::handover::{Handed, Label};
 use crate::slot::Slot;
 use crate::snapshot::compile::{Assignment, Compiled};
-use crate::snapshot::{Books, Generation, GenerationListener, GenerationLog, Rejection, compile};
-use crate::telemetry::metrics::{self, Counter, Report, WorkerMetrics};
+use crate::snapshot::{Books, Generation, GenerationListener, Rejection, compile};
+use crate::telemetry::metrics::{self, Counter, DEFAULT_SERIES, Report, SeriesBudget, WorkerMetrics};
 
 pub use endpoints::Updated;
+
+/// Generations before the present one that are kept, so that `why` can tell what a record was decided by.
+pub const HISTORY: usize = 4;
 
 /// One proxy of the process.
 pub struct Proxy {
@@ -41,7 +46,10 @@ pub struct Proxy {
 struct State {
     books: Books,
     sockets: Vec<Listening>,
-    /// Generations that an exchange may still hold; freed here, not on a worker.
+    /// Sockets of the process before this one, until the first snapshot says which of them are wanted.
+    inherited: Vec<Handed>,
+    /// Generations before the present one, oldest first: those that an exchange may still hold, to be freed here and not
+    /// on a worker, and the last [`HISTORY`], which records refer to.
     retired: Vec<Arc<Generation>>,
 }
 
@@ -82,11 +90,12 @@ pub struct Applied {
 impl Proxy {
     /// A proxy without a configuration.
     pub fn new(name: &str, workers: usize) -> Arc<Self> {
+        let budget = Arc::new(SeriesBudget::new(DEFAULT_SERIES));
         Arc::new(Self {
             name: name.to_owned(),
             current: ArcSwapOption::empty(),
             number: AtomicU32::new(0),
-            slots: (0..workers.max(1)).map(|index| Arc::new(Slot::new(index))).collect(),
+            slots: (0..workers.max(1)).map(|index| Arc::new(Slot::new(index, &budget))).collect(),
             state: Mutex::default(),
             draining: AtomicBool::new(false),
             turn: Mutex::default(),
@@ -110,6 +119,13 @@ impl Proxy {
         self.current.load_full()
     }
 
+    /// A generation by its number, while it is in force or kept.
+    pub fn generation_numbered(&self, number: u32) -> Option<Arc<Generation>> {
+        let current = self.generation().filter(|generation| generation.number == number);
+        let find = || self.state.lock().retired.iter().find(|generation| generation.number == number).cloned();
+        current.or_else(find)
+    }
+
     /// A worker's slot.
     pub fn slot(&self, index: usize) -> Option<Arc<Slot>> {
         self.slots.get(index).map(Arc::clone)
@@ -119,7 +135,10 @@ impl Proxy {
     pub fn apply(&self, bytes: &[u8]) -> Applied {
         let fingerprint = compile::fingerprint::of_bytes(bytes);
         if let Some(current) = self.generation().filter(|current| current.fingerprint == fingerprint) {
-            return Applied { generation: current.number, unchanged: true, rejected: reopen_logs(&current) };
+            // It may come because its logs were moved away.
+            let failed = |(path, error)| Rejection::new("", "WEFT_LOG_OPEN", format!("cannot open {path}: {error}"));
+            let rejected = self.reopen_logs().into_iter().map(failed).collect();
+            return Applied { generation: current.number, unchanged: true, rejected };
         }
         match self.try_apply(bytes, fingerprint) {
             Ok(generation) => Applied { generation, unchanged: false, rejected: Vec::new() },
@@ -135,8 +154,9 @@ impl Proxy {
         let number = self.number() + 1;
         let compiled = compile::compile(&snapshot, number, fingerprint, &mut state.books, before.as_deref())?;
         let Compiled { generation, assignments } = compiled;
-        let opened = self.open_sockets(&generation, &state.sockets)?;
+        let opened = self.open_sockets(&generation, &state.sockets, &mut state.inherited)?;
         state.sockets.extend(opened);
+        state.inherited.clear();
         state
             .sockets
             .retain(|socket| generation.listeners.iter().any(|listener| SocketKey::of(listener) == socket.key));
@@ -152,7 +172,30 @@ impl Proxy {
         Ok(number)
     }
 
-    fn open_sockets(&self, generation: &Generation, known: &[Listening]) -> Result<Vec<Listening>, Vec<Rejection>> {
+    /// Takes over what another process listened on, before the first snapshot.
+    pub fn inherit(&self, sockets: Vec<Handed>) {
+        self.state.lock().inherited = sockets;
+    }
+
+    /// What this process listens on, for the one that follows it.
+    pub fn hand_over(&self) -> io::Result<Vec<Handed>> {
+        let state = self.state.lock();
+        let sockets = state.sockets.iter().flat_map(|listening| {
+            let key = &listening.key;
+            listening.sockets.iter().enumerate().map(|(worker, socket)| {
+                let label = Label { address: key.address.to_string(), name: key.name.clone(), worker };
+                Ok(Handed { label, socket: socket.try_clone()? })
+            })
+        });
+        sockets.collect()
+    }
+
+    fn open_sockets(
+        &self,
+        generation: &Generation,
+        known: &[Listening],
+        inherited: &mut Vec<Handed>,
+    ) -> Result<Vec<Listening>, Vec<Rejection>> {
         let mut opened: Vec<Listening> = Vec::new();
         let mut rejected = Vec::new();
         for (index, listener) in generation.listeners.iter().enumerate() {
@@ -160,7 +203,10 @@ impl Proxy {
             if known.iter().chain(&opened).any(|socket| socket.key == key) {
                 continue;
             }
-            match bind::bind(listener.address, self.slots.len()) {
+            let ours =
+                |handed: &mut Handed| handed.label.name == key.name && handed.label.address == key.address.to_string();
+            let handed = inherited.extract_if(.., ours).map(|handed| handed.socket).collect();
+            match bind::bind(listener.address, self.slots.len(), handed) {
                 Ok((bound, sockets)) => opened.push(Listening { key, bound, sockets, connections: Arc::default() }),
                 Err(error) => rejected.push(Rejection::new(
                     format!("listeners.{index}.address"),
@@ -214,6 +260,12 @@ impl Proxy {
         }
     }
 
+    /// Opens every access log again, after a rotation moved the files away. What cannot be opened stays as it is, and is
+    /// named with the reason.
+    pub fn reopen_logs(&self) -> Vec<(String, io::Error)> {
+        self.state.lock().books.logs.reopen()
+    }
+
     /// Waits until what was logged is written, at most so long.
     pub fn flush_logs(&self, timeout: Duration) -> bool {
         self.state.lock().books.logs.flush(timeout)
@@ -241,8 +293,10 @@ impl Proxy {
     /// Frees generations and endpoints that nothing refers to any more. For threads without traffic.
     pub fn release(&self) {
         let mut state = self.state.lock();
-        state.retired.retain(|generation| Arc::strong_count(generation) > 1);
+        let oldest = self.number().saturating_sub(HISTORY as u32);
+        state.retired.retain(|generation| generation.number >= oldest || Arc::strong_count(generation) > 1);
         state.books.clusters.forget_unused();
+        state.books.limits.forget_unused();
     }
 
     /// Sums over all workers, with their names.
@@ -251,23 +305,14 @@ impl Proxy {
             self.release();
         }
         let workers: Vec<Arc<WorkerMetrics>> = self.slots.iter().flat_map(|slot| slot.metrics()).collect();
-        metrics::collect(&workers).report(&self.state.lock().books.names)
+        let mut totals = metrics::collect(&workers, weft_rt::unix_micros());
+        let state = self.state.lock();
+        totals.counters.add(Counter::LogWriteErrors, state.books.logs.write_errors());
+        totals.report(&state.books.names)
     }
 
     /// The workers' slots.
     pub fn slots(&self) -> &[Arc<Slot>] {
         &self.slots
     }
-}
-
-/// A configuration that comes again, unchanged, may come because its logs were moved away.
-fn reopen_logs(generation: &Generation) -> Vec<Rejection> {
-    let logs = generation.listeners.iter().enumerate();
-    let logs = logs.filter_map(|(index, listener)| listener.access_log.as_ref().map(|log| (index, log)));
-    let failed = |(index, log): (usize, &GenerationLog)| {
-        let error = log.sink.reopen().err()?;
-        let path = format!("listeners.{index}.accessLog.path");
-        Some(Rejection::new(path, "WEFT_LOG_OPEN", format!("cannot open the log again: {error}")))
-    };
-    logs.filter_map(failed).collect()
 }

@@ -7,6 +7,7 @@ use crate::downstream::{Downstream, Next};
 use crate::error::{Error, Kind};
 use crate::http::head::Version;
 use crate::ongoing::Ongoing;
+use crate::record::Address;
 use crate::relay;
 use crate::respond::{self, Reply, Verdict};
 use crate::telemetry::metrics::Counter;
@@ -23,6 +24,8 @@ pub async fn fail(exchange: &mut Ongoing<'_>, error: Error) -> Next {
     let reply = Reply {
         date: &exchange.worker.date(),
         request_id: exchange.account.request_id(exchange.head),
+        next_hop: exchange.account.upstream(),
+        retries_spent: exchange.retries_spent,
         close,
         announce_keep_alive: exchange.head.version == Version::Http10,
         head_only: exchange.head.method_str() == "HEAD",
@@ -42,11 +45,12 @@ pub async fn fail(exchange: &mut Ongoing<'_>, error: Error) -> Next {
 pub async fn refuse(downstream: &mut Downstream, worker: &Rc<Worker>, error: Error) -> Next {
     let view = downstream.serving().view();
     let mut account = Account::open(worker, &view, downstream, weft_rt::now());
+    account.request_unread();
     let verdict = respond::verdict(&error);
     account.failed(&error, &verdict);
     let mut next = Next::Close;
     if error.kind != Kind::DownstreamGone {
-        let (length, sent) = last_words(downstream, worker, &error, &verdict).await;
+        let (length, sent) = last_words(downstream, worker, &error, &verdict, account.own_id()).await;
         account.replied(verdict.status, length);
         next = sent;
     }
@@ -58,7 +62,7 @@ pub async fn refuse(downstream: &mut Downstream, worker: &Rc<Worker>, error: Err
 pub async fn turn_away(downstream: &mut Downstream, worker: &Rc<Worker>) -> Next {
     worker.count(Counter::DownstreamConnectionsRefused, 1);
     let error = Error::new(Kind::Overflow, "the listener has as many connections as it may have");
-    last_words(downstream, worker, &error, &respond::verdict(&error)).await.1
+    last_words(downstream, worker, &error, &respond::verdict(&error), b"").await.1
 }
 
 /// A reply after which the connection ends; its body's length, and how to end.
@@ -67,9 +71,18 @@ async fn last_words(
     worker: &Rc<Worker>,
     error: &Error,
     verdict: &Verdict,
+    request_id: &[u8],
 ) -> (usize, Next) {
     let date = worker.date();
-    let reply = Reply { date: &date, request_id: b"", close: true, announce_keep_alive: false, head_only: false };
+    let reply = Reply {
+        date: &date,
+        request_id,
+        next_hop: Address::NONE,
+        retries_spent: false,
+        close: true,
+        announce_keep_alive: false,
+        head_only: false,
+    };
     let mut out = worker.buffers.take_output();
     let length = respond::local_reply(error, verdict, &reply, &mut out);
     let sent = relay::send(downstream, worker, out).await;

@@ -1,6 +1,10 @@
 //! Error → answer: the only table that knows the status, the response flag and the advice of each failure.
 
-use crate::error::{Error, Kind};
+use std::io::{self, Write};
+
+use crate::error::{Error, Kind, Source};
+use crate::http::forward::RETRIES_SPENT;
+use crate::record::Address;
 use crate::telemetry::flags::Flag;
 
 /// What a failure looks like from outside.
@@ -52,6 +56,12 @@ pub fn verdict(error: &Error) -> Verdict {
             "http_response_timeout",
             "look at the endpoint, or raise `firstByteTimeout`",
         ),
+        Kind::TryTimeout => (
+            504,
+            Flag::UpstreamRequestTimeout,
+            "http_response_timeout",
+            "look at the endpoint, or raise `retry.perTryTimeout`",
+        ),
         Kind::ExchangeTimeout => {
             (504, Flag::UpstreamRequestTimeout, "http_response_timeout", "look at the endpoint, or raise `timeout`")
         }
@@ -59,7 +69,15 @@ pub fn verdict(error: &Error) -> Verdict {
             (408, Flag::StreamIdleTimeout, "connection_read_timeout", "keep data moving, or raise `idleTimeout`")
         }
         Kind::Overflow => (503, Flag::UpstreamOverflow, "connection_limit_reached", "raise the limit or add capacity"),
+        Kind::RateLimited(status) => {
+            (status, Flag::RateLimited, "http_request_denied", "send fewer requests, or later")
+        }
         Kind::Internal => (500, Flag::None, "proxy_internal_error", "report this with the proxy's log"),
+    };
+    let proxy_status = match error.cause.filter(|_| error.kind == Kind::ConnectFailed) {
+        Some(io::ErrorKind::TimedOut) => "connection_timeout",
+        Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => "destination_ip_unroutable",
+        _ => proxy_status,
     };
     Verdict { status, flag, proxy_status, advice }
 }
@@ -82,8 +100,15 @@ pub fn local_reply(error: &Error, verdict: &Verdict, reply: &Reply<'_>, out: &mu
     out.extend_from_slice(number.format(length).as_bytes());
     out.extend_from_slice(b"\r\ndate: ");
     out.extend_from_slice(reply.date.as_bytes());
-    out.extend_from_slice(b"\r\nproxy-status: weft; error=");
-    out.extend_from_slice(verdict.proxy_status.as_bytes());
+    out.extend_from_slice(b"\r\nproxy-status: ");
+    proxy_status(error, verdict, reply.next_hop, out);
+    if error.kind == Kind::Overflow {
+        // Known from Envoy: tells a client that another attempt would only add to the load.
+        out.extend_from_slice(b"\r\nx-envoy-overloaded: true");
+    }
+    if reply.retries_spent {
+        [b"\r\n", RETRIES_SPENT.0, b": ", RETRIES_SPENT.1].iter().for_each(|part| out.extend_from_slice(part));
+    }
     if !reply.request_id.is_empty() {
         out.extend_from_slice(b"\r\nx-request-id: ");
         out.extend_from_slice(reply.request_id);
@@ -101,12 +126,35 @@ pub fn local_reply(error: &Error, verdict: &Verdict, reply: &Reply<'_>, out: &mu
     length
 }
 
+/// The field's one member (RFC 9209 section 2): what failed, where the request was to go, the sentence in words.
+fn proxy_status(error: &Error, verdict: &Verdict, next_hop: Address, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"weft; error=");
+    out.extend_from_slice(verdict.proxy_status.as_bytes());
+    if next_hop != Address::NONE && error.source() == Source::Upstream {
+        // Writing to a Vec cannot fail.
+        let _ = write!(out, "; next-hop=\"{next_hop}\"");
+    }
+    out.extend_from_slice(b"; details=\"");
+    // RFC 8941 section 3.3.3: visible ASCII, with quotes and backslashes escaped.
+    for byte in error.detail.bytes().filter(|byte| (0x20..0x7f).contains(byte)) {
+        if matches!(byte, b'"' | b'\\') {
+            out.push(b'\\');
+        }
+        out.push(byte);
+    }
+    out.push(b'"');
+}
+
 /// The circumstances of a local reply.
 pub struct Reply<'a> {
     /// IMF-fixdate of now.
     pub date: &'a str,
     /// The exchange's id, empty when there is none.
     pub request_id: &'a [u8],
+    /// Where the last attempt went; none for an exchange without one.
+    pub next_hop: Address,
+    /// The failure has been retried enough.
+    pub retries_spent: bool,
     /// The connection ends after it.
     pub close: bool,
     /// An HTTP/1.0 client must be told that the connection stays.
@@ -124,6 +172,7 @@ fn reason(status: u16) -> &'static str {
         413 => "Content Too Large",
         414 => "URI Too Long",
         417 => "Expectation Failed",
+        429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",
         501 => "Not Implemented",
@@ -132,5 +181,53 @@ fn reason(status: u16) -> &'static str {
         504 => "Gateway Timeout",
         505 => "HTTP Version Not Supported",
         _ => "Error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(error: &Error, next_hop: Address) -> String {
+        let circumstances = Reply {
+            date: "Sun, 06 Nov 1994 08:49:37 GMT",
+            request_id: b"id-1",
+            next_hop,
+            retries_spent: false,
+            close: false,
+            announce_keep_alive: false,
+            head_only: false,
+        };
+        let mut out = Vec::new();
+        local_reply(error, &verdict(error), &circumstances, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_reply_names_the_failure_the_next_hop_and_the_request() {
+        let refused = Error {
+            kind: Kind::ConnectFailed,
+            detail: "the endpoint refused the \"connection\"",
+            cause: Some(io::ErrorKind::ConnectionRefused),
+        };
+        let next_hop = Address::from("10.0.0.1:80".parse::<std::net::SocketAddr>().unwrap());
+        let text = reply(&refused, next_hop);
+        assert!(
+            text.contains(
+                "\r\nproxy-status: weft; error=connection_refused; next-hop=\"10.0.0.1:80\"; \
+                 details=\"the endpoint refused the \\\"connection\\\"\"\r\nx-request-id: id-1\r\n"
+            ),
+            "{text}"
+        );
+        assert!(text.ends_with(
+            "\r\n\r\nthe endpoint refused the \"connection\": check that the endpoint listens at its address\n"
+        ));
+    }
+
+    #[test]
+    fn a_failure_before_any_attempt_has_no_next_hop_and_the_cause_refines_the_error_type() {
+        assert!(!reply(&Error::new(Kind::NoRoute, "no route"), Address::NONE).contains("next-hop"));
+        let unroutable = Error { cause: Some(io::ErrorKind::HostUnreachable), ..Error::new(Kind::ConnectFailed, "x") };
+        assert!(reply(&unroutable, Address::NONE).contains("error=destination_ip_unroutable"));
     }
 }

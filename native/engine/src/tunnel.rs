@@ -11,19 +11,15 @@ use crate::error::{Error, Kind};
 use crate::http::forward::{Connection, ForwardResponse, encode_response};
 use crate::http::framing::Framing;
 use crate::ongoing::Ongoing;
-use crate::snapshot::GenerationRoute;
 use crate::transfer::{Broken, Transfer};
-use crate::upstream::attempt::Answer;
+use crate::upstream::attempt::Answered;
 use crate::upstream::connect::Upstream;
+use crate::upstream::outgoing::Outgoing;
 
 /// Carries the switched connection to its end.
-pub async fn run(
-    exchange: &mut Ongoing<'_>,
-    mut upstream: Upstream,
-    sending: Transfer,
-    answer: Answer,
-    route: &GenerationRoute,
-) -> Result<Next, Error> {
+pub async fn run(exchange: &mut Ongoing<'_>, answered: Answered, outgoing: Outgoing<'_>) -> Result<Next, Error> {
+    let Answered { answer, mut upstream } = answered;
+    let Outgoing { sending, route, .. } = outgoing;
     exchange.account.answered(&answer.head);
     let early = sending.finish(&exchange.worker.buffers);
     let mut out = exchange.worker.buffers.take_output();
@@ -33,6 +29,7 @@ pub async fn run(
         connection: Connection::Upgrade,
         client_version: exchange.head.version,
         date: &exchange.worker.date(),
+        retries_spent: false,
     };
     encode_response(&answer.head, &forward, &mut out);
     let mut tunnel = Tunnel {

@@ -5,15 +5,24 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use proptest::prelude::*;
-use weft_engine::cluster::{Picker, pick};
-use weft_engine::snapshot::{ClusterBook, Endpoint, GenerationCluster, LoadBalancer, Place, Wanted};
+use weft_engine::cluster::{Picked, Picker, choose};
+use weft_engine::snapshot::{ClusterBook, Endpoint, LoadBalancer, Membership, Place, Wanted};
 
 const ROUND_ROBIN: LoadBalancer = LoadBalancer::RoundRobin {};
 const RANDOM: LoadBalancer = LoadBalancer::Random {};
 const LEAST_REQUEST: LoadBalancer = LoadBalancer::LeastRequest { choices: 2 };
+
+/// What picking needs of a cluster.
+struct Cluster {
+    membership: Arc<Membership>,
+    load_balancer: LoadBalancer,
+}
+
+fn pick(picker: &Picker, cluster: &Cluster, tried: &[u32]) -> Option<Picked> {
+    choose(picker, &cluster.membership, cluster.load_balancer, tried)
+}
 
 fn socket(at: usize) -> SocketAddr {
     SocketAddr::from(([10, 0, (at >> 8) as u8, at as u8], 80))
@@ -27,29 +36,20 @@ fn wanted(at: usize, weight: u32) -> Wanted {
     Wanted { name: socket(at).to_string(), socket: socket(at), weight, place: Place::default() }
 }
 
-fn cluster_of(weights: &[u32], load_balancer: LoadBalancer) -> (ClusterBook, GenerationCluster) {
+fn cluster_of(weights: &[u32], load_balancer: LoadBalancer) -> (ClusterBook, Cluster) {
     let mut book = ClusterBook::default();
     let membership = book.membership("app");
     let all = weights.iter().enumerate().map(|(at, weight)| wanted(at, *weight)).collect();
     book.change("app", all, &[], true).unwrap();
-    let cluster = GenerationCluster {
-        index: 0,
-        name: "app".to_owned(),
-        fingerprint: 0,
-        membership,
-        load_balancer,
-        connect_timeout: Duration::from_secs(1),
-        keep_alive_idle: Duration::from_secs(1),
-    };
-    (book, cluster)
+    (book, Cluster { membership, load_balancer })
 }
 
-fn endpoints(cluster: &GenerationCluster) -> Vec<Arc<Endpoint>> {
+fn endpoints(cluster: &Cluster) -> Vec<Arc<Endpoint>> {
     cluster.membership.set().members().map(|member| Arc::clone(&member.endpoint)).collect()
 }
 
 /// How often each endpoint is picked, by its index, alternating between as many workers as there are pickers.
-fn hits(cluster: &GenerationCluster, pickers: &[Picker], picks: u32, tried: &[u32]) -> Vec<u32> {
+fn hits(cluster: &Cluster, pickers: &[Picker], picks: u32, tried: &[u32]) -> Vec<u32> {
     let mut hits = vec![0; cluster.membership.set().len() as usize];
     for turn in 0..picks {
         let picked = pick(&pickers[turn as usize % pickers.len()], cluster, tried).unwrap();
@@ -105,7 +105,6 @@ proptest! {
         for (at, hits) in hits.iter().enumerate() {
             prop_assert!(up[at] || *hits == 0, "endpoint {at} is down and was picked {hits} times");
         }
-        prop_assert_eq!(cluster.membership.panics(), 0);
     }
 
     #[test]
@@ -200,8 +199,8 @@ fn what_was_compared_can_be_told() {
     endpoints(&cluster)[1].active.store(9, Ordering::Relaxed);
     let picked = pick(&Picker::with_seed(1), &cluster, &[]).unwrap();
     let mut candidates = picked.candidates.as_slice().to_vec();
-    candidates.sort_unstable();
-    assert_eq!((picked.index, candidates), (0, vec![(0, 0), (1, 9)]));
+    candidates.sort_unstable_by_key(|(index, _)| *index);
+    assert_eq!((picked.index, candidates), (0, vec![(0, 0.0), (1, 9.0)]));
 }
 
 #[test]
@@ -218,7 +217,6 @@ fn all_are_used_when_none_is_healthy_and_it_is_counted() {
     endpoints(&cluster).iter().for_each(|endpoint| endpoint.set_healthy(false));
     let picker = Picker::new();
     assert_eq!(hits(&cluster, std::slice::from_ref(&picker), 50, &[]), [10; 5]);
-    assert_eq!(cluster.membership.panics(), 50);
     assert!(pick(&picker, &cluster, &[]).unwrap().panicked);
     endpoints(&cluster)[2].set_healthy(true);
     assert_eq!(hits(&cluster, &[picker], 10, &[]), [0, 0, 10, 0, 0]);
@@ -228,7 +226,7 @@ fn all_are_used_when_none_is_healthy_and_it_is_counted() {
 fn an_empty_cluster_has_no_endpoint() {
     let mut book = ClusterBook::default();
     let (_, cluster) = cluster_of(&[1], ROUND_ROBIN);
-    let cluster = GenerationCluster { membership: book.membership("other"), ..cluster };
+    let cluster = Cluster { membership: book.membership("other"), ..cluster };
     assert!(pick(&Picker::new(), &cluster, &[]).is_none());
 }
 

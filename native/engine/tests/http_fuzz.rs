@@ -157,7 +157,13 @@ fn check_passed_on_answer(head: &ResponseHead, method: Method, client: Version) 
     let Ok(framing) = response_framing(head, method).map(|upstream| downstream_framing(upstream, client)) else {
         return;
     };
-    let fwd = ForwardResponse { framing, connection: Connection::KeepAlive, client_version: client, date: "now" };
+    let fwd = ForwardResponse {
+        framing,
+        connection: Connection::KeepAlive,
+        client_version: client,
+        date: "now",
+        retries_spent: false,
+    };
     let mut out = Vec::new();
     encode_response(head, &fwd, &mut out);
     assert_strict(&out);

@@ -144,6 +144,7 @@ impl Reader {
                 connection: Connection::KeepAlive,
                 client_version: Version::Http11,
                 date: "Thu, 01 Jan 1970 00:00:00 GMT",
+                retries_spent: false,
             };
             encode_response(&head, &fwd, &mut self.head);
             self.start_body(taken, framing, framing == Framing::UntilClose || !response_keep_alive(&head));

@@ -2,13 +2,14 @@
 import type { ResolvedConfig } from '../../config/config.js'
 import type { ResolvedEndpoint } from '../../config/endpoint.js'
 import type { Cluster, LoadBalancer } from '../../native/snapshot.js'
+import { compileCircuitBreaker } from './circuit-breaker.js'
 
 /** `found` are the endpoints that the cluster's registry knows; none where it could not be asked. */
 export function compileCluster(
   cluster: ResolvedConfig['clusters'][number],
   found: readonly ResolvedEndpoint[] = [],
 ): Cluster {
-  const { name, endpoints, discovery, connectTimeout, keepAlive } = cluster
+  const { name, endpoints, discovery, connectTimeout, keepAlive, circuitBreaker, retryBudget } = cluster
   return {
     name,
     endpoints: endpoints ?? [...found],
@@ -16,6 +17,8 @@ export function compileCluster(
     loadBalancer: compileLoadBalancer(cluster.loadBalancer),
     connectTimeoutMs: connectTimeout,
     keepAliveIdleMs: keepAlive.idleTimeout,
+    circuitBreaker: circuitBreaker === null ? null : compileCircuitBreaker(circuitBreaker),
+    retryBudget,
   } satisfies Cluster
 }
 

@@ -2,6 +2,7 @@
 import type { ResolvedConfig } from '../../config/config.js'
 import type { Route } from '../../native/snapshot.js'
 import { type Ids, id } from './ids.js'
+import { compileRetry } from './retry.js'
 
 export function compileRoute(route: ResolvedConfig['routes'][number], listenerIds: Ids, clusterIds: Ids): Route {
   const [target] = route.forward
@@ -13,5 +14,6 @@ export function compileRoute(route: ResolvedConfig['routes'][number], listenerId
     timeoutMs: route.timeout,
     firstByteTimeoutMs: route.firstByteTimeout,
     idleTimeoutMs: route.idleTimeout,
+    retry: route.retry === null ? null : compileRetry(route.retry),
   } satisfies Route
 }

@@ -8,24 +8,24 @@ use crate::snapshot::{EndpointSet, Membership};
 const KEPT: usize = 4;
 
 /// Endpoints that a balancer compared, by index, each with its score: the lowest wins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Candidates {
-    entries: [(u16, u32); KEPT],
+    entries: [(u16, f32); KEPT],
     len: u8,
 }
 
 impl Candidates {
     /// None.
     pub const fn new() -> Self {
-        Self { entries: [(0, 0); KEPT], len: 0 }
+        Self { entries: [(0, 0.0); KEPT], len: 0 }
     }
 
     /// The first four that were compared.
-    pub fn as_slice(&self) -> &[(u16, u32)] {
+    pub fn as_slice(&self) -> &[(u16, f32)] {
         self.entries.get(..usize::from(self.len)).unwrap_or_default()
     }
 
-    pub(super) fn push(&mut self, index: u32, score: u32) {
+    pub(super) fn push(&mut self, index: u32, score: f32) {
         if let Some(entry) = self.entries.get_mut(usize::from(self.len)) {
             *entry = (u16::try_from(index).unwrap_or(u16::MAX), score);
             self.len += 1;

@@ -9,9 +9,6 @@ use std::sync::atomic::Ordering;
 use super::draw::Draw;
 use super::random;
 
-/// What an endpoint that may not be used scores.
-const UNUSABLE: u32 = u32::MAX;
-
 /// The least busy of the members drawn; `None` when there is none.
 pub(super) fn draw(draw: &mut Draw<'_>, choices: u8) -> Option<u32> {
     let picky = draw.is_picky();
@@ -20,12 +17,12 @@ pub(super) fn draw(draw: &mut Draw<'_>, choices: u8) -> Option<u32> {
         return Some(best);
     }
     let mut load = load(draw, best, picky);
-    draw.candidates.push(best, load.score);
+    draw.candidates.push(best, load);
     for _ in 1..choices.max(2) {
         let next = another(draw, best);
         let other = self::load(draw, next, picky);
-        draw.candidates.push(next, other.score);
-        if other.is_below(load) {
+        draw.candidates.push(next, other);
+        if other < load {
             (best, load) = (next, other);
         }
     }
@@ -46,26 +43,12 @@ fn another(draw: &mut Draw<'_>, first: u32) -> u32 {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Load {
-    score: u32,
-    weight: u32,
-}
-
-impl Load {
-    fn is_below(self, other: Self) -> bool {
-        if self.score == UNUSABLE || other.score == UNUSABLE {
-            return self.score < other.score;
-        }
-        u64::from(self.score) * u64::from(other.weight) < u64::from(other.score) * u64::from(self.weight)
-    }
-}
-
-fn load(draw: &Draw<'_>, index: u32, picky: bool) -> Load {
+/// Exchanges under way per weight; infinite for a member that may not be used.
+fn load(draw: &Draw<'_>, index: u32, picky: bool) -> f32 {
     match draw.set.member(index) {
         Some(member) if !picky || draw.is_usable(index) => {
-            Load { score: member.endpoint.active.load(Ordering::Relaxed), weight: member.weight }
+            member.endpoint.active.load(Ordering::Relaxed) as f32 / member.weight as f32
         }
-        _ => Load { score: UNUSABLE, weight: 1 },
+        _ => f32::INFINITY,
     }
 }

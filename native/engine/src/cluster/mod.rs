@@ -12,7 +12,7 @@ mod round_robin;
 
 use std::sync::Arc;
 
-use crate::snapshot::{Endpoint, GenerationCluster, LoadBalancer};
+use crate::snapshot::{Endpoint, GenerationCluster, LoadBalancer, Membership};
 
 pub use draw::Candidates;
 pub use picker::Picker;
@@ -37,14 +37,15 @@ pub struct Picked {
 /// The endpoint for the next attempt; `tried` are the ids of those that an earlier attempt went to. `None`: the cluster
 /// is empty.
 pub fn pick(picker: &Picker, cluster: &GenerationCluster, tried: &[u32]) -> Option<Picked> {
-    let membership = &*cluster.membership;
+    choose(picker, &cluster.membership, cluster.load_balancer, tried)
+}
+
+/// The same for endpoints without their cluster.
+pub fn choose(picker: &Picker, membership: &Membership, load_balancer: LoadBalancer, tried: &[u32]) -> Option<Picked> {
     picker.with_set(membership, |set, random| {
         let panicked = membership.unhealthy() >= set.len() && !set.is_empty();
-        if panicked {
-            membership.panicked();
-        }
         let mut draw = Draw { set, membership, random, candidates: Candidates::new(), tried, unhealthy: panicked };
-        let index = usable(cluster.load_balancer, &mut draw)?;
+        let index = usable(load_balancer, &mut draw)?;
         let endpoint = Arc::clone(&set.member(index)?.endpoint);
         Some(Picked {
             endpoint,

@@ -24,6 +24,10 @@ pub struct ForwardRequest<'a> {
     pub expect_continue: bool,
 }
 
+/// The line that tells proxies on the way back that this failure has been retried as often as it should be: were each
+/// of them to retry it again, every layer would multiply the attempts at the one that fails.
+pub const RETRIES_SPENT: (&[u8], &[u8]) = (b"x-weft-retries", b"spent");
+
 /// What becomes of the downstream connection after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Connection {
@@ -47,6 +51,8 @@ pub struct ForwardResponse<'a> {
     pub client_version: Version,
     /// An IMF-fixdate, written when the answer has none.
     pub date: &'a str,
+    /// This failure has been retried enough.
+    pub retries_spent: bool,
 }
 
 /// Writes a request as HTTP/1.1 in origin form.
@@ -104,6 +110,9 @@ pub fn encode_response(head: &ResponseHead, fwd: &ForwardResponse<'_>, out: &mut
         put(out, &[b"date: ", fwd.date.as_bytes(), b"\r\n"]);
     }
     put_via(section, head.version, out);
+    if fwd.retries_spent {
+        put(out, &[RETRIES_SPENT.0, b": ", RETRIES_SPENT.1, b"\r\n"]);
+    }
     put_response_framing(fwd.framing, head, out);
     match (fwd.connection, fwd.client_version) {
         (Connection::Upgrade, _) => {
@@ -374,7 +383,11 @@ mod tests {
         let mut head = ResponseHead::new();
         parse_response(format!("{lines}\r\n").as_bytes(), LIMITS, &mut head).unwrap();
         let mut out = Vec::new();
-        encode_response(&head, &ForwardResponse { framing, connection, client_version, date: "now" }, &mut out);
+        encode_response(
+            &head,
+            &ForwardResponse { framing, connection, client_version, date: "now", retries_spent: false },
+            &mut out,
+        );
         String::from_utf8(out).unwrap()
     }
 

@@ -1,5 +1,9 @@
 //! Which route takes a request. Pure.
 
+mod facts;
+
+pub use facts::{Live, RequestFacts};
+
 use crate::snapshot::{Generation, GenerationListener};
 
 /// The first route of the listener, by precedence. `None`: no route takes the request.

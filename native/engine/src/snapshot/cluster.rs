@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::{CircuitBreaker, RetryBudget};
+
 /// A group of endpoints.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "generate", derive(ts_rs::TS))]
@@ -21,6 +23,10 @@ pub struct Cluster {
     pub connect_timeout_ms: u32,
     /// How long an unused connection is kept, ms.
     pub keep_alive_idle_ms: u32,
+    /// Bounds on what is under way.
+    pub circuit_breaker: Option<CircuitBreaker>,
+    /// Bound on retries.
+    pub retry_budget: RetryBudget,
 }
 
 /// How an endpoint is chosen.

@@ -2,23 +2,27 @@
 //!
 //! A snapshot is complete and immutable. Defaults are not applied here: `src/config` owns them.
 
+mod circuit_breaker;
 mod cluster;
 pub(crate) mod compile;
 mod generation;
 mod listener;
 mod node;
+mod retry;
 mod route;
 
 use serde::{Deserialize, Serialize};
 
+pub use circuit_breaker::{CircuitBreaker, RetryBudget};
 pub use cluster::{Cluster, ClusterEndpoint, EndpointUpdate, LoadBalancer};
 pub use compile::Rejection;
 pub use generation::{
     Books, Changes, ClusterBook, Endpoint, EndpointSet, Generation, GenerationCluster, GenerationListener,
-    GenerationLog, GenerationRoute, Member, Membership, Place, Wanted,
+    GenerationLog, GenerationRetry, GenerationRoute, Member, Membership, Place, RetryConditions, Wanted,
 };
 pub use listener::{AccessLog, Listener, ListenerLimits};
 pub use node::{Node, Records};
+pub use retry::{Retry, RetryOn};
 pub use route::Route;
 
 /// Version of the encoding that this build reads and writes.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Retry;
+
 /// One route.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "generate", derive(ts_rs::TS))]
@@ -19,4 +21,6 @@ pub struct Route {
     pub first_byte_timeout_ms: u32,
     /// Without a byte in either direction, ms; 0: no bound.
     pub idle_timeout_ms: u32,
+    /// What is tried again.
+    pub retry: Option<Retry>,
 }

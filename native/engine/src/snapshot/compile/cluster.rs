@@ -36,6 +36,7 @@ impl Compiler<'_> {
             load_balancer: dto.load_balancer,
             connect_timeout: Duration::from_millis(dto.connect_timeout_ms.into()),
             keep_alive_idle: Duration::from_millis(dto.keep_alive_idle_ms.into()),
+            limits: self.limits(dto),
         })
     }
 

@@ -24,7 +24,7 @@ impl Compiler<'_> {
     }
 
     fn access_log(&mut self, index: usize, dto: &AccessLog) -> Option<GenerationLog> {
-        let format = Format::compile(&dto.format).map_err(|error| {
+        let format = Format::compile(&dto.format, self.redact).map_err(|error| {
             let path = format!("listeners.{index}.accessLog.format");
             self.rejected.push(Rejection::new(path, "WEFT_SNAPSHOT_LOG_FORMAT", error.message));
         });

@@ -2,7 +2,9 @@
 
 mod cluster;
 pub(crate) mod fingerprint;
+mod limits;
 mod listener;
+mod retry;
 mod route;
 
 use std::collections::HashMap;
@@ -70,7 +72,13 @@ pub(crate) fn compile(
 ) -> Result<Compiled, Vec<Rejection>> {
     let known = previous.map_or(&[][..], |generation| &generation.clusters);
     let known_clusters = known.iter().map(|cluster| (cluster.name.as_str(), cluster)).collect();
-    let mut compiler = Compiler { rejected: Vec::new(), books, known_clusters, assignments: Vec::new() };
+    let mut compiler = Compiler {
+        rejected: Vec::new(),
+        books,
+        known_clusters,
+        assignments: Vec::new(),
+        redact: &snapshot.records.redact,
+    };
     compiler.count("listeners", snapshot.listeners.len());
     compiler.count("routes", snapshot.routes.len());
     compiler.count("clusters", snapshot.clusters.len());
@@ -105,6 +113,8 @@ struct Compiler<'a> {
     /// Of the generation before, by name.
     known_clusters: HashMap<&'a str, &'a Arc<GenerationCluster>>,
     assignments: Vec<Assignment>,
+    /// Headers whose values are never kept.
+    redact: &'a [String],
 }
 
 impl Compiler<'_> {

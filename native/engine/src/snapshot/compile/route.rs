@@ -1,5 +1,6 @@
 //! Routes and what they refer to.
 
+use super::retry::retry;
 use super::{Compiler, Rejection, bound};
 use crate::snapshot::{GenerationListener, GenerationRoute, Route};
 
@@ -32,6 +33,7 @@ impl Compiler<'_> {
             timeout: bound(dto.timeout_ms),
             first_byte_timeout: bound(dto.first_byte_timeout_ms),
             idle_timeout: bound(dto.idle_timeout_ms),
+            retry: dto.retry.as_ref().map(|dto| Box::new(retry(dto))),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::cluster_book::ClusterBook;
+use crate::limit::LimitBook;
 use crate::telemetry::access_log::{LogWriter, Sink};
 use crate::telemetry::metrics::Names;
 
@@ -23,6 +24,16 @@ impl LogBook {
         self.writer.insert(writer).open(path)
     }
 
+    /// Opens every file again; returns those that could not be opened, with the reason.
+    pub fn reopen(&self) -> Vec<(String, io::Error)> {
+        self.writer.as_ref().map(LogWriter::reopen).unwrap_or_default()
+    }
+
+    /// Writes that failed so far.
+    pub fn write_errors(&self) -> u64 {
+        self.writer.as_ref().map_or(0, LogWriter::write_errors)
+    }
+
     /// Waits until every line is written, at most so long; false when some could not be.
     pub fn flush(&self, timeout: Duration) -> bool {
         self.writer.as_ref().is_none_or(|writer| writer.flush(timeout))
@@ -36,6 +47,8 @@ pub struct Books {
     pub clusters: ClusterBook,
     /// Numbers of the names that series are about.
     pub names: Names,
+    /// What is counted against limits.
+    pub limits: LimitBook,
     /// Open logs.
     pub logs: LogBook,
 }

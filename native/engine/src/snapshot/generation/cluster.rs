@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Membership;
+use crate::limit::Limits;
 use crate::snapshot::LoadBalancer;
 
 /// A cluster, compiled. One that did not change is the same one in the next generation.
@@ -22,4 +23,6 @@ pub struct GenerationCluster {
     pub connect_timeout: Duration,
     /// How long an unused connection is kept.
     pub keep_alive_idle: Duration,
+    /// Bounds on what is under way.
+    pub limits: Limits,
 }

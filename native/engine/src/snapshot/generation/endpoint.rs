@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use weft_rt::Addr;
 
+use crate::telemetry::metrics::Latency;
+
 /// An address with its statistics.
 pub struct Endpoint {
     /// Dense and unique in the process: the index of its pool in each worker.
@@ -25,6 +27,10 @@ pub struct Endpoint {
     pub failures: AtomicU64,
     /// Connections open to it.
     pub connections: AtomicU32,
+    /// Answers with a status of 500 or above.
+    pub server_errors: AtomicU64,
+    /// From the begin of an attempt to the answer's first byte.
+    pub latency: Latency,
     condition: Condition,
 }
 
@@ -39,6 +45,8 @@ impl Endpoint {
             requests: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             connections: AtomicU32::new(0),
+            server_errors: AtomicU64::new(0),
+            latency: Latency::default(),
             condition: Condition { bits: AtomicU8::new(0), unhealthy: Arc::clone(unhealthy) },
         }
     }

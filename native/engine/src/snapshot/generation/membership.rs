@@ -18,7 +18,7 @@ pub struct Membership {
     current: Mutex<Arc<EndpointSet>>,
     unhealthy: Arc<AtomicU32>,
     turns: Turns,
-    panics: AtomicU64,
+    changed_unix_us: AtomicU64,
 }
 
 /// Written with each pick in turn: on a cache line of its own, or every reader of the numbers above would lose theirs.
@@ -34,7 +34,7 @@ impl Membership {
             current: Mutex::default(),
             unhealthy,
             turns: Turns::default(),
-            panics: AtomicU64::new(0),
+            changed_unix_us: AtomicU64::new(0),
         }
     }
 
@@ -51,6 +51,7 @@ impl Membership {
     pub(super) fn publish(&self, set: EndpointSet) {
         let number = set.number;
         let before = std::mem::replace(&mut *self.current.lock(), Arc::new(set));
+        self.changed_unix_us.store(weft_rt::unix_micros(), Ordering::Relaxed);
         self.number.store(number, Ordering::Release);
         drop(before);
     }
@@ -65,13 +66,8 @@ impl Membership {
         self.turns.0.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// An endpoint was picked although none is healthy.
-    pub fn panicked(&self) {
-        self.panics.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Picks made although no endpoint was healthy.
-    pub fn panics(&self) -> u64 {
-        self.panics.load(Ordering::Relaxed)
+    /// When the set in force came, µs since 1970: indexes noted before that may mean others now.
+    pub fn changed_unix_us(&self) -> u64 {
+        self.changed_unix_us.load(Ordering::Relaxed)
     }
 }

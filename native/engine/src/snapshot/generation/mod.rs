@@ -11,6 +11,7 @@ mod endpoint;
 mod endpoint_set;
 mod listener;
 mod membership;
+mod retry;
 mod route;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub use endpoint::{Endpoint, Place};
 pub use endpoint_set::{EndpointSet, Member};
 pub use listener::{GenerationListener, GenerationLog};
 pub use membership::Membership;
+pub use retry::{GenerationRetry, RetryConditions};
 pub use route::GenerationRoute;
 
 /// What the engine serves from.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::GenerationRetry;
+
 /// A route, compiled. A duration is `None` where there is no bound.
 pub struct GenerationRoute {
     /// Its place in the generation.
@@ -16,4 +18,6 @@ pub struct GenerationRoute {
     pub first_byte_timeout: Option<Duration>,
     /// Without a byte in either direction.
     pub idle_timeout: Option<Duration>,
+    /// What is tried again.
+    pub retry: Option<Box<GenerationRetry>>,
 }

@@ -48,5 +48,6 @@ counters! {
     AcceptPauses, Counter, "weft_accept_pauses_total", "Times that accepting stopped for want of descriptors.";
     Panics, Counter, "weft_panics_total", "Tasks that ended by a panic.";
     LogLinesDropped, Counter, "weft_log_lines_dropped_total", "Access log lines dropped because the queue was full.";
+    LogWriteErrors, Counter, "weft_log_write_errors_total", "Writes to an access log that failed; their lines are kept and tried again.";
     SeriesOverflows, Counter, "weft_series_overflows_total", "Exchanges counted in the common series because the budget of series was spent.";
 }

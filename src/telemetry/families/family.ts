@@ -1,0 +1,49 @@
+/** A metric family as a page of Prometheus has it: one name, one type, one help text, samples. */
+
+export type Labels = Record<string, string>
+
+export interface Sample {
+  /** Appended to the family's name: `_sum`, `_bucket` and the like. */
+  suffix?: string
+  labels: Labels
+  value: number
+}
+
+export interface Family {
+  name: string
+  type: 'counter' | 'gauge' | 'histogram'
+  help: string
+  samples: Sample[]
+}
+
+export function family(name: string, type: Family['type'], help: string, samples: Sample[]): Family {
+  return { name, type, help, samples }
+}
+
+/** Buckets as Prometheus wants them: each holds what the ones below it hold; the last one has no bound. */
+export function histogramSamples(
+  labels: Labels,
+  { counts, bounds, sum }: { counts: readonly number[]; bounds: readonly number[]; sum: number },
+): Sample[] {
+  let below = 0
+  const buckets = counts.map((count, place) => {
+    below += count
+    const bound = bounds[place]
+    return { suffix: '_bucket', labels: { ...labels, le: bound === undefined ? '+Inf' : String(bound) }, value: below }
+  })
+  return [...buckets, { suffix: '_sum', labels, value: sum }, { suffix: '_count', labels, value: below }]
+}
+
+export function renderFamily({ name, type, help, samples }: Family): string {
+  const lines = samples.map(({ suffix = '', labels, value }) => `${name}${suffix}${renderLabels(labels)} ${value}\n`)
+  return `# HELP ${name} ${escapeText(help)}\n# TYPE ${name} ${type}\n${lines.join('')}`
+}
+
+export function renderLabels(labels: Labels): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escapeText(value).replaceAll('"', '\\"')}"`)
+  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`
+}
+
+function escapeText(text: string): string {
+  return text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')
+}
