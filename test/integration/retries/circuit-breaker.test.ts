@@ -124,7 +124,7 @@ describe('on one worker', () => {
   test('nobody waits longer than the route takes', async () => {
     // An upload that does not end holds the connection: only silence would cut it.
     const first = await Wire.connect(weft.port('late'))
-    await first.send(request('POST /held', ['Content-Length: 2']) + 'h')
+    await first.send(`${request('POST /held', ['Content-Length: 2'])}h`)
     const wire = await upstream.next()
     await wire.takeThrough('\r\n\r\nh')
     const post = await Wire.connect(weft.port('late'))
