@@ -43,7 +43,9 @@ export function screen(sample: Sample, { admin, size, colour, notice }: ScreenOp
 /** The same without a terminal: every row, as wide as it needs. */
 export function plainText(sample: Sample, admin: string): string {
   const rows = sample.routes.length + sample.endpoints.length + 7
-  const lines = screen(sample, { admin, size: { columns: 120, rows }, colour: false, notice: '' })
+  const longest = Math.max(0, ...[...sample.routes, ...sample.endpoints].map((row) => label(row).length))
+  const columns = Math.max(120, longest + numbersWidth + barWidth + 2)
+  const lines = screen(sample, { admin, size: { columns, rows }, colour: false, notice: '' })
   return `${lines
     .slice(0, -1)
     .map((line) => line.trimEnd())
