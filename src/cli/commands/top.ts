@@ -60,7 +60,10 @@ async function read(admin: string): Promise<Reading> {
 /** One sample a line, for programs and for files; the end is a signal or a closed pipe. */
 async function print({ admin, output, interval, once }: TopOptions, first: Reading): Promise<void> {
   // Who reads only the first lines closes the pipe.
-  process.stdout.on('error', () => process.exit(exitCodes.ok))
+  let closed = false
+  process.stdout.on('error', () => {
+    closed = true
+  })
   let before = first
   do {
     await pause(interval)
@@ -68,7 +71,7 @@ async function print({ admin, output, interval, once }: TopOptions, first: Readi
     const sample = compare(before, after, new Date())
     process.stdout.write(output === 'json' ? `${JSON.stringify(sample)}\n` : plainText(sample, admin))
     before = after
-  } while (once !== true)
+  } while (once !== true && !closed)
 }
 
 async function watch({ admin, interval }: TopOptions, first: Reading): Promise<void> {
