@@ -99,6 +99,11 @@ impl Account {
         self.record.upstream
     }
 
+    /// Status that the endpoint sent; 0 for none.
+    pub fn upstream_status(&self) -> u16 {
+        self.record.upstream_status
+    }
+
     /// The exchange's id, whoever made it.
     pub fn request_id<'a>(&'a self, head: &'a RequestHead) -> &'a [u8] {
         match &self.generated_id {

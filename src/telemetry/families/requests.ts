@@ -46,7 +46,7 @@ export function requestFamilies(
 }
 
 interface LabelledSeries {
-  labels: Labels
+  labels: string
   sums: Series
 }
 
@@ -54,10 +54,9 @@ interface LabelledSeries {
 function mergeSeries(all: readonly Series[], service: string): LabelledSeries[] {
   const merged = new Map<string, LabelledSeries>()
   for (const series of all) {
-    const labels = labelsOf(series, service)
-    const key = renderLabels(labels)
-    const known = merged.get(key)
-    merged.set(key, { labels, sums: known ? addSeries(known.sums, series) : series })
+    const labels = renderLabels(labelsOf(series, service))
+    const known = merged.get(labels)
+    merged.set(labels, { labels, sums: known ? addSeries(known.sums, series) : series })
   }
   return [...merged.values()]
 }
