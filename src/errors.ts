@@ -25,6 +25,7 @@ export const codes = {
   WEFT_APP_FAILED: 'The application given after `--` cannot be started.',
   WEFT_TAKEOVER_PATH: 'There is no folder of this user alone in which to wait for a takeover.',
   WEFT_TAKEOVER_FAILED: 'The running process could not be taken over; it goes on as before.',
+  WEFT_ADMIN_UNREACHABLE: 'No admin server answers at the address that a command was given.',
   WEFT_ADMIN_ADDRESS: 'The admin server cannot listen on its address.',
 } as const
 

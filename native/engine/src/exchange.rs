@@ -68,12 +68,13 @@ async fn forward(
     cluster: &GenerationCluster,
     rest: Option<Buffer>,
 ) -> Result<Next, Error> {
+    exchange.account.clustered(cluster);
     let _place = limit::request(cluster).inspect_err(|_| exchange.account.mark(Mark::RequestsOverflow))?;
     let mut outgoing = Outgoing::new(exchange, route, cluster, rest);
     let attempted = loop {
         let picked = cluster::pick(cluster, &outgoing.tried);
         let (index, endpoint) = picked.ok_or(Error::new(Kind::NoHealthyUpstream, "the cluster has no endpoint"))?;
-        exchange.account.attempt(cluster, index, endpoint);
+        exchange.account.attempt(index, endpoint);
         let attempted = attempt::run(exchange, &mut outgoing, endpoint).await;
         match retry::classify(&outgoing.outcome(&attempted), &outgoing.standing(exchange)) {
             Verdict::Done => break attempted,

@@ -101,7 +101,7 @@ pub fn local_reply(error: &Error, verdict: &Verdict, reply: &Reply<'_>, out: &mu
     out.extend_from_slice(b"\r\ndate: ");
     out.extend_from_slice(reply.date.as_bytes());
     out.extend_from_slice(b"\r\nproxy-status: ");
-    proxy_status(error, verdict, reply.next_hop, out);
+    proxy_status(error, verdict, reply, out);
     if error.kind == Kind::Overflow {
         // Known from Envoy: tells a client that another attempt would only add to the load.
         out.extend_from_slice(b"\r\nx-envoy-overloaded: true");
@@ -127,12 +127,15 @@ pub fn local_reply(error: &Error, verdict: &Verdict, reply: &Reply<'_>, out: &mu
 }
 
 /// The field's one member (RFC 9209 section 2): what failed, where the request was to go, the sentence in words.
-fn proxy_status(error: &Error, verdict: &Verdict, next_hop: Address, out: &mut Vec<u8>) {
+fn proxy_status(error: &Error, verdict: &Verdict, reply: &Reply<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"weft; error=");
     out.extend_from_slice(verdict.proxy_status.as_bytes());
-    if next_hop != Address::NONE && error.source() == Source::Upstream {
+    if reply.next_hop != Address::NONE && error.source() == Source::Upstream {
         // Writing to a Vec cannot fail.
-        let _ = write!(out, "; next-hop=\"{next_hop}\"");
+        let _ = write!(out, "; next-hop=\"{}\"", reply.next_hop);
+    }
+    if reply.received_status != 0 {
+        let _ = write!(out, "; received-status={}", reply.received_status);
     }
     out.extend_from_slice(b"; details=\"");
     // RFC 8941 section 3.3.3: visible ASCII, with quotes and backslashes escaped.
@@ -153,6 +156,8 @@ pub struct Reply<'a> {
     pub request_id: &'a [u8],
     /// Where the last attempt went; none for an exchange without one.
     pub next_hop: Address,
+    /// Status that the endpoint had sent before the exchange failed; 0 for none.
+    pub received_status: u16,
     /// The failure has been retried enough.
     pub retries_spent: bool,
     /// The connection ends after it.
@@ -193,6 +198,7 @@ mod tests {
             date: "Sun, 06 Nov 1994 08:49:37 GMT",
             request_id: b"id-1",
             next_hop,
+            received_status: if error.kind == Kind::UpstreamTruncated { 200 } else { 0 },
             retries_spent: false,
             close: false,
             announce_keep_alive: false,
@@ -226,7 +232,10 @@ mod tests {
 
     #[test]
     fn a_failure_before_any_attempt_has_no_next_hop_and_the_cause_refines_the_error_type() {
-        assert!(!reply(&Error::new(Kind::NoRoute, "no route"), Address::NONE).contains("next-hop"));
+        let nowhere = reply(&Error::new(Kind::NoRoute, "no route"), Address::NONE);
+        assert!(!nowhere.contains("next-hop") && !nowhere.contains("received-status"));
+        let truncated = reply(&Error::new(Kind::UpstreamTruncated, "x"), Address::NONE);
+        assert!(truncated.contains("error=http_response_incomplete; received-status=200; details="), "{truncated}");
         let unroutable = Error { cause: Some(io::ErrorKind::HostUnreachable), ..Error::new(Kind::ConnectFailed, "x") };
         assert!(reply(&unroutable, Address::NONE).contains("error=destination_ip_unroutable"));
     }
