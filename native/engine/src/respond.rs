@@ -97,6 +97,8 @@ pub fn local_reply(error: &Error, verdict: &Verdict, reply: &Reply<'_>, out: &mu
     put_status_line(verdict.status, out);
     out.extend_from_slice(b"content-type: text/plain; charset=utf-8\r\ncontent-length: ");
     out.extend_from_slice(number.format(length).as_bytes());
+    out.extend_from_slice(b"\r\ndate: ");
+    out.extend_from_slice(reply.date.as_bytes());
     out.extend_from_slice(b"\r\nproxy-status: ");
     proxy_status(error, verdict, reply.next_hop, out);
     if error.kind == Kind::Overflow {
@@ -106,8 +108,7 @@ pub fn local_reply(error: &Error, verdict: &Verdict, reply: &Reply<'_>, out: &mu
     if reply.retries_spent {
         [b"\r\n", RETRIES_SPENT.0, b": ", RETRIES_SPENT.1].iter().for_each(|part| out.extend_from_slice(part));
     }
-    out.extend_from_slice(b"\r\n");
-    put_exchange_lines(reply, out);
+    put_end(reply, out);
     if reply.head_only {
         return 0;
     }
@@ -131,7 +132,9 @@ pub fn direct_reply(direct: &Direct, location: &[u8], reply: &Reply<'_>, out: &m
         out.extend_from_slice(number.format(direct.body.len()).as_bytes());
         out.extend_from_slice(b"\r\n");
     }
-    put_exchange_lines(reply, out);
+    out.extend_from_slice(b"date: ");
+    out.extend_from_slice(reply.date.as_bytes());
+    put_end(reply, out);
     if reply.head_only || !direct.has_body() {
         return 0;
     }
@@ -148,10 +151,8 @@ fn put_status_line(status: u16, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// What belongs to one exchange, and the end of the head.
-fn put_exchange_lines(reply: &Reply<'_>, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"date: ");
-    out.extend_from_slice(reply.date.as_bytes());
+/// The last lines of a head, behind one that has no end yet.
+fn put_end(reply: &Reply<'_>, out: &mut Vec<u8>) {
     if !reply.request_id.is_empty() {
         out.extend_from_slice(b"\r\nx-request-id: ");
         out.extend_from_slice(reply.request_id);
