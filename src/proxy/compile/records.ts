@@ -2,8 +2,8 @@
 import type { ResolvedConfig } from '../../config/config.js'
 import type { Records } from '../../native/snapshot.js'
 
-/** A record names its headers by a number of one byte. */
-const mostHeaders = 255
+/** A record can name no more of them. */
+const mostHeaders = 253
 
 /** Without the headers that routes read, `why` could not say later how a request was routed. */
 export function compileRecords({ records, listeners, routes }: ResolvedConfig): Records {
