@@ -18,6 +18,9 @@ export const codes = {
   WEFT_CONFIG_NOT_YET: 'A key or value is known by name but does not work yet in this version.',
   WEFT_CONFIG_DUPLICATE: 'Two entries that must differ have the same name or address.',
   WEFT_CONFIG_REFERENCE: 'An entry names a listener or a cluster that does not exist.',
+  WEFT_CONFIG_CONTRADICTION: 'Keys or conditions stand side by side that exclude each other.',
+  WEFT_CONFIG_UNREACHABLE:
+    'A route or one of its matches can never take a request, because another one takes all of them first.',
   WEFT_SNAPSHOT_REJECTED: 'The engine refused a snapshot, for example because a port is taken; nothing was changed.',
   WEFT_SNAPSHOT_UNWRITABLE: 'The compiled snapshot cannot be written to the file that was asked for.',
   WEFT_ADDON_MISSING: 'The native engine was not found or cannot be loaded on this platform.',

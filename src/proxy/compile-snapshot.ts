@@ -10,10 +10,11 @@ import type { Snapshot } from '../native/snapshot.js'
 import { compileCluster } from './compile/cluster.js'
 import { idsOf } from './compile/ids.js'
 import { compileListener } from './compile/listener.js'
+import { compileRecords } from './compile/records.js'
 import { compileRoute } from './compile/route.js'
 
 /** The layout of the snapshot; the engine refuses any other. */
-export const snapshotFormat = 1
+export const snapshotFormat = 2
 
 /** `file` is where the configuration stands: paths in it are relative to that. */
 export function compileSnapshot(config: ResolvedConfig, file: string): Snapshot {
@@ -23,7 +24,7 @@ export function compileSnapshot(config: ResolvedConfig, file: string): Snapshot 
   return {
     format: snapshotFormat,
     node: { id, service, version, region, zone },
-    records: config.records,
+    records: compileRecords(config),
     drainDeadlineMs: config.drain.deadline,
     listeners: config.listeners.map((listener) => compileListener(listener, dirname(resolve(file)))),
     routes: config.routes.map((route) => compileRoute(route, listenerIds, clusterIds)),

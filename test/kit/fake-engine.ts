@@ -29,6 +29,14 @@ export class FakeEngine implements Addon {
     return JSON.stringify({ generation: this.generation, rejected: this.rejected })
   }
 
+  check(): string {
+    return JSON.stringify(this.rejected)
+  }
+
+  explain(): string {
+    return JSON.stringify({ rejected: this.rejected, answers: [] })
+  }
+
   attach(_proxy: number, worker: number): void {
     this.calls.push(`attach ${worker}`)
   }

@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use crate::error::{Error, Kind, Source};
+use crate::http::direct::Direct;
 use crate::http::forward::RETRIES_SPENT;
+use crate::http::status::reason;
 use crate::record::Address;
 use crate::telemetry::flags::Flag;
 
@@ -92,11 +94,8 @@ pub fn local_reply(error: &Error, verdict: &Verdict, reply: &Reply<'_>, out: &mu
         b"\n",
     ];
     let length: usize = body.iter().map(|part| part.len()).sum();
-    out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend_from_slice(number.format(verdict.status).as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(reason(verdict.status).as_bytes());
-    out.extend_from_slice(b"\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: ");
+    put_status_line(verdict.status, out);
+    out.extend_from_slice(b"content-type: text/plain; charset=utf-8\r\ncontent-length: ");
     out.extend_from_slice(number.format(length).as_bytes());
     out.extend_from_slice(b"\r\ndate: ");
     out.extend_from_slice(reply.date.as_bytes());
@@ -109,6 +108,51 @@ pub fn local_reply(error: &Error, verdict: &Verdict, reply: &Reply<'_>, out: &mu
     if reply.retries_spent {
         [b"\r\n", RETRIES_SPENT.0, b": ", RETRIES_SPENT.1].iter().for_each(|part| out.extend_from_slice(part));
     }
+    put_end(reply, out);
+    if reply.head_only {
+        return 0;
+    }
+    body.iter().for_each(|part| out.extend_from_slice(part));
+    length
+}
+
+/// Writes a whole answer that a route gives itself, and returns the bytes of its body. `location` is empty where there
+/// is none.
+pub fn direct_reply(direct: &Direct, location: &[u8], reply: &Reply<'_>, out: &mut Vec<u8>) -> usize {
+    put_status_line(direct.status, out);
+    out.extend_from_slice(&direct.lines);
+    if !location.is_empty() {
+        out.extend_from_slice(b"location: ");
+        out.extend_from_slice(location);
+        out.extend_from_slice(b"\r\n");
+    }
+    if direct.has_body() {
+        let mut number = itoa::Buffer::new();
+        out.extend_from_slice(b"content-length: ");
+        out.extend_from_slice(number.format(direct.body.len()).as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"date: ");
+    out.extend_from_slice(reply.date.as_bytes());
+    put_end(reply, out);
+    if reply.head_only || !direct.has_body() {
+        return 0;
+    }
+    out.extend_from_slice(&direct.body);
+    direct.body.len()
+}
+
+fn put_status_line(status: u16, out: &mut Vec<u8>) {
+    let mut number = itoa::Buffer::new();
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(number.format(status).as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(reason(status).as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// The last lines of a head, behind one that has no end yet.
+fn put_end(reply: &Reply<'_>, out: &mut Vec<u8>) {
     if !reply.request_id.is_empty() {
         out.extend_from_slice(b"\r\nx-request-id: ");
         out.extend_from_slice(reply.request_id);
@@ -119,11 +163,6 @@ pub fn local_reply(error: &Error, verdict: &Verdict, reply: &Reply<'_>, out: &mu
         out.extend_from_slice(b"\r\nconnection: keep-alive");
     }
     out.extend_from_slice(b"\r\n\r\n");
-    if reply.head_only {
-        return 0;
-    }
-    body.iter().for_each(|part| out.extend_from_slice(part));
-    length
 }
 
 /// The field's one member (RFC 9209 section 2): what failed, where the request was to go, the sentence in words.
@@ -166,27 +205,6 @@ pub struct Reply<'a> {
     pub announce_keep_alive: bool,
     /// The request was HEAD.
     pub head_only: bool,
-}
-
-fn reason(status: u16) -> &'static str {
-    match status {
-        400 => "Bad Request",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        408 => "Request Timeout",
-        413 => "Content Too Large",
-        414 => "URI Too Long",
-        417 => "Expectation Failed",
-        429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        505 => "HTTP Version Not Supported",
-        _ => "Error",
-    }
 }
 
 #[cfg(test)]

@@ -5,11 +5,14 @@ mod limits;
 mod listener;
 mod retry;
 mod route;
+mod route_match;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Serialize;
+
+use crate::route::Table;
 
 use super::{Books, Generation, GenerationCluster, GenerationListener, GenerationRoute};
 use super::{FORMAT, Snapshot};
@@ -61,14 +64,20 @@ pub(crate) fn compile(
         snapshot.listeners.iter().enumerate().filter_map(|(index, dto)| compiler.listener(index, dto)).collect();
     let clusters: Vec<GenerationCluster> =
         snapshot.clusters.iter().enumerate().filter_map(|(index, dto)| compiler.cluster(index, dto)).collect();
+    let names: Vec<&str> = snapshot.clusters.iter().map(|cluster| cluster.name.as_str()).collect();
+    let mut rules: route::RulesOf = vec![Vec::new(); snapshot.listeners.len()];
     let routes: Vec<GenerationRoute> = snapshot
         .routes
         .iter()
         .enumerate()
-        .map(|(index, dto)| compiler.route(index, dto, snapshot.clusters.len(), &mut listeners))
+        .filter_map(|(index, dto)| compiler.route(index, dto, &names, &mut rules))
         .collect();
     if !compiler.rejected.is_empty() {
         return Err(compiler.rejected);
+    }
+    // Nothing was refused, so that listeners and their descriptions stand side by side.
+    for ((listener, dto), rules) in listeners.iter_mut().zip(&snapshot.listeners).zip(rules) {
+        listener.table = Table::new(rules, dto.service_header.as_deref());
     }
     let drain_deadline = Duration::from_millis(snapshot.drain_deadline_ms.into());
     let ids = books.names.ids(

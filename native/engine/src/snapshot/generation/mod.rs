@@ -20,7 +20,7 @@ pub use cluster::GenerationCluster;
 pub use endpoint::Endpoint;
 pub use listener::{GenerationListener, GenerationLog};
 pub use retry::{GenerationRetry, RetryConditions};
-pub use route::GenerationRoute;
+pub use route::{GenerationRewrite, GenerationRoute};
 
 /// What the engine serves from.
 pub struct Generation {
