@@ -23,6 +23,9 @@ export const codes = {
   WEFT_CONFIG_INCLUDE:
     'An `include` names a file that does not exist, that includes itself, or that is included already.',
   WEFT_DISCOVERY_FILE: 'A file of endpoints cannot be used; the cluster keeps the endpoints that it has.',
+  WEFT_CONFIG_CONTRADICTION: 'Keys or conditions stand side by side that exclude each other.',
+  WEFT_CONFIG_UNREACHABLE:
+    'A route or one of its matches can never take a request, because another one takes all of them first.',
   WEFT_SNAPSHOT_REJECTED: 'The engine refused a snapshot, for example because a port is taken; nothing was changed.',
   WEFT_SNAPSHOT_UNWRITABLE: 'The compiled snapshot cannot be written to the file that was asked for.',
   WEFT_ADDON_MISSING: 'The native engine was not found or cannot be loaded on this platform.',
@@ -30,6 +33,7 @@ export const codes = {
   WEFT_APP_FAILED: 'The application given after `--` cannot be started.',
   WEFT_TAKEOVER_PATH: 'There is no folder of this user alone in which to wait for a takeover.',
   WEFT_TAKEOVER_FAILED: 'The running process could not be taken over; it goes on as before.',
+  WEFT_ADMIN_UNREACHABLE: 'No admin server answers at the address that a command was given.',
   WEFT_ADMIN_ADDRESS: 'The admin server cannot listen on its address.',
 } as const
 

@@ -17,6 +17,7 @@ export function large(turn: number) {
     listeners: [{ name: 'edge', address: '127.0.0.1:0' }],
     routes: Array.from({ length: size }, (_, at) => ({
       name: `route-${at}`,
+      hosts: [`host-${at}.example`],
       forward: [{ cluster: `cluster-${at % clusters}` }],
     })),
     clusters: Array.from({ length: clusters }, (_, at) => ({

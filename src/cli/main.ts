@@ -3,13 +3,16 @@
 import { Command } from 'commander'
 import type { CliCommand } from './command.js'
 import { compile } from './commands/compile.js'
+import { explain } from './commands/explain.js'
 import { run } from './commands/run.js'
+import { top } from './commands/top.js'
 import { validate } from './commands/validate.js'
 import { version } from './commands/version.js'
+import { why } from './commands/why.js'
 import { exitCodes } from './output.js'
 import { weftVersion } from './version.js'
 
-const commands: readonly CliCommand[] = [run, validate, compile, version]
+const commands: readonly CliCommand[] = [run, validate, explain, why, top, compile, version]
 
 const program = new Command('weft')
   .description('A service mesh you can program in TypeScript')

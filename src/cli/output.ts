@@ -3,6 +3,7 @@
  * Colours only where the stream is a terminal and NO_COLOR is not set.
  */
 import type { Code, Issue, WeftError } from '../errors.js'
+import { type Paint, painter, plain } from './paint.js'
 
 export type Format = 'text' | 'json'
 
@@ -20,7 +21,7 @@ export interface Output {
 }
 
 export function createOutput(format: Format, stdout = process.stdout, stderr = process.stderr): Output {
-  const paint = painter(stderr.isTTY === true && process.env.NO_COLOR === undefined)
+  const paint = painter(stderr)
   return {
     format,
     result: (text, value) => void stdout.write(format === 'json' ? `${JSON.stringify(value)}\n` : `${text}\n`),
@@ -33,14 +34,7 @@ export function createOutput(format: Format, stdout = process.stdout, stderr = p
   }
 }
 
-type Paint = (colour: 'red' | 'bold' | 'dim', text: string) => string
-
-function painter(colours: boolean): Paint {
-  const codes = { red: 31, bold: 1, dim: 2 }
-  return (colour, text) => (colours ? `\u001b[${codes[colour]}m${text}\u001b[0m` : text)
-}
-
-export function describeFailure(error: WeftError, file: string, paint: Paint = (_, text) => text): string {
+export function describeFailure(error: WeftError, file: string, paint: Paint = plain): string {
   const [only, ...others] = error.issues
   // A single refusal by the engine is said once, in one line.
   if (only !== undefined && others.length === 0 && only.message === error.message) {

@@ -24,7 +24,10 @@ export const config = z
     drain: drain.prefault({}),
     records: records.prefault({}),
     listeners: z.array(listener).min(1).meta({ description: 'The doors; at least one' }),
-    routes: z.array(route).prefault([]).meta({ description: 'From listeners to clusters, first match first' }),
+    routes: z
+      .array(route)
+      .prefault([])
+      .meta({ description: 'What becomes of requests; the most specific one takes a request' }),
     clusters: z.array(cluster).prefault([]).meta({ description: 'Who answers' }),
     ...notYetKeys('secrets', 'discovery', 'tracing'),
   })

@@ -24,6 +24,8 @@ export function findingsOf(schema: z.ZodType, written: unknown, issues: readonly
         return issue.keys.map((key) => unknownKey(schema, [...path, key]))
       case 'invalid_union':
         return findingsOf(schema, written, likeliestBranch(issue), path)
+      case 'invalid_key':
+        return findingsOf(schema, written, issue.issues, path)
       case 'invalid_type':
         return [wrongType(path, issue.expected, valueAt(written, path))]
       case 'custom':

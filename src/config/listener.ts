@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { address } from './address.js'
 import { duration } from './duration.js'
+import { headerName } from './header-name.js'
 import { name } from './name.js'
 import { notYetKeys, words } from './not-yet.js'
 import { size } from './size.js'
@@ -52,21 +53,15 @@ export const listener = z
     engine: words(['auto', 'native'], ['uws'])
       .prefault('auto')
       .meta({ description: '`auto` and `native`: the engine in Rust' }),
+    serviceHeader: headerName.nullable().default(null).meta({
+      description: 'Header that names the service: its value is matched as the host. Absent in a request: the Host is',
+    }),
     limits: limits.prefault({}),
     accessLog: accessLog.nullable().default(null).meta({ description: 'Absent: no access log' }),
     abortOnClose: z
       .boolean()
       .default(false)
       .meta({ description: 'A client that closes its sending side amid a request aborts it' }),
-    ...notYetKeys(
-      'filters',
-      'sockets',
-      'tls',
-      'serviceHeader',
-      'transparent',
-      'forwardProxy',
-      'proxyProtocol',
-      'overload',
-    ),
+    ...notYetKeys('filters', 'sockets', 'tls', 'transparent', 'forwardProxy', 'proxyProtocol', 'overload'),
   })
   .meta({ title: 'listeners[]', description: 'A door: one address, its limits and its access log.' })

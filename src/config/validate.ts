@@ -9,6 +9,9 @@ import { crossCheck } from './cross-checks.js'
 import { type Finding, findingsOf } from './findings.js'
 import type { Place, PlaceOf } from './include.js'
 import { formatPath } from './path.js'
+import { route } from './route.js'
+import { checkRoute, type IndexedRoute } from './route-checks.js'
+import { shadowedRoutes } from './route-shadows.js'
 
 export type Validation = { config: ResolvedConfig; issues: [] } | { config: null; issues: Issue[] }
 
@@ -20,6 +23,10 @@ export function validate(written: unknown, placeOf: PlaceOf = nowhere): Validati
   const findings: Finding[] = [
     ...(parsed.success ? [] : findingsOf(config, written, parsed.error.issues)),
     ...crossCheck(written),
+    ...routeFindings(
+      parsed.success ? parsed.data.routes.map((route, index) => ({ route, index })) : accepted(written),
+      written,
+    ),
   ]
   if (parsed.success && findings.length === 0) return { config: parsed.data, issues: [] }
   return { config: null, issues: sorted(findings.map((finding) => issueAt(placeOf(finding.path), finding))) }
@@ -34,4 +41,29 @@ export function issueAt({ file, path, line }: Place, { code, message, hint }: Fi
 export function sorted(issues: Issue[]): Issue[] {
   const file = (issue: Issue) => issue.file ?? ''
   return issues.sort((a, b) => file(a).localeCompare(file(b)) || (a.line ?? 0) - (b.line ?? 0))
+}
+
+function routeFindings(routes: readonly IndexedRoute[], written: unknown): Finding[] {
+  const within = routes.flatMap(checkRoute)
+  return [...within, ...shadowedRoutes(routes, listenerNames(written))]
+}
+
+/** The routes that the schema accepts by themselves, so that they are looked at although something else is wrong. */
+function accepted(written: unknown): IndexedRoute[] {
+  return listAt(written, 'routes').flatMap((entry, index) => {
+    const parsed = route.safeParse(entry)
+    return parsed.success ? [{ index, route: parsed.data }] : []
+  })
+}
+
+function listenerNames(written: unknown): string[] {
+  return listAt(written, 'listeners').flatMap((entry) => {
+    const name = (entry as { name?: unknown } | null)?.name
+    return typeof name === 'string' ? [name] : []
+  })
+}
+
+function listAt(written: unknown, key: string): unknown[] {
+  const list = (written as Record<string, unknown> | null | undefined)?.[key]
+  return Array.isArray(list) ? list : []
 }

@@ -12,6 +12,12 @@ export declare function takeSockets(proxy: number, path: string, timeoutMs: numb
  */
 export declare function updateEndpoints(proxy: number, update: Buffer): string
 
+/**
+ * Where a request would go, as JSON: `{rejected, answers}`, one answer for each listener that is asked about. `question`
+ * is JSON: `{method, target, headers, client, listener}`.
+ */
+export declare function explain(snapshot: Buffer, question: string): string
+
 /** A new proxy with so many workers. Returns its number in this process. */
 export declare function createProxy(name: string, workers: number): number
 
@@ -65,3 +71,6 @@ export declare function version(): string
 
 /** Waits until what was logged is written, at most so long. False: some of it could not be. */
 export declare function flushLogs(proxy: number, timeoutMs: number): boolean
+
+/** What the engine would refuse of a snapshot, as JSON: a list of `{path, code, message}`. Nothing comes into force. */
+export declare function check(snapshot: Buffer): string

@@ -21,7 +21,7 @@ drainDeadlineMs: number,
  */
 listeners: Array<Listener>, 
 /**
- * Where requests go, in precedence order.
+ * Where requests go; their order decides between routes that are equally specific.
  */
 routes: Array<Route>, 
 /**
@@ -71,6 +71,10 @@ name: string,
  * `ip:port`, `[v6]:port`; port 0 takes a free one.
  */
 address: string, 
+/**
+ * Header whose value is matched instead of the Host, lower case.
+ */
+serviceHeader: string | null, 
 /**
  * Bounds per listener, connection and head.
  */
@@ -127,9 +131,33 @@ name: string,
  */
 listeners: Array<number>, 
 /**
- * Index of the cluster it forwards to.
+ * Lower case: `name`, `*.suffix` or `*`; empty: every host.
  */
-cluster: number, 
+hosts: Array<string>, 
+/**
+ * It takes a request that fits one of these; empty: every request.
+ */
+matches: Array<RouteMatch>, 
+/**
+ * What becomes of the request.
+ */
+action: RouteAction, 
+/**
+ * Another path or host for the endpoint.
+ */
+rewrite: Rewrite | null, 
+/**
+ * Lines changed on the way to the endpoint.
+ */
+requestHeaders: HeaderChanges | null, 
+/**
+ * Lines changed on the way to the client.
+ */
+responseHeaders: HeaderChanges | null, 
+/**
+ * What is answered when forwarding failed.
+ */
+fallback: Fallback | null, 
 /**
  * Whole exchange from the request's last byte to the answer's head, ms; 0: no bound.
  */
@@ -180,6 +208,130 @@ avoidPreviousEndpoints: boolean,
  */
 maxBodyBytes: number, };
 export type RetryOn = "5xx" | "gateway-error" | "reset" | "reset-before-request" | "connect-failure" | "envoy-ratelimited" | "retriable-4xx" | "refused-stream" | "retriable-status-codes";
+export type RouteMatch = { 
+/**
+ * Of the normalised path.
+ */
+path: PathMatch, 
+/**
+ * Case-sensitive (RFC 9110 9.1); none: any.
+ */
+method: string | null, 
+/**
+ * Of header lines; names in lower case.
+ */
+headers: Array<FieldMatch>, 
+/**
+ * Of the query's parameters.
+ */
+query: Array<FieldMatch>, };
+export type PathMatch = { "exact": string } | { "prefix": string } | { "regex": string };
+export type FieldMatch = { 
+/**
+ * Of the header or the parameter.
+ */
+name: string, 
+/**
+ * Of its value.
+ */
+test: ValueTest, };
+export type ValueTest = { "exact": string } | { "prefix": string } | { "suffix": string } | { "regex": string } | "present" | "absent";
+export type RouteAction = { "forward": Forward } | { "redirect": Redirect } | { "respond": Respond };
+export type Forward = { 
+/**
+ * At least one.
+ */
+targets: Array<ForwardTarget>, 
+/**
+ * Requests that agree in this go to the same target; none: by chance.
+ */
+sticky: StickyKey | null, };
+export type ForwardTarget = { 
+/**
+ * Index of the cluster.
+ */
+cluster: number, 
+/**
+ * Share among the targets, at least 1.
+ */
+weight: number, };
+export type StickyKey = { "header": string } | { "cookie": string } | { "query": string } | "clientAddress";
+export type Redirect = { 
+/**
+ * 301, 302, 303, 307 or 308.
+ */
+status: number, 
+/**
+ * `http` or `https`.
+ */
+scheme: string | null, 
+/**
+ * Without a port.
+ */
+host: string | null, 
+/**
+ * None: the scheme's own when the scheme changes, else the one asked for.
+ */
+port: number | null, 
+/**
+ * The query always stays.
+ */
+path: PathChange | null, };
+export type Respond = { 
+/**
+ * 200 to 599.
+ */
+status: number, 
+/**
+ * Its lines, without those of the framing.
+ */
+headers: Array<HeaderLine>, 
+/**
+ * Its body.
+ */
+body: string, };
+export type Rewrite = { 
+/**
+ * The query always stays.
+ */
+path: PathChange | null, 
+/**
+ * The whole authority, with a port where one is wanted.
+ */
+host: string | null, };
+export type PathChange = { "full": string } | { "prefix": string };
+export type HeaderChanges = { 
+/**
+ * In place of every line of that name.
+ */
+set: Array<HeaderLine>, 
+/**
+ * Beside the lines of that name.
+ */
+add: Array<HeaderLine>, 
+/**
+ * Every line of these names goes.
+ */
+remove: Array<string>, };
+export type HeaderLine = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Its value.
+ */
+value: string, };
+export type Fallback = { 
+/**
+ * For these failures.
+ */
+on: Array<FallbackCause>, 
+/**
+ * This.
+ */
+respond: Respond, };
+export type FallbackCause = "no-healthy-upstream" | "overflow" | "timeout" | "connect-failure" | "reset";
 export type Cluster = { 
 /**
  * Unique name.

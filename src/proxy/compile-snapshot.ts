@@ -11,6 +11,7 @@ import type { Snapshot } from '../native/snapshot.js'
 import { compileCluster } from './compile/cluster.js'
 import { idsOf } from './compile/ids.js'
 import { compileListener } from './compile/listener.js'
+import { compileRecords } from './compile/records.js'
 import { compileRoute } from './compile/route.js'
 
 /** The layout of the snapshot; the engine refuses any other. */
@@ -27,7 +28,7 @@ export function compileSnapshot(config: ResolvedConfig, file: string, found: End
   return {
     format: snapshotFormat,
     node: { id, service, version, region, zone },
-    records: config.records,
+    records: compileRecords(config),
     drainDeadlineMs: config.drain.deadline,
     listeners: config.listeners.map((listener) => compileListener(listener, dirname(resolve(file)))),
     routes: config.routes.map((route) => compileRoute(route, listenerIds, clusterIds)),

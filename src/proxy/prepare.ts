@@ -92,7 +92,9 @@ function planOf(config: ResolvedConfig, snapshot: Snapshot, discovered: Discover
     adminAddress: config.admin?.address ?? null,
     listeners: config.listeners.map(({ name, protocol, address }, index) => {
       const routes = snapshot.routes.filter(({ listeners }) => listeners.includes(index))
-      return { name, protocol, address, clusters: routes.map(({ cluster }) => snapshot.clusters[cluster]?.name ?? '') }
+      const targets = routes.flatMap(({ action }) => ('forward' in action ? action.forward.targets : []))
+      const clusters = new Set(targets.map(({ cluster }) => snapshot.clusters[cluster]?.name ?? ''))
+      return { name, protocol, address, clusters: [...clusters] }
     }),
     clusters: snapshot.clusters.map(({ name, endpoints }) => ({ name, endpoints: endpoints.map((e) => e.address) })),
     sources: discovered.sources,

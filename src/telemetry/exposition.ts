@@ -6,7 +6,7 @@
  */
 import type { Stats } from '../native/index.js'
 import { clusterFamilies, endpointFamilies } from './families/clusters.js'
-import { type Family, family, renderFamily } from './families/family.js'
+import { type Family, family, renderFamily, renderLabels } from './families/family.js'
 import { requestFamilies } from './families/requests.js'
 
 /** What the exposition reads of the engine's statistics. */
@@ -34,14 +34,14 @@ function allFamilies(stats: ExposedStats, service: string): Family[] {
     ...endpointFamilies(stats.clusters),
     workerFamily(stats.workers),
     family('weft_snapshot_generation', 'gauge', 'Generation of the snapshot in force.', [
-      { labels: {}, value: stats.generation },
+      { labels: '', value: stats.generation },
     ]),
   ]
 }
 
 function counterFamily({ name, kind, help }: Stats['descriptions'][number], counters: Record<string, number>): Family {
   const value = counters[name]
-  return family(name, kind, help, value === undefined ? [] : [{ labels: {}, value }])
+  return family(name, kind, help, value === undefined ? [] : [{ labels: '', value }])
 }
 
 function workerFamily(workers: ExposedStats['workers']): Family {
@@ -49,6 +49,9 @@ function workerFamily(workers: ExposedStats['workers']): Family {
     'weft_worker_connections_active',
     'gauge',
     'Client connections that the worker holds now.',
-    workers.map(({ connections }, worker) => ({ labels: { worker: String(worker) }, value: connections })),
+    workers.map(({ connections }, worker) => ({
+      labels: renderLabels({ worker: String(worker) }),
+      value: connections,
+    })),
   )
 }

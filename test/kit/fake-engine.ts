@@ -34,6 +34,14 @@ export class FakeEngine implements Addon {
     return JSON.stringify({ added: 1, changed: 0, removed: 0, rejected: [] })
   }
 
+  check(): string {
+    return JSON.stringify(this.rejected)
+  }
+
+  explain(): string {
+    return JSON.stringify({ rejected: this.rejected, answers: [] })
+  }
+
   attach(_proxy: number, worker: number): void {
     this.calls.push(`attach ${worker}`)
   }

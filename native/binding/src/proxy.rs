@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::os::fd::BorrowedFd;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -18,7 +17,7 @@ use weft_engine::stats;
 use weft_engine::steer;
 
 use crate::environment;
-use crate::error::{failed, unknown_proxy, unknown_worker};
+use crate::error::{failed, guarded, unknown_proxy, unknown_worker};
 
 static PROXIES: LazyLock<Mutex<HashMap<u32, Arc<Proxy>>>> = LazyLock::new(Mutex::default);
 static NEXT: AtomicU32 = AtomicU32::new(1);
@@ -29,11 +28,6 @@ const APPLY_PATIENCE: Duration = Duration::from_millis(100);
 fn find(id: u32) -> Result<Arc<Proxy>> {
     let proxies = PROXIES.lock().unwrap_or_else(PoisonError::into_inner);
     proxies.get(&id).cloned().ok_or_else(|| unknown_proxy(id))
-}
-
-/// A panic must not cross into Node; it becomes an error.
-fn guarded<T>(what: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(failed(what, &"the engine panicked")))
 }
 
 /// A new proxy with so many workers. Returns its number in this process.

@@ -3,7 +3,7 @@
 use divan::{Bencher, black_box};
 use parking_lot::Mutex;
 use std::sync::Arc;
-use weft_engine::record::{Address, Record, Ring, RingOptions, Texts};
+use weft_engine::record::{Address, Candidate, Record, Ring, RingOptions, Texts, frame};
 use weft_engine::telemetry::access_log::{Entry, Format, LogWriter};
 use weft_engine::telemetry::metrics::{DEFAULT_SERIES, Ids, Metrics, Names, SeriesBudget};
 
@@ -53,6 +53,19 @@ fn push(bencher: Bencher<'_, '_>) {
     bencher.bench_local(|| {
         turn += 1;
         ring.push(&mut record(turn), black_box(&TEXTS));
+    });
+}
+
+/// The same for an exchange whose balancer compared two endpoints, as least request does.
+#[divan::bench(sample_size = 20_000)]
+fn push_with_two_candidates(bencher: Bencher<'_, '_>) {
+    let mut ring = full_ring();
+    let candidates = [0, 1].map(|endpoint| Candidate { attempt: 0, endpoint, score: 1.0 });
+    let mut turn = 0;
+    bencher.bench_local(|| {
+        turn += 1;
+        let trail = frame("", &[], black_box(&candidates));
+        ring.push(&mut record(turn), &Texts { trail: &trail, ..*black_box(&TEXTS) });
     });
 }
 

@@ -10,8 +10,10 @@ fn main() {
 mod generate {
     use ts_rs::{Config, TS};
     use weft_engine::snapshot::{
-        AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, EndpointUpdate, Listener, ListenerLimits, LoadBalancer,
-        Node, Records, Retry, RetryBudget, RetryOn, Route, Snapshot,
+        AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, EndpointUpdate, Fallback, FallbackCause, FieldMatch,
+        Forward, ForwardTarget, HeaderChanges, HeaderLine, Listener, ListenerLimits, LoadBalancer, Node, PathChange,
+        PathMatch, Records, Redirect, Respond, Retry, RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch,
+        Snapshot, StickyKey, ValueTest,
     };
 
     pub(crate) fn print() {
@@ -27,6 +29,22 @@ mod generate {
             Route::decl(&config),
             Retry::decl(&config),
             RetryOn::decl(&config),
+            RouteMatch::decl(&config),
+            PathMatch::decl(&config),
+            FieldMatch::decl(&config),
+            ValueTest::decl(&config),
+            RouteAction::decl(&config),
+            Forward::decl(&config),
+            ForwardTarget::decl(&config),
+            StickyKey::decl(&config),
+            Redirect::decl(&config),
+            Respond::decl(&config),
+            Rewrite::decl(&config),
+            PathChange::decl(&config),
+            HeaderChanges::decl(&config),
+            HeaderLine::decl(&config),
+            Fallback::decl(&config),
+            FallbackCause::decl(&config),
             Cluster::decl(&config),
             CircuitBreaker::decl(&config),
             RetryBudget::decl(&config),

@@ -100,6 +100,11 @@ impl Account {
         self.record.upstream
     }
 
+    /// Status that the endpoint sent; 0 for none.
+    pub fn upstream_status(&self) -> u16 {
+        self.record.upstream_status
+    }
+
     /// The exchange's id, whoever made it.
     pub fn request_id<'a>(&'a self, head: &'a RequestHead) -> &'a [u8] {
         match &self.generated_id {
@@ -111,6 +116,11 @@ impl Account {
     /// A route was chosen.
     pub fn routed(&mut self, route: &GenerationRoute) {
         self.record.route = route.index;
+    }
+
+    /// A cluster was chosen.
+    pub fn clustered(&mut self, cluster: &GenerationCluster) {
+        self.record.cluster = cluster.index;
     }
 
     /// The head could not be read: what is answered has an id all the same.
@@ -142,9 +152,9 @@ impl Account {
     }
 
     /// The balancer has picked, between the ones it compared: there goes the next attempt.
-    pub fn picked(&mut self, cluster: &GenerationCluster, picked: Picked) -> Arc<Endpoint> {
+    pub fn picked(&mut self, picked: Picked) -> Arc<Endpoint> {
         picked.candidates.as_slice().iter().for_each(|(endpoint, score)| self.compared(*endpoint, *score));
-        self.attempt(cluster, picked.index, &picked.endpoint);
+        self.attempt(picked.index, &picked.endpoint);
         if picked.panicked {
             self.mark(Mark::Panic);
         }
@@ -152,10 +162,9 @@ impl Account {
     }
 
     /// An endpoint was picked.
-    pub fn attempt(&mut self, cluster: &GenerationCluster, index: u16, endpoint: &Arc<Endpoint>) {
+    pub fn attempt(&mut self, index: u16, endpoint: &Arc<Endpoint>) {
         self.leave_endpoint();
         self.record.connect_us = 0;
-        self.record.cluster = cluster.index;
         self.record.endpoint = index;
         self.record.upstream = Address::from(endpoint.socket);
         self.record.attempts = self.record.attempts.saturating_add(1);
@@ -187,12 +196,16 @@ impl Account {
     pub fn retried(&mut self, ended: Result<u16, &Error>) {
         self.worker.count(Counter::Retries, 1);
         self.count_cluster(ClusterCounter::Retries);
-        if let Err(error) = ended {
-            self.count_timeout(error);
-            self.record.cause = error.kind.number();
-            self.fail_endpoint();
+        let now = weft_rt::now();
+        match ended {
+            Ok(status) => self.endpoint_answered(now, status),
+            Err(error) => {
+                self.count_timeout(error);
+                self.record.cause = error.kind.number();
+                self.fail_endpoint();
+            }
         }
-        let attempt = self.present(micros(self.started, weft_rt::now()), ended.unwrap_or(0));
+        let attempt = self.present(micros(self.started, now), ended.unwrap_or(0));
         self.past.push(attempt);
     }
 
@@ -223,7 +236,8 @@ impl Account {
 
     /// The bytes behind the texts: nothing for an exchange whose record's head tells it all.
     fn trail(&mut self) -> crate::record::Framed {
-        if !self.past.is_empty() {
+        let is_under_way = self.past.len() < usize::from(self.record.attempts);
+        if !self.past.is_empty() && is_under_way {
             let record = &self.record;
             let ended = if record.upstream_status == 0 { record.total_us } else { record.first_byte_us };
             let last = self.present(ended, record.upstream_status);
@@ -236,12 +250,7 @@ impl Account {
     pub fn answered(&mut self, head: &ResponseHead) {
         let now = weft_rt::now();
         self.record.first_byte_us = micros(self.started, now).max(1);
-        if let Some(endpoint) = &self.endpoint {
-            endpoint.latency.count_shared(micros(self.attempt_started, now));
-            if head.status >= 500 {
-                endpoint.server_errors.fetch_add(1, Ordering::Relaxed);
-            }
-        }
+        self.endpoint_answered(now, head.status);
         self.record.upstream_status = head.status;
         self.record.status = head.status;
         if self.retries_spent {
@@ -342,6 +351,15 @@ impl Account {
     fn count_timeout(&self, error: &Error) {
         if matches!(error.kind, Kind::ConnectTimeout | Kind::FirstByteTimeout | Kind::ExchangeTimeout) {
             self.count_cluster(ClusterCounter::Timeouts);
+        }
+    }
+
+    fn endpoint_answered(&self, now: Instant, status: u16) {
+        if let Some(endpoint) = &self.endpoint {
+            endpoint.latency.count_shared(micros(self.attempt_started, now));
+            if status >= 500 {
+                endpoint.server_errors.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 

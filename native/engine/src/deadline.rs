@@ -173,6 +173,8 @@ impl Step {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::direct::Direct;
+    use crate::route::Action;
     use crate::snapshot::GenerationRetry;
 
     const TIMEOUT: Duration = Duration::from_secs(15);
@@ -182,7 +184,11 @@ mod tests {
         GenerationRoute {
             index: 0,
             name: "all".to_owned(),
-            cluster: 0,
+            action: Action::Respond(Box::new(Direct::new(200, &[], "", None).unwrap())),
+            rewrite: None,
+            request_headers: None,
+            response_headers: None,
+            fallback: None,
             timeout: Some(TIMEOUT),
             first_byte_timeout: None,
             idle_timeout: None,

@@ -13,11 +13,12 @@ use crate::http::framing::{Framing, request_framing};
 use crate::ongoing::Ongoing;
 use crate::record::Mark;
 use crate::retry::Verdict;
+use crate::route::Action;
 use crate::snapshot::{GenerationCluster, GenerationRoute};
 use crate::upstream::attempt;
 use crate::upstream::outgoing::Outgoing;
 use crate::worker::Worker;
-use crate::{cluster, limit, relay, reply, retry, route, tunnel};
+use crate::{cluster, limit, relay, reply, retry, tunnel};
 
 /// Serves one request.
 pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Request) -> Next {
@@ -37,6 +38,7 @@ pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Requ
         unread: true,
         retries_spent: false,
         answering: false,
+        routed: None,
     };
     let next = match drive(&mut exchange, request.rest).await {
         Ok(next) => next,
@@ -53,10 +55,18 @@ async fn drive(exchange: &mut Ongoing<'_>, rest: Option<Buffer>) -> Result<Next,
     let rest = exchange.part_from_next(rest);
     let view = exchange.view;
     let generation = &view.generation;
-    let route = route::choose(view.listener(), generation).and_then(|index| generation.routes.get(usize::from(index)));
-    let route = route.ok_or(Error::new(Kind::NoRoute, "no route takes this request"))?;
-    exchange.account.routed(route);
-    let cluster = generation.clusters.get(usize::from(route.cluster));
+    let routed = exchange.route()?;
+    let route = routed.route;
+    let split = match &route.action {
+        Action::Forward(split) => split,
+        Action::Redirect(redirect) => {
+            let location = exchange.location(redirect, routed);
+            return Ok(reply::direct(exchange, &redirect.direct, &location).await);
+        }
+        Action::Respond(direct) => return Ok(reply::direct(exchange, direct, b"").await),
+    };
+    let cluster = split.pick(&exchange.facts(), |total| fastrand::u64(..total));
+    let cluster = generation.clusters.get(usize::from(cluster));
     let cluster = cluster.ok_or(Error::new(Kind::NoRoute, "the route's cluster does not exist"))?;
     forward(exchange, route, cluster, rest).await
 }
@@ -68,12 +78,13 @@ async fn forward(
     cluster: &GenerationCluster,
     rest: Option<Buffer>,
 ) -> Result<Next, Error> {
+    exchange.account.clustered(cluster);
     let _place = limit::request(cluster).inspect_err(|_| exchange.account.mark(Mark::RequestsOverflow))?;
     let mut outgoing = Outgoing::new(exchange, route, cluster, rest);
     let attempted = loop {
         let picked = cluster::pick(&exchange.worker.picker, cluster, &outgoing.tried);
         let picked = picked.ok_or(Error::new(Kind::NoHealthyUpstream, "the cluster has no endpoint"))?;
-        let endpoint = exchange.account.picked(cluster, picked);
+        let endpoint = exchange.account.picked(picked);
         let attempted = attempt::run(exchange, &mut outgoing, &endpoint).await;
         match retry::classify(&outgoing.outcome(&attempted), &outgoing.standing(exchange)) {
             Verdict::Done => break attempted,

@@ -9,11 +9,14 @@
 //! 5. [`reply`]: what the proxy answers itself; [`respond`] knows what each failure looks like.
 //! 6. [`account`]: the [`record`], and through it [`telemetry`].
 //!
+//! [`asked`] explains where a request would go, without sending it.
+//!
 //! **Life of a configuration change**: [`proxy`] `apply` → [`snapshot`] decode, compile → sockets → [`steer`] in each
 //! [`worker`] → a new view in each [`serving`] listener.
 #![forbid(unsafe_code)]
 
 // Each module uses what stands below it. `scripts/check-structure` holds this order.
+pub mod asked;
 pub mod reasons;
 pub mod stats;
 pub mod steer;

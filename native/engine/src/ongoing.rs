@@ -5,8 +5,12 @@ use std::rc::Rc;
 use crate::account::Account;
 use crate::buffer::Buffer;
 use crate::downstream::Downstream;
+use crate::error::{Error, Kind};
+use crate::http::changes::HeaderChanges;
+use crate::http::forward::RequestChanges;
 use crate::http::framing::{Framing, expects_continue, request_keep_alive, wants_upgrade};
 use crate::http::head::{Method, RequestHead};
+use crate::route::{self, Live, Redirect, Routed};
 use crate::serving::View;
 use crate::worker::Worker;
 
@@ -30,9 +34,11 @@ pub struct Ongoing<'a> {
     pub retries_spent: bool,
     /// The answer's head went out: an error can no longer become a status.
     pub answering: bool,
+    /// The route, once one is chosen.
+    pub routed: Option<Routed<'a>>,
 }
 
-impl Ongoing<'_> {
+impl<'a> Ongoing<'a> {
     /// Behind the head of a request without a body stands the next request, unless it asks for another protocol. What
     /// belongs to this one is given back.
     pub fn part_from_next(&mut self, mut rest: Option<Buffer>) -> Option<Buffer> {
@@ -49,6 +55,45 @@ impl Ongoing<'_> {
     pub fn may_repeat(&self) -> bool {
         use Method::{Delete, Get, Head, Options, Put, Trace};
         matches!(self.head.method, Get | Head | Options | Put | Delete | Trace) && matches!(self.body, Framing::None)
+    }
+
+    /// Chooses the route.
+    pub fn route(&mut self) -> Result<Routed<'a>, Error> {
+        let view = self.view;
+        let listener = view.listener();
+        let chosen = route::choose(listener, &self.facts());
+        let routed = chosen.and_then(|chosen| {
+            let route = view.generation.routes.get(usize::from(chosen.route))?;
+            Some(Routed { route, matched: &listener.table.rule(chosen.rule)?.path })
+        });
+        let routed = routed.ok_or(Error::new(Kind::NoRoute, "no route takes this request"))?;
+        self.account.routed(routed.route);
+        self.routed = Some(routed);
+        Ok(routed)
+    }
+
+    /// What routing asks of the request.
+    pub fn facts(&self) -> Live<'_> {
+        Live { head: self.head, client: &self.downstream.client }
+    }
+
+    /// Where a redirect sends the client.
+    pub fn location(&self, redirect: &Redirect, routed: Routed<'_>) -> Vec<u8> {
+        let authority = self.head.text(self.head.authority);
+        redirect.location(&self.facts(), authority, "http", routed.matched)
+    }
+
+    /// What the route changes in the request.
+    pub fn request_changes(&self) -> RequestChanges<'_> {
+        match &self.routed {
+            Some(routed) => routed.request_changes(self.head.text(self.head.path)),
+            None => RequestChanges::NONE,
+        }
+    }
+
+    /// What the route changes in answers.
+    pub fn response_changes(&self) -> Option<&'a HeaderChanges> {
+        self.routed.and_then(|routed| routed.route.response_headers.as_deref())
     }
 
     /// Whether the client's connection may serve another request after this one.

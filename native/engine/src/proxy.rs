@@ -18,7 +18,6 @@ use parking_lot::{Condvar, Mutex};
 use crate::listener::bind;
 use crate::listener::handover::{Handed, Label};
 use crate::slot::Slot;
-use crate::snapshot::compile::{Assignment, Compiled};
 use crate::snapshot::{Books, Generation, GenerationListener, Rejection, compile};
 use crate::telemetry::metrics::{self, Counter, DEFAULT_SERIES, Report, SeriesBudget, WorkerMetrics};
 
@@ -153,16 +152,13 @@ impl Proxy {
         let before = self.current.load_full();
         let number = self.number() + 1;
         let compiled = compile::compile(&snapshot, number, fingerprint, &mut state.books, before.as_deref())?;
-        let Compiled { generation, assignments } = compiled;
-        let opened = self.open_sockets(&generation, &state.sockets, &mut state.inherited)?;
+        let opened = self.open_sockets(&compiled.generation, &state.sockets, &mut state.inherited)?;
+        let generation = compiled.settle(&mut state.books);
         state.sockets.extend(opened);
         state.inherited.clear();
         state
             .sockets
             .retain(|socket| generation.listeners.iter().any(|listener| SocketKey::of(listener) == socket.key));
-        for Assignment { cluster, endpoints } in assignments {
-            state.books.clusters.change(&cluster, endpoints, &[], true);
-        }
         self.current.store(Some(Arc::new(generation)));
         self.number.store(number, Ordering::Release);
         state.retired.extend(before);

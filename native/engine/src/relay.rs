@@ -80,6 +80,7 @@ fn answer_transfer(exchange: &mut Ongoing<'_>, answer: &Answer, framing: Framing
         client_version: exchange.head.version,
         date: &exchange.worker.date(),
         retries_spent: exchange.retries_spent,
+        changes: exchange.response_changes(),
     };
     encode_response(&answer.head, &forward, &mut out);
     Transfer::new(answer.framing, framing, ANSWER_LIMITS.max_bytes, out, None)

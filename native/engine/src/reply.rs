@@ -5,6 +5,7 @@ use std::rc::Rc;
 use crate::account::Account;
 use crate::downstream::{Downstream, Next};
 use crate::error::{Error, Kind};
+use crate::http::direct::Direct;
 use crate::http::head::Version;
 use crate::ongoing::Ongoing;
 use crate::record::Address;
@@ -20,19 +21,34 @@ pub async fn fail(exchange: &mut Ongoing<'_>, error: Error) -> Next {
     if error.kind == Kind::DownstreamGone || exchange.answering {
         return Next::Close;
     }
+    let fallback = exchange.routed.and_then(|routed| routed.route.fallback.as_deref());
+    if let Some(fallback) = fallback.filter(|fallback| fallback.covers(error.kind)) {
+        return direct(exchange, &fallback.direct, b"").await;
+    }
+    own(exchange, |reply, out| (verdict.status, respond::local_reply(&error, &verdict, reply, out))).await
+}
+
+/// What a route answers itself. `location` is empty where the answer is no redirect.
+pub async fn direct(exchange: &mut Ongoing<'_>, direct: &Direct, location: &[u8]) -> Next {
+    own(exchange, |reply, out| (direct.status, respond::direct_reply(direct, location, reply, out))).await
+}
+
+/// Sends a whole answer of the proxy's own; `write` says its status and the bytes of its body.
+async fn own(exchange: &mut Ongoing<'_>, write: impl FnOnce(&Reply<'_>, &mut Vec<u8>) -> (u16, usize)) -> Next {
     let close = exchange.unread || !exchange.may_keep_alive();
     let reply = Reply {
         date: &exchange.worker.date(),
         request_id: exchange.account.request_id(exchange.head),
         next_hop: exchange.account.upstream(),
+        received_status: exchange.account.upstream_status(),
         retries_spent: exchange.retries_spent,
         close,
         announce_keep_alive: exchange.head.version == Version::Http10,
         head_only: exchange.head.method_str() == "HEAD",
     };
     let mut out = exchange.worker.buffers.take_output();
-    let length = respond::local_reply(&error, &verdict, &reply, &mut out);
-    exchange.account.replied(verdict.status, length);
+    let (status, length) = write(&reply, &mut out);
+    exchange.account.replied(status, length);
     let sent = relay::send(exchange.downstream, exchange.worker, out).await;
     match (sent, close) {
         (false, _) => Next::Close,
@@ -78,6 +94,7 @@ async fn last_words(
         date: &date,
         request_id,
         next_hop: Address::NONE,
+        received_status: 0,
         retries_spent: false,
         close: true,
         announce_keep_alive: false,

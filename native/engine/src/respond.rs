@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use crate::error::{Error, Kind, Source};
+use crate::http::direct::Direct;
 use crate::http::forward::RETRIES_SPENT;
+use crate::http::status::reason;
 use crate::record::Address;
 use crate::telemetry::flags::Flag;
 
@@ -92,16 +94,13 @@ pub fn local_reply(error: &Error, verdict: &Verdict, reply: &Reply<'_>, out: &mu
         b"\n",
     ];
     let length: usize = body.iter().map(|part| part.len()).sum();
-    out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend_from_slice(number.format(verdict.status).as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(reason(verdict.status).as_bytes());
-    out.extend_from_slice(b"\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: ");
+    put_status_line(verdict.status, out);
+    out.extend_from_slice(b"content-type: text/plain; charset=utf-8\r\ncontent-length: ");
     out.extend_from_slice(number.format(length).as_bytes());
     out.extend_from_slice(b"\r\ndate: ");
     out.extend_from_slice(reply.date.as_bytes());
     out.extend_from_slice(b"\r\nproxy-status: ");
-    proxy_status(error, verdict, reply.next_hop, out);
+    proxy_status(error, verdict, reply, out);
     if error.kind == Kind::Overflow {
         // Known from Envoy: tells a client that another attempt would only add to the load.
         out.extend_from_slice(b"\r\nx-envoy-overloaded: true");
@@ -109,6 +108,51 @@ pub fn local_reply(error: &Error, verdict: &Verdict, reply: &Reply<'_>, out: &mu
     if reply.retries_spent {
         [b"\r\n", RETRIES_SPENT.0, b": ", RETRIES_SPENT.1].iter().for_each(|part| out.extend_from_slice(part));
     }
+    put_end(reply, out);
+    if reply.head_only {
+        return 0;
+    }
+    body.iter().for_each(|part| out.extend_from_slice(part));
+    length
+}
+
+/// Writes a whole answer that a route gives itself, and returns the bytes of its body. `location` is empty where there
+/// is none.
+pub fn direct_reply(direct: &Direct, location: &[u8], reply: &Reply<'_>, out: &mut Vec<u8>) -> usize {
+    put_status_line(direct.status, out);
+    out.extend_from_slice(&direct.lines);
+    if !location.is_empty() {
+        out.extend_from_slice(b"location: ");
+        out.extend_from_slice(location);
+        out.extend_from_slice(b"\r\n");
+    }
+    if direct.has_body() {
+        let mut number = itoa::Buffer::new();
+        out.extend_from_slice(b"content-length: ");
+        out.extend_from_slice(number.format(direct.body.len()).as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"date: ");
+    out.extend_from_slice(reply.date.as_bytes());
+    put_end(reply, out);
+    if reply.head_only || !direct.has_body() {
+        return 0;
+    }
+    out.extend_from_slice(&direct.body);
+    direct.body.len()
+}
+
+fn put_status_line(status: u16, out: &mut Vec<u8>) {
+    let mut number = itoa::Buffer::new();
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(number.format(status).as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(reason(status).as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// The last lines of a head, behind one that has no end yet.
+fn put_end(reply: &Reply<'_>, out: &mut Vec<u8>) {
     if !reply.request_id.is_empty() {
         out.extend_from_slice(b"\r\nx-request-id: ");
         out.extend_from_slice(reply.request_id);
@@ -119,20 +163,18 @@ pub fn local_reply(error: &Error, verdict: &Verdict, reply: &Reply<'_>, out: &mu
         out.extend_from_slice(b"\r\nconnection: keep-alive");
     }
     out.extend_from_slice(b"\r\n\r\n");
-    if reply.head_only {
-        return 0;
-    }
-    body.iter().for_each(|part| out.extend_from_slice(part));
-    length
 }
 
 /// The field's one member (RFC 9209 section 2): what failed, where the request was to go, the sentence in words.
-fn proxy_status(error: &Error, verdict: &Verdict, next_hop: Address, out: &mut Vec<u8>) {
+fn proxy_status(error: &Error, verdict: &Verdict, reply: &Reply<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"weft; error=");
     out.extend_from_slice(verdict.proxy_status.as_bytes());
-    if next_hop != Address::NONE && error.source() == Source::Upstream {
+    if reply.next_hop != Address::NONE && error.source() == Source::Upstream {
         // Writing to a Vec cannot fail.
-        let _ = write!(out, "; next-hop=\"{next_hop}\"");
+        let _ = write!(out, "; next-hop=\"{}\"", reply.next_hop);
+    }
+    if reply.received_status != 0 {
+        let _ = write!(out, "; received-status={}", reply.received_status);
     }
     out.extend_from_slice(b"; details=\"");
     // RFC 8941 section 3.3.3: visible ASCII, with quotes and backslashes escaped.
@@ -153,6 +195,8 @@ pub struct Reply<'a> {
     pub request_id: &'a [u8],
     /// Where the last attempt went; none for an exchange without one.
     pub next_hop: Address,
+    /// Status that the endpoint had sent before the exchange failed; 0 for none.
+    pub received_status: u16,
     /// The failure has been retried enough.
     pub retries_spent: bool,
     /// The connection ends after it.
@@ -161,27 +205,6 @@ pub struct Reply<'a> {
     pub announce_keep_alive: bool,
     /// The request was HEAD.
     pub head_only: bool,
-}
-
-fn reason(status: u16) -> &'static str {
-    match status {
-        400 => "Bad Request",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        408 => "Request Timeout",
-        413 => "Content Too Large",
-        414 => "URI Too Long",
-        417 => "Expectation Failed",
-        429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        505 => "HTTP Version Not Supported",
-        _ => "Error",
-    }
 }
 
 #[cfg(test)]
@@ -193,6 +216,7 @@ mod tests {
             date: "Sun, 06 Nov 1994 08:49:37 GMT",
             request_id: b"id-1",
             next_hop,
+            received_status: if error.kind == Kind::UpstreamTruncated { 200 } else { 0 },
             retries_spent: false,
             close: false,
             announce_keep_alive: false,
@@ -226,7 +250,10 @@ mod tests {
 
     #[test]
     fn a_failure_before_any_attempt_has_no_next_hop_and_the_cause_refines_the_error_type() {
-        assert!(!reply(&Error::new(Kind::NoRoute, "no route"), Address::NONE).contains("next-hop"));
+        let nowhere = reply(&Error::new(Kind::NoRoute, "no route"), Address::NONE);
+        assert!(!nowhere.contains("next-hop") && !nowhere.contains("received-status"));
+        let truncated = reply(&Error::new(Kind::UpstreamTruncated, "x"), Address::NONE);
+        assert!(truncated.contains("error=http_response_incomplete; received-status=200; details="), "{truncated}");
         let unroutable = Error { cause: Some(io::ErrorKind::HostUnreachable), ..Error::new(Kind::ConnectFailed, "x") };
         assert!(reply(&unroutable, Address::NONE).contains("error=destination_ip_unroutable"));
     }

@@ -30,6 +30,7 @@ pub async fn run(exchange: &mut Ongoing<'_>, answered: Answered, outgoing: Outgo
         client_version: exchange.head.version,
         date: &exchange.worker.date(),
         retries_spent: false,
+        changes: exchange.response_changes(),
     };
     encode_response(&answer.head, &forward, &mut out);
     let mut tunnel = Tunnel {

@@ -5,10 +5,11 @@ import type { Listener } from '../../native/snapshot.js'
 
 /** Paths are relative to `folder`. */
 export function compileListener(listener: ResolvedConfig['listeners'][number], folder: string): Listener {
-  const { name, address, limits, accessLog, abortOnClose } = listener
+  const { name, address, serviceHeader, limits, accessLog, abortOnClose } = listener
   return {
     name,
     address,
+    serviceHeader,
     limits: {
       maxConnections: limits.maxConnections,
       maxHeaderBytes: limits.maxHeaderBytes,

@@ -1,6 +1,6 @@
 /** Clusters and their endpoints: what the engine counts for each, by the names of the engine's own list. */
 import type { EndpointStats, Stats } from '../../native/index.js'
-import { type Family, family, type Sample } from './family.js'
+import { type Family, family, renderLabels, type Sample } from './family.js'
 
 export function clusterFamilies({
   clusters,
@@ -13,7 +13,7 @@ export function clusterFamilies({
       help,
       clusters.flatMap(({ name: cluster, counters }) => {
         const value = counters[name]
-        return value === undefined ? [] : [{ labels: { cluster }, value }]
+        return value === undefined ? [] : [{ labels: renderLabels({ cluster }), value }]
       }),
     ),
   )
@@ -44,13 +44,16 @@ const gauges: readonly Gauge[] = [
 ]
 
 function gaugeSamples(clusters: Stats['clusters'], read: Gauge['read']): Sample[] {
-  return clusters.map(({ name, endpoints }) => ({ labels: { cluster: name }, value: read(endpoints) }))
+  return clusters.map(({ name, endpoints }) => ({ labels: renderLabels({ cluster: name }), value: read(endpoints) }))
 }
 
 export function endpointFamilies(clusters: Stats['clusters']): Family[] {
   const samples = (read: (endpoint: EndpointStats) => number): Sample[] =>
     clusters.flatMap(({ name, endpoints }) =>
-      endpoints.map((endpoint) => ({ labels: { cluster: name, endpoint: endpoint.address }, value: read(endpoint) })),
+      endpoints.map((endpoint) => ({
+        labels: renderLabels({ cluster: name, endpoint: endpoint.address }),
+        value: read(endpoint),
+      })),
     )
   return [
     family(

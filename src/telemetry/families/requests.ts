@@ -11,7 +11,7 @@ export function requestFamilies(
   stats: Pick<Stats, 'series' | 'durationBoundsMs' | 'sizeBounds'>,
   service: string,
 ): Family[] {
-  const { durationBoundsMs, sizeBounds } = stats
+  const [durations, sizes] = [stats.durationBoundsMs.map(String), stats.sizeBounds.map(String)]
   const series = mergeSeries(stats.series, service)
   const histogram = (name: string, help: string, read: (sums: Series) => Parameters<typeof histogramSamples>[1]) =>
     family(
@@ -30,23 +30,23 @@ export function requestFamilies(
     histogram(
       'istio_request_duration_milliseconds',
       'Time from the first byte of the request to the end of the exchange.',
-      ({ buckets, durationSumUs }) => ({ counts: buckets, bounds: durationBoundsMs, sum: durationSumUs / 1000 }),
+      ({ buckets, durationSumUs }) => ({ counts: buckets, bounds: durations, sum: durationSumUs / 1000 }),
     ),
     histogram('istio_request_bytes', 'Body bytes of requests.', ({ requestSizes, requestBytes }) => ({
       counts: requestSizes,
-      bounds: sizeBounds,
+      bounds: sizes,
       sum: requestBytes,
     })),
     histogram('istio_response_bytes', 'Body bytes of answers.', ({ responseSizes, responseBytes }) => ({
       counts: responseSizes,
-      bounds: sizeBounds,
+      bounds: sizes,
       sum: responseBytes,
     })),
   ]
 }
 
 interface LabelledSeries {
-  labels: Labels
+  labels: string
   sums: Series
 }
 
@@ -54,10 +54,9 @@ interface LabelledSeries {
 function mergeSeries(all: readonly Series[], service: string): LabelledSeries[] {
   const merged = new Map<string, LabelledSeries>()
   for (const series of all) {
-    const labels = labelsOf(series, service)
-    const key = renderLabels(labels)
-    const known = merged.get(key)
-    merged.set(key, { labels, sums: known ? addSeries(known.sums, series) : series })
+    const labels = renderLabels(labelsOf(series, service))
+    const known = merged.get(labels)
+    merged.set(labels, { labels, sums: known ? addSeries(known.sums, series) : series })
   }
   return [...merged.values()]
 }

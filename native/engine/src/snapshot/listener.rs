@@ -11,6 +11,8 @@ pub struct Listener {
     pub name: String,
     /// `ip:port`, `[v6]:port`; port 0 takes a free one.
     pub address: String,
+    /// Header whose value is matched instead of the Host, lower case.
+    pub service_header: Option<String>,
     /// Bounds per listener, connection and head.
     pub limits: ListenerLimits,
     /// Where and how exchanges are logged.

@@ -8,8 +8,10 @@ pub(crate) mod compile;
 mod generation;
 mod listener;
 mod node;
+mod respond;
 mod retry;
 mod route;
+mod route_match;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,12 +20,15 @@ pub use cluster::{Cluster, ClusterEndpoint, EndpointUpdate, LoadBalancer};
 pub use compile::Rejection;
 pub use generation::{
     Books, Changes, ClusterBook, Endpoint, EndpointSet, Generation, GenerationCluster, GenerationListener,
-    GenerationLog, GenerationRetry, GenerationRoute, Member, Membership, Place, RetryConditions, Wanted,
+    GenerationLog, GenerationRetry, GenerationRewrite, GenerationRoute, Member, Membership, Place, RetryConditions,
+    Wanted,
 };
 pub use listener::{AccessLog, Listener, ListenerLimits};
 pub use node::{Node, Records};
+pub use respond::{Fallback, FallbackCause, HeaderChanges, HeaderLine, Respond};
 pub use retry::{Retry, RetryOn};
-pub use route::Route;
+pub use route::{Forward, ForwardTarget, PathChange, Redirect, Rewrite, Route, RouteAction, StickyKey};
+pub use route_match::{FieldMatch, PathMatch, RouteMatch, ValueTest};
 
 /// Version of the encoding that this build reads and writes.
 pub const FORMAT: u32 = 2;
@@ -43,8 +48,16 @@ pub struct Snapshot {
     pub drain_deadline_ms: u32,
     /// Sockets that accept connections.
     pub listeners: Vec<Listener>,
-    /// Where requests go, in precedence order.
+    /// Where requests go; their order decides between routes that are equally specific.
     pub routes: Vec<Route>,
     /// Groups of endpoints.
     pub clusters: Vec<Cluster>,
+}
+
+/// The generation of a snapshot that is only looked at, never served: no log is opened and nothing is bound.
+pub fn inspect(bytes: &[u8]) -> Result<Generation, Vec<Rejection>> {
+    let mut snapshot = compile::decode(bytes).map_err(|rejection| vec![rejection])?;
+    snapshot.listeners.iter_mut().for_each(|listener| listener.access_log = None);
+    let mut books = Books::default();
+    compile::compile(&snapshot, 0, 0, &mut books, None).map(|compiled| compiled.settle(&mut books))
 }

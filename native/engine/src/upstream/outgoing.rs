@@ -91,6 +91,7 @@ impl<'a> Outgoing<'a> {
             framing: exchange.body,
             upgrade: wants_upgrade(exchange.head),
             expect_continue: exchange.expects_continue(),
+            changes: exchange.request_changes(),
         };
         self.sending.begin(|out| encode_request(exchange.head, &forward, out));
     }

@@ -2,6 +2,7 @@
 
 use super::{Compiler, Rejection};
 use crate::http::parse::HeadLimits;
+use crate::route::Table;
 use crate::snapshot::{AccessLog, GenerationListener, GenerationLog, Listener};
 use crate::telemetry::access_log::Format;
 
@@ -19,7 +20,8 @@ impl Compiler<'_> {
             },
             access_log,
             abort_on_close: dto.abort_on_close,
-            routes: Vec::new(),
+            // Filled when the routes are compiled.
+            table: Table::default(),
         })
     }
 

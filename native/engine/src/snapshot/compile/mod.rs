@@ -6,6 +6,7 @@ mod limits;
 mod listener;
 mod retry;
 mod route;
+mod route_match;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -14,10 +15,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::route::Table;
+
 use super::{Books, Generation, GenerationCluster, GenerationListener, GenerationRoute};
 use super::{FORMAT, Snapshot};
 
-pub(crate) use cluster::{Assignment, socket, too_many, wanted};
+pub(crate) use cluster::{socket, too_many, wanted};
+
+use cluster::Assignment;
 
 /// Why a part of a snapshot does not come into force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -59,7 +64,17 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Snapshot, Rejection> {
 /// What is to come into force: all of it or nothing.
 pub(crate) struct Compiled {
     pub(crate) generation: Generation,
-    pub(crate) assignments: Vec<Assignment>,
+    assignments: Vec<Assignment>,
+}
+
+impl Compiled {
+    /// Nothing can be refused any more: the clusters get their endpoints.
+    pub(crate) fn settle(self, books: &mut Books) -> Generation {
+        for Assignment { cluster, endpoints } in self.assignments {
+            books.clusters.change(&cluster, endpoints, &[], true);
+        }
+        self.generation
+    }
 }
 
 /// Collects every issue, or the generation.
@@ -86,16 +101,22 @@ pub(crate) fn compile(
         snapshot.listeners.iter().enumerate().filter_map(|(index, dto)| compiler.listener(index, dto)).collect();
     let clusters: Vec<Arc<GenerationCluster>> =
         snapshot.clusters.iter().enumerate().map(|(index, dto)| compiler.cluster(index, dto)).collect();
+    let names: Vec<&str> = snapshot.clusters.iter().map(|cluster| cluster.name.as_str()).collect();
+    let mut rules: route::RulesOf = vec![Vec::new(); snapshot.listeners.len()];
     let routes: Vec<GenerationRoute> = snapshot
         .routes
         .iter()
         .enumerate()
-        .map(|(index, dto)| compiler.route(index, dto, snapshot.clusters.len(), &mut listeners))
+        .filter_map(|(index, dto)| compiler.route(index, dto, &names, &mut rules))
         .collect();
     if !compiler.rejected.is_empty() {
         return Err(compiler.rejected);
     }
     let assignments = compiler.assignments;
+    // Nothing was refused, so that listeners and their descriptions stand side by side.
+    for ((listener, dto), rules) in listeners.iter_mut().zip(&snapshot.listeners).zip(rules) {
+        listener.table = Table::new(rules, dto.service_header.as_deref());
+    }
     let drain_deadline = Duration::from_millis(snapshot.drain_deadline_ms.into());
     let ids = books.names.ids(
         listeners.iter().map(|listener| listener.name.as_str()),

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::http::parse::HeadLimits;
+use crate::route::Table;
 use crate::snapshot::ListenerLimits;
 use crate::telemetry::access_log::{Format, Sink};
 
@@ -20,8 +21,8 @@ pub struct GenerationListener {
     pub access_log: Option<GenerationLog>,
     /// FIN amid a request gives it up.
     pub abort_on_close: bool,
-    /// Indexes of its routes, in precedence order.
-    pub routes: Vec<u16>,
+    /// Which route takes a request.
+    pub table: Table,
 }
 
 /// An access log, compiled.

@@ -28,7 +28,7 @@ pub use endpoint_set::{EndpointSet, Member};
 pub use listener::{GenerationListener, GenerationLog};
 pub use membership::Membership;
 pub use retry::{GenerationRetry, RetryConditions};
-pub use route::GenerationRoute;
+pub use route::{GenerationRewrite, GenerationRoute};
 
 /// What the engine serves from.
 pub struct Generation {
