@@ -3,6 +3,7 @@ import * as z from 'zod'
 import { address } from './address.js'
 import { circuitBreaker } from './circuit-breaker.js'
 import { duration } from './duration.js'
+import { filters } from './filter.js'
 import { name } from './name.js'
 import { notYetKeys, words } from './not-yet.js'
 import { retryBudget } from './retry-budget.js'
@@ -36,7 +37,8 @@ export const cluster = z
     keepAlive: keepAlive.prefault({}),
     circuitBreaker: circuitBreaker.nullable().default(null).meta({ description: 'Absent: no bounds' }),
     retryBudget: retryBudget.prefault({}),
+    filters: filters(),
     ...notYetKeys('discovery', 'tls', 'healthCheck', 'loadBalancer', 'outlierDetection', 'hedge'),
-    ...notYetKeys('subsets', 'localityAware', 'panicThreshold', 'adaptiveConcurrency', 'proxyProtocol', 'filters'),
+    ...notYetKeys('subsets', 'localityAware', 'panicThreshold', 'adaptiveConcurrency', 'proxyProtocol'),
   })
   .meta({ title: 'clusters[]', description: 'Endpoints that answer for one service.' })

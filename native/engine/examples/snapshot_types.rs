@@ -10,10 +10,10 @@ fn main() {
 mod generate {
     use ts_rs::{Config, TS};
     use weft_engine::snapshot::{
-        AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, Fallback, FallbackCause, FieldMatch, Forward,
-        ForwardTarget, HeaderChanges, HeaderLine, Listener, ListenerLimits, Node, PathChange, PathMatch, Records,
-        Redirect, Respond, Retry, RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch, Snapshot, StickyKey,
-        ValueTest,
+        AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, Fallback, FallbackCause, FieldMatch, Filter, Forward,
+        ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine, HeaderReplace, HeaderRewrite, KeyPart, Listener,
+        ListenerLimits, LocalRateLimit, Node, PathChange, PathMatch, RateBucket, Records, Redirect, Respond, Retry,
+        RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch, Snapshot, StickyKey, Tracing, ValueTest,
     };
 
     pub(crate) fn print() {
@@ -49,6 +49,14 @@ mod generate {
             CircuitBreaker::decl(&config),
             RetryBudget::decl(&config),
             ClusterEndpoint::decl(&config),
+            Filter::decl(&config),
+            LocalRateLimit::decl(&config),
+            RateBucket::decl(&config),
+            KeyPart::decl(&config),
+            HeaderRewrite::decl(&config),
+            HeaderEdits::decl(&config),
+            HeaderReplace::decl(&config),
+            Tracing::decl(&config),
         ] {
             println!("export {declaration}");
         }

@@ -4,7 +4,7 @@
 //!
 //! 1. [`listener`]: a connection is accepted, within the listener's bounds.
 //! 2. [`connection`]: bytes become a request's head ([`http`]), one after the other.
-//! 3. [`exchange`]: the driver. [`route`] → loop { [`cluster`] pick → [`upstream`] attempt → classify }.
+//! 3. [`exchange`]: the driver. [`filter`]s and [`route`] → loop { [`cluster`] pick → [`upstream`] attempt → classify }.
 //! 4. [`relay`] (or [`tunnel`], after an upgrade): the bodies both ways, each a [`transfer`].
 //! 5. [`reply`]: what the proxy answers itself; [`respond`] knows what each failure looks like.
 //! 6. [`account`]: the [`record`], and through it [`telemetry`].
@@ -40,6 +40,7 @@ pub mod account;
 pub mod worker;
 
 pub mod cluster;
+pub mod filter;
 pub mod respond;
 pub mod retry;
 pub mod route;
@@ -49,7 +50,9 @@ pub mod deadline;
 pub mod downstream;
 pub mod serving;
 pub mod slot;
+pub mod trace;
 pub mod transfer;
+pub mod trust;
 
 pub mod buffer;
 pub mod heads;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use crate::account::Account;
 use crate::downstream::{Downstream, Next};
 use crate::error::{Error, Kind};
+use crate::filter;
 use crate::http::direct::Direct;
 use crate::http::head::Version;
 use crate::ongoing::Ongoing;
@@ -48,6 +49,7 @@ async fn own(exchange: &mut Ongoing<'_>, write: impl FnOnce(&Reply<'_>, &mut Vec
     };
     let mut out = exchange.worker.buffers.take_output();
     let (status, length) = write(&reply, &mut out);
+    filter::local_reply(exchange, &mut out);
     exchange.account.replied(status, length);
     let sent = relay::send(exchange.downstream, exchange.worker, out).await;
     match (sent, close) {

@@ -28,6 +28,8 @@ pub enum Broken {
     Truncated,
     /// The source's framing is malformed.
     Malformed(&'static str),
+    /// The body is longer than its bound.
+    TooLarge,
     /// Writing failed.
     Sink(io::Error),
 }
@@ -52,6 +54,7 @@ pub struct Transfer {
     kept: Option<Box<Kept>>,
     /// Body bytes taken from the source so far.
     pub body_bytes: u64,
+    max_body_bytes: u64,
     read: u64,
     sent: u64,
     /// What `sent` was when the present sink's turn came.
@@ -90,6 +93,7 @@ impl Transfer {
             decoded: matches!(from, Framing::None | Framing::Length(0)),
             kept: None,
             body_bytes: 0,
+            max_body_bytes: u64::MAX,
             read: 0,
             sent: 0,
             sent_before: 0,
@@ -128,6 +132,11 @@ impl Transfer {
             // Nothing is missing: the decoder has seen the end, and the data is whole.
             let _ = self.encoder.finish(self.decoder.trailers(), &mut self.out);
         }
+    }
+
+    /// Ends as too large when the body exceeds this; what lies beyond is not sent on.
+    pub fn bounded(self, max_body_bytes: u64) -> Self {
+        Self { max_body_bytes, ..self }
     }
 
     /// Gives the first bytes of the body, before the first poll.
@@ -195,6 +204,9 @@ impl Transfer {
             buffer.consume(step.consumed);
             self.body_bytes += data.len() as u64;
             self.kept.take_if(|kept| !kept.takes(buffer.range(data.start, data.end)));
+            if self.body_bytes > self.max_body_bytes {
+                return Err(Broken::TooLarge);
+            }
             if data.len() <= COPIED_RUN {
                 if !data.is_empty() {
                     self.encoder.encode(buffer.range(data.start, data.end), &mut self.out);

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use crate::deadline::Deadlines;
 use crate::downstream::{Next, gone};
 use crate::error::{Error, Kind};
+use crate::filter;
 use crate::http::forward::{Connection, ForwardResponse, encode_response};
 use crate::http::framing::Framing;
 use crate::ongoing::Ongoing;
@@ -18,8 +19,9 @@ use crate::upstream::outgoing::Outgoing;
 
 /// Carries the switched connection to its end.
 pub async fn run(exchange: &mut Ongoing<'_>, answered: Answered, outgoing: Outgoing<'_>) -> Result<Next, Error> {
-    let Answered { answer, mut upstream } = answered;
+    let Answered { mut answer, mut upstream } = answered;
     let Outgoing { sending, route, .. } = outgoing;
+    filter::response(exchange, &mut answer.head);
     exchange.account.answered(&answer.head);
     let early = sending.finish(&exchange.worker.buffers);
     let mut out = exchange.worker.buffers.take_output();
@@ -97,6 +99,8 @@ fn tunnel_error(broken: &Broken, upwards: bool) -> Error {
         (Broken::Source(error) | Broken::Sink(error), _) => {
             Error::io(Kind::UpstreamTruncated, "the endpoint's connection failed", error)
         }
-        (Broken::Truncated | Broken::Malformed(_), _) => Error::new(Kind::Internal, "a raw stream has no framing"),
+        (Broken::Truncated | Broken::Malformed(_) | Broken::TooLarge, _) => {
+            Error::new(Kind::Internal, "a raw stream has no framing")
+        }
     }
 }

@@ -52,9 +52,10 @@ impl<'a> Outgoing<'a> {
         cluster: &'a GenerationCluster,
         rest: Option<Buffer>,
     ) -> Self {
-        let max_trailer_bytes = exchange.view.listener().head_limits.max_bytes;
+        let listener = exchange.view.listener();
         let out = exchange.worker.buffers.take_output();
-        let mut sending = Transfer::new(exchange.body, exchange.body, max_trailer_bytes, out, rest);
+        let mut sending = Transfer::new(exchange.body, exchange.body, listener.head_limits.max_bytes, out, rest)
+            .bounded(listener.max_request_bytes);
         if let Some(retry) = &route.retry
             && may_fit(exchange.body, retry.max_body_bytes)
         {
@@ -86,7 +87,7 @@ impl<'a> Outgoing<'a> {
         self.begun = true;
         let forward = ForwardRequest {
             client: &exchange.downstream.client,
-            scheme: "http",
+            scheme: exchange.scheme(),
             request_id: exchange.account.generated_id(),
             framing: exchange.body,
             upgrade: wants_upgrade(exchange.head),

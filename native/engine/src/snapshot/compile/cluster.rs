@@ -13,6 +13,7 @@ impl Compiler<'_> {
             let socket = self.address(format!("clusters.{index}.endpoints.{at}.address"), &endpoint.address)?;
             endpoints.push(self.books.endpoints.endpoint(&dto.name, socket));
         }
+        let filters = self.filters(&format!("clusters.{index}"), &format!("cluster {}", dto.name), &dto.filters);
         let turn = self.turn_of(&dto.name);
         Some(GenerationCluster {
             index: u16::try_from(index).unwrap_or(u16::MAX),
@@ -22,6 +23,7 @@ impl Compiler<'_> {
             keep_alive_idle: Duration::from_millis(dto.keep_alive_idle_ms.into()),
             limits: self.limits(dto),
             turn: AtomicU32::new(turn),
+            filters,
         })
     }
 

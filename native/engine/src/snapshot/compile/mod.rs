@@ -1,6 +1,8 @@
 //! Snapshot → generation. Everything that can be refused is refused here, with its path; nothing is refused later.
 
+mod address;
 mod cluster;
+mod filter;
 mod limits;
 mod listener;
 mod retry;
@@ -85,7 +87,8 @@ pub(crate) fn compile(
         routes.iter().map(|route| route.name.as_str()),
         clusters.iter().map(|cluster| cluster.name.as_str()),
     );
-    Ok(Generation { number, listeners, routes, clusters, ids, records: snapshot.records.clone(), drain_deadline })
+    let (records, tracing) = (snapshot.records.clone(), snapshot.tracing);
+    Ok(Generation { number, listeners, routes, clusters, ids, records, tracing, drain_deadline })
 }
 
 struct Compiler<'a> {

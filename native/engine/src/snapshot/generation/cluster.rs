@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use super::Endpoint;
+use crate::filter::Chain;
 use crate::limit::Limits;
 
 /// A cluster, compiled.
@@ -23,4 +24,6 @@ pub struct GenerationCluster {
     pub limits: Limits,
     /// The balancer's turn; survives as long as the cluster's endpoints do not change.
     pub turn: AtomicU32,
+    /// What looks at its requests before an endpoint is picked.
+    pub filters: Chain,
 }
