@@ -29,6 +29,17 @@ beforeAll(async () => {
   weft = await startWeft({
     all: door([mark('l1'), mark('l2')], [mark('r1'), mark('r2')], [mark('c1'), mark('c2')]),
     refused: door([mark('l1')], [mark('r1'), refuse, mark('r2')], [mark('c1')]),
+    redirect: {
+      upstream: upstream.port,
+      listener: { filters: [mark('l1')] },
+      route: { forward: undefined, redirect: { host: 'b.example' }, filters: [mark('r1')] },
+    },
+    retried: {
+      upstream: upstream.port,
+      listener: { filters: [mark('l1')] },
+      route: { retry: { retries: 1, on: ['retriable-status-codes'], statusCodes: [503] }, filters: [mark('r1')] },
+      cluster: { filters: [mark('c1')] },
+    },
   })
 })
 
@@ -87,6 +98,27 @@ test('a request that is sent again meets the filters once', async () => {
   expect(value(await readRequest(second), 'x-seen')).toBe('l1>l2>r1>r2>c1>c2>')
   await second.send(answer('ok', 'X-Seen: second>'))
   expect(value(await readAnswer(client), 'x-seen')).toBe('second>c2>c1>r2>r1>l2>l1>')
+})
+
+test('a redirect meets the filters of listener and route', async () => {
+  const client = await Wire.connect(weft.port('redirect'))
+  await client.send(request('GET /'))
+  const redirected = await readAnswer(client)
+  expect([redirected.status, value(redirected, 'x-seen')]).toEqual([302, 'r1>l1>'])
+  expect(value(redirected, 'location')).toMatch(/^http:\/\/b\.example/)
+})
+
+test('a request that is retried meets the filters once, and so does the answer that stands', async () => {
+  const client = await Wire.connect(weft.port('retried'))
+  await client.send(request('GET /'))
+  const first = await upstream.next()
+  expect(value(await readRequest(first), 'x-seen')).toBe('l1>r1>c1>')
+  await first.send('HTTP/1.1 503 Busy\r\nX-Seen: first>\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
+  const second = await upstream.next()
+  expect(value(await readRequest(second), 'x-seen')).toBe('l1>r1>c1>')
+  await second.send(answer('ok', 'X-Seen: second>'))
+  const got = await readAnswer(client)
+  expect([got.status, value(got, 'x-seen')]).toEqual([200, 'second>c1>r1>l1>'])
 })
 
 test('an upgrade passes the filters both ways', async () => {
