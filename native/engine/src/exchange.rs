@@ -101,8 +101,8 @@ async fn forward(
         }
     };
     match attempted {
-        Ok(reply) if reply.answer.switched => tunnel::run(exchange, reply, outgoing).await,
-        Ok(reply) => relay::run(exchange, cluster, reply, outgoing).await,
+        Ok(reply) if reply.answer.switched => tunnel::run(exchange, reply, &mut outgoing).await,
+        Ok(reply) => relay::run(exchange, cluster, reply, &mut outgoing).await,
         Err(error) => Err(outgoing.abandon(exchange, error)),
     }
 }

@@ -26,12 +26,11 @@ pub async fn run(
     exchange: &mut Ongoing<'_>,
     cluster: &GenerationCluster,
     answered: Answered,
-    outgoing: Outgoing<'_>,
+    outgoing: &mut Outgoing<'_>,
 ) -> Result<Next, Error> {
     let Answered { answer, mut upstream } = answered;
-    let Outgoing { mut sending, mut deadlines, .. } = outgoing;
-    sending.keep_no_more();
-    deadlines.answer_began();
+    outgoing.answered();
+    let Outgoing { sending, deadlines, .. } = outgoing;
     exchange.account.answered(&answer.head);
     let framing = downstream_framing(answer.framing, exchange.head.version);
     let keep_alive = exchange.may_keep_alive() && sending.is_decoded() && framing != Framing::UntilClose;
@@ -40,9 +39,8 @@ pub async fn run(
     answering.fill_with(answer.rest);
     exchange.worker.heads.give_response(answer.head);
 
-    let relayed =
-        Relaying { exchange, upstream: &mut upstream, sending: &mut sending, answering: &mut answering, broken: false };
-    let relayed = relayed.run(&mut deadlines).await;
+    let relaying = Relaying { exchange, upstream: &mut upstream, sending, answering: &mut answering, broken: false };
+    let relayed = relaying.run(deadlines).await;
 
     exchange.unread = !sending.is_decoded();
     exchange.account.request_bytes(sending.body_bytes);
