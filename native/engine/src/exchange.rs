@@ -93,8 +93,9 @@ async fn forward(
     let _place = limit::request(cluster).inspect_err(|_| exchange.account.mark(Mark::RequestsOverflow))?;
     let mut outgoing = Outgoing::new(exchange, route, cluster, rest);
     let attempted = loop {
-        let picked = cluster::pick(cluster, &outgoing.tried);
-        let (index, endpoint) = picked.ok_or(Error::new(Kind::NoHealthyUpstream, "the cluster has no endpoint"))?;
+        let Some((index, endpoint)) = cluster::pick(cluster, &outgoing.tried) else {
+            break Err(Error::new(Kind::NoHealthyUpstream, "the cluster has no endpoint"));
+        };
         exchange.account.attempt(index, endpoint);
         let attempted = attempt::run(exchange, &mut outgoing, endpoint).await;
         match retry::classify(&outgoing.outcome(&attempted), &outgoing.standing(exchange)) {
@@ -103,13 +104,16 @@ async fn forward(
             Verdict::Replay => outgoing.replay(exchange, attempted),
             Verdict::Retry(wait) => match outgoing.claim_retry(wait) {
                 Err(why) => break outgoing.stop(exchange, why, attempted),
-                Ok(()) => outgoing.pause(exchange, endpoint, attempted, wait).await?,
+                Ok(()) => match outgoing.pause(exchange, endpoint, attempted, wait).await {
+                    Ok(()) => {}
+                    Err(error) => break Err(error),
+                },
             },
         }
     };
     match attempted {
-        Ok(reply) if reply.answer.switched => tunnel::run(exchange, reply, outgoing).await,
-        Ok(reply) => relay::run(exchange, cluster, reply, outgoing).await,
+        Ok(reply) if reply.answer.switched => tunnel::run(exchange, reply, &mut outgoing).await,
+        Ok(reply) => relay::run(exchange, cluster, reply, &mut outgoing).await,
         Err(error) => Err(outgoing.abandon(exchange, error)),
     }
 }

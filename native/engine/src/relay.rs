@@ -27,12 +27,11 @@ pub async fn run(
     exchange: &mut Ongoing<'_>,
     cluster: &GenerationCluster,
     answered: Answered,
-    outgoing: Outgoing<'_>,
+    outgoing: &mut Outgoing<'_>,
 ) -> Result<Next, Error> {
     let Answered { mut answer, mut upstream } = answered;
-    let Outgoing { mut sending, mut deadlines, .. } = outgoing;
-    sending.keep_no_more();
-    deadlines.answer_began();
+    outgoing.answered();
+    let Outgoing { sending, deadlines, .. } = outgoing;
     filter::response(exchange, &mut answer.head);
     exchange.account.answered(&answer.head);
     let framing = downstream_framing(answer.framing, exchange.head.version);
@@ -42,9 +41,8 @@ pub async fn run(
     answering.fill_with(answer.rest);
     exchange.worker.heads.give_response(answer.head);
 
-    let relayed =
-        Relaying { exchange, upstream: &mut upstream, sending: &mut sending, answering: &mut answering, broken: false };
-    let relayed = relayed.run(&mut deadlines).await;
+    let relaying = Relaying { exchange, upstream: &mut upstream, sending, answering: &mut answering, broken: false };
+    let relayed = relaying.run(deadlines).await;
 
     exchange.unread = !sending.is_decoded();
     exchange.account.request_bytes(sending.body_bytes);

@@ -165,9 +165,9 @@ impl Transfer {
     }
 
     /// What the source sent beyond this body; the output vector goes back to the pool.
-    pub fn finish(self, buffers: &Buffers) -> Option<Buffer> {
-        buffers.give_output(self.out);
-        self.buffer.and_then(|buffer| buffers.keep_unread(buffer))
+    pub fn finish(&mut self, buffers: &Buffers) -> Option<Buffer> {
+        buffers.give_output(std::mem::take(&mut self.out));
+        self.buffer.take().and_then(|buffer| buffers.keep_unread(buffer))
     }
 
     /// Moves what can be moved. Ready when all is sent.

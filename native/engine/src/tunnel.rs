@@ -18,12 +18,12 @@ use crate::upstream::connect::Upstream;
 use crate::upstream::outgoing::Outgoing;
 
 /// Carries the switched connection to its end.
-pub async fn run(exchange: &mut Ongoing<'_>, answered: Answered, outgoing: Outgoing<'_>) -> Result<Next, Error> {
+pub async fn run(exchange: &mut Ongoing<'_>, answered: Answered, outgoing: &mut Outgoing<'_>) -> Result<Next, Error> {
     let Answered { mut answer, mut upstream } = answered;
-    let Outgoing { sending, route, .. } = outgoing;
+    outgoing.answered();
     filter::response(exchange, &mut answer.head);
     exchange.account.answered(&answer.head);
-    let early = sending.finish(&exchange.worker.buffers);
+    let early = outgoing.sending.finish(&exchange.worker.buffers);
     let mut out = exchange.worker.buffers.take_output();
     out.append(&mut exchange.downstream.ahead);
     let forward = ForwardResponse {
@@ -41,7 +41,7 @@ pub async fn run(exchange: &mut Ongoing<'_>, answered: Answered, outgoing: Outgo
         up_ended: false,
         down_ended: false,
     };
-    let mut deadlines = Deadlines::start(route, weft_rt::now(), false);
+    let mut deadlines = Deadlines::start(outgoing.route, weft_rt::now(), false);
     deadlines.answer_began();
     exchange.answering = true;
     let ended = poll_fn(|cx| {

@@ -98,6 +98,7 @@ impl<'a> Outgoing<'a> {
     }
 
     /// How the last attempt ended, as far as it matters for another one.
+    #[inline]
     pub fn outcome(&self, attempted: &Result<Answered, Error>) -> Outcome {
         match attempted {
             Ok(Answered { answer, .. }) => answer.outcome(self.policy().is_some()),
@@ -106,6 +107,7 @@ impl<'a> Outgoing<'a> {
     }
 
     /// How the exchange stands after an attempt.
+    #[inline]
     pub fn standing(&self, exchange: &Ongoing<'_>) -> Standing<'a> {
         Standing {
             policy: self.policy(),
@@ -174,8 +176,15 @@ impl<'a> Outgoing<'a> {
         attempted
     }
 
+    /// The answer is the exchange's: no further attempt is made.
+    pub fn answered(&mut self) {
+        self.deadlines.answer_began();
+        self.sending.keep_no_more();
+        self.place = None;
+    }
+
     /// The exchange fails. Behind a request that came whole stands the next one.
-    pub fn abandon(self, exchange: &mut Ongoing<'_>, error: Error) -> Error {
+    pub fn abandon(mut self, exchange: &mut Ongoing<'_>, error: Error) -> Error {
         if let Some(next_request) = self.sending.finish(&exchange.worker.buffers).filter(|_| self.begun) {
             exchange.downstream.keep(next_request);
         }
