@@ -3,7 +3,8 @@
  * Colours only where the stream is a terminal and NO_COLOR is not set.
  */
 import type { Code, Issue, WeftError } from '../errors.js'
-import { type Paint, painter, plain } from './paint.js'
+import type { Paint } from '../telemetry/explanation-text.js'
+import { painter, plain } from './paint.js'
 
 export type Format = 'text' | 'json'
 

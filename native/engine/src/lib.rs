@@ -16,8 +16,9 @@
 #![forbid(unsafe_code)]
 
 // Each module uses what stands below it. `scripts/check-structure` holds this order.
-pub mod asked;
 pub mod reasons;
+
+pub mod asked;
 pub mod stats;
 pub mod steer;
 
