@@ -30,6 +30,13 @@ export const codes = {
   WEFT_TAKEOVER_FAILED: 'The running process could not be taken over; it goes on as before.',
   WEFT_ADMIN_UNREACHABLE: 'No admin server answers at the address that a command was given.',
   WEFT_ADMIN_ADDRESS: 'The admin server cannot listen on its address.',
+  WEFT_STORE_KEY: 'A kind, namespace or name has a form that the store does not take.',
+  WEFT_STORE_CONFLICT: 'A resource is not at the version that was expected; the message says who changed it and when.',
+  WEFT_STORE_LOCKED: 'Another process has the data folder; two control planes never share one.',
+  WEFT_STORE_CORRUPT: 'The beginning of the store is damaged or missing; starting empty would erase the mesh.',
+  WEFT_STORE_UNWRITABLE: 'A change could not be made durable, for example because the disk is full; nothing changed.',
+  WEFT_STORE_TOO_LARGE: 'One commit is larger than the store takes.',
+  WEFT_STORE_CLOSED: 'The store was closed while a change was on its way.',
 } as const
 
 export type Code = keyof typeof codes
