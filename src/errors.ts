@@ -36,6 +36,10 @@ export const codes = {
   WEFT_STORE_CORRUPT: 'The beginning of the store is damaged or missing; starting empty would erase the mesh.',
   WEFT_STORE_UNWRITABLE: 'A change could not be made durable, for example because the disk is full; nothing changed.',
   WEFT_STORE_TOO_LARGE: 'One commit is larger than the store takes.',
+  WEFT_STORE_UNREACHABLE: 'etcd does not answer: reads are served from memory, changes are refused.',
+  WEFT_STORE_NOT_LEADER: 'Another replica leads; changes go to it, at the address in the message.',
+  WEFT_STORE_COMPACTED: 'etcd has forgotten the revision that was asked for; everything is read again.',
+  WEFT_STORE_REFUSED: 'etcd refused a request, for example for want of permission.',
   WEFT_STORE_CLOSED: 'The store was closed while a change was on its way.',
 } as const
 

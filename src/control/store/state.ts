@@ -132,8 +132,14 @@ export class StoreState {
     return [...living, ...dead]
   }
 
-  /** Replaces everything, and tells watchers to read again. */
-  load(revision: number, retained: Iterable<Retained>): void {
+  /** A commit that is still known, as it was applied. */
+  appliedAt(revision: number): Applied | null {
+    const first = this.recent[0]?.revision ?? 0
+    return this.recent[revision - first] ?? null
+  }
+
+  /** Replaces everything, and tells watchers to read again; `commits` add their changes to the history. */
+  load(revision: number, retained: Iterable<Retained>, commits: Iterable<Commit> = []): void {
     this.entries.clear()
     this.histories.clear()
     this.deleted.clear()
@@ -144,6 +150,7 @@ export class StoreState {
       if (entry === null) this.deleted.add(name)
       else this.entries.set(name, entry)
     }
+    for (const commit of commits) for (const { key, value } of commit.changes) this.remember(commit, key, value)
     this.current = revision
     for (const watcher of [...this.watchers]) watcher({ type: 'relist', revision })
   }
