@@ -41,6 +41,8 @@ export const codes = {
   WEFT_STORE_COMPACTED: 'etcd has forgotten the revision that was asked for; everything is read again.',
   WEFT_STORE_REFUSED: 'etcd refused a request, for example for want of permission.',
   WEFT_STORE_CLOSED: 'The store was closed while a change was on its way.',
+  WEFT_REGISTRY_UNKNOWN: 'A heartbeat or deregistration names a workload that is not registered.',
+  WEFT_REGISTRY_EPOCH: 'A heartbeat or deregistration comes from an earlier registration of the same id.',
 } as const
 
 export type Code = keyof typeof codes

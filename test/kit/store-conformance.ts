@@ -75,6 +75,18 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       expect(store.revision()).toBe(2)
     })
 
+    it('lets every writer win in the end who tries again after a conflict', async () => {
+      const store = await open()
+      const tries = Array.from({ length: 20 }, async (_, n) => {
+        for (;;) {
+          const expect = store.get(route('a'))?.version ?? 0
+          const done = await write(store, `writer ${n}`, put('a', { n }, expect)).catch(() => null)
+          if (done !== null) return done.revision
+        }
+      })
+      expect((await Promise.all(tries)).sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, n) => n + 1))
+    })
+
     it('does not give a version again after a deletion', async () => {
       const store = await open()
       await write(store, 'alice', put('a', {}))

@@ -114,9 +114,7 @@ class EmbeddedStore implements Store {
     if (this.closed) return Promise.reject(new WeftError('WEFT_STORE_CLOSED', 'the store is closed'))
     return new Promise((resolve, reject) => {
       this.waiting.push({ batch, resolve, reject })
-      this.flushing ??= this.flush().finally(() => {
-        this.flushing = null
-      })
+      this.flushing ??= this.flush()
     })
   }
 
@@ -133,6 +131,8 @@ class EmbeddedStore implements Store {
     // A turn of the loop, so that everything that was asked for in this one shares the first flush.
     await null
     while (this.waiting.length > 0) await this.flushGroup(this.waiting.splice(0, maxGroup))
+    // In the same turn as the last look, or what comes between would wait for ever.
+    this.flushing = null
   }
 
   private async flushGroup(group: readonly Waiting[]): Promise<void> {

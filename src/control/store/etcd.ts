@@ -117,9 +117,7 @@ class EtcdStore implements Store {
     if (this.closed) return Promise.reject(new WeftError('WEFT_STORE_CLOSED', 'the store is closed'))
     return new Promise((resolve, reject) => {
       this.waiting.push({ batch, resolve, reject })
-      this.flushing ??= this.flush().finally(() => {
-        this.flushing = null
-      })
+      this.flushing ??= this.flush()
     })
   }
 
@@ -136,6 +134,8 @@ class EtcdStore implements Store {
   private async flush(): Promise<void> {
     await null // what was asked for in this turn of the loop shares a transaction
     while (this.waiting.length > 0) await this.flushGroup()
+    // In the same turn as the last look, or what comes between would wait for ever.
+    this.flushing = null
   }
 
   private async flushGroup(): Promise<void> {
