@@ -43,6 +43,19 @@ export const codes = {
   WEFT_STORE_CLOSED: 'The store was closed while a change was on its way.',
   WEFT_REGISTRY_UNKNOWN: 'A heartbeat or deregistration names a workload that is not registered.',
   WEFT_REGISTRY_EPOCH: 'A heartbeat or deregistration comes from an earlier registration of the same id.',
+  WEFT_API_NOT_FOUND: 'The API has no such resource, workload, token or path.',
+  WEFT_API_KIND: 'A kind is not known, or its short name means more than one.',
+  WEFT_API_REQUEST: 'A request to the API has a wrong form: its method, its query or its body.',
+  WEFT_API_TOO_LARGE: 'A request to the API is larger than its limit.',
+  WEFT_API_FAILED: 'The API met a fault of its own; the log of the control plane says more.',
+  WEFT_ACCESS_TOKEN: 'A request carries no proof of who asks, or a token that is unknown or has expired.',
+  WEFT_ACCESS_FORBIDDEN: 'Whoever asks may not do this; the message says which role or namespace is missing.',
+  WEFT_ACCESS_RATE: 'A caller asks more often than it may; the answer says when to try again.',
+  WEFT_CONTROL_ADDRESS: 'The control plane cannot listen on its address.',
+  WEFT_CONTROL_PLAIN: 'The control plane would be reachable from other machines without TLS.',
+  WEFT_CONTROL_CERTIFICATE: 'A certificate or key of the control plane cannot be read or used.',
+  WEFT_CLIENT_UNREACHABLE: 'The control plane does not answer, or what answers is none.',
+  WEFT_CLIENT_CONFIG: 'The file or the options that say where the control plane is cannot be used.',
 } as const
 
 export type Code = keyof typeof codes

@@ -48,7 +48,8 @@ export interface WrittenResource {
   spec?: unknown
 }
 
-function resourceOf({ value, version, createdRevision, createdAtMs }: Entry): MeshResource {
+/** An entry of the store as distribution reads it. */
+export function resourceOf({ value, version, createdRevision, createdAtMs }: Entry): MeshResource {
   const { apiVersion, kind, metadata, spec = {} } = value as unknown as WrittenResource
   const { name, namespace, labels = {}, annotations = {} } = metadata
   return {
