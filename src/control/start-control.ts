@@ -37,6 +37,8 @@ export interface ControlOptions {
   version: string
   kinds: ResourceKinds
   logger: Logger
+  /** Wall clock. */
+  nowMs?: () => number
   /** Absent: nothing is brought anywhere. */
   distribute?: (source: MeshSource, tokens: Tokens) => Promise<Distribution>
 }
@@ -67,12 +69,12 @@ export async function startControl(options: ControlOptions): Promise<ControlPlan
 }
 
 async function open(options: ControlOptions, opened: (() => Promise<void> | void)[], close: () => Promise<void>) {
-  const { config, version, kinds, logger } = options
+  const { config, version, kinds, logger, nowMs = Date.now } = options
   const certificate = await readCertificate(config)
-  const store = await openStore(config, logger)
+  const store = await openStore(config, logger, nowMs)
   opened.push(() => store.close())
   for (const finding of store.status().findings) logger.error(finding)
-  const tokens = new Tokens(store, Date.now)
+  const tokens = new Tokens(store, nowMs)
   const audit = await AuditLog.open({ store, file: join(config.data, 'audit.log'), warn: (text) => logger.warn(text) })
   opened.push(() => audit.close())
   const registry = new Registry({ store, nowMs: () => performance.now(), say: (text) => logger.warn(text) })
@@ -84,7 +86,7 @@ async function open(options: ControlOptions, opened: (() => Promise<void> | void
   opened.push(() => source.close())
   const distribution = (await options.distribute?.(source, tokens)) ?? null
   if (distribution !== null) opened.push(() => distribution.close())
-  const times = { startedAtMs: Date.now(), nowMs: Date.now }
+  const times = { startedAtMs: nowMs(), nowMs }
   const parts = { store, kinds, registry, tokens, audit, dataPlanes: distribution?.dataPlanes ?? noDataPlanes }
   const server: ApiServer = await startServer({
     ...{ listen: config.listen, tls: certificate, holders: config.operators, ...config.limits },
@@ -101,9 +103,10 @@ async function open(options: ControlOptions, opened: (() => Promise<void> | void
   return { url: server.url, store, source, renewCertificate, close }
 }
 
-async function openStore({ data, id, listen, advertise, tls, etcd }: ControlConfig, logger: Logger): Promise<Store> {
+async function openStore(config: ControlConfig, logger: Logger, nowMs: () => number): Promise<Store> {
+  const { data, id, listen, advertise, tls, etcd } = config
   if (etcd === null) {
-    return openEmbeddedStore({ folder: join(data, 'store'), nowMs: Date.now, warn: (text) => logger.warn(text) })
+    return openEmbeddedStore({ folder: join(data, 'store'), nowMs, warn: (text) => logger.warn(text) })
   }
   await makeFolder(data)
   const [ca, certificate, key] = [await readPem(etcd.ca), await readPem(etcd.certificate), await readPem(etcd.key)]
@@ -113,7 +116,7 @@ async function openStore({ data, id, listen, advertise, tls, etcd }: ControlConf
     ...(key !== null && { key }),
   }
   return openEtcdStore({
-    ...{ urls: etcd.urls, prefix: etcd.prefix, ...given, nowMs: Date.now },
+    ...{ urls: etcd.urls, prefix: etcd.prefix, ...given, nowMs },
     id: id ?? `${hostname()}-${process.pid}`,
     address: advertise ?? `${tls === null ? 'http' : 'https'}://${listen}`,
   })

@@ -16,17 +16,30 @@ export async function readBody(request: IncomingMessage, maxBytes: number): Prom
     hint: 'send it in several parts, or raise limits.maxBodyBytes',
   })
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length
-    if (bytes > maxBytes) throw tooLarge
-    chunks.push(chunk)
-  }
-  if (bytes === 0) return undefined
-  const value = parse(Buffer.concat(chunks).toString(), request.headers['content-type'] ?? '')
+  const bytes = await collect(request, maxBytes, tooLarge)
+  if (bytes.length === 0) return undefined
+  const value = parse(bytes.toString(), request.headers['content-type'] ?? '')
   checkSize(value)
   return value
+}
+
+/** By events: leaving a loop over the request would close the connection before it is answered. */
+function collect(request: IncomingMessage, maxBytes: number, tooLarge: WeftError): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let bytes = 0
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes <= maxBytes) chunks.push(chunk)
+      else {
+        request.removeAllListeners('data').pause()
+        reject(tooLarge)
+      }
+    })
+    request.once('end', () => resolve(Buffer.concat(chunks)))
+    request.once('error', reject)
+    request.once('close', () => reject(new Error('the caller has gone')))
+  })
 }
 
 function parse(text: string, contentType: string): unknown {

@@ -136,7 +136,7 @@ class Api {
       this.send(request, response, await this.answer(request, url))
     } catch (error) {
       // The caller has gone, or was being answered: nobody is there to be told.
-      if (response.headersSent || request.destroyed) {
+      if (response.headersSent || request.socket.destroyed) {
         response.destroy()
         return
       }
