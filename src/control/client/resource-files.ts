@@ -14,6 +14,8 @@ export interface FiledResource {
   /** Place among the documents of the file. */
   document: number
   value: unknown
+  /** The whole file. */
+  text: string
 }
 
 const schema = CORE_SCHEMA.withTags(mergeTag)
@@ -32,7 +34,9 @@ export async function readResources(names: readonly string[], stdin: () => Promi
 function documentsOf(text: string, file: string): FiledResource[] {
   try {
     // An empty document, as after a last `---`, is nobody's mistake.
-    return loadAll(text, { schema }).flatMap((value, document) => (value == null ? [] : [{ file, document, value }]))
+    return loadAll(text, { schema }).flatMap((value, document) =>
+      value == null ? [] : [{ file, document, value, text }],
+    )
   } catch (cause) {
     if (!(cause instanceof YAMLException)) throw cause
     const { line, column } = cause.mark ?? { line: 0, column: 0 }
