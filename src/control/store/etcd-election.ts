@@ -35,7 +35,7 @@ export class Election {
   private seen: { id: string; address: string } | null = null
   private shown = ''
   private timer: NodeJS.Timeout | null = null
-  private running: Promise<void> = Promise.resolve()
+  private running: Promise<void> | null = null
   private closed = false
   /** Why etcd could not be asked last time. */
   trouble: string | null = null
@@ -68,6 +68,14 @@ export class Election {
   /** The creation revision that every write must find, or null when this replica does not lead. */
   fence(): string | null {
     return this.ours !== null && this.options.nowMs() < this.leadUntilMs ? this.ours : null
+  }
+
+  /** One round out of turn: who leads is known anew when it resolves. */
+  refresh(): Promise<void> {
+    this.running ??= this.round().finally(() => {
+      this.running = null
+    })
+    return this.running
   }
 
   /** A write has found the fence broken. */

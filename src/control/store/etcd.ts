@@ -210,6 +210,8 @@ class EtcdStore implements Store {
 
   /** Carries the operations out as the commits after `base`, if we lead and nothing came between. */
   private async transact(base: number, last: number, operations: Operation[]): Promise<void> {
+    // Without a fence, who leads may have changed while this process was held up: ask before it is told.
+    if (this.election.fence() === null) await this.election.refresh()
     const fence = this.election.fence()
     if (fence === null) throw this.notLeader()
     const leaderKey = `${this.prefix}leader`
@@ -226,6 +228,7 @@ class EtcdStore implements Store {
     if (succeeded) return
     if (found[0]?.createRevision === fence) throw new Overtaken()
     this.election.deposed()
+    await this.election.refresh()
     throw this.notLeader()
   }
 
@@ -307,8 +310,9 @@ class EtcdStore implements Store {
 
   private notLeader(): WeftError {
     if (this.election.trouble !== null) return this.unreachable()
-    const leader = this.election.leader()
-    const who = leader === null || leader.isSelf ? 'nobody leads at the moment' : `${leader.id} leads`
+    const known = this.election.leader()
+    const leader = known?.id === this.options.id ? null : known
+    const who = leader === null ? 'nobody leads at the moment' : `${leader.id} leads`
     return new WeftError('WEFT_STORE_NOT_LEADER', `${this.options.id} may not write: ${who}`, {
       ...(leader !== null && { path: leader.address }),
       hint: leader === null ? 'try again in some seconds' : `send changes to ${leader.address}`,
