@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import * as z from 'zod'
 import { address } from '../config/address.js'
+import { duration } from '../config/duration.js'
 import { findingsOf } from '../config/findings.js'
 import { lineFinder, loadFile } from '../config/load.js'
 import { formatPath } from '../config/path.js'
@@ -36,6 +37,21 @@ const operator = z.strictObject({
   namespaces: z.array(z.string()).min(1).default(['*']),
 })
 
+const source = z
+  .strictObject({
+    service: z.string().min(1).max(63),
+    namespace: z.string().min(1).max(63).default('default'),
+    file: z.strictObject({ path: z.string().min(1).meta({ description: 'A watched list of workloads' }) }).optional(),
+    dns: z
+      .strictObject({
+        name: z.string().min(1).max(253),
+        port: z.int().min(1).max(65_535),
+        refresh: duration({ minMs: 1_000 }).default(30_000),
+      })
+      .optional(),
+  })
+  .refine(({ file, dns }) => (file === undefined) !== (dns === undefined), { error: 'give either file or dns' })
+
 export const controlConfig = z
   .strictObject({
     id: z
@@ -53,6 +69,7 @@ export const controlConfig = z
     tls: tls.nullable().default(null).meta({ description: 'Needed for every address but loopback' }),
     etcd: etcd.nullable().default(null).meta({ description: 'Absent: the embedded store' }),
     operators: z.array(operator).default([]).meta({ description: 'Who may do what by client certificate' }),
+    sources: z.array(source).default([]).meta({ description: 'Services whose workloads do not register themselves' }),
     limits: z
       .strictObject({
         maxBodyBytes: z.int().min(1_024).max(15_000_000).default(4_194_304),
@@ -87,10 +104,11 @@ export async function loadControlConfig(file: string | null, options: object): P
 
 function relativeTo(folder: string, config: ControlConfig): ControlConfig {
   const from = <Path extends string | null>(path: Path) => (path === null ? null : resolve(folder, path)) as Path
-  const { data, tls, etcd } = config
+  const { data, tls, etcd, sources } = config
   return {
     ...config,
     data: from(data),
+    sources: sources.map((one) => (one.file === undefined ? one : { ...one, file: { path: from(one.file.path) } })),
     tls: tls && { certificate: from(tls.certificate), key: from(tls.key), clientCa: from(tls.clientCa) },
     etcd: etcd && { ...etcd, ca: from(etcd.ca), certificate: from(etcd.certificate), key: from(etcd.key) },
   }

@@ -18,6 +18,7 @@ import type { MeshSource } from './mesh-source.js'
 import { createMeshSource } from './mesh-state.js'
 import { HealthChecker } from './registry/health-checker.js'
 import { Registry } from './registry/registry.js'
+import { followSources } from './registry/sources/follow-sources.js'
 import { ResourceChanges } from './resource-changes.js'
 import type { ResourceKinds } from './resource-kinds.js'
 import { type ApiServer, startServer } from './server/start-server.js'
@@ -82,6 +83,8 @@ async function open(options: ControlOptions, opened: (() => Promise<void> | void
   opened.push(sweepRegularly(registry, logger))
   const checker = new HealthChecker({ store, registry, random: Math.random })
   opened.push(() => checker.close())
+  const say = (text: string) => logger.warn(text)
+  opened.push(followSources({ store, registry, sources: config.sources, say }))
   const source = createMeshSource(store)
   opened.push(() => source.close())
   const distribution = (await options.distribute?.(source, tokens)) ?? null

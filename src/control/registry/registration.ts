@@ -77,6 +77,8 @@ export interface Kept extends Omit<Workload, 'health'> {
   checked: 'healthy' | 'unhealthy'
   ttlMs: number
   check: Check | null
+  /** The source that it comes from, which takes the place of heartbeats; null for the API. */
+  source: string | null
 }
 
 /** The store's own kind: it has no history and is not listed among resources. */
@@ -90,7 +92,8 @@ export function keptOf({ value }: Entry): Kept {
   return value as unknown as Kept
 }
 
-export function workloadOf({ reported, checked, ttlMs: _ttl, check: _check, ...shown }: Kept): Workload {
+export function workloadOf(kept: Kept): Workload {
+  const { reported, checked, ttlMs: _ttl, check: _check, source: _source, ...shown } = kept
   return { ...shown, health: reported === 'draining' ? reported : checked === 'unhealthy' ? checked : reported }
 }
 
@@ -98,7 +101,7 @@ export function workloadOf({ reported, checked, ttlMs: _ttl, check: _check, ...s
 export function keep(written: Registration, callerAddress: string, epoch: number): Kept {
   const { version, health, ttl, check, address = callerAddress, id = `${address}:${written.port}`, ...rest } = written
   const labels = { app: written.service, ...written.labels, ...(version !== undefined && { version }) }
-  const kept = { ...rest, id, address, labels, stale: false, epoch, ttlMs: ttl, check: check ?? null }
+  const kept = { ...rest, id, address, labels, stale: false, epoch, ttlMs: ttl, check: check ?? null, source: null }
   // Nobody has looked yet: what it says counts until somebody has.
   return { ...kept, reported: health, checked: 'healthy' }
 }

@@ -7,6 +7,7 @@
  * Invariants: news of an older epoch is refused, so a late word of a former life changes nothing; only the leader
  * evicts; whoever begins to lead, or restarts, gives every workload a full period to be heard of.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { WeftError } from '../../errors.js'
 import type { WorkloadHealth } from '../mesh-source.js'
 import { formatKey, type Key } from '../store/key.js'
@@ -29,6 +30,17 @@ export interface RegistryStatus {
   /** Eviction is held back because too many are silent at once. */
   held: { silent: number; allowed: number } | null
 }
+
+/** All that a source knows of a service. */
+export interface SourceWorkloads {
+  source: string
+  service: string
+  namespace: string
+  workloads: readonly Registration[]
+}
+
+/** A store takes a bounded number of changes at once; what is over comes with the next batch. */
+const maxChanges = 100
 
 export interface WorkloadId {
   namespace: string
@@ -93,6 +105,35 @@ export class Registry {
     }
   }
 
+  /** Makes the workloads of a source those that it tells. What was registered over the API is left alone. */
+  async sync({ source, service, namespace, workloads }: SourceWorkloads): Promise<void> {
+    const { store } = this.options
+    for (;;) {
+      const changes = this.differences({ source, service, namespace, workloads }).slice(0, maxChanges)
+      if (changes.length === 0) return
+      await this.tryCommit({ author: source, reason: 'source', changes })
+      if (!isLeading(store)) return
+    }
+  }
+
+  private differences({ source, service, namespace, workloads }: SourceWorkloads): Change[] {
+    const { store } = this.options
+    const wanted = new Map(workloads.map((one) => [`${one.id ?? `${one.address}:${one.port}`}`, one]))
+    const there = store.list({ kind: workloadKind, namespace }).filter((entry) => keptOf(entry).service === service)
+    const gone = there.filter((entry) => keptOf(entry).source === source && !wanted.has(keptOf(entry).id))
+    const put = [...wanted.values()].flatMap((one): Change[] => {
+      const draft = { ...keep(one, '', 0), source }
+      const entry = store.get(workloadKey(draft))
+      const kept = entry === null ? null : keptOf(entry)
+      if (kept !== null && kept.source !== source) return []
+      const same = kept !== null && isDeepStrictEqual({ ...kept, epoch: 0, checked: draft.checked }, draft)
+      if (same) return []
+      const epoch = Math.max(store.revision(), kept?.epoch ?? 0) + 1
+      return [{ key: workloadKey(draft), value: { ...draft, epoch }, expect: entry?.version ?? 0 }]
+    })
+    return [...put, ...gone.map(({ key, version }) => ({ key, value: null, expect: version }))]
+  }
+
   /** What a look from outside has found; ignored for a workload that has gone or registered anew. */
   async checked(key: Key, epoch: number, checked: Kept['checked']): Promise<void> {
     const entry = this.options.store.get(key)
@@ -117,8 +158,7 @@ export class Registry {
       ...gone.map(({ key, version }) => ({ key, value: null, expect: version })),
       ...marked.map((entry) => ({ key: entry.key, value: { ...keptOf(entry), stale: true }, expect: entry.version })),
     ]
-    // A store takes a bounded number of changes at once; what is over waits for the next sweep.
-    const batch = changes.slice(0, 100)
+    const batch = changes.slice(0, maxChanges)
     if (batch.length === 0) return
     if (!(await this.tryCommit({ author: 'registry', reason: 'missed heartbeats', changes: batch }))) return
     for (const { key, value } of batch)
@@ -190,8 +230,12 @@ export class Registry {
   }
 
   private renew(entry: Entry): void {
-    const { namespace, service, ttlMs } = keptOf(entry)
+    const { namespace, service, ttlMs, source } = keptOf(entry)
     const key = formatKey(entry.key)
+    if (source !== null) {
+      this.leases.delete(key)
+      return
+    }
     this.leases.set(key, { key, service: `${namespace}/${service}`, ttlMs, expiresMs: this.options.nowMs() + ttlMs })
   }
 }
