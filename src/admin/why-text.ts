@@ -1,5 +1,6 @@
 /** What `why` says to people: the decision, the attempts on a time line, what failed and what to do. A pure function. */
 import type { Why } from '../native/index.js'
+import { describeRules } from '../telemetry/explanation-text.js'
 import { columns } from './endpoint.js'
 
 /** Characters of the time line. */
@@ -26,14 +27,18 @@ function summary({ record, flagInWords, others }: Why): string {
   return `${method} ${target} -> ${outcome}${flagged} in ${ms(totalUs)}\n${indent(columns(rows))}`
 }
 
-function decision({ record, generationInForce, generationKnown }: Why): string {
+function decision({ record, generationInForce, generationKnown, routing, redacted }: Why): string {
   const { listener, route, cluster, generation } = record
   const age = generation === generationInForce ? 'in force' : `since replaced by ${generationInForce}`
   const gone = generationKnown
     ? ''
     : `\n  generation ${generation} is no longer kept, so its names and rules are not known`
   const way = [`listener ${listener ?? '-'}`, `route ${route ?? '-'}`, `cluster ${cluster ?? '-'}`].join(' -> ')
-  return `decided by generation ${generation} (${age})\n  ${way}${gone}\n`
+  const rules = routing === null ? '' : `${describeRules(routing.rules).join('\n')}\n`
+  const unsure = redacted.filter((name) => routing?.rules.some(({ asks }) => asks.includes(`header ${name} `)))
+  const note =
+    unsure.length === 0 ? '' : `  (rules about ${unsure.join(', ')} cannot be asked again: the values are not kept)\n`
+  return `decided by generation ${generation} (${age})\n  ${way}${gone}\n${rules}${note}`
 }
 
 function attempts({ record, attempts: all }: Why): string {

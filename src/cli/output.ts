@@ -3,14 +3,18 @@
  * Colours only where the stream is a terminal and NO_COLOR is not set.
  */
 import type { Code, Issue, WeftError } from '../errors.js'
-import { type Paint, painter, plain } from './paint.js'
+import type { Paint } from '../telemetry/explanation-text.js'
+import { painter, plain } from './paint.js'
 
 export type Format = 'text' | 'json'
 
 /** `invalid`: the configuration cannot be put in force, by itself or on this machine, and nothing was started. */
 export const exitCodes = { ok: 0, failed: 1, invalid: 2 } as const
 
-const invalid: ReadonlySet<Code> = new Set(['WEFT_SNAPSHOT_REJECTED', 'WEFT_ADMIN_ADDRESS'])
+const invalid: ReadonlySet<Code> = new Set([
+  ...(['WEFT_SNAPSHOT_REJECTED', 'WEFT_ADMIN_ADDRESS', 'WEFT_CLIENT_CONFIG', 'WEFT_API_KIND'] as const),
+  ...(['WEFT_CONTROL_ADDRESS', 'WEFT_CONTROL_PLAIN', 'WEFT_CONTROL_CERTIFICATE'] as const),
+])
 
 export interface Output {
   format: Format

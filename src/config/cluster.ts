@@ -4,6 +4,7 @@ import { circuitBreaker } from './circuit-breaker.js'
 import { discovery } from './discovery.js'
 import { duration } from './duration.js'
 import { endpoint } from './endpoint.js'
+import { filters } from './filter.js'
 import { loadBalancer } from './load-balancer.js'
 import { name } from './name.js'
 import { notYetKeys, words } from './not-yet.js'
@@ -33,8 +34,9 @@ export const cluster = z
     keepAlive: keepAlive.prefault({}),
     circuitBreaker: circuitBreaker.nullable().default(null).meta({ description: 'Absent: no bounds' }),
     retryBudget: retryBudget.prefault({}),
+    filters: filters(),
     ...notYetKeys('tls', 'healthCheck', 'outlierDetection', 'hedge'),
-    ...notYetKeys('subsets', 'localityAware', 'panicThreshold', 'adaptiveConcurrency', 'proxyProtocol', 'filters'),
+    ...notYetKeys('subsets', 'localityAware', 'panicThreshold', 'adaptiveConcurrency', 'proxyProtocol'),
   })
   .superRefine(({ endpoints, discovery }, context) => {
     if (endpoints === null && discovery === null) {

@@ -26,12 +26,14 @@ const reserved: Record<string, string> = {
   ),
 }
 
-const lineName = z.string().superRefine((text, context) => {
+/** The name of a line that may be changed. */
+export const lineName = z.string().superRefine((text, context) => {
   const message = headerNameForm.test(text) ? reserved[text.toLowerCase()] : `${text} is not a header name`
   if (message !== undefined) context.addIssue({ code: 'custom', message })
 })
 
-const lineValue = z
+/** What may stand in a line. */
+export const lineValue = z
   .union([z.string(), z.number().transform(String)])
   .refine((text) => /^[\t\x20-\x7e\x80-\uffff]*$/.test(text) && text.length <= 8192, {
     error: 'must be at most 8192 characters without control characters',

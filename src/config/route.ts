@@ -1,6 +1,7 @@
 /** `routes[]`: which requests a route takes, what becomes of them, and how long they may last. */
 import * as z from 'zod'
 import { duration } from './duration.js'
+import { filters } from './filter.js'
 import { hostPattern } from './host.js'
 import { name } from './name.js'
 import { notYetKeys } from './not-yet.js'
@@ -41,7 +42,8 @@ export const route = z
     firstByteTimeout: duration().prefault('15s').meta({ description: 'Until the answer begins; 0 turns it off' }),
     idleTimeout: duration().prefault('5m').meta({ description: 'Without a byte in either direction; 0 turns it off' }),
     retry: retry.nullable().default(null).meta({ description: 'Absent: an attempt that failed is not repeated' }),
-    ...notYetKeys('sni', 'when', 'lane', 'mirror', 'fault', 'filters', 'grpc'),
+    filters: filters(),
+    ...notYetKeys('sni', 'when', 'lane', 'mirror', 'fault', 'grpc'),
   })
   .meta({
     title: 'routes[]',

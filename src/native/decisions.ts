@@ -1,4 +1,5 @@
 /** The decision records as the engine tells of them: the shapes of what `records` and `why` return. Times are in µs. */
+import type { Explanation } from './explanation.js'
 
 /** Which records are asked for; what is absent does not matter. */
 export interface RecordQuery {
@@ -71,6 +72,8 @@ export interface Why {
   flagInWords: string | null
   advice: string
   policies: string[]
+  /** Which rules were passed over, and why; null when the generation is no longer known. */
+  routing: Explanation | null
   attempts: (Attempt & { reused: boolean; failure: string | null; candidates: Candidate[] })[]
   /** Recorded headers whose values are not kept. */
   redacted: string[]

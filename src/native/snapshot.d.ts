@@ -13,6 +13,10 @@ node: Node,
  */
 records: Records, 
 /**
+ * Whether traces are continued and begun; none: their lines pass untouched.
+ */
+tracing: Tracing | null, 
+/**
  * Longest time a drain waits for open exchanges, ms.
  */
 drainDeadlineMs: number, 
@@ -68,7 +72,7 @@ export type Listener = {
  */
 name: string, 
 /**
- * `ip:port`, `[v6]:port`; port 0 takes a free one.
+ * `ip:port`, `[v6]:port`, `unix:/path`, `unix:@name`; port 0 takes a free one.
  */
 address: string, 
 /**
@@ -86,7 +90,19 @@ accessLog: AccessLog | null,
 /**
  * A client that closes its sending side gives up its request.
  */
-abortOnClose: boolean, };
+abortOnClose: boolean, 
+/**
+ * Proxies before this listener whose `x-forwarded-for` and `x-forwarded-proto` are believed.
+ */
+trustedHops: number, 
+/**
+ * Permissions of a unix socket; none: as the process's mask has it.
+ */
+socketMode: number | null, 
+/**
+ * In the order in which requests meet them.
+ */
+filters: Array<Filter>, };
 export type ListenerLimits = { 
 /**
  * Connections open at once, over all workers.
@@ -111,7 +127,11 @@ idleTimeoutMs: number,
 /**
  * Requests after which a connection is closed; 0: no bound.
  */
-maxRequestsPerConnection: number, };
+maxRequestsPerConnection: number, 
+/**
+ * Bytes of one request's body; 0: no bound.
+ */
+maxRequestBytes: number, };
 export type AccessLog = { 
 /**
  * File, appended to.
@@ -173,7 +193,11 @@ idleTimeoutMs: number,
 /**
  * What is tried again.
  */
-retry: Retry | null, };
+retry: Retry | null, 
+/**
+ * In the order in which requests meet them.
+ */
+filters: Array<Filter>, };
 export type Retry = { 
 /**
  * Attempts after the first one.
@@ -364,7 +388,11 @@ circuitBreaker: CircuitBreaker | null,
 /**
  * Bound on retries.
  */
-retryBudget: RetryBudget, };
+retryBudget: RetryBudget, 
+/**
+ * In the order in which requests meet them, once for an exchange however often it is attempted.
+ */
+filters: Array<Filter>, };
 export type CircuitBreaker = { 
 /**
  * Connections, idle ones included; 0: no bound.
@@ -434,3 +462,91 @@ removed: Array<string>,
  * `endpoints` are all that there are: what is not among them goes.
  */
 complete: boolean, };
+export type Filter = { "type": "local-rate-limit" } & LocalRateLimit | { "type": "header-rewrite" } & HeaderRewrite;
+export type LocalRateLimit = { 
+/**
+ * In the order in which they are asked.
+ */
+buckets: Array<RateBucket>, 
+/**
+ * Status of the answer to a request that gets none.
+ */
+status: number, 
+/**
+ * Answers tell limit, remaining tokens and time to a full bucket.
+ */
+headers: boolean, 
+/**
+ * Requests that get no token are counted and recorded, and go on.
+ */
+shadow: boolean, };
+export type RateBucket = { 
+/**
+ * Unique among the buckets of the listener, route or cluster.
+ */
+name: string, 
+/**
+ * What requests are told apart by; empty: one bucket for all.
+ */
+key: Array<KeyPart>, 
+/**
+ * Tokens when full.
+ */
+tokens: number, 
+/**
+ * Tokens that come back in each `every_ms`, evenly spread.
+ */
+refill: number, 
+/**
+ * See `refill`.
+ */
+everyMs: number, 
+/**
+ * Keys that there is room for.
+ */
+maxKeys: number, };
+export type KeyPart = { "header": string } | { "cookie": string } | { "query": string } | "clientAddress" | "path" | "host" | "method";
+export type HeaderRewrite = { 
+/**
+ * Before the request goes on.
+ */
+request: HeaderEdits, 
+/**
+ * Before the answer goes back.
+ */
+response: HeaderEdits, };
+export type HeaderEdits = { 
+/**
+ * Text of values is replaced.
+ */
+replace: Array<HeaderReplace>, 
+/**
+ * Every line of the name goes.
+ */
+remove: Array<string>, 
+/**
+ * One line takes the place of all of the name.
+ */
+set: Array<HeaderLine>, 
+/**
+ * A line comes behind those of the name.
+ */
+add: Array<HeaderLine>, };
+export type HeaderReplace = { 
+/**
+ * Name of the lines.
+ */
+name: string, 
+/**
+ * What is looked for, everywhere in the value.
+ */
+regex: string, 
+/**
+ * What takes its place; `$1` or `${name}` is a group of the match, `$$` a dollar sign.
+ */
+with: string, };
+export type Tracing = { 
+/**
+ * Traces begun here that are sampled, in millionths.
+ */
+samplingPpm: number, };

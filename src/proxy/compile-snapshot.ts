@@ -29,6 +29,7 @@ export function compileSnapshot(config: ResolvedConfig, file: string, found: End
     format: snapshotFormat,
     node: { id, service, version, region, zone },
     records: compileRecords(config),
+    tracing: config.tracing === null ? null : { samplingPpm: config.tracing.sampling },
     drainDeadlineMs: config.drain.deadline,
     listeners: config.listeners.map((listener) => compileListener(listener, dirname(resolve(file)))),
     routes: config.routes.map((route) => compileRoute(route, listenerIds, clusterIds)),

@@ -75,6 +75,7 @@ function bound(proxy: WeftProxy): Pick<Plan, 'listeners' | 'clusters'> {
   const { listeners, clusters } = proxy.plan()
   const real = listeners.map((listener) => {
     const { host, port } = proxy.address(listener.name)
+    if (host.startsWith('unix:')) return { ...listener, address: host }
     return { ...listener, address: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}` }
   })
   return { listeners: real, clusters }

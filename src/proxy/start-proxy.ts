@@ -61,7 +61,7 @@ export interface Change {
 }
 
 export interface WeftProxy {
-  /** Where a listener listens. */
+  /** Where a listener listens; for a unix socket `unix:/path` as the host, and port 0. */
   address(listener: string): { host: string; port: number }
   /** Replaces the configuration; throws `WEFT_CONFIG_*` or `WEFT_SNAPSHOT_REJECTED` and then nothing has changed. */
   apply(source: ConfigSource): Promise<Change>
@@ -174,6 +174,7 @@ class Orchestrator implements WeftProxy {
     const { plan, verdict } = this.current()
     const found = [...(verdict.listeners ?? []), ...plan.listeners].find(({ name }) => name === listener)
     if (found === undefined) throw new RangeError(`there is no listener named ${JSON.stringify(listener)}`)
+    if (found.address.startsWith('unix:')) return { host: found.address, port: 0 }
     const colon = found.address.lastIndexOf(':')
     return { host: found.address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(found.address.slice(colon + 1)) }
   }

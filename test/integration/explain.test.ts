@@ -7,10 +7,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { questionOf } from '../../src/cli/commands/explain.js'
-import { describeAnswer } from '../../src/cli/explanation.js'
 import { loadAddon } from '../../src/native/index.js'
 import { explainRequest } from '../../src/proxy/ask-engine.js'
 import { resolveFile } from '../../src/proxy/prepare.js'
+import { describeAnswer } from '../../src/telemetry/explanation-text.js'
 
 const folder = join(import.meta.dirname, '../golden/explain')
 const cases = readdirSync(folder).filter((name) => existsSync(join(folder, name, 'request.json')))

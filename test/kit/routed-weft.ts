@@ -10,11 +10,13 @@ type Routes = NonNullable<ProxyConfig['routes']>
 
 export class RoutedWeft {
   readonly port: number
+  private readonly adminPort: number
   private readonly process: WeftProcess
   private readonly upstreams: Map<string, ScriptedUpstream>
 
-  private constructor(port: number, process: WeftProcess, upstreams: Map<string, ScriptedUpstream>) {
+  private constructor(port: number, adminPort: number, process: WeftProcess, upstreams: Map<string, ScriptedUpstream>) {
     this.port = port
+    this.adminPort = adminPort
     this.process = process
     this.upstreams = upstreams
   }
@@ -30,8 +32,10 @@ export class RoutedWeft {
       upstreams.set(name, upstream)
     }
     const port = await freePort()
+    const adminPort = await freePort()
     const deadPort = await freePort()
     const config = {
+      admin: { address: `127.0.0.1:${adminPort}` },
       listeners: [{ name: 'edge', address: `127.0.0.1:${port}`, limits: { maxConnections: 100 }, ...listener }],
       routes,
       clusters: [...names].map((name) => ({
@@ -41,7 +45,7 @@ export class RoutedWeft {
     }
     const process = new WeftProcess(['run', '-c', writeConfig(config)], { WEFT_ADDON: realAddon })
     await process.says(' ready in ')
-    return new RoutedWeft(port, process, upstreams)
+    return new RoutedWeft(port, adminPort, process, upstreams)
   }
 
   /** Sends one request on a connection of its own. */
@@ -58,6 +62,11 @@ export class RoutedWeft {
     const request = this.upstreams.get(cluster)?.seen.at(-1)
     if (request === undefined) throw new Error(`${cluster} got no request`)
     return request
+  }
+
+  /** A page of the admin server. */
+  async admin(path: string): Promise<string> {
+    return (await fetch(`http://127.0.0.1:${this.adminPort}${path}`)).text()
   }
 
   async stop(): Promise<void> {

@@ -56,7 +56,7 @@ async fn serve(file: PathBuf) -> ExitCode {
     let Some(_worker) = steer::attach(&proxy, 0) else { return ExitCode::FAILURE };
     if let Some(generation) = proxy.generation() {
         for listener in &generation.listeners {
-            let address = proxy.address(&listener.name).unwrap_or(listener.address);
+            let address = proxy.address(&listener.name).unwrap_or_else(|| listener.address.clone());
             eprintln!("weft-agent: {} listens on {address}", listener.name);
         }
     }

@@ -11,9 +11,10 @@ mod generate {
     use ts_rs::{Config, TS};
     use weft_engine::snapshot::{
         AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, EndpointUpdate, Fallback, FallbackCause, FieldMatch,
-        Forward, ForwardTarget, HeaderChanges, HeaderLine, Listener, ListenerLimits, LoadBalancer, Node, PathChange,
-        PathMatch, Records, Redirect, Respond, Retry, RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch,
-        Snapshot, StickyKey, ValueTest,
+        Filter, Forward, ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine, HeaderReplace, HeaderRewrite, KeyPart,
+        Listener, ListenerLimits, LoadBalancer, LocalRateLimit, Node, PathChange, PathMatch, RateBucket, Records,
+        Redirect, Respond, Retry, RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch, Snapshot, StickyKey,
+        Tracing, ValueTest,
     };
 
     pub(crate) fn print() {
@@ -51,6 +52,14 @@ mod generate {
             ClusterEndpoint::decl(&config),
             LoadBalancer::decl(&config),
             EndpointUpdate::decl(&config),
+            Filter::decl(&config),
+            LocalRateLimit::decl(&config),
+            RateBucket::decl(&config),
+            KeyPart::decl(&config),
+            HeaderRewrite::decl(&config),
+            HeaderEdits::decl(&config),
+            HeaderReplace::decl(&config),
+            Tracing::decl(&config),
         ] {
             println!("export {declaration}");
         }

@@ -1,5 +1,6 @@
 //! What one exchange was: filled by the phases, written once at its end to ring, metrics and access log.
 
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,6 +20,7 @@ use crate::snapshot::{Endpoint, GenerationCluster, GenerationRoute};
 use crate::telemetry::access_log::Entry;
 use crate::telemetry::flags::Flag;
 use crate::telemetry::metrics::{ClusterCounter, Counter};
+use crate::trace::Carried;
 use crate::worker::Worker;
 
 /// A request id of the client's is kept up to this length; a longer one is replaced.
@@ -56,7 +58,7 @@ impl Account {
             head_us,
             generation: view.generation.number,
             listener: view.index(),
-            downstream: Address::from(downstream.socket),
+            downstream: downstream.socket.map_or(Address::UNIX, Address::from),
             ..Record::default()
         };
         Self {
@@ -83,6 +85,19 @@ impl Account {
         if !given {
             self.generated_id = Some(uuid());
         }
+    }
+
+    /// The trace that it belongs to.
+    pub fn traced(&mut self, carried: Carried) {
+        self.record.trace_id = carried.trace;
+        if carried.sampled {
+            self.mark(Mark::Sampled);
+        }
+    }
+
+    /// The client, where trusted proxies name another one than the connection's other end.
+    pub fn came_from(&mut self, client: IpAddr) {
+        self.record.downstream = Address::from(SocketAddr::new(client, 0));
     }
 
     /// The id made for the exchange; `None` when the client brought one.
@@ -132,6 +147,8 @@ impl Account {
     pub fn mark(&mut self, mark: Mark) {
         self.record.marks.set(mark);
         match mark {
+            Mark::RateLimited => self.worker.count(Counter::RateLimited, 1),
+            Mark::RateLimitShadowed => self.worker.count(Counter::RateLimitShadowed, 1),
             Mark::RetryBudgetSpent => self.count_cluster(ClusterCounter::RetriesRefused),
             Mark::RequestsOverflow | Mark::PendingOverflow | Mark::ConnectionsOverflow => {
                 self.count_cluster(ClusterCounter::Overflows);
@@ -332,7 +349,7 @@ impl Account {
             listener: &self.view.listener().name,
             route,
             cluster,
-            downstream_local: Address::from(self.view.listener().address),
+            downstream_local: Address::from(&self.view.listener().address),
             detail: self.detail,
         };
         let mut line = self.worker.buffers.take_output();

@@ -52,7 +52,8 @@ pub fn answer(generation: &Generation, question: &Question) -> Vec<Answer> {
     generation.listeners.iter().filter(asked).map(|listener| at_listener(listener, generation, question)).collect()
 }
 
-fn at_listener(listener: &GenerationListener, generation: &Generation, question: &Question) -> Answer {
+/// What one listener would do.
+pub fn at_listener(listener: &GenerationListener, generation: &Generation, question: &Question) -> Answer {
     let mut text = format!("{} {} HTTP/1.1\r\n", question.method, question.target);
     for (name, value) in &question.headers {
         text.extend([name, ": ", value, "\r\n"]);

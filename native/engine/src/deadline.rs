@@ -193,6 +193,7 @@ mod tests {
             first_byte_timeout: None,
             idle_timeout: None,
             retry: None,
+            filters: crate::filter::Chain::default(),
         }
     }
 

@@ -143,6 +143,10 @@ pub struct Error {
 }
 
 impl Error {
+    /// A request whose body is longer than its listener takes.
+    pub const BODY_TOO_LARGE: Self =
+        Self::new(Kind::Refused(413), "the request's body is longer than the listener's `maxRequestBytes`");
+
     /// A failure without a system error behind it.
     pub const fn new(kind: Kind, detail: &'static str) -> Self {
         Self { kind, detail, cause: None }

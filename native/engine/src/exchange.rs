@@ -1,7 +1,7 @@
 //! The driver: one request, from its head to its record. Read it from top to bottom.
 //!
-//! `route → loop { pick → attempt → classify } → relay | tunnel | local reply → record`. Each phase lives in its own
-//! folder and returns a value; phases do not call each other.
+//! `filters → route → filters → cluster → filters → loop { pick → attempt → classify } → relay | tunnel | local reply →
+//! record`. Each phase lives in its own folder and returns a value; phases do not call each other.
 
 use std::rc::Rc;
 
@@ -9,6 +9,7 @@ use crate::account::Account;
 use crate::buffer::Buffer;
 use crate::downstream::{Downstream, Next, Request};
 use crate::error::{Error, Kind};
+use crate::filter::{self, Passed};
 use crate::http::framing::{Framing, request_framing};
 use crate::ongoing::Ongoing;
 use crate::record::Mark;
@@ -18,7 +19,7 @@ use crate::snapshot::{GenerationCluster, GenerationRoute};
 use crate::upstream::attempt;
 use crate::upstream::outgoing::Outgoing;
 use crate::worker::Worker;
-use crate::{cluster, limit, relay, reply, retry, tunnel};
+use crate::{cluster, limit, relay, reply, retry, trace, trust, tunnel};
 
 /// Serves one request.
 pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Request) -> Next {
@@ -27,7 +28,12 @@ pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Requ
     account.request(&request.head);
     downstream.served += 1;
     let mut head = request.head;
+    account.traced(trace::carry(&mut head, view.generation.tracing, account.generated_id()));
+    let named = trust::client(&head, view.listener().trusted_hops).inspect(|client| account.came_from(*client));
     let mut exchange = Ongoing {
+        client: named.or(downstream.client_ip()),
+        named: named.map(|client| client.to_string().into()),
+        passed: Passed::new(),
         downstream,
         worker,
         view: &view,
@@ -44,6 +50,7 @@ pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Requ
         Ok(next) => next,
         Err(error) => reply::fail(&mut exchange, error).await,
     };
+    drop(exchange);
     account.close(Some(&head));
     worker.heads.give_request(head);
     next
@@ -54,9 +61,12 @@ async fn drive(exchange: &mut Ongoing<'_>, rest: Option<Buffer>) -> Result<Next,
     exchange.body = request_framing(exchange.head)?;
     let rest = exchange.part_from_next(rest);
     let view = exchange.view;
+    exchange.check_length()?;
+    filter::request(&view.listener().filters, exchange)?;
     let generation = &view.generation;
     let routed = exchange.route()?;
     let route = routed.route;
+    filter::request(&route.filters, exchange)?;
     let split = match &route.action {
         Action::Forward(split) => split,
         Action::Redirect(redirect) => {
@@ -68,6 +78,7 @@ async fn drive(exchange: &mut Ongoing<'_>, rest: Option<Buffer>) -> Result<Next,
     let cluster = split.pick(&exchange.facts(), |total| fastrand::u64(..total));
     let cluster = generation.clusters.get(usize::from(cluster));
     let cluster = cluster.ok_or(Error::new(Kind::NoRoute, "the route's cluster does not exist"))?;
+    filter::request(&cluster.filters, exchange)?;
     forward(exchange, route, cluster, rest).await
 }
 
@@ -82,8 +93,9 @@ async fn forward(
     let _place = limit::request(cluster).inspect_err(|_| exchange.account.mark(Mark::RequestsOverflow))?;
     let mut outgoing = Outgoing::new(exchange, route, cluster, rest);
     let attempted = loop {
-        let picked = cluster::pick(&exchange.worker.picker, cluster, &outgoing.tried);
-        let picked = picked.ok_or(Error::new(Kind::NoHealthyUpstream, "the cluster has no endpoint"))?;
+        let Some(picked) = cluster::pick(&exchange.worker.picker, cluster, &outgoing.tried) else {
+            break Err(Error::new(Kind::NoHealthyUpstream, "the cluster has no endpoint"));
+        };
         let endpoint = exchange.account.picked(picked);
         let attempted = attempt::run(exchange, &mut outgoing, &endpoint).await;
         match retry::classify(&outgoing.outcome(&attempted), &outgoing.standing(exchange)) {
@@ -92,13 +104,16 @@ async fn forward(
             Verdict::Replay => outgoing.replay(exchange, attempted),
             Verdict::Retry(wait) => match outgoing.claim_retry(wait) {
                 Err(why) => break outgoing.stop(exchange, why, attempted),
-                Ok(()) => outgoing.pause(exchange, &endpoint, attempted, wait).await?,
+                Ok(()) => match outgoing.pause(exchange, &endpoint, attempted, wait).await {
+                    Ok(()) => {}
+                    Err(error) => break Err(error),
+                },
             },
         }
     };
     match attempted {
-        Ok(reply) if reply.answer.switched => tunnel::run(exchange, reply, outgoing).await,
-        Ok(reply) => relay::run(exchange, cluster, reply, outgoing).await,
+        Ok(reply) if reply.answer.switched => tunnel::run(exchange, reply, &mut outgoing).await,
+        Ok(reply) => relay::run(exchange, cluster, reply, &mut outgoing).await,
         Err(error) => Err(outgoing.abandon(exchange, error)),
     }
 }

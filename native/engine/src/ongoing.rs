@@ -1,17 +1,20 @@
 //! An exchange under way: what its phases share.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use crate::account::Account;
 use crate::buffer::Buffer;
 use crate::downstream::Downstream;
 use crate::error::{Error, Kind};
+use crate::filter::Passed;
 use crate::http::changes::HeaderChanges;
 use crate::http::forward::RequestChanges;
 use crate::http::framing::{Framing, expects_continue, request_keep_alive, wants_upgrade};
 use crate::http::head::{Method, RequestHead};
 use crate::route::{self, Live, Redirect, Routed};
 use crate::serving::View;
+use crate::trust;
 use crate::worker::Worker;
 
 /// What the phases of one exchange share.
@@ -28,6 +31,12 @@ pub struct Ongoing<'a> {
     pub account: &'a mut Account,
     /// How the request's body is delimited.
     pub body: Framing,
+    /// The client: the connection's other end, or whom trusted proxies before this one name. `None` on a unix socket.
+    pub client: Option<IpAddr>,
+    /// Its address as text where trusted proxies name it.
+    pub named: Option<Box<str>>,
+    /// The filters that have seen the request, for the way back.
+    pub passed: Passed<'a>,
     /// Part of the request is still to be read.
     pub unread: bool,
     /// A retry policy would have gone on, but must not: proxies on the way back are told.
@@ -74,13 +83,18 @@ impl<'a> Ongoing<'a> {
 
     /// What routing asks of the request.
     pub fn facts(&self) -> Live<'_> {
-        Live { head: self.head, client: &self.downstream.client }
+        Live { head: self.head, client: self.named.as_deref().unwrap_or(&self.downstream.client) }
+    }
+
+    /// How the client asked: as trusted proxies say, else as this listener was asked.
+    pub fn scheme(&self) -> &'static str {
+        trust::scheme(self.head, self.view.listener().trusted_hops).unwrap_or("http")
     }
 
     /// Where a redirect sends the client.
     pub fn location(&self, redirect: &Redirect, routed: Routed<'_>) -> Vec<u8> {
         let authority = self.head.text(self.head.authority);
-        redirect.location(&self.facts(), authority, "http", routed.matched)
+        redirect.location(&self.facts(), authority, self.scheme(), routed.matched)
     }
 
     /// What the route changes in the request.
@@ -103,6 +117,15 @@ impl<'a> Ongoing<'a> {
             && (limit == 0 || self.downstream.served < limit)
             && !self.worker.is_draining()
             && !self.downstream.serving().is_closing()
+    }
+
+    /// Refuses a body that is announced as longer than the listener takes. One that does not say how long it is, is
+    /// counted on its way.
+    pub fn check_length(&self) -> Result<(), Error> {
+        match self.body {
+            Framing::Length(bytes) if bytes > self.view.listener().max_request_bytes => Err(Error::BODY_TOO_LARGE),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the client waits for a 100 before it sends its body.

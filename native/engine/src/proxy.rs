@@ -6,7 +6,6 @@
 mod endpoints;
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -14,8 +13,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use parking_lot::{Condvar, Mutex};
+use weft_rt::Addr;
 
-use crate::listener::bind;
+use crate::listener::bind::{self, Bound};
 use crate::listener::handover::{Handed, Label};
 use crate::slot::Slot;
 use crate::snapshot::{Books, Generation, GenerationListener, Rejection, compile};
@@ -55,23 +55,22 @@ struct State {
 /// What tells listening sockets apart. A free port is asked for by name, for several listeners may want one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SocketKey {
-    address: SocketAddr,
+    address: Addr,
     name: Option<String>,
 }
 
 impl SocketKey {
     /// The key of a listener's socket.
     pub fn of(listener: &GenerationListener) -> Self {
-        let name = (listener.address.port() == 0).then(|| listener.name.clone());
-        Self { address: listener.address, name }
+        let is_free = matches!(listener.address, Addr::Tcp(socket) if socket.port() == 0);
+        Self { address: listener.address.clone(), name: is_free.then(|| listener.name.clone()) }
     }
 }
 
 /// A bound address with a socket for each worker.
 struct Listening {
     key: SocketKey,
-    bound: SocketAddr,
-    sockets: Vec<OwnedFd>,
+    bound: Bound,
     connections: Arc<AtomicU32>,
 }
 
@@ -175,10 +174,11 @@ impl Proxy {
 
     /// What this process listens on, for the one that follows it.
     pub fn hand_over(&self) -> io::Result<Vec<Handed>> {
-        let state = self.state.lock();
-        let sockets = state.sockets.iter().flat_map(|listening| {
+        let mut state = self.state.lock();
+        let sockets = state.sockets.iter_mut().flat_map(|listening| {
             let key = &listening.key;
-            listening.sockets.iter().enumerate().map(|(worker, socket)| {
+            listening.bound.leave_file();
+            listening.bound.sockets.iter().enumerate().map(|(worker, socket)| {
                 let label = Label { address: key.address.to_string(), name: key.name.clone(), worker };
                 Ok(Handed { label, socket: socket.try_clone()? })
             })
@@ -202,8 +202,8 @@ impl Proxy {
             let ours =
                 |handed: &mut Handed| handed.label.name == key.name && handed.label.address == key.address.to_string();
             let handed = inherited.extract_if(.., ours).map(|handed| handed.socket).collect();
-            match bind::bind(listener.address, self.slots.len(), handed) {
-                Ok((bound, sockets)) => opened.push(Listening { key, bound, sockets, connections: Arc::default() }),
+            match bind::bind(&listener.address, listener.socket_mode, self.slots.len(), handed) {
+                Ok(bound) => opened.push(Listening { key, bound, connections: Arc::default() }),
                 Err(error) => rejected.push(Rejection::new(
                     format!("listeners.{index}.address"),
                     "WEFT_LISTENER_BIND",
@@ -218,16 +218,16 @@ impl Proxy {
     pub fn socket(&self, key: &SocketKey, worker: usize) -> Option<(OwnedFd, Arc<AtomicU32>)> {
         let state = self.state.lock();
         let listening = state.sockets.iter().find(|socket| socket.key == *key)?;
-        let socket = listening.sockets.get(worker)?.try_clone().ok()?;
+        let socket = listening.bound.sockets.get(worker)?.try_clone().ok()?;
         Some((socket, Arc::clone(&listening.connections)))
     }
 
     /// The address that a listener is bound to.
-    pub fn address(&self, listener: &str) -> Option<SocketAddr> {
+    pub fn address(&self, listener: &str) -> Option<Addr> {
         let generation = self.generation()?;
         let listener = generation.listeners.iter().find(|known| known.name == listener)?;
         let key = SocketKey::of(listener);
-        self.state.lock().sockets.iter().find(|socket| socket.key == key).map(|socket| socket.bound)
+        self.state.lock().sockets.iter().find(|socket| socket.key == key).map(|socket| socket.bound.address.clone())
     }
 
     /// Begins a drain: nothing is accepted any more, answers say `connection: close`, idle connections are closed.
@@ -293,6 +293,7 @@ impl Proxy {
         state.retired.retain(|generation| generation.number >= oldest || Arc::strong_count(generation) > 1);
         state.books.clusters.forget_unused();
         state.books.limits.forget_unused();
+        state.books.filters.forget_unused();
     }
 
     /// Sums over all workers, with their names.

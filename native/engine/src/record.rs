@@ -16,6 +16,7 @@ use crate::telemetry::flags::Flag;
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use weft_rt::Addr;
 
 /// No listener, route, cluster or endpoint was chosen.
 pub const NONE: u16 = u16::MAX;
@@ -49,6 +50,15 @@ impl From<SocketAddr> for Address {
             IpAddr::V6(ip) => ip.octets(),
         };
         Self { ip, port: address.port() }
+    }
+}
+
+impl From<&Addr> for Address {
+    fn from(address: &Addr) -> Self {
+        match address {
+            Addr::Tcp(socket) => Self::from(*socket),
+            Addr::Unix(_) => Self::UNIX,
+        }
     }
 }
 

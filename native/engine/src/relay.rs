@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::deadline::Deadlines;
 use crate::downstream::{Downstream, Next, gone};
 use crate::error::{Error, Kind};
+use crate::filter;
 use crate::http::forward::{Connection, ForwardResponse, encode_response};
 use crate::http::framing::{Framing, downstream_framing, response_keep_alive};
 use crate::ongoing::Ongoing;
@@ -26,12 +27,12 @@ pub async fn run(
     exchange: &mut Ongoing<'_>,
     cluster: &GenerationCluster,
     answered: Answered,
-    outgoing: Outgoing<'_>,
+    outgoing: &mut Outgoing<'_>,
 ) -> Result<Next, Error> {
-    let Answered { answer, mut upstream } = answered;
-    let Outgoing { mut sending, mut deadlines, .. } = outgoing;
-    sending.keep_no_more();
-    deadlines.answer_began();
+    let Answered { mut answer, mut upstream } = answered;
+    outgoing.answered();
+    let Outgoing { sending, deadlines, .. } = outgoing;
+    filter::response(exchange, &mut answer.head);
     exchange.account.answered(&answer.head);
     let framing = downstream_framing(answer.framing, exchange.head.version);
     let keep_alive = exchange.may_keep_alive() && sending.is_decoded() && framing != Framing::UntilClose;
@@ -40,9 +41,8 @@ pub async fn run(
     answering.fill_with(answer.rest);
     exchange.worker.heads.give_response(answer.head);
 
-    let relayed =
-        Relaying { exchange, upstream: &mut upstream, sending: &mut sending, answering: &mut answering, broken: false };
-    let relayed = relayed.run(&mut deadlines).await;
+    let relaying = Relaying { exchange, upstream: &mut upstream, sending, answering: &mut answering, broken: false };
+    let relayed = relaying.run(deadlines).await;
 
     exchange.unread = !sending.is_decoded();
     exchange.account.request_bytes(sending.body_bytes);
@@ -131,6 +131,7 @@ fn answer_error(broken: &Broken) -> Error {
         }
         Broken::Truncated => Error::new(Kind::UpstreamTruncated, "the endpoint closed amid its answer"),
         Broken::Malformed(reason) => Error::new(Kind::UpstreamMalformed, reason),
+        Broken::TooLarge => Error::new(Kind::Internal, "an answer has no bound"),
         Broken::Sink(error) => gone(error),
     }
 }

@@ -5,10 +5,11 @@ use std::rc::Rc;
 use crate::account::Account;
 use crate::downstream::{Downstream, Next};
 use crate::error::{Error, Kind};
+use crate::filter;
 use crate::http::direct::Direct;
 use crate::http::head::Version;
 use crate::ongoing::Ongoing;
-use crate::record::Address;
+use crate::record::{Address, Mark};
 use crate::relay;
 use crate::respond::{self, Reply, Verdict};
 use crate::telemetry::metrics::Counter;
@@ -23,13 +24,19 @@ pub async fn fail(exchange: &mut Ongoing<'_>, error: Error) -> Next {
     }
     let fallback = exchange.routed.and_then(|routed| routed.route.fallback.as_deref());
     if let Some(fallback) = fallback.filter(|fallback| fallback.covers(error.kind)) {
-        return direct(exchange, &fallback.direct, b"").await;
+        exchange.account.mark(Mark::Fallback);
+        return fixed(exchange, &fallback.direct, b"").await;
     }
     own(exchange, |reply, out| (verdict.status, respond::local_reply(&error, &verdict, reply, out))).await
 }
 
 /// What a route answers itself. `location` is empty where the answer is no redirect.
 pub async fn direct(exchange: &mut Ongoing<'_>, direct: &Direct, location: &[u8]) -> Next {
+    exchange.account.mark(Mark::Answered);
+    fixed(exchange, direct, location).await
+}
+
+async fn fixed(exchange: &mut Ongoing<'_>, direct: &Direct, location: &[u8]) -> Next {
     own(exchange, |reply, out| (direct.status, respond::direct_reply(direct, location, reply, out))).await
 }
 
@@ -48,6 +55,7 @@ async fn own(exchange: &mut Ongoing<'_>, write: impl FnOnce(&Reply<'_>, &mut Vec
     };
     let mut out = exchange.worker.buffers.take_output();
     let (status, length) = write(&reply, &mut out);
+    filter::local_reply(exchange, &mut out);
     exchange.account.replied(status, length);
     let sent = relay::send(exchange.downstream, exchange.worker, out).await;
     match (sent, close) {

@@ -91,10 +91,12 @@ pub fn read(proxy: &Proxy) -> Stats {
 /// The listeners in force and where they are bound: a port 0 became a real one.
 pub fn listeners(proxy: &Proxy) -> Vec<ListenerStats> {
     let Some(generation) = proxy.generation() else { return Vec::new() };
-    let bound = |name: &str, configured| proxy.address(name).unwrap_or(configured).to_string();
     let listeners = generation.listeners.iter();
     listeners
-        .map(|known| ListenerStats { name: known.name.clone(), address: bound(&known.name, known.address) })
+        .map(|known| ListenerStats {
+            name: known.name.clone(),
+            address: proxy.address(&known.name).unwrap_or_else(|| known.address.clone()).to_string(),
+        })
         .collect()
 }
 

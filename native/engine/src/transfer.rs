@@ -28,6 +28,8 @@ pub enum Broken {
     Truncated,
     /// The source's framing is malformed.
     Malformed(&'static str),
+    /// The body is longer than its bound.
+    TooLarge,
     /// Writing failed.
     Sink(io::Error),
 }
@@ -52,6 +54,7 @@ pub struct Transfer {
     kept: Option<Box<Kept>>,
     /// Body bytes taken from the source so far.
     pub body_bytes: u64,
+    max_body_bytes: u64,
     read: u64,
     sent: u64,
     /// What `sent` was when the present sink's turn came.
@@ -90,6 +93,7 @@ impl Transfer {
             decoded: matches!(from, Framing::None | Framing::Length(0)),
             kept: None,
             body_bytes: 0,
+            max_body_bytes: u64::MAX,
             read: 0,
             sent: 0,
             sent_before: 0,
@@ -130,6 +134,11 @@ impl Transfer {
         }
     }
 
+    /// Ends as too large when the body exceeds this; what lies beyond is not sent on.
+    pub fn bounded(self, max_body_bytes: u64) -> Self {
+        Self { max_body_bytes, ..self }
+    }
+
     /// Gives the first bytes of the body, before the first poll.
     pub fn fill_with(&mut self, rest: Option<Buffer>) {
         self.buffer = rest;
@@ -156,9 +165,9 @@ impl Transfer {
     }
 
     /// What the source sent beyond this body; the output vector goes back to the pool.
-    pub fn finish(self, buffers: &Buffers) -> Option<Buffer> {
-        buffers.give_output(self.out);
-        self.buffer.and_then(|buffer| buffers.keep_unread(buffer))
+    pub fn finish(&mut self, buffers: &Buffers) -> Option<Buffer> {
+        buffers.give_output(std::mem::take(&mut self.out));
+        self.buffer.take().and_then(|buffer| buffers.keep_unread(buffer))
     }
 
     /// Moves what can be moved. Ready when all is sent.
@@ -195,6 +204,9 @@ impl Transfer {
             buffer.consume(step.consumed);
             self.body_bytes += data.len() as u64;
             self.kept.take_if(|kept| !kept.takes(buffer.range(data.start, data.end)));
+            if self.body_bytes > self.max_body_bytes {
+                return Err(Broken::TooLarge);
+            }
             if data.len() <= COPIED_RUN {
                 if !data.is_empty() {
                     self.encoder.encode(buffer.range(data.start, data.end), &mut self.out);

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use crate::deadline::Deadlines;
 use crate::downstream::{Next, gone};
 use crate::error::{Error, Kind};
+use crate::filter;
 use crate::http::forward::{Connection, ForwardResponse, encode_response};
 use crate::http::framing::Framing;
 use crate::ongoing::Ongoing;
@@ -17,11 +18,12 @@ use crate::upstream::connect::Upstream;
 use crate::upstream::outgoing::Outgoing;
 
 /// Carries the switched connection to its end.
-pub async fn run(exchange: &mut Ongoing<'_>, answered: Answered, outgoing: Outgoing<'_>) -> Result<Next, Error> {
-    let Answered { answer, mut upstream } = answered;
-    let Outgoing { sending, route, .. } = outgoing;
+pub async fn run(exchange: &mut Ongoing<'_>, answered: Answered, outgoing: &mut Outgoing<'_>) -> Result<Next, Error> {
+    let Answered { mut answer, mut upstream } = answered;
+    outgoing.answered();
+    filter::response(exchange, &mut answer.head);
     exchange.account.answered(&answer.head);
-    let early = sending.finish(&exchange.worker.buffers);
+    let early = outgoing.sending.finish(&exchange.worker.buffers);
     let mut out = exchange.worker.buffers.take_output();
     out.append(&mut exchange.downstream.ahead);
     let forward = ForwardResponse {
@@ -39,7 +41,7 @@ pub async fn run(exchange: &mut Ongoing<'_>, answered: Answered, outgoing: Outgo
         up_ended: false,
         down_ended: false,
     };
-    let mut deadlines = Deadlines::start(route, weft_rt::now(), false);
+    let mut deadlines = Deadlines::start(outgoing.route, weft_rt::now(), false);
     deadlines.answer_began();
     exchange.answering = true;
     let ended = poll_fn(|cx| {
@@ -97,6 +99,8 @@ fn tunnel_error(broken: &Broken, upwards: bool) -> Error {
         (Broken::Source(error) | Broken::Sink(error), _) => {
             Error::io(Kind::UpstreamTruncated, "the endpoint's connection failed", error)
         }
-        (Broken::Truncated | Broken::Malformed(_), _) => Error::new(Kind::Internal, "a raw stream has no framing"),
+        (Broken::Truncated | Broken::Malformed(_) | Broken::TooLarge, _) => {
+            Error::new(Kind::Internal, "a raw stream has no framing")
+        }
     }
 }

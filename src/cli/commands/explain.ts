@@ -2,8 +2,8 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { WeftError } from '../../errors.js'
 import type { ListenerAnswer, Question } from '../../native/explanation.js'
+import { describeAnswer } from '../../telemetry/explanation-text.js'
 import { addFileOption, addOutputOption, type CliCommand, type FileOptions } from '../command.js'
-import { describeAnswer } from '../explanation.js'
 import { createOutput, exitCodes } from '../output.js'
 import { painter } from '../paint.js'
 

@@ -3,13 +3,14 @@ import type { ResolvedConfig } from '../../config/config.js'
 import type { ResolvedEndpoint } from '../../config/endpoint.js'
 import type { Cluster, LoadBalancer } from '../../native/snapshot.js'
 import { compileCircuitBreaker } from './circuit-breaker.js'
+import { compileFilter } from './filter.js'
 
 /** `found` are the endpoints that the cluster's registry knows; none where it could not be asked. */
 export function compileCluster(
   cluster: ResolvedConfig['clusters'][number],
   found: readonly ResolvedEndpoint[] = [],
 ): Cluster {
-  const { name, endpoints, discovery, connectTimeout, keepAlive, circuitBreaker, retryBudget } = cluster
+  const { name, endpoints, discovery, connectTimeout, keepAlive, circuitBreaker, retryBudget, filters } = cluster
   return {
     name,
     endpoints: endpoints ?? [...found],
@@ -19,6 +20,7 @@ export function compileCluster(
     keepAliveIdleMs: keepAlive.idleTimeout,
     circuitBreaker: circuitBreaker === null ? null : compileCircuitBreaker(circuitBreaker),
     retryBudget,
+    filters: filters.map(compileFilter),
   } satisfies Cluster
 }
 

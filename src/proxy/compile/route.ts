@@ -12,6 +12,7 @@ import type {
   RouteAction,
   StickyKey,
 } from '../../native/snapshot.js'
+import { compileFilter } from './filter.js'
 import { type Ids, id } from './ids.js'
 import { compileRetry } from './retry.js'
 import { compileMatch } from './route-match.js'
@@ -32,6 +33,7 @@ export function compileRoute(route: ResolvedRoute, listenerIds: Ids, clusterIds:
     firstByteTimeoutMs: route.firstByteTimeout,
     idleTimeoutMs: route.idleTimeout,
     retry: route.retry === null ? null : compileRetry(route.retry),
+    filters: route.filters.map(compileFilter),
   } satisfies Route
 }
 

@@ -219,3 +219,26 @@ describe('the proxy itself', () => {
     expect((await weft.ask('uncovered', 'GET /')).status).toBe(503)
   })
 })
+
+describe('why', () => {
+  it('replays the recorded request against the rules that it passed over', async () => {
+    const id = { 'x-weft-service': 'reviews', 'end-user': 'anna' }
+    await weft.ask('127.0.0.1:1', 'POST /a/./b?c=d', [
+      'X-Request-Id: replayed-1',
+      ...Object.entries(id).map((l) => l.join(': ')),
+    ])
+    const text = await weft.admin('/why/replayed-1')
+    expect(text).toMatch(/✗ +testers .*method is POST, wanted GET/)
+    expect(text).toMatch(/✓ +canary +host reviews/)
+    const { routing } = JSON.parse(await weft.admin('/why/replayed-1?format=json'))
+    expect([routing.host, routing.hostFrom, routing.path]).toEqual(['reviews', 'x-weft-service', '/a/b'])
+    expect(routing.rules[routing.chosen].route).toBe('canary')
+  })
+
+  it('says that a route answered by itself, and that its fallback did', async () => {
+    await weft.ask('old.example', 'GET /', ['X-Request-Id: moved-1'])
+    expect(await weft.admin('/why/moved-1')).toContain('the route answered by itself')
+    await weft.ask('ratings', 'GET /', ['X-Request-Id: degraded-1'])
+    expect(await weft.admin('/why/degraded-1')).toContain("the route's fallback answered in place of the failure")
+  })
+})

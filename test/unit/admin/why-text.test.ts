@@ -41,6 +41,7 @@ const why = (change: Partial<Why> = {}): Why => ({
   flagInWords: 'UpstreamRetryLimitExceeded',
   advice: "see the endpoint's own log",
   policies: ["the cluster's retry budget had no room"],
+  routing: null,
   attempts: [
     {
       ...attempt,
@@ -94,5 +95,29 @@ what to do
     expect(text).toContain('2 older records have this id too')
     expect(text).toContain('no attempt was made')
     expect(text).not.toContain('what failed')
+  })
+
+  it('tells each rule that was passed over, and about which of them nothing is known', () => {
+    const rule = { routeIndex: 0, matchIndex: 0, sameHost: true }
+    const routing: Why['routing'] = {
+      listener: 'outbound',
+      method: 'GET',
+      host: 'reviews',
+      hostFrom: 'host',
+      path: '/api',
+      query: 'x=1',
+      chosen: 1,
+      rules: [
+        { ...rule, route: 'admins', asks: 'header authorization is `x`', standing: 'passed-over', reason: 'it is not' },
+        { ...rule, route: 'reviews', asks: 'any path', standing: 'chosen', reason: '' },
+      ],
+      outcome: null,
+    }
+    expect(whyText(why({ routing, redacted: ['authorization', 'cookie'] }))).toContain(`
+  rules in the order in which they are tried
+    ✗  admins   header authorization is \`x\`  it is not
+    ✓  reviews  any path
+  (rules about authorization cannot be asked again: the values are not kept)
+`)
   })
 })

@@ -50,7 +50,7 @@ impl HeaderChanges {
 }
 
 /// Refuses lines that could not stand in a head and those that the proxy writes itself.
-pub(super) fn check(place: usize, name: &str, value: &str) -> Result<(), InvalidLine> {
+pub(crate) fn check(place: usize, name: &str, value: &str) -> Result<(), InvalidLine> {
     let refuse = |reason| Err(InvalidLine { place, reason });
     if !is_token(name.as_bytes()) {
         return refuse("is not a header name");

@@ -179,6 +179,13 @@ pub fn encode_informational(head: &ResponseHead, out: &mut Vec<u8>) {
     put(out, &[b"\r\n"]);
 }
 
+/// Writes the head of a local reply, all of whose lines are our own.
+pub fn encode_local(head: &ResponseHead, out: &mut Vec<u8>) {
+    put_status_line(head, out);
+    copy_lines(head.section(), out, |_| true);
+    put(out, &[b"\r\n"]);
+}
+
 /// Fields of one connection and of its framing (RFC 9110 7.6.1, RFC 9112 6).
 fn hop_by_hop(known: Known) -> bool {
     matches!(

@@ -2,9 +2,9 @@
 
 pub mod bind;
 pub mod handover;
+mod unix;
 
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
@@ -39,12 +39,8 @@ pub async fn accept(mut socket: weft_rt::Listener, serving: Rc<Serving>, worker:
         worker.count(Counter::DownstreamConnections, 1);
         let admitted = Admitted::take(&serving);
         let within = admitted.is_within();
-        let socket = match address {
-            Addr::Tcp(socket) => socket,
-            Addr::Unix(_) => SocketAddr::from(([0, 0, 0, 0], 0)),
-        };
         let abort_on_close = serving.view().listener().abort_on_close;
-        let downstream = Downstream::new(stream, socket, admitted, abort_on_close);
+        let downstream = Downstream::new(stream, &address, admitted, abort_on_close);
         let worker = Rc::clone(&worker);
         if within {
             weft_rt::spawn(connection::serve(downstream, worker)).detach();

@@ -5,6 +5,7 @@
 //! is no longer known is `null`, never another's.
 
 mod records;
+mod routing;
 mod why;
 
 pub use records::{Query, RecordList, Told, list};

@@ -4,10 +4,12 @@ use serde::Serialize;
 
 use super::Generations;
 use super::records::{Query, Told, find};
+use super::routing::routing;
 use crate::error::{Error, Kind};
 use crate::proxy::Proxy;
 use crate::record::{Address, Attempt, Candidate, Record, Trail};
 use crate::respond;
+use crate::route::Explanation;
 use crate::snapshot::{Generation, GenerationCluster};
 
 /// The answer to `why`.
@@ -26,6 +28,8 @@ pub struct Why {
     pub advice: &'static str,
     /// What policies decided, in words.
     pub policies: Vec<&'static str>,
+    /// Which rules were passed over, and why; `None` when the generation is no longer known.
+    pub routing: Option<Explanation>,
     /// The attempts in their order.
     pub attempts: Vec<AttemptTold>,
     /// The names of recorded headers whose values are not kept, so that rules about them cannot be asked again.
@@ -71,7 +75,9 @@ pub fn why(proxy: &Proxy, id: &str) -> Option<Why> {
     let generation = Generations::of(proxy).get(record.generation);
     let cluster = generation.as_deref().and_then(|generation| generation.clusters.get(usize::from(record.cluster)));
     let attempts = attempts(&record, &read.trail, cluster.map(|cluster| &**cluster));
+    let told = Told::of(worker, read, generation.as_deref());
     Some(Why {
+        routing: generation.as_deref().and_then(|generation| routing(&told, generation)),
         generation_in_force: proxy.number(),
         generation_known: generation.is_some(),
         flag_in_words: (record.flag as u8 != 0).then(|| record.flag.long()),
@@ -80,7 +86,7 @@ pub fn why(proxy: &Proxy, id: &str) -> Option<Why> {
         attempts,
         redacted: generation.as_deref().map(redacted).unwrap_or_default(),
         others,
-        record: Told::of(worker, read, generation.as_deref()),
+        record: told,
     })
 }
 

@@ -76,6 +76,7 @@ pub struct Standing<'a> {
 }
 
 /// What follows an attempt that ended like this.
+#[inline]
 pub fn classify(outcome: &Outcome, standing: &Standing<'_>) -> Verdict {
     if is_stale(outcome, standing) {
         return Verdict::Replay;

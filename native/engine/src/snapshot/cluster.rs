@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CircuitBreaker, RetryBudget};
+use super::{CircuitBreaker, Filter, RetryBudget};
 
 /// A group of endpoints.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,6 +27,8 @@ pub struct Cluster {
     pub circuit_breaker: Option<CircuitBreaker>,
     /// Bound on retries.
     pub retry_budget: RetryBudget,
+    /// In the order in which requests meet them, once for an exchange however often it is attempted.
+    pub filters: Vec<Filter>,
 }
 
 /// How an endpoint is chosen.

@@ -5,6 +5,7 @@
 mod circuit_breaker;
 mod cluster;
 pub(crate) mod compile;
+mod filter;
 mod generation;
 mod listener;
 mod node;
@@ -12,12 +13,14 @@ mod respond;
 mod retry;
 mod route;
 mod route_match;
+mod tracing;
 
 use serde::{Deserialize, Serialize};
 
 pub use circuit_breaker::{CircuitBreaker, RetryBudget};
 pub use cluster::{Cluster, ClusterEndpoint, EndpointUpdate, LoadBalancer};
 pub use compile::Rejection;
+pub use filter::{Filter, HeaderEdits, HeaderReplace, HeaderRewrite, KeyPart, LocalRateLimit, RateBucket};
 pub use generation::{
     Books, Changes, ClusterBook, Endpoint, EndpointSet, Generation, GenerationCluster, GenerationListener,
     GenerationLog, GenerationRetry, GenerationRewrite, GenerationRoute, Member, Membership, Place, RetryConditions,
@@ -29,6 +32,7 @@ pub use respond::{Fallback, FallbackCause, HeaderChanges, HeaderLine, Respond};
 pub use retry::{Retry, RetryOn};
 pub use route::{Forward, ForwardTarget, PathChange, Redirect, Rewrite, Route, RouteAction, StickyKey};
 pub use route_match::{FieldMatch, PathMatch, RouteMatch, ValueTest};
+pub use tracing::Tracing;
 
 /// Version of the encoding that this build reads and writes.
 pub const FORMAT: u32 = 2;
@@ -44,6 +48,8 @@ pub struct Snapshot {
     pub node: Node,
     /// What the decision record keeps.
     pub records: Records,
+    /// Whether traces are continued and begun; none: their lines pass untouched.
+    pub tracing: Option<Tracing>,
     /// Longest time a drain waits for open exchanges, ms.
     pub drain_deadline_ms: u32,
     /// Sockets that accept connections.

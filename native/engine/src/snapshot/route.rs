@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Retry;
 use super::respond::{Fallback, HeaderChanges, Respond};
 use super::route_match::RouteMatch;
+use super::{Filter, Retry};
 
 /// One route.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,6 +37,8 @@ pub struct Route {
     pub idle_timeout_ms: u32,
     /// What is tried again.
     pub retry: Option<Retry>,
+    /// In the order in which requests meet them.
+    pub filters: Vec<Filter>,
 }
 
 /// What becomes of a request.

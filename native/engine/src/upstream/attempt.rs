@@ -112,6 +112,7 @@ fn poll_send(
 pub fn request_error(broken: &Broken) -> Error {
     match broken {
         Broken::Malformed(reason) => Error::new(Kind::Refused(400), reason),
+        Broken::TooLarge => Error::BODY_TOO_LARGE,
         Broken::Source(error) | Broken::Sink(error) => {
             Error::io(Kind::DownstreamGone, "the client's connection failed", error)
         }

@@ -52,9 +52,10 @@ impl<'a> Outgoing<'a> {
         cluster: &'a GenerationCluster,
         rest: Option<Buffer>,
     ) -> Self {
-        let max_trailer_bytes = exchange.view.listener().head_limits.max_bytes;
+        let listener = exchange.view.listener();
         let out = exchange.worker.buffers.take_output();
-        let mut sending = Transfer::new(exchange.body, exchange.body, max_trailer_bytes, out, rest);
+        let mut sending = Transfer::new(exchange.body, exchange.body, listener.head_limits.max_bytes, out, rest)
+            .bounded(listener.max_request_bytes);
         if let Some(retry) = &route.retry
             && may_fit(exchange.body, retry.max_body_bytes)
         {
@@ -86,7 +87,7 @@ impl<'a> Outgoing<'a> {
         self.begun = true;
         let forward = ForwardRequest {
             client: &exchange.downstream.client,
-            scheme: "http",
+            scheme: exchange.scheme(),
             request_id: exchange.account.generated_id(),
             framing: exchange.body,
             upgrade: wants_upgrade(exchange.head),
@@ -97,6 +98,7 @@ impl<'a> Outgoing<'a> {
     }
 
     /// How the last attempt ended, as far as it matters for another one.
+    #[inline]
     pub fn outcome(&self, attempted: &Result<Answered, Error>) -> Outcome {
         match attempted {
             Ok(Answered { answer, .. }) => answer.outcome(self.policy().is_some()),
@@ -105,6 +107,7 @@ impl<'a> Outgoing<'a> {
     }
 
     /// How the exchange stands after an attempt.
+    #[inline]
     pub fn standing(&self, exchange: &Ongoing<'_>) -> Standing<'a> {
         Standing {
             policy: self.policy(),
@@ -173,8 +176,15 @@ impl<'a> Outgoing<'a> {
         attempted
     }
 
+    /// The answer is the exchange's: no further attempt is made.
+    pub fn answered(&mut self) {
+        self.deadlines.answer_began();
+        self.sending.keep_no_more();
+        self.place = None;
+    }
+
     /// The exchange fails. Behind a request that came whole stands the next one.
-    pub fn abandon(self, exchange: &mut Ongoing<'_>, error: Error) -> Error {
+    pub fn abandon(mut self, exchange: &mut Ongoing<'_>, error: Error) -> Error {
         if let Some(next_request) = self.sending.finish(&exchange.worker.buffers).filter(|_| self.begun) {
             exchange.downstream.keep(next_request);
         }

@@ -28,6 +28,7 @@ impl Compiler<'_> {
             return Arc::clone(known);
         }
         self.assign(index, dto);
+        let filters = self.filters(&format!("clusters.{index}"), &format!("cluster {}", dto.name), &dto.filters);
         Arc::new(GenerationCluster {
             index: u16::try_from(index).unwrap_or(u16::MAX),
             name: dto.name.clone(),
@@ -37,6 +38,7 @@ impl Compiler<'_> {
             connect_timeout: Duration::from_millis(dto.connect_timeout_ms.into()),
             keep_alive_idle: Duration::from_millis(dto.keep_alive_idle_ms.into()),
             limits: self.limits(dto),
+            filters,
         })
     }
 

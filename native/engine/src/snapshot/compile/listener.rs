@@ -8,8 +8,9 @@ use crate::telemetry::access_log::Format;
 
 impl Compiler<'_> {
     pub(super) fn listener(&mut self, index: usize, dto: &Listener) -> Option<GenerationListener> {
-        let address = self.address(format!("listeners.{index}.address"), &dto.address)?;
+        let address = self.listen_address(format!("listeners.{index}.address"), &dto.address)?;
         let access_log = dto.access_log.as_ref().and_then(|log| self.access_log(index, log));
+        let filters = self.filters(&format!("listeners.{index}"), &format!("listener {}", dto.name), &dto.filters);
         Some(GenerationListener {
             name: dto.name.clone(),
             address,
@@ -22,6 +23,10 @@ impl Compiler<'_> {
             abort_on_close: dto.abort_on_close,
             // Filled when the routes are compiled.
             table: Table::default(),
+            max_request_bytes: bytes_bound(dto.limits.max_request_bytes),
+            trusted_hops: usize::try_from(dto.trusted_hops).unwrap_or(usize::MAX),
+            socket_mode: dto.socket_mode,
+            filters,
         })
     }
 
@@ -36,4 +41,9 @@ impl Compiler<'_> {
         });
         Some(GenerationLog { format: format.ok()?, sink: sink.ok()? })
     }
+}
+
+/// Bytes as they cross the boundary; 0 is no bound.
+fn bytes_bound(bytes: u32) -> u64 {
+    if bytes == 0 { u64::MAX } else { bytes.into() }
 }

@@ -1,6 +1,8 @@
 //! Snapshot → generation. Everything that can be refused is refused here, with its path; nothing is refused later.
 
+mod address;
 mod cluster;
+mod filter;
 pub(crate) mod fingerprint;
 mod limits;
 mod listener;
@@ -9,7 +11,6 @@ mod route;
 mod route_match;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -123,8 +124,9 @@ pub(crate) fn compile(
         routes.iter().map(|route| route.name.as_str()),
         clusters.iter().map(|cluster| cluster.name.as_str()),
     );
-    let records = snapshot.records.clone();
-    let generation = Generation { number, fingerprint, listeners, routes, clusters, ids, records, drain_deadline };
+    let (records, tracing) = (snapshot.records.clone(), snapshot.tracing);
+    let generation =
+        Generation { number, fingerprint, listeners, routes, clusters, ids, records, tracing, drain_deadline };
     Ok(Compiled { generation, assignments })
 }
 
@@ -144,10 +146,6 @@ impl Compiler<'_> {
             let message = format!("{length} {noun}: at most {} are supported", MAX_NOUNS - 1);
             self.rejected.push(Rejection::new(noun, "WEFT_SNAPSHOT_TOO_LARGE", message));
         }
-    }
-
-    fn address(&mut self, path: String, text: &str) -> Option<SocketAddr> {
-        socket(text).map_err(|rejection| self.rejected.push(Rejection { path, ..rejection })).ok()
     }
 }
 

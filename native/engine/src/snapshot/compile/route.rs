@@ -45,6 +45,7 @@ impl Compiler<'_> {
         });
         let rewrite = dto.rewrite.as_ref().and_then(|rewrite| self.rewrite(&at, rewrite));
         self.rules(index, dto, rules);
+        let filters = self.filters(&at, &format!("route {}", dto.name), &dto.filters);
         Some(GenerationRoute {
             index: u16::try_from(index).unwrap_or(u16::MAX),
             name: dto.name.clone(),
@@ -57,6 +58,7 @@ impl Compiler<'_> {
             first_byte_timeout: bound(dto.first_byte_timeout_ms),
             idle_timeout: bound(dto.idle_timeout_ms),
             retry: dto.retry.as_ref().map(|dto| Box::new(retry(dto))),
+            filters,
         })
     }
 

@@ -63,6 +63,10 @@ impl Compiler<'_> {
 
     fn pattern(&mut self, path: impl Fn() -> String, text: &str) -> Option<Pattern> {
         let compiled = Pattern::compile(text);
-        compiled.map_err(|reason| self.rejected.push(Rejection::new(path(), "WEFT_SNAPSHOT_REGEX", reason))).ok()
+        let refuse = |reason| {
+            let message = format!("the regex does not compile: {reason}");
+            self.rejected.push(Rejection::new(path(), "WEFT_SNAPSHOT_REGEX", message));
+        };
+        compiled.map_err(refuse).ok()
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::cluster_book::ClusterBook;
+use crate::filter::FilterBook;
 use crate::limit::LimitBook;
 use crate::telemetry::access_log::{LogWriter, Sink};
 use crate::telemetry::metrics::Names;
@@ -49,6 +50,8 @@ pub struct Books {
     pub names: Names,
     /// What is counted against limits.
     pub limits: LimitBook,
+    /// State of filters.
+    pub filters: FilterBook,
     /// Open logs.
     pub logs: LogBook,
 }

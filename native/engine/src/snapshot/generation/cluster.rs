@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Membership;
+use crate::filter::Chain;
 use crate::limit::Limits;
 use crate::snapshot::LoadBalancer;
 
@@ -25,4 +26,6 @@ pub struct GenerationCluster {
     pub keep_alive_idle: Duration,
     /// Bounds on what is under way.
     pub limits: Limits,
+    /// What looks at its requests before an endpoint is picked.
+    pub filters: Chain,
 }

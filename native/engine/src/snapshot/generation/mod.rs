@@ -17,7 +17,7 @@ mod route;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Records;
+use super::{Records, Tracing};
 use crate::telemetry::metrics::Ids;
 
 pub use books::Books;
@@ -46,6 +46,8 @@ pub struct Generation {
     pub ids: Ids,
     /// What exchanges record.
     pub records: Records,
+    /// Whether traces are continued and begun.
+    pub tracing: Option<Tracing>,
     /// Longest drain.
     pub drain_deadline: Duration,
 }

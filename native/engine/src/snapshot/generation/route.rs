@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::GenerationRetry;
+use crate::filter::Chain;
 
 /// A route, compiled. A duration is `None` where there is no bound.
 use crate::http::changes::HeaderChanges;
@@ -32,6 +33,8 @@ pub struct GenerationRoute {
     pub idle_timeout: Option<Duration>,
     /// What is tried again.
     pub retry: Option<Box<GenerationRetry>>,
+    /// What looks at its requests before a cluster is chosen.
+    pub filters: Chain,
 }
 
 /// What the endpoint is asked instead.

@@ -1,6 +1,10 @@
 /** An explanation as text for people: what becomes of the request, then each rule with its standing and reason. */
 import type { ListenerAnswer, Outcome, RuleVerdict, Share } from '../native/explanation.js'
-import { type Paint, plain } from './paint.js'
+
+/** Colours a text, or leaves it. */
+export type Paint = (colour: 'red' | 'green' | 'yellow' | 'cyan' | 'bold' | 'dim', text: string) => string
+
+const plain: Paint = (_, text) => text
 
 /** Of rules for other hosts, and of endpoints, only so many are listed. */
 const mostOthers = 5
@@ -53,7 +57,7 @@ function describeEndpoints({ endpoints }: Share): string {
   return `${endpoints.slice(0, mostEndpoints).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
 }
 
-function describeRules(rules: readonly RuleVerdict[], paint: Paint): string[] {
+export function describeRules(rules: readonly RuleVerdict[], paint: Paint = plain): string[] {
   const others = rules.filter(({ sameHost }) => !sameHost)
   const shown = [...rules.filter(({ sameHost }) => sameHost), ...others.slice(0, mostOthers)]
   const rows = shown.map(({ route, asks, standing, reason }) => [marks[standing], route, asks, reason])
