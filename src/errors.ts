@@ -23,6 +23,15 @@ export const codes = {
   WEFT_ADDON_MISSING: 'The native engine was not found or cannot be loaded on this platform.',
   WEFT_WORKER_FAILED: 'A worker thread ended before it was ready to carry traffic.',
   WEFT_APP_FAILED: 'The application given after `--` cannot be started.',
+  WEFT_MESH_CONFLICT: 'Two resources say different things about the same host or cluster; the older one holds.',
+  WEFT_MESH_SHADOWED: 'A rule is never reached, because an earlier rule takes all of its requests.',
+  WEFT_MESH_REFERENCE:
+    'A resource names a service, port, subset or certificate that is not in the mesh or not allowed to it.',
+  WEFT_MESH_UNSUPPORTED: 'A data plane cannot do what a resource asks for; there the resource is not in force.',
+  WEFT_XDS_REFUSED:
+    'A data plane refused a resource that it was sent (NACK); its last good version stays in force there.',
+  WEFT_XDS_ADDRESS: 'The xDS server cannot listen on its address.',
+  WEFT_BOOTSTRAP_INVALID: 'The options of `weft bootstrap` do not describe a data plane.',
   WEFT_ADMIN_ADDRESS: 'The admin server cannot listen on its address.',
 } as const
 

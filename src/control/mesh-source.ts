@@ -1,55 +1,64 @@
 /**
- * What the control plane distributes, as one value: the resources that people applied and the workloads that
- * registered. The store and the registry stand behind it; the compile step and the xDS server read nothing else.
+ * What the distribution side (compile, xDS) reads of the mesh: all resources and all workloads at one revision.
  *
- * Invariant: a state is never changed after it was handed out; what did not change keeps its identity from one state to
- * the next, so that readers may cache by object.
+ * Invariants: a state is immutable and complete; `revision` grows with every change of either; a listener is told that
+ * something changed, never what, so that it can skip states it is too slow for.
  */
-export interface ResourceMetadata {
-  name: string
-  namespace: string
-  labels?: Record<string, string>
-  annotations?: Record<string, string>
-  /** RFC 3339; the older of two resources wins. Absent: as old as its place in the list says. */
-  creationTimestamp?: string
-}
 
-/** A resource as it was written: it passed `validateResource` when it was applied. */
-export interface Resource {
+/** A resource as it was written, Kubernetes-shaped, with the numbers that the store gave it. */
+export interface MeshResource {
   apiVersion: string
   kind: string
-  metadata: ResourceMetadata
+  metadata: {
+    name: string
+    namespace: string
+    labels: Readonly<Record<string, string>>
+    annotations: Readonly<Record<string, string>>
+  }
   spec: unknown
+  /** The revision that last changed it. */
+  version: number
+  /** The revision that created it: the lower one is the older one, which Gateway API's precedence asks for. */
+  createdRevision: number
+  createdAtMs: number
 }
 
-/** One instance of a service, at the address at which others reach it. */
+/** `draining`: takes no new work and is about to go. */
+export type WorkloadHealth = 'healthy' | 'unhealthy' | 'draining'
+
+/** One running instance of a service: an endpoint before it is compiled. */
 export interface Workload {
+  /** Unique within its service. */
   id: string
-  service: string
   namespace: string
-  /** `ip:port` */
+  service: string
+  /** An IP literal. */
   address: string
-  labels: Record<string, string>
-  version: string
+  port: number
+  /** Further ports by name; `port` is the one without a name. */
+  ports: Readonly<Record<string, number>>
+  /** Labels of subsets and selectors; `version` stands among them when it was given. */
+  labels: Readonly<Record<string, string>>
   region: string
   zone: string
+  /** Service account, the last part of the SPIFFE ID. */
+  serviceAccount: string
   weight: number
-  healthy: boolean
-  /** Whose identity it shows in its certificate; empty: the service's name. */
-  serviceAccount?: string
-  /** What the port speaks; `http1` where nothing is said. */
-  protocol?: 'http1' | 'http2' | 'tcp'
+  health: WorkloadHealth
+  /** It has missed its heartbeats and is kept only because eviction is held back. */
+  stale: boolean
+  /** Grows with each registration under the same id: news of an older epoch is void. */
+  epoch: number
 }
 
 export interface MeshState {
-  /** Grows with each change. */
   revision: number
-  resources: readonly Resource[]
+  resources: readonly MeshResource[]
   workloads: readonly Workload[]
 }
 
 export interface MeshSource {
   current(): MeshState
-  /** Calls after each change; the returned function ends it. */
+  /** Calls back after each change, at once per commit; the returned function ends it. */
   onChange(listener: () => void): () => void
 }
