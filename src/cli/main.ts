@@ -2,6 +2,7 @@
 /** The command `weft`: the list of its commands, and the exit code of the process. */
 import { Command } from 'commander'
 import type { CliCommand } from './command.js'
+import { bootstrap } from './commands/bootstrap.js'
 import { compile } from './commands/compile.js'
 import { run } from './commands/run.js'
 import { validate } from './commands/validate.js'
@@ -9,7 +10,7 @@ import { version } from './commands/version.js'
 import { exitCodes } from './output.js'
 import { weftVersion } from './version.js'
 
-const commands: readonly CliCommand[] = [run, validate, compile, version]
+const commands: readonly CliCommand[] = [run, validate, compile, bootstrap, version]
 
 const program = new Command('weft')
   .description('A service mesh you can program in TypeScript')

@@ -9,7 +9,7 @@ export type Format = 'text' | 'json'
 /** `invalid`: the configuration cannot be put in force, by itself or on this machine, and nothing was started. */
 export const exitCodes = { ok: 0, failed: 1, invalid: 2 } as const
 
-const invalid: ReadonlySet<Code> = new Set(['WEFT_SNAPSHOT_REJECTED', 'WEFT_ADMIN_ADDRESS'])
+const invalid: ReadonlySet<Code> = new Set(['WEFT_SNAPSHOT_REJECTED', 'WEFT_ADMIN_ADDRESS', 'WEFT_BOOTSTRAP_INVALID'])
 
 export interface Output {
   format: Format
