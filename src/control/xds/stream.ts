@@ -2,7 +2,7 @@
  * One data plane's stream: takes its requests, and sends what changed in an order in which nothing points to what is not
  * there yet (make before break): clusters, endpoints, listeners, routes; last what goes away, in the other direction.
  *
- * Invariants: a type is sent only when its last response was answered and the types before it have nothing open; a
+ * Invariants: a type is sent only when its last response was answered and what it points to was taken; a
  * client that does not read is sent nothing more and holds up nobody else; what it will get is always the latest.
  */
 import type { ResourceType, XdsResource } from '../compile/xds/resources.js'
@@ -21,7 +21,19 @@ import {
 
 /** Certificates stand first: they point to nothing, and listeners and clusters wait for them. */
 const makeOrder: readonly ResourceType[] = ['secrets', 'clusters', 'endpoints', 'listeners', 'routes']
-const breakOrder: readonly ResourceType[] = ['routes', 'listeners', 'endpoints', 'clusters', 'secrets']
+const breakOrder: readonly ResourceType[] = ['routes', 'listeners', 'clusters', 'endpoints', 'secrets']
+
+/**
+ * Types whose answers must be in before a type is sent. Endpoints do not wait: Envoy answers for a cluster only when it
+ * has its endpoints, and for those and for listeners only when it has their certificates.
+ */
+const waitsFor: Record<ResourceType, readonly ResourceType[]> = {
+  secrets: [],
+  clusters: [],
+  endpoints: [],
+  listeners: ['clusters', 'endpoints'],
+  routes: ['clusters', 'endpoints'],
+}
 
 /** One variant of the protocol: how a response looks. */
 export interface Wire {
@@ -135,6 +147,7 @@ export class XdsStream {
     }
     if (wildcard && !state.wildcard) {
       state.wildcard = true
+      state.owed = true
       if (snapshot !== null) for (const name of changedNames(null, snapshot, state.type)) state.dirty.add(name)
     }
     for (const name of unsubscribe) {
@@ -155,20 +168,21 @@ export class XdsStream {
     const { snapshot } = this
     if (snapshot === null || !this.writable) return
     const removable: Changes['removals'][] = []
+    let waiting = false
     for (const type of makeOrder) {
       const state = this.states[type]
-      if (state.inFlight !== null) {
-        if (type !== 'secrets') return
+      if (state.inFlight !== null || waitsFor[type].some((other) => this.states[other].inFlight !== null)) {
+        waiting = true
         continue
       }
       const changes = changesOf(state, (name) => find(snapshot, type, name))
-      if (changes.updates.size > 0 || changes.absent.length > 0) {
-        const waits = this.send(state, changes.updates, [], changes.absent)
-        if (!this.writable || (waits && type !== 'secrets')) return
+      if (changes.updates.size > 0 || changes.absent.length > 0 || state.owed) {
+        waiting = this.send(state, changes.updates, [], changes.absent) || waiting
+        if (!this.writable) return
       }
       removable.push(changes.removals)
     }
-    if (removable.some((names) => names.length > 0)) this.remove(snapshot)
+    if (!waiting && removable.some((names) => names.length > 0)) this.remove(snapshot)
     if (this.isSettled) this.events.settled()
   }
 
@@ -204,6 +218,7 @@ export class XdsStream {
         endpoints.forced.add(name)
       }
     }
+    state.owed = false
     if (updates.size === 0 && !this.wire.tellsRemoval(state.type)) {
       state.inFlight = null
       state.lastNonce = lastNonce

@@ -29,6 +29,8 @@ export interface TypeState {
   /** The client has asked for this type on this stream. */
   asked: boolean
   wildcard: boolean
+  /** A client that asks for everything waits for an answer even where there is nothing. */
+  owed: boolean
   names: Set<string>
   sent: Map<string, Sent>
   dirty: Set<string>
@@ -46,6 +48,7 @@ export function createTypeState(type: ResourceType): TypeState {
     type,
     asked: false,
     wildcard: false,
+    owed: false,
     names: new Set(),
     sent: new Map(),
     dirty: new Set(),
