@@ -22,6 +22,8 @@ export interface Refusal {
   version: string
   message: string
   resource: XdsResource
+  /** What the client had before, and still has. */
+  lastGood: Sent | null
 }
 
 export interface TypeState {
@@ -144,7 +146,10 @@ export function bookNack(state: TypeState, message: string): Refusal[] {
     else state.sent.set(name, before)
     state.dirty.add(name)
   }
-  const refusals = culprits.map((resource) => ({ version: resource.version, message, resource }))
+  const refusals = culprits.map((resource): Refusal => {
+    const lastGood = inFlight.before.get(resource.name) ?? null
+    return { version: resource.version, message, resource, lastGood }
+  })
   for (const refusal of refusals) state.refused.set(refusal.resource.name, refusal)
   state.inFlight = null
   return refusals

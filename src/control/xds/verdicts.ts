@@ -25,8 +25,10 @@ export interface Verdict {
   issues: VerdictIssue[]
 }
 
-export function refusalIssues({ resource, message }: Refusal): VerdictIssue[] {
-  const blamed = blame(resource.pieces(), message)
+export function refusalIssues({ resource, message, lastGood }: Refusal): VerdictIssue[] {
+  const good = new Set(lastGood?.pieces?.().map(({ text }) => text))
+  const changed = resource.pieces().filter(({ text }) => !good.has(text))
+  const blamed = blame(changed.length > 0 ? changed : resource.pieces(), message)
   const text = `refused ${resource.type} ${resource.name}: ${message}`
   const origins = [...new Map(blamed.map((origin) => [`${describeOrigin(origin)} ${origin.path}`, origin])).values()]
   if (origins.length === 0) return [{ code: 'WEFT_XDS_REFUSED', origin: null, message: text }]
@@ -40,9 +42,7 @@ export function findingIssues(findings: readonly MeshFinding[]): VerdictIssue[] 
   )
 }
 
-/**
- * The parts that a complaint is about: those that hold the rarest of its words. Where no word tells them apart, all.
- */
+/** The parts that a complaint is about: those that hold the rarest of its words. Where no word tells them apart, all. */
 export function blame(pieces: readonly { origin: Origin; text: string }[], message: string): Origin[] {
   let best = pieces.map(({ origin }) => origin)
   for (const word of new Set(message.match(/[^\s'"`,;]{3,}/g) ?? [])) {

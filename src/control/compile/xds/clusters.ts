@@ -39,7 +39,7 @@ export function clusterJson(cluster: Cluster, plane: MeshNode['plane']): Cluster
           loadAssignment: dnsAssignment(cluster.name, discovery.endpoints),
         }),
     connectTimeout: seconds(cluster.connectTimeoutMs),
-    ...balancer(cluster.loadBalancer, plane),
+    ...balancer(cluster.loadBalancer),
     circuitBreakers: { thresholds: [thresholds(cluster)] },
     outlierDetection: outlierDetection === null ? null : outliers(outlierDetection),
     transportSocket: tls === null ? null : upstreamTls(tls, cluster.protocol === 'http2', plane),
@@ -66,12 +66,8 @@ export function clusterJson(cluster: Cluster, plane: MeshNode['plane']): Cluster
   })
 }
 
-function balancer(
-  { policy, minRing, tableSize, slowStart }: LoadBalancer,
-  plane: MeshNode['plane'],
-): Partial<ClusterJson> {
-  // A gRPC client without word on it keeps its own default.
-  const lbPolicy = plane === 'grpc' && policy === 'least-request' ? 'ROUND_ROBIN' : lbPolicies[policy]
+function balancer({ policy, minRing, tableSize, slowStart }: LoadBalancer): Partial<ClusterJson> {
+  const lbPolicy = lbPolicies[policy]
   if (minRing !== null) return { lbPolicy, ringHashLbConfig: { minimumRingSize: String(minRing) } }
   if (tableSize !== null) return { lbPolicy, maglevLbConfig: { tableSize: String(tableSize) } }
   if (slowStart === null) return { lbPolicy }
