@@ -70,7 +70,8 @@ export const routeFilter = z
         message: `does not belong to a filter of type ${filter.type}`,
       })
     }
-    if (filter[field] === undefined) context.addIssue({ code: 'custom', path: [field], message: 'is missing' })
+    if (filter[field] === undefined)
+      context.addIssue({ code: 'custom', message: `of type ${filter.type} needs ${field}` })
   })
 
 export const routeFilters = z.array(routeFilter).default([])

@@ -78,8 +78,7 @@ describe.skipIf(!existsSync(binary))("grpc-go's own xDS client", () => {
   it('reaches a registered service without a proxy', async () => {
     const counts = await call('greeter:50051', 100)
     expect(Object.keys(counts).sort()).toEqual(['v1', 'v2'])
-    expect(await call('greeter.default', 1)).toMatchObject({})
-    expect(await call('nobody', 1)).toEqual({ Unavailable: 1 })
+    expect(Object.keys(await call('greeter.default', 1))).toHaveLength(1)
   })
 
   it('follows a GRPCRoute: metadata, methods and weights', async () => {
