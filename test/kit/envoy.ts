@@ -41,7 +41,17 @@ export async function startEnvoy(controlPort: number, plane: Partial<EnvoyPlane>
 export async function runEnvoy(bootstrap: string): Promise<Program> {
   const file = join(scratchFolder(), 'envoy.json')
   writeFileSync(file, bootstrap)
-  const args = ['-c', file, '--disable-hot-restart', '--concurrency', '1', '-l', 'info']
+  const args = [
+    '-c',
+    file,
+    '--disable-hot-restart',
+    '--concurrency',
+    '1',
+    '-l',
+    'warning',
+    '--component-log-level',
+    'config:info,upstream:info',
+  ]
   const program = new Program('.peers/envoy/bin/envoy', args)
   await program.says('starting workers')
   return program

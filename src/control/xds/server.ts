@@ -164,7 +164,8 @@ function serve<Request extends AnyRequest, Response>(
   }
   const refuse = (code: number, details: string) => {
     end()
-    call.destroy(Object.assign(new Error(details), { code, details }))
+    // How grpc-js ends a stream with a status; destroying it would send none.
+    call.emit('error', Object.assign(new Error(details), { code, details }))
   }
   call.on('data', (request: Request) => {
     if (plane === null) {
