@@ -11,6 +11,12 @@ for (const { name, content } of files) {
   const path = join(folder, name)
   mkdirSync(dirname(path), { recursive: true })
   // The comments only repeat the names beside them.
-  writeFileSync(path, content.replace(/\/\*\*[\s\S]*?\*\//g, "").replace(/[ \t]+$/gm, "").replace(/\n{2,}/g, "\n"))
+  writeFileSync(
+    path,
+    content
+      .replace(/\/\*\*[\s\S]*?\*\//g, '')
+      .replace(/[ \t]+$/gm, '')
+      .replace(/\n{2,}/g, '\n'),
+  )
 }
 console.log(`generate-protos: ${files.length} files`)
