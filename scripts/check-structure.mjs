@@ -46,7 +46,7 @@ const engineBase = [
   'transfer',
 ]
 /** Called by the driver alone, never by each other. */
-const enginePhases = ['filter', 'route', 'cluster', 'upstream', 'respond']
+const enginePhases = ['filter', 'route', 'cluster', 'upstream', 'retry', 'respond']
 const engineOrder = readEngineOrder()
 
 const topLevel = [

@@ -1,24 +1,63 @@
-/** The shape of every admin endpoint. An endpoint is a pure function of the proxy and the query. */
+/** The shape of every admin endpoint. An endpoint is a function of what the admin server sees and of the question. */
 import type { DoorAnswer } from '../door/uws.js'
-import type { Stats } from '../native/index.js'
+import type { RecordList, RecordQuery, Stats, Why } from '../native/index.js'
+import type { Level } from '../telemetry/logger.js'
 
-/** What the admin server sees of the proxy. */
+/** What the admin server sees of the process. */
 export interface AdminContext {
   proxy: {
     /** `dump` is the resolved configuration as JSON text. */
-    plan(): { dump: string }
+    plan(): { dump: string; node: NodeIdentity; listeners: { name: string; protocol: string }[] }
     stats(): Stats
-    status(): { state: 'ready' | 'draining' | 'down'; generation: number; workers: number; replaced: number }
+    status(): ProxyStatus
+    records(query: RecordQuery): RecordList
+    /** Null when there is no record of the id. */
+    why(id: string): Why | null
+    /** Durations as HDR histograms: V2, compressed, base64. */
+    histograms(): Histograms
+    /** Readiness answers 503 while this is set; listeners go on serving. */
+    failHealthcheck(failing: boolean): void
   }
+  process: {
+    version: string
+    /** The configuration file. */
+    file: string
+    /** When it began, in ms since 1970. */
+    startedAt: number
+  }
+  /** The operational log. */
+  logger: { level: Level }
   /** Begins the graceful end of the process. */
   drain(): void
 }
 
+export interface NodeIdentity {
+  id: string
+  service: string
+  version: string
+  region: string
+  zone: string
+}
+
+export interface ProxyStatus {
+  state: 'ready' | 'failing' | 'draining' | 'down'
+  generation: number
+  workers: number
+  replaced: number
+}
+
+export interface Histograms {
+  routes: { route: string; hdr: string }[]
+  endpoints: { cluster: string; endpoint: string; hdr: string }[]
+}
+
 export interface AdminEndpoint {
   method: 'GET' | 'POST'
+  /** A path that ends in `/ID` takes any last segment. */
   path: string
   about: string
-  answer(context: AdminContext, query: URLSearchParams): DoorAnswer
+  /** `id` is the last segment of a path that ends in `/ID`, else empty. */
+  answer(context: AdminContext, query: URLSearchParams, id: string): DoorAnswer
 }
 
 export function textAnswer(body: string, status = 200): DoorAnswer {

@@ -4,26 +4,66 @@ import { type AdminContext, type AdminEndpoint, columns, textAnswer } from './en
 import { clusters } from './endpoints/clusters.js'
 import { configDump } from './endpoints/config-dump.js'
 import { drain } from './endpoints/drain.js'
+import { healthcheckFail } from './endpoints/healthcheck-fail.js'
+import { healthcheckOk } from './endpoints/healthcheck-ok.js'
+import { listeners } from './endpoints/listeners.js'
 import { live } from './endpoints/live.js'
+import { logging } from './endpoints/logging.js'
 import { ready } from './endpoints/ready.js'
+import { records } from './endpoints/records.js'
+import { serverInfo } from './endpoints/server-info.js'
 import { stats } from './endpoints/stats.js'
 import { statsPrometheus } from './endpoints/stats-prometheus.js'
+import { why } from './endpoints/why.js'
 
-export const endpoints: readonly AdminEndpoint[] = [ready, live, stats, statsPrometheus, configDump, clusters, drain]
+export const endpoints: readonly AdminEndpoint[] = [
+  ready,
+  live,
+  serverInfo,
+  stats,
+  statsPrometheus,
+  listeners,
+  clusters,
+  records,
+  why,
+  configDump,
+  logging,
+  healthcheckFail,
+  healthcheckOk,
+  drain,
+]
 
 /** Answers any request. Nothing thrown by an endpoint leaves this function: an open door must not meet an exception. */
 export function answerAdmin(context: AdminContext, { method, path, query }: DoorRequest): DoorAnswer {
-  const endpoint = endpoints.find((candidate) => candidate.path === path)
   if (path === '/') return textAnswer(index())
+  const endpoint = endpoints.find((candidate) => takes(candidate, path))
   if (endpoint === undefined) return textAnswer(`there is no ${path}; known:\n\n${index()}`, 404)
   if (method !== endpoint.method && !(method === 'HEAD' && endpoint.method === 'GET')) {
     const refusal = textAnswer(`${path} answers ${endpoint.method} only\n`, 405)
     return { ...refusal, headers: { ...refusal.headers, allow: endpoint.method } }
   }
   try {
-    return endpoint.answer(context, query)
+    return endpoint.answer(context, query, endpoint.path.endsWith(anyId) ? lastSegment(path) : '')
   } catch (error) {
     return textAnswer(`${error instanceof Error ? error.message : String(error)}\n`, 500)
+  }
+}
+
+const anyId = '/ID'
+
+function takes({ path }: AdminEndpoint, asked: string): boolean {
+  if (!path.endsWith(anyId)) return path === asked
+  const folder = path.slice(0, -2)
+  return asked.startsWith(folder) && asked.length > folder.length && !asked.slice(folder.length).includes('/')
+}
+
+/** A client's request id may hold anything; what is no valid escape stands for itself. */
+function lastSegment(path: string): string {
+  const segment = path.slice(path.lastIndexOf('/') + 1)
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return segment
   }
 }
 

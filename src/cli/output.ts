@@ -3,13 +3,18 @@
  * Colours only where the stream is a terminal and NO_COLOR is not set.
  */
 import type { Code, Issue, WeftError } from '../errors.js'
+import type { Paint } from '../telemetry/explanation-text.js'
+import { painter, plain } from './paint.js'
 
 export type Format = 'text' | 'json'
 
 /** `invalid`: the configuration cannot be put in force, by itself or on this machine, and nothing was started. */
 export const exitCodes = { ok: 0, failed: 1, invalid: 2 } as const
 
-const invalid: ReadonlySet<Code> = new Set(['WEFT_SNAPSHOT_REJECTED', 'WEFT_ADMIN_ADDRESS', 'WEFT_BOOTSTRAP_INVALID'])
+const invalid: ReadonlySet<Code> = new Set([
+  ...(['WEFT_SNAPSHOT_REJECTED', 'WEFT_ADMIN_ADDRESS', 'WEFT_CLIENT_CONFIG', 'WEFT_API_KIND'] as const),
+  ...(['WEFT_CONTROL_ADDRESS', 'WEFT_CONTROL_PLAIN', 'WEFT_CONTROL_CERTIFICATE', 'WEFT_BOOTSTRAP_INVALID'] as const),
+])
 
 export interface Output {
   format: Format
@@ -20,7 +25,7 @@ export interface Output {
 }
 
 export function createOutput(format: Format, stdout = process.stdout, stderr = process.stderr): Output {
-  const paint = painter(stderr.isTTY === true && process.env.NO_COLOR === undefined)
+  const paint = painter(stderr)
   return {
     format,
     result: (text, value) => void stdout.write(format === 'json' ? `${JSON.stringify(value)}\n` : `${text}\n`),
@@ -33,14 +38,7 @@ export function createOutput(format: Format, stdout = process.stdout, stderr = p
   }
 }
 
-type Paint = (colour: 'red' | 'bold' | 'dim', text: string) => string
-
-function painter(colours: boolean): Paint {
-  const codes = { red: 31, bold: 1, dim: 2 }
-  return (colour, text) => (colours ? `\u001b[${codes[colour]}m${text}\u001b[0m` : text)
-}
-
-export function describeFailure(error: WeftError, file: string, paint: Paint = (_, text) => text): string {
+export function describeFailure(error: WeftError, file: string, paint: Paint = plain): string {
   const [only, ...others] = error.issues
   // A single refusal by the engine is said once, in one line.
   if (only !== undefined && others.length === 0 && only.message === error.message) {

@@ -1,6 +1,7 @@
 /**
- * Addresses: an IP literal and a port, `127.0.0.1:8080` or `[::1]:8080`. Names are refused until DNS discovery exists,
- * because a name resolved once at start would be stale without anybody noticing.
+ * Addresses: an IP literal and a port, `127.0.0.1:8080` or `[::1]:8080`, and where it is asked for a unix socket,
+ * `unix:/run/app.sock`. Names are refused until DNS discovery exists, because a name resolved once at start would be
+ * stale without anybody noticing.
  */
 import { isIP } from 'node:net'
 import * as z from 'zod'
@@ -32,14 +33,40 @@ function nameRefusal(name: string, port: number): string {
   return `names are not resolved: ${JSON.stringify(name)} must be an IP address (discovery by DNS comes in a later version)`
 }
 
-/** The schema of an address. Port 0 asks the system for a free one, which only a listener can use. */
-export function address({ minPort }: { minPort: 0 | 1 }) {
+/** How a unix socket's address begins; its path follows, or `@` and a name that stands in no file system. */
+export const unixPrefix = 'unix:'
+
+/** The longest path that a socket's address has room for (unix(7)), without the end of text. */
+const maxUnixPathBytes = 107
+
+/** A sentence that says why a text is not a unix socket's address; null when it is one. */
+export function unixRefusal(text: string): string | null {
+  const path = text.slice(unixPrefix.length)
+  if (path === '' || path === '@') return 'write the path of the socket: unix:/run/app.sock'
+  if (path.includes('\0')) return 'a path cannot contain NUL'
+  if (Buffer.byteLength(path) > maxUnixPathBytes) return `the path of a socket has at most ${maxUnixPathBytes} bytes`
+  return null
+}
+
+/** Port 0 asks the system for a free one, which only a listener can use. */
+interface AddressOptions {
+  minPort: 0 | 1
+  unix?: boolean
+}
+
+/** The schema of an address. */
+export function address({ minPort, unix = false }: AddressOptions) {
   return z
     .string()
     .superRefine((text, context) => {
+      if (unix && text.startsWith(unixPrefix)) {
+        const refusal = unixRefusal(text)
+        if (refusal !== null) context.addIssue({ code: 'custom', message: refusal })
+        return
+      }
       const parsed = parseAddress(text)
       if (typeof parsed === 'string') context.addIssue({ code: 'custom', message: parsed })
       else if (parsed.port < minPort) context.addIssue({ code: 'custom', message: 'the port must not be 0' })
     })
-    .meta({ form: 'ip:port' })
+    .meta({ form: unix ? 'ip:port or unix:path' : 'ip:port' })
 }

@@ -1,9 +1,12 @@
 /** `clusters[]`: the endpoints that together answer for one service, and how connections to them are kept. */
 import * as z from 'zod'
 import { address } from './address.js'
+import { circuitBreaker } from './circuit-breaker.js'
 import { duration } from './duration.js'
+import { filters } from './filter.js'
 import { name } from './name.js'
 import { notYetKeys, words } from './not-yet.js'
+import { retryBudget } from './retry-budget.js'
 
 const endpointAddress = address({ minPort: 1 })
 
@@ -32,16 +35,10 @@ export const cluster = z
     protocol: words(['http1'], ['http2', 'auto']).prefault('http1').meta({ description: 'What the endpoints speak' }),
     connectTimeout: duration({ minMs: 1 }).prefault('1s').meta({ description: 'Until a connection is established' }),
     keepAlive: keepAlive.prefault({}),
-    ...notYetKeys(
-      'discovery',
-      'tls',
-      'healthCheck',
-      'loadBalancer',
-      'circuitBreaker',
-      'retryBudget',
-      'outlierDetection',
-      'hedge',
-    ),
-    ...notYetKeys('subsets', 'localityAware', 'panicThreshold', 'adaptiveConcurrency', 'proxyProtocol', 'filters'),
+    circuitBreaker: circuitBreaker.nullable().default(null).meta({ description: 'Absent: no bounds' }),
+    retryBudget: retryBudget.prefault({}),
+    filters: filters(),
+    ...notYetKeys('discovery', 'tls', 'healthCheck', 'loadBalancer', 'outlierDetection', 'hedge'),
+    ...notYetKeys('subsets', 'localityAware', 'panicThreshold', 'adaptiveConcurrency', 'proxyProtocol'),
   })
   .meta({ title: 'clusters[]', description: 'Endpoints that answer for one service.' })

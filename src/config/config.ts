@@ -11,6 +11,7 @@ import { node } from './node.js'
 import { notYetKeys } from './not-yet.js'
 import { records } from './records.js'
 import { route } from './route.js'
+import { tracing } from './tracing.js'
 
 export const config = z
   .strictObject({
@@ -20,9 +21,13 @@ export const config = z
     drain: drain.prefault({}),
     records: records.prefault({}),
     listeners: z.array(listener).min(1).meta({ description: 'The doors; at least one' }),
-    routes: z.array(route).prefault([]).meta({ description: 'From listeners to clusters, first match first' }),
+    routes: z
+      .array(route)
+      .prefault([])
+      .meta({ description: 'What becomes of requests; the most specific one takes a request' }),
     clusters: z.array(cluster).prefault([]).meta({ description: 'Who answers' }),
-    ...notYetKeys('secrets', 'discovery', 'tracing'),
+    tracing: tracing.nullable().default(null).meta({ description: 'Absent: trace context passes untouched' }),
+    ...notYetKeys('secrets', 'discovery'),
   })
   .meta({ title: 'Weft configuration' })
 

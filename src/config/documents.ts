@@ -19,6 +19,11 @@ interface JsonSchema {
   required?: string[]
   items?: JsonSchema
   anyOf?: JsonSchema[]
+  oneOf?: JsonSchema[]
+  const?: unknown
+  /** Types that are known by name and do not work yet. */
+  later?: string[]
+  laterKeys?: string[]
   not?: object
 }
 
@@ -38,6 +43,7 @@ const notYetText = 'Does not work yet in this version'
 export function configReference(): string {
   const root = configJsonSchema()
   const sections = [...objects(root, '')].map(([path, schema]) => section(path, schema))
+  const filter = root.properties?.listeners?.items?.properties?.filters?.items
   const errors = Object.entries(codes).map(([code, meaning]) => `| \`${code}\` | ${meaning} |`)
   return `${[
     '# Configuration reference',
@@ -47,6 +53,7 @@ export function configReference(): string {
     'Durations carry units (`1h2m3s4ms`), sizes are bytes or carry one (`64KiB`), paths are relative to the file.',
     '',
     ...sections,
+    ...(filter === undefined ? [] : filterSections(filter)),
     '## Error codes',
     '',
     '| code | meaning |',
@@ -59,11 +66,29 @@ export function configReference(): string {
 function* objects(schema: JsonSchema, path: string): Generator<[string, JsonSchema]> {
   if (schema.properties !== undefined) {
     yield [path, schema]
+    // The same on every noun that has them: they get a part of their own.
     for (const [key, value] of Object.entries(schema.properties))
-      yield* objects(value, path === '' ? key : `${path}.${key}`)
+      if (key !== 'filters') yield* objects(value, path === '' ? key : `${path}.${key}`)
   }
   if (schema.items !== undefined) yield* objects(schema.items, `${path}[]`)
   for (const choice of schema.anyOf ?? []) yield* objects(choice, path)
+}
+
+function filterSections({ oneOf, later, laterKeys }: JsonSchema): string[] {
+  const known = (words?: string[]) => words?.map((word) => `\`${word}\``).join(', ')
+  const types = (oneOf ?? []).flatMap((type) =>
+    [...objects(type, `filters[] of type ${type.title}`)].map(([path, schema]) => section(path, schema)),
+  )
+  const refused = `Known, and refused because they do not work yet: the types ${known(later)}, and the key ${known(laterKeys)}.`
+  return [
+    '## `filters[]`',
+    '',
+    'Of listeners, routes and clusters: an object whose `type` says which.',
+    '',
+    refused,
+    '',
+    ...types,
+  ]
 }
 
 function section(path: string, schema: JsonSchema): string {
@@ -83,7 +108,9 @@ function row(key: string, value: JsonSchema, required: boolean): string {
   return `| \`${key}\` | ${typeOf(value)} | ${required ? '**required**' : fallback} | ${value.description ?? ''} |`
 }
 
-function typeOf({ type, form, items, anyOf, enum: words }: JsonSchema): string {
+function typeOf({ type, form, items, anyOf, oneOf, enum: words, const: literal }: JsonSchema): string {
+  if (literal !== undefined) return `\`${literal}\``
+  if (oneOf !== undefined) return 'object'
   if (words !== undefined) return words.map((word) => `\`${word}\``).join(' or ')
   if (form !== undefined) return form
   if (items !== undefined) return `list of ${typeOf(items)}`

@@ -21,9 +21,12 @@ export function findingsOf(schema: z.ZodType, written: unknown, issues: readonly
     const path = [...base, ...(issue.path as Path)]
     switch (issue.code) {
       case 'unrecognized_keys':
-        return issue.keys.map((key) => unknownKey(schema, [...path, key]))
+        return issue.keys.map((key) => unknownKey(schema, written, [...path, key]))
       case 'invalid_union':
+        if (issue.discriminator !== undefined) return [unknownType(schema, path, valueAt(written, path.slice(0, -1)))]
         return findingsOf(schema, written, likeliestBranch(issue), path)
+      case 'invalid_key':
+        return findingsOf(schema, written, issue.issues, path)
       case 'invalid_type':
         return [wrongType(path, issue.expected, valueAt(written, path))]
       case 'custom':
@@ -49,12 +52,29 @@ function likeliestBranch(issue: z.core.$ZodIssueInvalidUnion): z.core.$ZodIssue[
   return [{ code: 'invalid_type', expected: message as never, path: [], message, input: undefined }]
 }
 
-function unknownKey(schema: z.ZodType, path: Path): Finding {
+function unknownKey(schema: z.ZodType, written: unknown, path: Path): Finding {
   const key = String(path.at(-1))
-  const known = keysAt(schema, path.slice(0, -1))
+  const known = keysAt(schema, written, path.slice(0, -1))
   const suggestion = nearest(key, known)
   const hint = suggestion !== null ? `did you mean \`${suggestion}\`?` : `known here: ${known.join(', ')}`
   return { path, code: 'WEFT_CONFIG_UNKNOWN_KEY', message: `\`${key}\` is not a known key`, hint }
+}
+
+/** An entry whose `type` (the last step of the path) is none of the declared ones. */
+function unknownType(schema: z.ZodType, path: Path, entry: unknown): Finding {
+  const union = schemaAt(schema, undefined, path.slice(0, -1))
+  const { later = [], laterKeys = [] } = (union?.meta() ?? {}) as { later?: string[]; laterKeys?: string[] }
+  const written = typeof entry === 'object' && entry !== null ? (entry as Record<string, unknown>) : {}
+  const { type } = written
+  const key = laterKeys.find((name) => name in written)
+  if (key !== undefined && type === undefined) return notYet([...path.slice(0, -1), key], undefined)
+  if (typeof type === 'string' && later.includes(type)) return notYet(path, type)
+  const options: unknown[] = union instanceof z.ZodDiscriminatedUnion ? [...union.options] : []
+  const known = options.flatMap((option) => typeOf(option) ?? [])
+  if (typeof type !== 'string') return { ...wrongType(path, 'string', type), hint: `known: ${known.join(', ')}` }
+  const suggestion = nearest(type, [...known, ...later])
+  const hint = suggestion === null ? `known: ${known.join(', ')}` : `did you mean \`${suggestion}\`?`
+  return { path, code: 'WEFT_CONFIG_VALUE', message: `\`${type}\` is not a known type`, hint }
 }
 
 function notYet(path: Path, value: unknown): Finding {
@@ -115,25 +135,42 @@ function valueAt(root: unknown, path: Path): unknown {
 }
 
 /** The keys that an object's declaration knows at a path, those without function included. */
-function keysAt(root: z.ZodType, path: Path): string[] {
-  let schema = objectOrArray(root)
-  for (const step of path) {
-    if (schema instanceof z.ZodObject) schema = objectOrArray(schema.shape[step])
-    else if (schema instanceof z.ZodArray) schema = objectOrArray(schema.element as z.ZodType)
-  }
-  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : []
+function keysAt(root: z.ZodType, written: unknown, path: Path): string[] {
+  const found = choose(schemaAt(root, written, path), valueAt(written, path))
+  return found instanceof z.ZodObject ? Object.keys(found.shape) : []
 }
 
-function objectOrArray(schema: z.ZodType | undefined): z.ZodType | undefined {
-  if (schema instanceof z.ZodUnion) {
-    return schema.options
-      .map((option) => objectOrArray(option as z.ZodType))
-      .find((option) => option instanceof z.ZodObject)
+/** The declaration at a path; where it depends on the type that was written, on that. */
+function schemaAt(root: z.ZodType, written: unknown, path: Path): z.ZodType | undefined {
+  let schema = unwrapped(root)
+  let value = written
+  for (const step of path) {
+    const container = choose(schema, value)
+    value = (value as Record<string | number, unknown> | null | undefined)?.[step]
+    if (container instanceof z.ZodObject) schema = unwrapped(container.shape[step])
+    else if (container instanceof z.ZodArray) schema = unwrapped(container.element as z.ZodType)
   }
-  if (schema instanceof z.ZodPipe) return objectOrArray(schema.in as z.ZodType)
-  if (schema instanceof z.ZodPrefault || schema instanceof z.ZodDefault)
-    return objectOrArray(schema.unwrap() as z.ZodType)
-  if (schema instanceof z.ZodNullable || schema instanceof z.ZodOptional)
-    return objectOrArray(schema.unwrap() as z.ZodType)
+  return schema
+}
+
+/** Of alternatives, the one that is meant. */
+function choose(schema: z.ZodType | undefined, value: unknown): z.ZodType | undefined {
+  if (!(schema instanceof z.ZodUnion)) return schema
+  const options = schema.options.map((option) => unwrapped(option as z.ZodType))
+  const objects = options.filter((option) => option instanceof z.ZodObject)
+  const type = (value as { type?: unknown } | null | undefined)?.type
+  return objects.find((option) => type !== undefined && typeOf(option) === type) ?? objects[0]
+}
+
+/** The value of an object's literal `type`. */
+function typeOf(schema: unknown): string | null {
+  const type = schema instanceof z.ZodObject ? schema.shape.type : null
+  return type instanceof z.ZodLiteral ? String(type.value) : null
+}
+
+function unwrapped(schema: z.ZodType | undefined): z.ZodType | undefined {
+  if (schema instanceof z.ZodPipe) return unwrapped(schema.in as z.ZodType)
+  if (schema instanceof z.ZodPrefault || schema instanceof z.ZodDefault) return unwrapped(schema.unwrap() as z.ZodType)
+  if (schema instanceof z.ZodNullable || schema instanceof z.ZodOptional) return unwrapped(schema.unwrap() as z.ZodType)
   return schema
 }

@@ -1,7 +1,9 @@
 /** `listeners[]`: the doors. Each binds one address and says how much of the network it takes in at once. */
 import * as z from 'zod'
-import { address } from './address.js'
+import { address, unixPrefix } from './address.js'
 import { duration } from './duration.js'
+import { filters } from './filter.js'
+import { headerName } from './header-name.js'
 import { name } from './name.js'
 import { notYetKeys, words } from './not-yet.js'
 import { size } from './size.js'
@@ -30,6 +32,9 @@ const limits = z
       .max(0xffff_ffff)
       .default(0)
       .meta({ description: 'A connection is closed after so many requests; 0 means no limit' }),
+    maxRequestBytes: size({ min: 0, max: 0xffff_ffff })
+      .prefault(0)
+      .meta({ description: 'Bytes of a request body; more is answered 413; 0 means no limit' }),
   })
   .meta({ title: 'limits' })
 
@@ -47,26 +52,37 @@ const accessLog = z
 export const listener = z
   .strictObject({
     name: name().meta({ description: 'Unique name' }),
-    address: address({ minPort: 0 }).meta({ description: 'Where to listen; port 0 takes a free one' }),
+    address: address({ minPort: 0, unix: true }).meta({
+      description: 'Where to listen; port 0 takes a free one, `unix:@name` is a name without a file',
+    }),
+    socketMode: z
+      .string()
+      .regex(/^0?[0-7]{3}$/, { error: 'is not a file mode; write three octal digits in quotes, such as "660"' })
+      .nullable()
+      .default(null)
+      .meta({ description: 'Permissions of a unix socket’s file; absent: as the process’s umask has it' }),
     protocol: words(['http'], ['tcp', 'tls', 'auto']).prefault('http').meta({ description: 'What is spoken here' }),
     engine: words(['auto', 'native'], ['uws'])
       .prefault('auto')
       .meta({ description: '`auto` and `native`: the engine in Rust' }),
+    serviceHeader: headerName.nullable().default(null).meta({
+      description: 'Header that names the service: its value is matched as the host. Absent in a request: the Host is',
+    }),
     limits: limits.prefault({}),
     accessLog: accessLog.nullable().default(null).meta({ description: 'Absent: no access log' }),
     abortOnClose: z
       .boolean()
       .default(false)
       .meta({ description: 'A client that closes its sending side amid a request aborts it' }),
-    ...notYetKeys(
-      'filters',
-      'sockets',
-      'tls',
-      'serviceHeader',
-      'transparent',
-      'forwardProxy',
-      'proxyProtocol',
-      'overload',
-    ),
+    trustedHops: z.int().min(0).max(32).default(0).meta({
+      description:
+        'Proxies before this listener that are believed: the client is the n-th address from the right of x-forwarded-for, and x-forwarded-proto stays',
+    }),
+    filters: filters(),
+    ...notYetKeys('sockets', 'tls', 'transparent', 'forwardProxy', 'proxyProtocol', 'overload'),
+  })
+  .superRefine(({ address, socketMode }, context) => {
+    if (socketMode === null || address.startsWith(unixPrefix)) return
+    context.addIssue({ code: 'custom', message: 'only a unix socket has a mode', path: ['socketMode'] })
   })
   .meta({ title: 'listeners[]', description: 'A door: one address, its limits and its access log.' })

@@ -1,10 +1,6 @@
 /** `records`: what of each exchange is kept for later questions, and what of it is never kept. */
 import * as z from 'zod'
-
-const headerName = z
-  .string()
-  .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/, { error: 'is not a header name (RFC 9110, section 5.1)' })
-  .transform((text) => text.toLowerCase())
+import { headerName } from './header-name.js'
 
 export const records = z
   .strictObject({

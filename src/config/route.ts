@@ -1,21 +1,16 @@
-/** `routes[]`: which cluster answers a request that came in at a listener, and how long it may take. */
+/** `routes[]`: which requests a route takes, what becomes of them, and how long they may last. */
 import * as z from 'zod'
 import { duration } from './duration.js'
+import { filters } from './filter.js'
+import { hostPattern } from './host.js'
 import { name } from './name.js'
 import { notYetKeys } from './not-yet.js'
-
-const forward = z
-  .strictObject({
-    cluster: name().meta({ description: 'Name of a cluster' }),
-    weight: z
-      .int()
-      .min(1)
-      .max(1_000_000)
-      .default(1)
-      .meta({ description: 'Share of the requests; one entry takes all' }),
-    ...notYetKeys('subset'),
-  })
-  .meta({ title: 'forward[]' })
+import { retry } from './retry.js'
+import { forward, sticky } from './route-forward.js'
+import { headerChanges } from './route-headers.js'
+import { routeMatch } from './route-match.js'
+import { redirect, rewrite } from './route-redirect.js'
+import { fallback, respond } from './route-respond.js'
 
 export const route = z
   .strictObject({
@@ -26,17 +21,34 @@ export const route = z
       .nullable()
       .default(null)
       .meta({ description: 'Listeners whose requests it takes; absent: every one' }),
-    forward: z.array(forward).length(1).meta({ description: 'Exactly one cluster' }),
+    hosts: z.array(hostPattern()).max(1000).prefault([]).meta({ description: 'Hosts that it takes; none: every host' }),
+    matches: z
+      .array(routeMatch)
+      .max(1000)
+      .prefault([])
+      .meta({ description: 'It takes what fits one of them; none: every request' }),
+    forward: forward.nullable().default(null).meta({ description: 'Clusters that answer' }),
+    redirect: redirect.nullable().default(null),
+    respond: respond.nullable().default(null),
+    sticky: sticky.nullable().default(null),
+    rewrite: rewrite.nullable().default(null),
+    requestHeaders: headerChanges.nullable().default(null),
+    responseHeaders: headerChanges.nullable().default(null),
+    fallback: fallback.nullable().default(null),
     timeout: duration().prefault('15s').meta({
       description:
         'Whole exchange without what streams: from the last byte of the request to the first of the answer, retries included; 0 turns it off',
     }),
     firstByteTimeout: duration().prefault('15s').meta({ description: 'Until the answer begins; 0 turns it off' }),
     idleTimeout: duration().prefault('5m').meta({ description: 'Without a byte in either direction; 0 turns it off' }),
-    ...notYetKeys('hosts', 'matches', 'sni', 'when', 'lane', 'sticky', 'retry', 'requestHeaders', 'responseHeaders'),
-    ...notYetKeys('rewrite', 'redirect', 'respond', 'fallback', 'mirror', 'fault', 'filters', 'grpc'),
+    retry: retry.nullable().default(null).meta({ description: 'Absent: an attempt that failed is not repeated' }),
+    filters: filters(),
+    ...notYetKeys('sni', 'when', 'lane', 'mirror', 'fault', 'grpc'),
   })
   .meta({
     title: 'routes[]',
-    description: 'From listeners to a cluster. The first route of a listener takes the request.',
+    description:
+      'Exactly one of `forward`, `redirect` and `respond`. Of several routes that take a request the most specific one does: exact host before longest `*.suffix` before any; then exact path, regex, longest prefix; then a method, more headers, more of the query; then the one that stands first.',
   })
+
+export type ResolvedRoute = z.output<typeof route>

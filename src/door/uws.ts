@@ -68,6 +68,7 @@ interface App {
 const reasons: Record<number, string> = {
   200: 'OK',
   202: 'Accepted',
+  400: 'Bad Request',
   404: 'Not Found',
   405: 'Method Not Allowed',
   500: 'Internal Server Error',

@@ -1,5 +1,17 @@
 // Generated from native/binding/src by scripts/generate. Do not edit.
 
+/**
+ * Asks the process that listens at `path` for its listening sockets and keeps them for the first snapshot. Returns how
+ * many there are; -1 when no process listens there.
+ */
+export declare function takeSockets(proxy: number, path: string, timeoutMs: number): number
+
+/**
+ * Where a request would go, as JSON: `{rejected, answers}`, one answer for each listener that is asked about. `question`
+ * is JSON: `{method, target, headers, client, listener}`.
+ */
+export declare function explain(snapshot: Buffer, question: string): string
+
 /** A new proxy with so many workers. Returns its number in this process. */
 export declare function createProxy(name: string, workers: number): number
 
@@ -12,6 +24,12 @@ export declare function stopAccepting(proxy: number): void
 /** Collects one ended child process that nobody waits for. False: there was nothing to collect. */
 export declare function reap(pid: number): boolean
 
+/** Durations by route and endpoint as HDR histograms (V2, compressed, base64), as JSON. */
+export declare function histograms(proxy: number): string
+
+/** Everything about the newest exchange with this request id, as JSON; `null` when there is no record of it. */
+export declare function why(proxy: number, id: string): string
+
 /** Everything that was counted, as JSON. */
 export declare function stats(proxy: number): string
 
@@ -21,11 +39,17 @@ export declare function active(proxy: number): number
 /** Forgets a proxy whose workers have ended. */
 export declare function closeProxy(proxy: number): void
 
+/** Hands this process's listening sockets to the process at the other end of an open unix socket. */
+export declare function sendSockets(proxy: number, descriptor: number): void
+
 /** One number per worker: tasks of its present thread that panicked. */
 export declare function panics(proxy: number): Array<number>
 
 /** One number per worker; each grows at least every 250 ms while that worker's loop turns. */
 export declare function heartbeats(proxy: number): Array<number>
+
+/** Opens every access log again. Returns JSON: those that could not be opened, with the reason. */
+export declare function reopenLogs(proxy: number): string
 
 /** Puts an encoded snapshot in force, all of it or nothing. Returns JSON: `{generation, rejected, listeners}`. */
 export declare function apply(proxy: number, snapshot: Buffer): string
@@ -33,8 +57,14 @@ export declare function apply(proxy: number, snapshot: Buffer): string
 /** Serves the proxy on this thread's loop from now on, as the worker with this index. */
 export declare function attach(proxy: number, worker: number): void
 
+/** The records that fit a question, newest first, as JSON. The question is JSON too. */
+export declare function records(proxy: number, query: string): string
+
 /** Version of the addon. */
 export declare function version(): string
 
 /** Waits until what was logged is written, at most so long. False: some of it could not be. */
 export declare function flushLogs(proxy: number, timeoutMs: number): boolean
+
+/** What the engine would refuse of a snapshot, as JSON: a list of `{path, code, message}`. Nothing comes into force. */
+export declare function check(snapshot: Buffer): string

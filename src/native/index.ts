@@ -12,9 +12,12 @@ import { fileURLToPath } from 'node:url'
 import { WeftError } from '../errors.js'
 import type * as binding from './binding.js'
 
+export type { Attempt, Candidate, DecisionRecord, RecordList, RecordQuery, Why } from './decisions.js'
+
 /**
  * What the addon exports, as its source declares it. `proxy` is the process-wide number that `createProxy` returned,
- * `worker` an index from 0. `apply` and `stats` return JSON: {@link Verdict} and {@link Stats}.
+ * `worker` an index from 0. Some return JSON: `apply` a {@link Verdict}, `stats` {@link Stats}, `records` and `why`
+ * what `decisions.ts` declares.
  */
 export type Addon = typeof binding
 
@@ -27,15 +30,41 @@ export interface Verdict {
 }
 
 export interface Stats {
+  name: string
   generation: number
+  draining: boolean
   counters: Record<string, number>
   /** The engine's own list of its counters: name, kind and help text. */
   descriptions: { name: string; kind: 'counter' | 'gauge'; help: string }[]
   /** Upper bounds of the duration buckets; the last bucket has none. */
   durationBoundsMs: number[]
+  /** Upper bounds of the buckets of bodies, in bytes; the last bucket has none. */
+  sizeBounds: number[]
+  /** The engine's own list of the numbers that each cluster has. */
+  clusterDescriptions: Stats['descriptions']
   series: Series[]
-  workers: { heartbeat: number; panics: number; connections: number }[]
-  clusters: { name: string; endpoints: EndpointStats[] }[]
+  routes: { route: string; latency: Durations }[]
+  workers: WorkerStats[]
+  listeners: { name: string; address: string }[]
+  clusters: ClusterStats[]
+}
+
+/** Pairs of a duration in microseconds, at most 3 % off, and how often it was seen; ascending. */
+export type Durations = [us: number, count: number][]
+
+export interface WorkerStats {
+  heartbeat: number
+  generation: number
+  connections: number
+  panics: number
+  records: number
+  recordBytes: number
+}
+
+export interface ClusterStats {
+  name: string
+  counters: Record<string, number>
+  endpoints: EndpointStats[]
 }
 
 /** One row of request metrics. `buckets` counts durations; `durationSumUs` is in microseconds. */
@@ -50,6 +79,8 @@ export interface Series {
   responseBytes: number
   durationSumUs: number
   buckets: number[]
+  requestSizes: number[]
+  responseSizes: number[]
 }
 
 export interface EndpointStats {
@@ -57,7 +88,11 @@ export interface EndpointStats {
   active: number
   requests: number
   failures: number
+  /** Answers with a status of 500 or above. */
+  serverErrors: number
   idle: number
+  /** From the begin of an attempt to the answer's first byte. */
+  latency: Durations
 }
 
 let loaded: Addon | null = null

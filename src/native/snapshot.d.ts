@@ -13,6 +13,10 @@ node: Node,
  */
 records: Records, 
 /**
+ * Whether traces are continued and begun; none: their lines pass untouched.
+ */
+tracing: Tracing | null, 
+/**
  * Longest time a drain waits for open exchanges, ms.
  */
 drainDeadlineMs: number, 
@@ -21,7 +25,7 @@ drainDeadlineMs: number,
  */
 listeners: Array<Listener>, 
 /**
- * Where requests go, in precedence order.
+ * Where requests go; their order decides between routes that are equally specific.
  */
 routes: Array<Route>, 
 /**
@@ -68,9 +72,13 @@ export type Listener = {
  */
 name: string, 
 /**
- * `ip:port`, `[v6]:port`; port 0 takes a free one.
+ * `ip:port`, `[v6]:port`, `unix:/path`, `unix:@name`; port 0 takes a free one.
  */
 address: string, 
+/**
+ * Header whose value is matched instead of the Host, lower case.
+ */
+serviceHeader: string | null, 
 /**
  * Bounds per listener, connection and head.
  */
@@ -82,7 +90,19 @@ accessLog: AccessLog | null,
 /**
  * A client that closes its sending side gives up its request.
  */
-abortOnClose: boolean, };
+abortOnClose: boolean, 
+/**
+ * Proxies before this listener whose `x-forwarded-for` and `x-forwarded-proto` are believed.
+ */
+trustedHops: number, 
+/**
+ * Permissions of a unix socket; none: as the process's mask has it.
+ */
+socketMode: number | null, 
+/**
+ * In the order in which requests meet them.
+ */
+filters: Array<Filter>, };
 export type ListenerLimits = { 
 /**
  * Connections open at once, over all workers.
@@ -107,7 +127,11 @@ idleTimeoutMs: number,
 /**
  * Requests after which a connection is closed; 0: no bound.
  */
-maxRequestsPerConnection: number, };
+maxRequestsPerConnection: number, 
+/**
+ * Bytes of one request's body; 0: no bound.
+ */
+maxRequestBytes: number, };
 export type AccessLog = { 
 /**
  * File, appended to.
@@ -127,9 +151,33 @@ name: string,
  */
 listeners: Array<number>, 
 /**
- * Index of the cluster it forwards to.
+ * Lower case: `name`, `*.suffix` or `*`; empty: every host.
  */
-cluster: number, 
+hosts: Array<string>, 
+/**
+ * It takes a request that fits one of these; empty: every request.
+ */
+matches: Array<RouteMatch>, 
+/**
+ * What becomes of the request.
+ */
+action: RouteAction, 
+/**
+ * Another path or host for the endpoint.
+ */
+rewrite: Rewrite | null, 
+/**
+ * Lines changed on the way to the endpoint.
+ */
+requestHeaders: HeaderChanges | null, 
+/**
+ * Lines changed on the way to the client.
+ */
+responseHeaders: HeaderChanges | null, 
+/**
+ * What is answered when forwarding failed.
+ */
+fallback: Fallback | null, 
 /**
  * Whole exchange from the request's last byte to the answer's head, ms; 0: no bound.
  */
@@ -141,7 +189,173 @@ firstByteTimeoutMs: number,
 /**
  * Without a byte in either direction, ms; 0: no bound.
  */
-idleTimeoutMs: number, };
+idleTimeoutMs: number, 
+/**
+ * What is tried again.
+ */
+retry: Retry | null, 
+/**
+ * In the order in which requests meet them.
+ */
+filters: Array<Filter>, };
+export type Retry = { 
+/**
+ * Attempts after the first one.
+ */
+retries: number, 
+/**
+ * What is retried.
+ */
+on: Array<RetryOn>, 
+/**
+ * Statuses of an answer that `retriable-status-codes` means.
+ */
+statusCodes: Array<number>, 
+/**
+ * Longest time of one attempt, ms; 0: no bound of its own.
+ */
+perTryTimeoutMs: number, 
+/**
+ * The wait before the first retry is random below this, ms.
+ */
+backoffBaseMs: number, 
+/**
+ * No wait is longer, ms.
+ */
+backoffMaxMs: number, 
+/**
+ * Another endpoint is preferred to one that was tried.
+ */
+avoidPreviousEndpoints: boolean, 
+/**
+ * A longer body is not kept, and so not sent again, bytes.
+ */
+maxBodyBytes: number, };
+export type RetryOn = "5xx" | "gateway-error" | "reset" | "reset-before-request" | "connect-failure" | "envoy-ratelimited" | "retriable-4xx" | "refused-stream" | "retriable-status-codes";
+export type RouteMatch = { 
+/**
+ * Of the normalised path.
+ */
+path: PathMatch, 
+/**
+ * Case-sensitive (RFC 9110 9.1); none: any.
+ */
+method: string | null, 
+/**
+ * Of header lines; names in lower case.
+ */
+headers: Array<FieldMatch>, 
+/**
+ * Of the query's parameters.
+ */
+query: Array<FieldMatch>, };
+export type PathMatch = { "exact": string } | { "prefix": string } | { "regex": string };
+export type FieldMatch = { 
+/**
+ * Of the header or the parameter.
+ */
+name: string, 
+/**
+ * Of its value.
+ */
+test: ValueTest, };
+export type ValueTest = { "exact": string } | { "prefix": string } | { "suffix": string } | { "regex": string } | "present" | "absent";
+export type RouteAction = { "forward": Forward } | { "redirect": Redirect } | { "respond": Respond };
+export type Forward = { 
+/**
+ * At least one.
+ */
+targets: Array<ForwardTarget>, 
+/**
+ * Requests that agree in this go to the same target; none: by chance.
+ */
+sticky: StickyKey | null, };
+export type ForwardTarget = { 
+/**
+ * Index of the cluster.
+ */
+cluster: number, 
+/**
+ * Share among the targets, at least 1.
+ */
+weight: number, };
+export type StickyKey = { "header": string } | { "cookie": string } | { "query": string } | "clientAddress";
+export type Redirect = { 
+/**
+ * 301, 302, 303, 307 or 308.
+ */
+status: number, 
+/**
+ * `http` or `https`.
+ */
+scheme: string | null, 
+/**
+ * Without a port.
+ */
+host: string | null, 
+/**
+ * None: the scheme's own when the scheme changes, else the one asked for.
+ */
+port: number | null, 
+/**
+ * The query always stays.
+ */
+path: PathChange | null, };
+export type Respond = { 
+/**
+ * 200 to 599.
+ */
+status: number, 
+/**
+ * Its lines, without those of the framing.
+ */
+headers: Array<HeaderLine>, 
+/**
+ * Its body.
+ */
+body: string, };
+export type Rewrite = { 
+/**
+ * The query always stays.
+ */
+path: PathChange | null, 
+/**
+ * The whole authority, with a port where one is wanted.
+ */
+host: string | null, };
+export type PathChange = { "full": string } | { "prefix": string };
+export type HeaderChanges = { 
+/**
+ * In place of every line of that name.
+ */
+set: Array<HeaderLine>, 
+/**
+ * Beside the lines of that name.
+ */
+add: Array<HeaderLine>, 
+/**
+ * Every line of these names goes.
+ */
+remove: Array<string>, };
+export type HeaderLine = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Its value.
+ */
+value: string, };
+export type Fallback = { 
+/**
+ * For these failures.
+ */
+on: Array<FallbackCause>, 
+/**
+ * This.
+ */
+respond: Respond, };
+export type FallbackCause = "no-healthy-upstream" | "overflow" | "timeout" | "connect-failure" | "reset";
 export type Cluster = { 
 /**
  * Unique name.
@@ -158,9 +372,135 @@ connectTimeoutMs: number,
 /**
  * How long an unused connection is kept, ms.
  */
-keepAliveIdleMs: number, };
+keepAliveIdleMs: number, 
+/**
+ * Bounds on what is under way.
+ */
+circuitBreaker: CircuitBreaker | null, 
+/**
+ * Bound on retries.
+ */
+retryBudget: RetryBudget, 
+/**
+ * In the order in which requests meet them, once for an exchange however often it is attempted.
+ */
+filters: Array<Filter>, };
+export type CircuitBreaker = { 
+/**
+ * Connections, idle ones included; 0: no bound.
+ */
+maxConnections: number, 
+/**
+ * Requests that wait for a connection; counts only beside `max_connections`.
+ */
+maxPending: number, 
+/**
+ * Requests; 0: no bound.
+ */
+maxRequests: number, 
+/**
+ * Retries; `null`: no bound but the budget's.
+ */
+maxRetries: number | null, };
+export type RetryBudget = { 
+/**
+ * Retries per hundred requests that are in their first attempt.
+ */
+percent: number, 
+/**
+ * Retries that are always allowed.
+ */
+minConcurrency: number, };
 export type ClusterEndpoint = { 
 /**
  * `ip:port`, `[v6]:port`.
  */
 address: string, };
+export type Filter = { "type": "local-rate-limit" } & LocalRateLimit | { "type": "header-rewrite" } & HeaderRewrite;
+export type LocalRateLimit = { 
+/**
+ * In the order in which they are asked.
+ */
+buckets: Array<RateBucket>, 
+/**
+ * Status of the answer to a request that gets none.
+ */
+status: number, 
+/**
+ * Answers tell limit, remaining tokens and time to a full bucket.
+ */
+headers: boolean, 
+/**
+ * Requests that get no token are counted and recorded, and go on.
+ */
+shadow: boolean, };
+export type RateBucket = { 
+/**
+ * Unique among the buckets of the listener, route or cluster.
+ */
+name: string, 
+/**
+ * What requests are told apart by; empty: one bucket for all.
+ */
+key: Array<KeyPart>, 
+/**
+ * Tokens when full.
+ */
+tokens: number, 
+/**
+ * Tokens that come back in each `every_ms`, evenly spread.
+ */
+refill: number, 
+/**
+ * See `refill`.
+ */
+everyMs: number, 
+/**
+ * Keys that there is room for.
+ */
+maxKeys: number, };
+export type KeyPart = { "header": string } | { "cookie": string } | { "query": string } | "clientAddress" | "path" | "host" | "method";
+export type HeaderRewrite = { 
+/**
+ * Before the request goes on.
+ */
+request: HeaderEdits, 
+/**
+ * Before the answer goes back.
+ */
+response: HeaderEdits, };
+export type HeaderEdits = { 
+/**
+ * Text of values is replaced.
+ */
+replace: Array<HeaderReplace>, 
+/**
+ * Every line of the name goes.
+ */
+remove: Array<string>, 
+/**
+ * One line takes the place of all of the name.
+ */
+set: Array<HeaderLine>, 
+/**
+ * A line comes behind those of the name.
+ */
+add: Array<HeaderLine>, };
+export type HeaderReplace = { 
+/**
+ * Name of the lines.
+ */
+name: string, 
+/**
+ * What is looked for, everywhere in the value.
+ */
+regex: string, 
+/**
+ * What takes its place; `$1` or `${name}` is a group of the match, `$$` a dollar sign.
+ */
+with: string, };
+export type Tracing = { 
+/**
+ * Traces begun here that are sampled, in millionths.
+ */
+samplingPpm: number, };

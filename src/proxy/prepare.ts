@@ -21,6 +21,7 @@ export interface Plan {
   listeners: { name: string; protocol: string; address: string; clusters: string[] }[]
   clusters: { name: string; endpoints: string[] }[]
   warnings: string[]
+  node: { id: string; service: string; version: string; region: string; zone: string }
   /** The resolved configuration as JSON text, for `/config_dump`. */
   dump: string
 }
@@ -63,10 +64,13 @@ function prepareResolved(resolved: ResolvedConfig, file: string): Prepared {
     adminAddress: config.admin?.address ?? null,
     listeners: config.listeners.map(({ name, protocol, address }, index) => {
       const routes = snapshot.routes.filter(({ listeners }) => listeners.includes(index))
-      return { name, protocol, address, clusters: routes.map(({ cluster }) => snapshot.clusters[cluster]?.name ?? '') }
+      const targets = routes.flatMap(({ action }) => ('forward' in action ? action.forward.targets : []))
+      const clusters = new Set(targets.map(({ cluster }) => snapshot.clusters[cluster]?.name ?? ''))
+      return { name, protocol, address, clusters: [...clusters] }
     }),
     clusters: snapshot.clusters.map(({ name, endpoints }) => ({ name, endpoints: endpoints.map((e) => e.address) })),
     warnings,
+    node: snapshot.node,
     dump: JSON.stringify(config),
   }
   return { snapshot: encodeSnapshot(snapshot), plan }

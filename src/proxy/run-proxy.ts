@@ -1,49 +1,69 @@
 /**
- * The life of the `weft run` process: start, reload on SIGHUP, drain on SIGTERM or SIGINT, the wrapped application, the
- * admin server, the exit code.
+ * The life of the `weft run` process: start, reload on SIGHUP, logs opened again on SIGUSR1, drain on SIGTERM or SIGINT, the wrapped application, the
+ * admin server, the change to a successor, the exit code.
  *
  * Invariants: the application starts after the proxy is ready and ends after inbound work has drained; one deadline
  * bounds the whole ending; a second signal ends at once.
  */
-import { constants } from 'node:os'
-import type { AdminServer } from '../admin/start-admin.js'
-import { isLoopback } from '../config/loopback.js'
 import { WeftError } from '../errors.js'
 import { loadAddon } from '../native/index.js'
-import type { Logger } from '../telemetry/logger.js'
+import type { AdjustableLogger, Logger } from '../telemetry/logger.js'
+import { AdminDoor } from './admin-door.js'
 import { type AppProcess, startApp } from './app-process.js'
+import { Ending } from './ending.js'
 import type { Plan } from './prepare.js'
 import { reapOrphans } from './reaper.js'
 import { startLine } from './start-line.js'
 import { startProxy, type WeftProxy } from './start-proxy.js'
+import { awaitSuccessor, succeed } from './succession.js'
+import { takeoverPath } from './takeover-path.js'
 
 export interface RunOptions {
   file: string
   /** The application and its arguments; empty for none. */
   app: string[]
+  /** Follow the process that serves the file now. */
+  takeover: boolean
   version: string
-  logger: Logger
+  logger: AdjustableLogger
 }
 
 /** Runs until the proxy has ended; resolves with the exit code of the process. */
-export async function runProxy({ file, app, version, logger }: RunOptions): Promise<number> {
-  const proxy = await startProxy({ file }, { logger })
+export async function runProxy({ file, app, takeover, version, logger }: RunOptions): Promise<number> {
+  if (takeover && app.length > 0) refuseApp()
+  const path = takeover ? await takeoverPath(file) : null
+  const proxy = await startProxy({ file }, { logger, ...(path === null ? {} : { takeover: path }) })
   const ending = new Ending()
   process.on('SIGTERM', () => ending.signal('SIGTERM'))
   process.on('SIGINT', () => ending.signal('SIGINT'))
   process.on('SIGHUP', () => void reload(proxy, file, logger))
-  const admin = await admit(proxy, ending, logger)
-  logger.info(startLine(version, Math.round(performance.now()), bound(proxy)))
+  process.on('SIGUSR1', () => reopenLogs(proxy, logger))
+  // Not before the answer to the request that asked for it has left.
+  const drain = () => void setImmediate(() => ending.start())
+  const startedAt = Math.round(performance.timeOrigin)
+  const admin = new AdminDoor({ proxy, drain, logger, process: { version, file, startedAt } })
   try {
+    if (path !== null && proxy.succeeds()) await succeed(path, proxy, admin, logger)
+    else await admin.open()
+    const door = app.length === 0 ? await awaitSuccessor(file, proxy, admin, ending, logger) : null
+    logger.info(startLine(version, Math.round(performance.now()), bound(proxy)))
     const [command, ...args] = app
-    if (command === undefined) await ending.begun
-    else return await runWithApp(proxy, [command, ...args], ending, logger)
+    if (command !== undefined) return await runWithApp(proxy, [command, ...args], ending, logger)
+    await ending.begun
     await finish(proxy, ending, logger)
+    ending.finish()
+    await door?.close()
     return ending.forced ? ending.code() : 0
   } finally {
-    admin?.close()
+    admin.close()
     await proxy.close()
   }
+}
+
+function refuseApp(): never {
+  throw new WeftError('WEFT_TAKEOVER_FAILED', 'a process that runs an application cannot follow another one', {
+    hint: 'the application belongs to the process that started it: leave out --takeover, or what stands after --',
+  })
 }
 
 /** The plan with the addresses that the listeners really have: a port 0 has become one. */
@@ -51,46 +71,10 @@ function bound(proxy: WeftProxy): Pick<Plan, 'listeners' | 'clusters'> {
   const { listeners, clusters } = proxy.plan()
   const real = listeners.map((listener) => {
     const { host, port } = proxy.address(listener.name)
+    if (host.startsWith('unix:')) return { ...listener, address: host }
     return { ...listener, address: host.includes(':') ? `[${host}]:${port}` : `${host}:${port}` }
   })
   return { listeners: real, clusters }
-}
-
-/** The one switch from running to ending: thrown by a signal, by POST /drain or by the end of the application. */
-class Ending {
-  readonly begun: Promise<void>
-  /** Resolves when a second signal asks to end at once. */
-  readonly now: Promise<void>
-  by: NodeJS.Signals | null = null
-  forced = false
-  private begin: () => void = () => {}
-  private force: () => void = () => {}
-
-  constructor() {
-    this.begun = new Promise((resolve) => {
-      this.begin = resolve
-    })
-    this.now = new Promise((resolve) => {
-      this.force = resolve
-    })
-  }
-
-  signal(signal: NodeJS.Signals): void {
-    if (this.by !== null) {
-      this.forced = true
-      this.force()
-    }
-    this.by = signal
-    this.start()
-  }
-
-  start(): void {
-    this.begin()
-  }
-
-  code(): number {
-    return 128 + constants.signals[this.by ?? 'SIGTERM']
-  }
 }
 
 async function runWithApp(
@@ -143,6 +127,13 @@ async function finish(proxy: WeftProxy, ending: Ending, logger: Logger): Promise
   else if (left > 0) logger.warn('the drain deadline passed', { exchangesCut: left })
 }
 
+/** After a rotation moved the files away. */
+function reopenLogs(proxy: WeftProxy, logger: Logger): void {
+  for (const { path, reason } of proxy.reopenLogs())
+    logger.error('an access log could not be opened again and goes on in the old file', { path, reason })
+  logger.info('access logs opened again')
+}
+
 async function reload(proxy: WeftProxy, file: string, logger: Logger): Promise<void> {
   const before = proxy.plan()
   try {
@@ -156,20 +147,5 @@ async function reload(proxy: WeftProxy, file: string, logger: Logger): Promise<v
     if (!(error instanceof WeftError)) throw error
     logger.error(`not reloaded, everything stays as it was: ${error.message}`, { code: error.code })
     for (const { path, code, message, line } of error.issues) logger.error(message, { path, code, line })
-  }
-}
-
-/** Starts the admin server when the configuration names one. */
-async function admit(proxy: WeftProxy, ending: Ending, logger: Logger): Promise<AdminServer | null> {
-  const address = proxy.plan().adminAddress
-  if (address === null) return null
-  if (!isLoopback(address)) logger.warn('the admin server can be reached from other machines', { address })
-  try {
-    const { startAdmin } = await import('../admin/start-admin.js')
-    // Not before the answer to the request that asked for it has left.
-    return await startAdmin({ address, proxy, drain: () => void setImmediate(() => ending.start()) })
-  } catch (error) {
-    await proxy.close()
-    throw error
   }
 }

@@ -5,9 +5,20 @@
  * Invariants: nothing listens unless the whole configuration was accepted; a rejected change leaves everything as it
  * was; changes are applied one after the other.
  */
+
+import type { Histograms, ProxyStatus } from '../admin/endpoint.js'
 import type { ProxyConfig } from '../config/config.js'
 import { WeftError } from '../errors.js'
-import { type Addon, loadAddon, type Stats, type Verdict } from '../native/index.js'
+import {
+  type Addon,
+  loadAddon,
+  type RecordList,
+  type RecordQuery,
+  type Stats,
+  type Verdict,
+  type Why,
+} from '../native/index.js'
+import { type Counts, countsOf, withCarried } from '../telemetry/carried.js'
 import { createLogger, type Logger } from '../telemetry/logger.js'
 import { drain } from './drain.js'
 import type { Plan, Prepared } from './prepare.js'
@@ -18,12 +29,17 @@ import { startWorkers, type Workers } from './workers.js'
 /** A log that cannot be written by then, on a full disk for example, must not keep the process. */
 const logFlushMs = 1_000
 
+/** How long a running process may take to hand over its listening sockets. */
+const takeoverMs = 5_000
+
 /** A configuration as a value, or the file that holds it. */
 export type ConfigSource = ProxyConfig | { file: string }
 
 export interface StartOptions {
   /** Threads that carry traffic. Absent: those of a file's `workers`, or the caller's own loop for a value. */
   workers?: number
+  /** Path at which a running process waits to be taken over: its listening sockets are used where they fit. */
+  takeover?: string
   logger?: Logger
   addon?: Addon
   startThread?: StartThread
@@ -31,14 +47,32 @@ export interface StartOptions {
 }
 
 export interface WeftProxy {
-  /** Where a listener listens. */
+  /** Where a listener listens; for a unix socket `unix:/path` as the host, and port 0. */
   address(listener: string): { host: string; port: number }
   /** Replaces the configuration; throws `WEFT_CONFIG_*` or `WEFT_SNAPSHOT_REJECTED` and then nothing has changed. */
   apply(source: ConfigSource): Promise<{ generation: number; rejected: Verdict['rejected'] }>
   /** The plan that is in force. */
   plan(): Plan
   stats(): Stats
-  status(): { state: 'ready' | 'draining' | 'down'; generation: number; workers: number; replaced: number }
+  /** The decision records that fit, newest first. */
+  records(query: RecordQuery): RecordList
+  /** Everything about the newest exchange with this request id; null when there is no record of it. */
+  why(id: string): Why | null
+  /** Durations as HDR histograms: V2, compressed, base64. */
+  histograms(): Histograms
+  /** Opens the access logs again; those that cannot be opened go on in the old file. */
+  reopenLogs(): { path: string; reason: string }[]
+  /** Readiness says `failing` while this is set; traffic is served all the same. */
+  failHealthcheck(failing: boolean): void
+  /** Whether the listening sockets came from the process before this one. */
+  succeeds(): boolean
+  /** Hands copies of the listening sockets over an open unix socket. */
+  sendSockets(descriptor: number): void
+  /** All that was counted, for the process that follows. */
+  counts(): string
+  /** Adds what the process before this one had counted; a later call replaces an earlier one. */
+  carry(counts: string): void
+  status(): ProxyStatus
   /** Stops accepting and waits for open exchanges; returns how many were left at the deadline. */
   drain(options?: { deadlineMs?: number }): Promise<number>
   close(): Promise<void>
@@ -75,7 +109,10 @@ class Orchestrator implements WeftProxy {
   private workers: Workers | null = null
   private lastChange: Promise<unknown> = Promise.resolve()
   private draining = false
+  private failing = false
   private closed: Promise<void> | null = null
+  private inherited = false
+  private carried: Counts | null = null
 
   constructor(options: StartOptions) {
     // The main thread loads the addon before any worker does: a library first loaded by a thread goes away with it.
@@ -84,13 +121,17 @@ class Orchestrator implements WeftProxy {
     this.prepare = options.prepare ?? prepareSource
   }
 
-  async start(source: ConfigSource, { workers, startThread: start = startThread }: StartOptions): Promise<void> {
+  async start(
+    source: ConfigSource,
+    { workers, takeover, startThread: start = startThread }: StartOptions,
+  ): Promise<void> {
     // The first thread boots while the configuration is read: a file always has at least one worker.
     const ahead = isFile(source) || (workers ?? 0) > 0 ? start() : null
     try {
       const prepared = await this.prepare(source)
       const count = workers ?? (isFile(source) ? prepared.plan.workers : 0)
       this.id = this.addon.createProxy('weft', Math.max(1, count))
+      if (takeover !== undefined) this.inherit(takeover)
       this.take(prepared)
       if (count === 0) this.addon.attach(this.id, 0)
       else {
@@ -109,6 +150,7 @@ class Orchestrator implements WeftProxy {
     const { plan, verdict } = this.current()
     const found = [...(verdict.listeners ?? []), ...plan.listeners].find(({ name }) => name === listener)
     if (found === undefined) throw new RangeError(`there is no listener named ${JSON.stringify(listener)}`)
+    if (found.address.startsWith('unix:')) return { host: found.address, port: 0 }
     const colon = found.address.lastIndexOf(':')
     return { host: found.address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(found.address.slice(colon + 1)) }
   }
@@ -122,19 +164,59 @@ class Orchestrator implements WeftProxy {
     return change
   }
 
+  succeeds(): boolean {
+    return this.inherited
+  }
+
+  sendSockets(descriptor: number): void {
+    this.addon.sendSockets(this.id, descriptor)
+  }
+
+  counts(): string {
+    return JSON.stringify(countsOf(this.stats()))
+  }
+
+  carry(counts: string): void {
+    // A process of an earlier version may not have counted everything.
+    this.carried = { routes: [], ...(JSON.parse(counts) as Omit<Counts, 'routes'>) }
+  }
+
   plan(): Plan {
     return this.current().plan
   }
 
   stats(): Stats {
-    return JSON.parse(this.addon.stats(this.id)) as Stats
+    const stats = JSON.parse(this.addon.stats(this.id)) as Stats
+    return this.carried === null ? stats : withCarried(stats, this.carried)
   }
 
-  status() {
+  records(query: RecordQuery): RecordList {
+    return JSON.parse(this.addon.records(this.id, JSON.stringify(query))) as RecordList
+  }
+
+  why(id: string): Why | null {
+    return JSON.parse(this.addon.why(this.id, id)) as Why | null
+  }
+
+  histograms(): Histograms {
+    return JSON.parse(this.addon.histograms(this.id)) as Histograms
+  }
+
+  reopenLogs(): { path: string; reason: string }[] {
+    const failures = JSON.parse(this.addon.reopenLogs(this.id)) as [string, string][]
+    return failures.map(([path, reason]) => ({ path, reason }))
+  }
+
+  failHealthcheck(failing: boolean): void {
+    this.failing = failing
+  }
+
+  status(): ProxyStatus {
     const workers = this.workers?.serving() ?? 1
-    const state = this.draining ? 'draining' : workers > 0 && this.closed === null ? 'ready' : 'down'
+    const up = this.failing ? 'failing' : 'ready'
+    const state = this.draining ? 'draining' : workers > 0 && this.closed === null ? up : 'down'
     const { generation } = this.current().verdict
-    return { state, generation, workers, replaced: this.workers?.replaced() ?? 0 } as const
+    return { state, generation, workers, replaced: this.workers?.replaced() ?? 0 }
   }
 
   drain({ deadlineMs = this.current().plan.drainDeadlineMs }: { deadlineMs?: number } = {}): Promise<number> {
@@ -154,6 +236,16 @@ class Orchestrator implements WeftProxy {
     if (!this.addon.flushLogs(this.id, logFlushMs))
       this.logger.warn('some lines of the access log could not be written')
     this.addon.closeProxy(this.id)
+  }
+
+  /** Last before serving: until then the process before this one has them to itself. */
+  private inherit(path: string): void {
+    try {
+      this.inherited = this.addon.takeSockets(this.id, path, takeoverMs) >= 0
+    } catch (cause) {
+      const hint = 'look at the log of the running process'
+      throw new WeftError('WEFT_TAKEOVER_FAILED', (cause as Error).message, { hint, cause })
+    }
   }
 
   private take({ snapshot, plan }: Prepared): Verdict {

@@ -3,13 +3,21 @@
  * Access logs do not come this way; the engine writes them itself.
  */
 
-export type Level = 'info' | 'warn' | 'error'
+/** From the least to the most. */
+export const levels = ['info', 'warn', 'error'] as const
+export type Level = (typeof levels)[number]
 export type Fields = Record<string, string | number | boolean | null>
 
 export interface Logger {
   info(message: string, fields?: Fields): void
   warn(message: string, fields?: Fields): void
   error(message: string, fields?: Fields): void
+}
+
+/** A logger that can be made quieter while the process runs. */
+export interface AdjustableLogger extends Logger {
+  /** What is less than this is not written. */
+  level: Level
 }
 
 export interface LoggerOptions {
@@ -21,14 +29,16 @@ export interface LoggerOptions {
 
 const colours: Record<Level, string> = { info: '', warn: '\u001b[33m', error: '\u001b[31m' }
 
-export function createLogger(options: LoggerOptions): Logger {
+export function createLogger(options: LoggerOptions): AdjustableLogger {
   const log =
     (level: Level) =>
-    (message: string, fields: Fields = {}) =>
-      options.write(
-        options.format === 'json' ? json(options, level, message, fields) : text(options, level, message, fields),
-      )
-  return { info: log('info'), warn: log('warn'), error: log('error') }
+    (message: string, fields: Fields = {}) => {
+      if (levels.indexOf(level) < levels.indexOf(logger.level)) return
+      const line = options.format === 'json' ? json : text
+      options.write(line(options, level, message, fields))
+    }
+  const logger: AdjustableLogger = { level: 'info', info: log('info'), warn: log('warn'), error: log('error') }
+  return logger
 }
 
 function json({ now }: LoggerOptions, level: Level, message: string, fields: Fields): string {

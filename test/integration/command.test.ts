@@ -76,7 +76,7 @@ describe('weft compile', () => {
     const out = join(dirname(file), 'snapshot.bin')
     const { code, stdout } = await weft('compile', '-c', file, '-o', out)
     expect([code, stdout]).toEqual([0, `${out}: ${statSync(out).size} bytes\n`])
-    expect(decode(readFileSync(out))).toMatchObject({ format: 1, clusters: [{ name: 'app' }] })
+    expect(decode(readFileSync(out))).toMatchObject({ format: 2, clusters: [{ name: 'app' }] })
   })
 
   it('ends with 1 when it cannot write', async () => {

@@ -16,6 +16,7 @@ module.exports = {
     generation += 1
     return JSON.stringify({ generation, rejected: [] })
   },
+  check: () => '[]',
   attach() {},
   stopAccepting() {},
   active: () => 0,

@@ -3,6 +3,7 @@ import type { Addon, Verdict } from '../../src/native/index.js'
 import type { Prepared } from '../../src/proxy/prepare.js'
 import type { TrafficThread } from '../../src/proxy/traffic-thread.js'
 import type { Fields, Logger } from '../../src/telemetry/logger.js'
+import { statsOf } from './stats.js'
 
 export class FakeEngine implements Addon {
   calls: string[] = []
@@ -28,9 +29,23 @@ export class FakeEngine implements Addon {
     return JSON.stringify({ generation: this.generation, rejected: this.rejected })
   }
 
+  check(): string {
+    return JSON.stringify(this.rejected)
+  }
+
+  explain(): string {
+    return JSON.stringify({ rejected: this.rejected, answers: [] })
+  }
+
   attach(_proxy: number, worker: number): void {
     this.calls.push(`attach ${worker}`)
   }
+
+  takeSockets(): number {
+    return -1
+  }
+
+  sendSockets(): void {}
 
   stopAccepting(): void {
     this.calls.push('stopAccepting')
@@ -41,15 +56,24 @@ export class FakeEngine implements Addon {
   }
 
   stats(): string {
-    return JSON.stringify({
-      generation: this.generation,
-      counters: {},
-      descriptions: [],
-      durationBoundsMs: [],
-      series: [],
-      workers: [],
-      clusters: [],
-    })
+    return JSON.stringify(statsOf({ generation: this.generation }))
+  }
+
+  records(_proxy: number, query: string): string {
+    this.calls.push(`records ${query}`)
+    return JSON.stringify({ records: [], more: false })
+  }
+
+  why(): string {
+    return 'null'
+  }
+
+  histograms(): string {
+    return JSON.stringify({ routes: [], endpoints: [] })
+  }
+
+  reopenLogs(): string {
+    return '[]'
   }
 
   heartbeats(): number[] {
@@ -138,6 +162,7 @@ export function preparedAs(text: string, plan: Partial<Prepared['plan']> = {}): 
     listeners,
     clusters,
     warnings: [],
+    node: { id: '', service: '', version: '', region: '', zone: '' },
     dump: '{}',
   }
   return { snapshot: Buffer.from(text), plan: { ...whole, ...plan } }

@@ -18,6 +18,7 @@ export class Program {
   /** Standard output and standard error, as they came. */
   output = ''
   stdout = ''
+  stderr = ''
   readonly child: ChildProcess
   /** Resolves with the exit code, or with the signal that ended it, after all output has been read. */
   readonly ended: Promise<number | NodeJS.Signals>
@@ -93,6 +94,7 @@ export class Program {
   private heard(data: Buffer | string, standard: boolean): void {
     this.output += data
     if (standard) this.stdout += data
+    else this.stderr += data
     this.changes.emit('change')
   }
 }

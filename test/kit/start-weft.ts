@@ -33,12 +33,12 @@ export class Weft {
   private errors = ''
   private wake: () => void = () => {}
 
-  constructor(doors: Record<string, Door>, ports: Map<string, number>, adminPort: number) {
+  constructor(doors: Record<string, Door>, ports: Map<string, number>, adminPort: number, more: object) {
     this.ports = ports
     this.adminPort = adminPort
     this.folder = mkdtempSync(join(tmpdir(), 'weft-test-'))
     const file = join(this.folder, 'weft.yaml')
-    writeFileSync(file, JSON.stringify(configuration(doors, ports, adminPort)))
+    writeFileSync(file, JSON.stringify({ ...configuration(doors, ports, adminPort), ...more }))
     this.child = spawn(process.execPath, [command, 'run', '-c', file], { stdio: ['ignore', 'pipe', 'pipe'] })
     this.child.stdout?.setEncoding('latin1').on('data', (text: string) => this.logged(text))
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -133,11 +133,11 @@ export class Weft {
   }
 }
 
-/** Starts the command and resolves when it serves. */
-export async function startWeft(doors: Record<string, Door>): Promise<Weft> {
+/** Starts the command and resolves when it serves. `more` is laid over the configuration. */
+export async function startWeft(doors: Record<string, Door>, more: object = {}): Promise<Weft> {
   const names = Object.keys(doors)
   const [adminPort = 0, ...ports] = await freePorts(names.length + 1)
-  const weft = new Weft(doors, new Map(names.map((name, place) => [name, ports[place] ?? 0])), adminPort)
+  const weft = new Weft(doors, new Map(names.map((name, place) => [name, ports[place] ?? 0])), adminPort, more)
   await weft.ready()
   return weft
 }

@@ -1,6 +1,7 @@
 //! `weft-agent`: the engine as a plain process on tokio, for machines without Node.
 //!
-//! It serves the snapshot that `weft compile` wrote. SIGHUP reads the file again, SIGTERM and SIGINT drain.
+//! It serves the snapshot that `weft compile` wrote. SIGHUP reads the file again, SIGUSR1 opens the logs again, SIGTERM
+//! and SIGINT drain.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -43,21 +44,29 @@ async fn serve(file: PathBuf) -> ExitCode {
     if !apply(&proxy, &file) {
         return ExitCode::from(2);
     }
-    let (Ok(mut reload), Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::hangup()), signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
+    let (Ok(mut reload), Ok(mut reopen), Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::hangup()),
+        signal(SignalKind::user_defined1()),
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
         eprintln!("weft-agent: cannot listen to signals");
         return ExitCode::FAILURE;
     };
     let Some(_worker) = steer::attach(&proxy, 0) else { return ExitCode::FAILURE };
     if let Some(generation) = proxy.generation() {
         for listener in &generation.listeners {
-            let address = proxy.address(&listener.name).unwrap_or(listener.address);
+            let address = proxy.address(&listener.name).unwrap_or_else(|| listener.address.clone());
             eprintln!("weft-agent: {} listens on {address}", listener.name);
         }
     }
-    while wait(&mut reload, &mut terminate, &mut interrupt).await == Asked::Reload {
-        apply(&proxy, &file);
+    loop {
+        match wait(&mut reload, &mut reopen, &mut terminate, &mut interrupt).await {
+            // What is refused was told; what was in force stays.
+            Asked::Reload => _ = apply(&proxy, &file),
+            Asked::Reopen => reopen_logs(&proxy),
+            Asked::End => break,
+        }
     }
     drain(&proxy).await;
     ExitCode::SUCCESS
@@ -79,16 +88,25 @@ fn apply(proxy: &Arc<Proxy>, file: &Path) -> bool {
     applied.rejected.is_empty()
 }
 
-#[derive(PartialEq, Eq)]
+fn reopen_logs(proxy: &Proxy) {
+    for (path, error) in proxy.reopen_logs() {
+        eprintln!("weft-agent: {path} goes on in the old file: {error}");
+    }
+}
+
 enum Asked {
     Reload,
+    Reopen,
     End,
 }
 
-async fn wait(reload: &mut Signal, terminate: &mut Signal, interrupt: &mut Signal) -> Asked {
+async fn wait(reload: &mut Signal, reopen: &mut Signal, terminate: &mut Signal, interrupt: &mut Signal) -> Asked {
     std::future::poll_fn(|cx| {
         if terminate.poll_recv(cx).is_ready() || interrupt.poll_recv(cx).is_ready() {
             return std::task::Poll::Ready(Asked::End);
+        }
+        if reopen.poll_recv(cx).is_ready() {
+            return std::task::Poll::Ready(Asked::Reopen);
         }
         reload.poll_recv(cx).map(|_| Asked::Reload)
     })

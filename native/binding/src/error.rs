@@ -1,6 +1,8 @@
 //! Failures as JavaScript errors.
 
-use napi::{Error, Status};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use napi::{Error, Result, Status};
 
 /// An argument that names nothing.
 pub(crate) fn unknown_proxy(id: u32) -> Error {
@@ -15,4 +17,9 @@ pub(crate) fn unknown_worker(index: u32) -> Error {
 /// What the runtime or the system refused.
 pub(crate) fn failed(what: &str, reason: &dyn std::fmt::Display) -> Error {
     Error::new(Status::GenericFailure, format!("{what}: {reason}"))
+}
+
+/// A panic must not cross into Node; it becomes an error.
+pub(crate) fn guarded<T>(what: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(failed(what, &"the engine panicked")))
 }

@@ -7,6 +7,7 @@
 
 mod environment;
 mod error;
+pub mod explain;
 pub mod proxy;
 
 #[global_allocator]

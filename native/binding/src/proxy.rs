@@ -1,7 +1,8 @@
 //! What TypeScript can do with a proxy. Numbers, buffers and JSON cross; nothing else.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::os::fd::BorrowedFd;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,12 +10,14 @@ use std::time::Duration;
 use napi::bindgen_prelude::Buffer;
 use napi::{Env, Result};
 use napi_derive::napi;
+use weft_engine::listener::handover;
 use weft_engine::proxy::Proxy;
+use weft_engine::reasons;
 use weft_engine::stats;
 use weft_engine::steer;
 
 use crate::environment;
-use crate::error::{failed, unknown_proxy, unknown_worker};
+use crate::error::{failed, guarded, unknown_proxy, unknown_worker};
 
 static PROXIES: LazyLock<Mutex<HashMap<u32, Arc<Proxy>>>> = LazyLock::new(Mutex::default);
 static NEXT: AtomicU32 = AtomicU32::new(1);
@@ -25,11 +28,6 @@ const APPLY_PATIENCE: Duration = Duration::from_millis(100);
 fn find(id: u32) -> Result<Arc<Proxy>> {
     let proxies = PROXIES.lock().unwrap_or_else(PoisonError::into_inner);
     proxies.get(&id).cloned().ok_or_else(|| unknown_proxy(id))
-}
-
-/// A panic must not cross into Node; it becomes an error.
-fn guarded<T>(what: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(failed(what, &"the engine panicked")))
 }
 
 /// A new proxy with so many workers. Returns its number in this process.
@@ -62,6 +60,28 @@ pub fn apply(proxy: u32, snapshot: Buffer) -> Result<String> {
     })
 }
 
+/// Asks the process that listens at `path` for its listening sockets and keeps them for the first snapshot. Returns how
+/// many there are; -1 when no process listens there.
+#[napi]
+pub fn take_sockets(proxy: u32, path: String, timeout_ms: u32) -> Result<i32> {
+    let proxy = find(proxy)?;
+    let taken = handover::receive(Path::new(&path), Duration::from_millis(timeout_ms.into()))
+        .map_err(|error| failed("the listening sockets were not handed over", &error))?;
+    let Some(sockets) = taken else { return Ok(-1) };
+    let count = i32::try_from(sockets.len()).unwrap_or(i32::MAX);
+    proxy.inherit(sockets);
+    Ok(count)
+}
+
+/// Hands this process's listening sockets to the process at the other end of an open unix socket.
+#[napi]
+pub fn send_sockets(proxy: u32, descriptor: i32) -> Result<()> {
+    let sockets = find(proxy)?.hand_over().map_err(|error| failed("cannot copy the listening sockets", &error))?;
+    // SAFETY: the caller's connection is open for the length of this call.
+    let stream = unsafe { BorrowedFd::borrow_raw(descriptor) };
+    handover::send(stream, &sockets).map_err(|error| failed("the listening sockets were not handed over", &error))
+}
+
 /// Serves the proxy on this thread's loop from now on, as the worker with this index.
 #[napi]
 pub fn attach(env: Env, proxy: u32, worker: u32) -> Result<()> {
@@ -91,6 +111,44 @@ pub fn stats(proxy: u32) -> Result<String> {
     guarded("stats", || {
         let proxy = find(proxy)?;
         serde_json::to_string(&stats::read(&proxy)).map_err(|error| failed("stats", &error))
+    })
+}
+
+/// Durations by route and endpoint as HDR histograms (V2, compressed, base64), as JSON.
+#[napi]
+pub fn histograms(proxy: u32) -> Result<String> {
+    guarded("histograms", || {
+        let proxy = find(proxy)?;
+        serde_json::to_string(&stats::histograms(&proxy)).map_err(|error| failed("histograms", &error))
+    })
+}
+
+/// The records that fit a question, newest first, as JSON. The question is JSON too.
+#[napi]
+pub fn records(proxy: u32, query: String) -> Result<String> {
+    guarded("records", || {
+        let proxy = find(proxy)?;
+        let query = serde_json::from_str(&query).map_err(|error| failed("records", &error))?;
+        serde_json::to_string(&reasons::list(&proxy, &query)).map_err(|error| failed("records", &error))
+    })
+}
+
+/// Everything about the newest exchange with this request id, as JSON; `null` when there is no record of it.
+#[napi]
+pub fn why(proxy: u32, id: String) -> Result<String> {
+    guarded("why", || {
+        let proxy = find(proxy)?;
+        serde_json::to_string(&reasons::why(&proxy, &id)).map_err(|error| failed("why", &error))
+    })
+}
+
+/// Opens every access log again. Returns JSON: those that could not be opened, with the reason.
+#[napi]
+pub fn reopen_logs(proxy: u32) -> Result<String> {
+    guarded("reopenLogs", || {
+        let failures = find(proxy)?.reopen_logs().into_iter();
+        let failures: Vec<_> = failures.map(|(path, error)| (path, error.to_string())).collect();
+        serde_json::to_string(&failures).map_err(|error| failed("reopenLogs", &error))
     })
 }
 

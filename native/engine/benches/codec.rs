@@ -3,7 +3,7 @@
 
 use divan::{Bencher, black_box};
 use weft_engine::http::forward::{
-    Connection, ForwardRequest, ForwardResponse, encode_informational, encode_request, encode_response,
+    Connection, ForwardRequest, ForwardResponse, RequestChanges, encode_informational, encode_request, encode_response,
 };
 use weft_engine::http::framing::{
     Framing, request_framing, request_keep_alive, response_framing, response_keep_alive, wants_upgrade,
@@ -29,6 +29,7 @@ const FORWARD: ForwardRequest<'static> = ForwardRequest {
     framing: Framing::None,
     upgrade: false,
     expect_continue: false,
+    changes: RequestChanges::NONE,
 };
 
 const ANSWERED: ForwardResponse<'static> = ForwardResponse {
@@ -36,6 +37,8 @@ const ANSWERED: ForwardResponse<'static> = ForwardResponse {
     connection: Connection::KeepAlive,
     client_version: Version::Http11,
     date: "Sun, 06 Nov 1994 08:49:37 GMT",
+    retries_spent: false,
+    changes: None,
 };
 
 fn main() {

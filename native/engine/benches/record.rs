@@ -2,9 +2,10 @@
 
 use divan::{Bencher, black_box};
 use parking_lot::Mutex;
-use weft_engine::record::{Address, Record, Ring, RingOptions, Texts};
+use std::sync::Arc;
+use weft_engine::record::{Address, Candidate, Record, Ring, RingOptions, Texts, frame};
 use weft_engine::telemetry::access_log::{Entry, Format, LogWriter};
-use weft_engine::telemetry::metrics::{DEFAULT_SERIES, Ids, Metrics, Names};
+use weft_engine::telemetry::metrics::{DEFAULT_SERIES, Ids, Metrics, Names, SeriesBudget};
 
 fn main() {
     divan::main();
@@ -17,6 +18,7 @@ const TEXTS: Texts<'static> = Texts {
     authority: b"reviews.default.svc:80",
     path: b"/api/v1/reviews/0001?page=2&n=",
     headers: &[(0, b"curl/8.5.0")],
+    trail: &[],
 };
 
 fn record(turn: u32) -> Record {
@@ -54,6 +56,19 @@ fn push(bencher: Bencher<'_, '_>) {
     });
 }
 
+/// The same for an exchange whose balancer compared two endpoints, as least request does.
+#[divan::bench(sample_size = 20_000)]
+fn push_with_two_candidates(bencher: Bencher<'_, '_>) {
+    let mut ring = full_ring();
+    let candidates = [0, 1].map(|endpoint| Candidate { attempt: 0, endpoint, score: 1.0 });
+    let mut turn = 0;
+    bencher.bench_local(|| {
+        turn += 1;
+        let trail = frame("", &[], black_box(&candidates));
+        ring.push(&mut record(turn), &Texts { trail: &trail, ..*black_box(&TEXTS) });
+    });
+}
+
 #[divan::bench(sample_size = 20_000)]
 fn push_behind_its_lock(bencher: Bencher<'_, '_>) {
     let ring = Mutex::new(full_ring());
@@ -66,7 +81,7 @@ fn push_behind_its_lock(bencher: Bencher<'_, '_>) {
 
 #[divan::bench(sample_size = 20_000, args = [1, 40, 2_000])]
 fn observe(bencher: Bencher<'_, '_>, series: u32) {
-    let (mut metrics, ids) = (Metrics::new(DEFAULT_SERIES), snapshot());
+    let (mut metrics, ids) = (Metrics::new(Arc::new(SeriesBudget::new(DEFAULT_SERIES))), snapshot());
     let mut turn = 0;
     bencher.bench_local(|| {
         turn += 1;
@@ -78,7 +93,7 @@ fn observe(bencher: Bencher<'_, '_>, series: u32) {
 #[divan::bench(sample_size = 20_000)]
 fn push_behind_its_lock_and_observe(bencher: Bencher<'_, '_>) {
     let ring = Mutex::new(full_ring());
-    let (mut metrics, ids) = (Metrics::new(DEFAULT_SERIES), snapshot());
+    let (mut metrics, ids) = (Metrics::new(Arc::new(SeriesBudget::new(DEFAULT_SERIES))), snapshot());
     let mut turn = 0;
     bencher.bench_local(|| {
         turn += 1;
@@ -96,7 +111,7 @@ fn read_one_hundred(bencher: Bencher<'_, '_>) {
 
 #[divan::bench(args = ["text", "json"])]
 fn access_log_line(bencher: Bencher<'_, '_>, format: &str) {
-    let Ok(format) = Format::compile(format) else { return };
+    let Ok(format) = Format::compile(format, &[]) else { return };
     let address = Address::from(std::net::SocketAddr::from(([10, 0, 35, 28], 51_000)));
     let record = Record {
         start_unix_us: 1_460_751_420_310_000,
@@ -115,6 +130,7 @@ fn access_log_line(bencher: Bencher<'_, '_>, format: &str) {
         route: "all",
         cluster: "app",
         downstream_local: address,
+        detail: "",
     };
     let mut line = Vec::with_capacity(1024);
     bencher.bench_local(|| {

@@ -10,7 +10,10 @@ fn main() {
 mod generate {
     use ts_rs::{Config, TS};
     use weft_engine::snapshot::{
-        AccessLog, Cluster, ClusterEndpoint, Listener, ListenerLimits, Node, Records, Route, Snapshot,
+        AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, Fallback, FallbackCause, FieldMatch, Filter, Forward,
+        ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine, HeaderReplace, HeaderRewrite, KeyPart, Listener,
+        ListenerLimits, LocalRateLimit, Node, PathChange, PathMatch, RateBucket, Records, Redirect, Respond, Retry,
+        RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch, Snapshot, StickyKey, Tracing, ValueTest,
     };
 
     pub(crate) fn print() {
@@ -24,8 +27,36 @@ mod generate {
             ListenerLimits::decl(&config),
             AccessLog::decl(&config),
             Route::decl(&config),
+            Retry::decl(&config),
+            RetryOn::decl(&config),
+            RouteMatch::decl(&config),
+            PathMatch::decl(&config),
+            FieldMatch::decl(&config),
+            ValueTest::decl(&config),
+            RouteAction::decl(&config),
+            Forward::decl(&config),
+            ForwardTarget::decl(&config),
+            StickyKey::decl(&config),
+            Redirect::decl(&config),
+            Respond::decl(&config),
+            Rewrite::decl(&config),
+            PathChange::decl(&config),
+            HeaderChanges::decl(&config),
+            HeaderLine::decl(&config),
+            Fallback::decl(&config),
+            FallbackCause::decl(&config),
             Cluster::decl(&config),
+            CircuitBreaker::decl(&config),
+            RetryBudget::decl(&config),
             ClusterEndpoint::decl(&config),
+            Filter::decl(&config),
+            LocalRateLimit::decl(&config),
+            RateBucket::decl(&config),
+            KeyPart::decl(&config),
+            HeaderRewrite::decl(&config),
+            HeaderEdits::decl(&config),
+            HeaderReplace::decl(&config),
+            Tracing::decl(&config),
         ] {
             println!("export {declaration}");
         }

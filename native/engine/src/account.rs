@@ -1,5 +1,6 @@
 //! What one exchange was: filled by the phases, written once at its end to ring, metrics and access log.
 
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,15 +9,17 @@ use std::time::Instant;
 use smallvec::SmallVec;
 
 use crate::downstream::Downstream;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Source};
 use crate::http::head::{Known, RequestHead, ResponseHead, Version};
-use crate::record::{Address, Protocol, Record, Texts};
+use crate::record::{Address, Attempt, Candidate, Mark, Protocol, Record, Texts, frame};
 use crate::respond::Verdict;
+use crate::retry::Stop;
 use crate::serving::View;
 use crate::snapshot::{Endpoint, GenerationCluster, GenerationRoute};
 use crate::telemetry::access_log::Entry;
 use crate::telemetry::flags::Flag;
-use crate::telemetry::metrics::Counter;
+use crate::telemetry::metrics::{ClusterCounter, Counter};
+use crate::trace::Carried;
 use crate::worker::Worker;
 
 /// A request id of the client's is kept up to this length; a longer one is replaced.
@@ -32,8 +35,14 @@ pub struct Account {
     attempt_started: Instant,
     generated_id: Option<[u8; 36]>,
     endpoint: Option<Arc<Endpoint>>,
+    /// The attempts before the present one; empty, and without memory, while nothing failed.
+    past: Vec<Attempt>,
+    /// Whom the balancer compared, attempt by attempt.
+    candidates: SmallVec<[Candidate; 4]>,
     /// Answer headers that the access log asks for, in its order; empty before the answer.
     response_headers: Vec<Option<Vec<u8>>>,
+    /// As many retries as the policy has were made.
+    retries_spent: bool,
     detail: &'static str,
     closed: bool,
 }
@@ -48,7 +57,7 @@ impl Account {
             head_us,
             generation: view.generation.number,
             listener: view.index(),
-            downstream: Address::from(downstream.socket),
+            downstream: downstream.socket.map_or(Address::UNIX, Address::from),
             ..Record::default()
         };
         Self {
@@ -59,7 +68,10 @@ impl Account {
             attempt_started: started,
             generated_id: None,
             endpoint: None,
+            past: Vec::new(),
+            candidates: SmallVec::new(),
             response_headers: Vec::new(),
+            retries_spent: false,
             detail: "",
             closed: false,
         }
@@ -67,7 +79,6 @@ impl Account {
 
     /// The head is known: the exchange gets its id.
     pub fn request(&mut self, head: &RequestHead) {
-        self.record.method = head.method as u8;
         self.record.protocol = if head.version == Version::Http10 { Protocol::Http10 } else { Protocol::Http11 };
         let given = head.get(Known::XRequestId).is_some_and(|id| !id.is_empty() && id.len() <= MAX_REQUEST_ID);
         if !given {
@@ -75,9 +86,37 @@ impl Account {
         }
     }
 
+    /// The trace that it belongs to.
+    pub fn traced(&mut self, carried: Carried) {
+        self.record.trace_id = carried.trace;
+        if carried.sampled {
+            self.mark(Mark::Sampled);
+        }
+    }
+
+    /// The client, where trusted proxies name another one than the connection's other end.
+    pub fn came_from(&mut self, client: IpAddr) {
+        self.record.downstream = Address::from(SocketAddr::new(client, 0));
+    }
+
     /// The id made for the exchange; `None` when the client brought one.
     pub fn generated_id(&self) -> Option<&str> {
         self.generated_id.as_ref().and_then(|id| std::str::from_utf8(id).ok())
+    }
+
+    /// The same as bytes; empty when the client brought one.
+    pub fn own_id(&self) -> &[u8] {
+        self.generated_id.as_ref().map_or(&[], |id| id)
+    }
+
+    /// Where the last attempt went.
+    pub fn upstream(&self) -> Address {
+        self.record.upstream
+    }
+
+    /// Status that the endpoint sent; 0 for none.
+    pub fn upstream_status(&self) -> u16 {
+        self.record.upstream_status
     }
 
     /// The exchange's id, whoever made it.
@@ -93,10 +132,44 @@ impl Account {
         self.record.route = route.index;
     }
 
-    /// An endpoint was picked.
-    pub fn attempt(&mut self, cluster: &GenerationCluster, index: u16, endpoint: &Arc<Endpoint>) {
-        self.leave_endpoint();
+    /// A cluster was chosen.
+    pub fn clustered(&mut self, cluster: &GenerationCluster) {
         self.record.cluster = cluster.index;
+    }
+
+    /// The head could not be read: what is answered has an id all the same.
+    pub fn request_unread(&mut self) {
+        self.generated_id = Some(uuid());
+    }
+
+    /// A policy decided something that the record should tell.
+    pub fn mark(&mut self, mark: Mark) {
+        self.record.marks.set(mark);
+        match mark {
+            Mark::RateLimited => self.worker.count(Counter::RateLimited, 1),
+            Mark::RateLimitShadowed => self.worker.count(Counter::RateLimitShadowed, 1),
+            Mark::RetryBudgetSpent => self.count_cluster(ClusterCounter::RetriesRefused),
+            Mark::RequestsOverflow | Mark::PendingOverflow | Mark::ConnectionsOverflow => {
+                self.count_cluster(ClusterCounter::Overflows);
+            }
+            Mark::Fallback => self.count_cluster(ClusterCounter::Fallbacks),
+            _ => {}
+        }
+    }
+
+    fn count_cluster(&self, counter: ClusterCounter) {
+        self.worker.count_cluster(self.record.cluster, &self.view.generation, counter);
+    }
+
+    /// The balancer compares this endpoint for the attempt that comes next; the lowest score is picked.
+    pub fn compared(&mut self, endpoint: u16, score: f32) {
+        self.candidates.push(Candidate { attempt: self.record.attempts, endpoint, score });
+    }
+
+    /// An endpoint was picked.
+    pub fn attempt(&mut self, index: u16, endpoint: &Arc<Endpoint>) {
+        self.leave_endpoint();
+        self.record.connect_us = 0;
         self.record.endpoint = index;
         self.record.upstream = Address::from(endpoint.socket);
         self.record.attempts = self.record.attempts.saturating_add(1);
@@ -109,30 +182,85 @@ impl Account {
     /// A pooled connection serves the attempt.
     pub fn reused(&self) {
         self.worker.count(Counter::UpstreamConnectionsReused, 1);
+        self.count_cluster(ClusterCounter::ConnectionsReused);
     }
 
     /// A new connection was tried.
     pub fn connected(&mut self, established: bool) {
         self.worker.count(Counter::UpstreamConnections, 1);
+        self.count_cluster(ClusterCounter::Connections);
         if established {
             self.record.connect_us = micros(self.attempt_started, weft_rt::now()).max(1);
         } else {
             self.worker.count(Counter::UpstreamConnectionsFailed, 1);
+            self.count_cluster(ClusterCounter::ConnectionsFailed);
         }
     }
 
-    /// The attempt failed and another one follows.
-    pub fn retried(&mut self, error: &Error) {
+    /// The attempt ended with a status, or with an error, and another one follows.
+    pub fn retried(&mut self, ended: Result<u16, &Error>) {
         self.worker.count(Counter::Retries, 1);
-        self.record.cause = error.kind.number();
-        self.fail_endpoint();
+        self.count_cluster(ClusterCounter::Retries);
+        let now = weft_rt::now();
+        match ended {
+            Ok(status) => self.endpoint_answered(now, status),
+            Err(error) => {
+                self.count_timeout(error);
+                self.record.cause = error.kind.number();
+                self.fail_endpoint();
+            }
+        }
+        let attempt = self.present(micros(self.started, now), ended.unwrap_or(0));
+        self.past.push(attempt);
+    }
+
+    /// The policy would try again, but this attempt is the last one.
+    pub fn retries_stopped(&mut self, why: Stop) {
+        self.retries_spent = why == Stop::Spent;
+        self.mark(match why {
+            Stop::Spent => Mark::RetriesSpent,
+            Stop::Body => Mark::BodyNotRepeatable,
+            Stop::Budget => Mark::RetryBudgetSpent,
+            Stop::Time => Mark::RetryTooLate,
+            Stop::Nearer => Mark::RetriedNearer,
+        });
+    }
+
+    /// The attempt as it stands now.
+    fn present(&self, ended_us: u32, status: u16) -> Attempt {
+        Attempt {
+            started_us: micros(self.started, self.attempt_started),
+            connect_us: self.record.connect_us,
+            ended_us,
+            endpoint: self.record.endpoint,
+            status,
+            upstream: self.record.upstream,
+            cause: if status == 0 { self.record.cause } else { 0 },
+        }
+    }
+
+    /// The bytes behind the texts: nothing for an exchange whose record's head tells it all.
+    fn trail(&mut self) -> crate::record::Framed {
+        let is_under_way = self.past.len() < usize::from(self.record.attempts);
+        if !self.past.is_empty() && is_under_way {
+            let record = &self.record;
+            let ended = if record.upstream_status == 0 { record.total_us } else { record.first_byte_us };
+            let last = self.present(ended, record.upstream_status);
+            self.past.push(last);
+        }
+        frame(self.detail, &self.past, &self.candidates)
     }
 
     /// The answer's head is here.
     pub fn answered(&mut self, head: &ResponseHead) {
-        self.record.first_byte_us = micros(self.started, weft_rt::now()).max(1);
+        let now = weft_rt::now();
+        self.record.first_byte_us = micros(self.started, now).max(1);
+        self.endpoint_answered(now, head.status);
         self.record.upstream_status = head.status;
         self.record.status = head.status;
+        if self.retries_spent {
+            self.record.flag = Flag::UpstreamRetryLimitExceeded;
+        }
         if let Some(log) = &self.view.listener().access_log {
             let find = |name: &String| head.find(name.as_bytes()).map(<[u8]>::to_vec);
             self.response_headers = log.format.response_headers().iter().map(find).collect();
@@ -151,10 +279,12 @@ impl Account {
 
     /// The exchange failed.
     pub fn failed(&mut self, error: &Error, verdict: &Verdict) {
-        self.record.flag = verdict.flag;
+        let exceeded = self.retries_spent && error.source() == Source::Upstream;
+        self.record.flag = if exceeded { Flag::UpstreamRetryLimitExceeded } else { verdict.flag };
         self.record.cause = error.kind.number();
         self.detail = error.detail;
-        if error.source() == crate::error::Source::Upstream {
+        self.count_timeout(error);
+        if error.source() == Source::Upstream {
             self.fail_endpoint();
         }
     }
@@ -171,15 +301,17 @@ impl Account {
         if matches!(self.record.flag, Flag::DownstreamProtocolError) {
             self.worker.count(Counter::ParseErrors, 1);
         }
+        let trail = self.trail();
         let captured = head.map(|head| self.capture(head)).unwrap_or_default();
         let texts = match head {
-            None => Texts::default(),
+            None => Texts { request_id: self.own_id(), trail: &trail, ..Texts::default() },
             Some(head) => Texts {
                 request_id: self.request_id(head),
                 method: head.text(head.method_text),
                 authority: head.text(head.authority),
                 path: wire_target(head),
                 headers: &captured,
+                trail: &trail,
             },
         };
         let mut record = self.record;
@@ -205,7 +337,8 @@ impl Account {
             listener: &self.view.listener().name,
             route,
             cluster,
-            downstream_local: Address::from(self.view.listener().address),
+            downstream_local: Address::from(&self.view.listener().address),
+            detail: self.detail,
         };
         let mut line = self.worker.buffers.take_output();
         log.format.format(&entry, &mut line);
@@ -218,6 +351,21 @@ impl Account {
     fn capture<'a>(&self, head: &'a RequestHead) -> SmallVec<[(u8, &'a [u8]); 4]> {
         let names = &self.view.generation.records.headers;
         (0_u8..).zip(names).filter_map(|(place, name)| head.find(name.as_bytes()).map(|value| (place, value))).collect()
+    }
+
+    fn count_timeout(&self, error: &Error) {
+        if matches!(error.kind, Kind::ConnectTimeout | Kind::FirstByteTimeout | Kind::ExchangeTimeout) {
+            self.count_cluster(ClusterCounter::Timeouts);
+        }
+    }
+
+    fn endpoint_answered(&self, now: Instant, status: u16) {
+        if let Some(endpoint) = &self.endpoint {
+            endpoint.latency.count_shared(micros(self.attempt_started, now));
+            if status >= 500 {
+                endpoint.server_errors.fetch_add(1, Ordering::Relaxed);
+            }
+        }
     }
 
     fn fail_endpoint(&self) {
@@ -283,12 +431,5 @@ mod tests {
         assert_eq!(&text[14..15], "4");
         assert!(matches!(&text[19..20], "8" | "9" | "a" | "b"), "{text}");
         assert_ne!(uuid(), uuid());
-    }
-
-    #[test]
-    fn every_error_kind_has_its_own_number() {
-        let kinds = [Kind::NoRoute, Kind::HeadersTimeout, Kind::Refused(400), Kind::Internal];
-        let numbers: std::collections::BTreeSet<u8> = kinds.iter().map(Kind::number).collect();
-        assert_eq!(numbers.len(), kinds.len());
     }
 }

@@ -75,6 +75,10 @@ pub async fn linger(downstream: &mut Downstream, worker: &Worker) {
     .await;
 }
 
+/// How long a drain leaves a connection between two requests open: the next request may be on its way already, and
+/// closing on it would be a failed request. Its answer says `connection: close`.
+pub const QUIET: Duration = Duration::from_millis(250);
+
 /// A connection between two requests.
 struct Waiting {
     head_limits: HeadLimits,
@@ -83,6 +87,8 @@ struct Waiting {
     /// When the first byte of the head was seen.
     began: Option<Instant>,
     looked: bool,
+    /// A drain waits for its silence.
+    leaving: bool,
 }
 
 impl Waiting {
@@ -93,6 +99,7 @@ impl Waiting {
             idle_timeout: Duration::from_millis(limits.idle_timeout_ms.into()),
             began: None,
             looked: false,
+            leaving: false,
         }
     }
 
@@ -182,14 +189,16 @@ impl Waiting {
 
     /// Nothing to read: the clock that runs now decides, and a drain ends a connection between requests.
     fn poll_waiting(
-        &self,
+        &mut self,
         cx: &mut Context<'_>,
         downstream: &mut Downstream,
         worker: &Worker,
     ) -> Poll<Result<Option<Request>, Error>> {
         let between = downstream.inbox.is_empty();
-        if between && (worker.is_draining() || downstream.serving().is_closing()) && downstream.served > 0 {
-            return Poll::Ready(Ok(None));
+        let ending = worker.is_draining() || downstream.serving().is_closing();
+        if between && ending && downstream.served > 0 && !self.leaving {
+            self.leaving = true;
+            downstream.timer.set(Some(weft_rt::now() + QUIET));
         }
         ready!(downstream.timer.poll_expired(cx));
         Poll::Ready(if between {

@@ -1,13 +1,13 @@
 //! The client's side of an exchange: its socket, its timer, what it sent before it was asked.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use rustix::net::RecvFlags;
-use weft_rt::{Stream, Timer};
+use weft_rt::{Addr, Stream, Timer};
 
 use crate::buffer::Buffer;
 use crate::error::{Error, Kind};
@@ -24,8 +24,8 @@ pub struct Downstream {
     pub ahead: Vec<u8>,
     /// The client's address as `x-forwarded-for` wants it.
     pub client: Box<str>,
-    /// The same for the record.
-    pub socket: SocketAddr,
+    /// The client's address; `None` on a unix socket.
+    pub socket: Option<SocketAddr>,
     /// The listener it came through, and its place there.
     pub admitted: Admitted,
     /// Requests served.
@@ -59,8 +59,11 @@ pub enum Next {
 
 impl Downstream {
     /// A connection that was just accepted.
-    pub fn new(stream: Stream, socket: SocketAddr, admitted: Admitted, abort_on_close: bool) -> Self {
-        let client = socket.ip().to_string().into_boxed_str();
+    pub fn new(stream: Stream, address: &Addr, admitted: Admitted, abort_on_close: bool) -> Self {
+        let (client, socket) = match address {
+            Addr::Tcp(socket) => (socket.ip().to_string().into_boxed_str(), Some(*socket)),
+            Addr::Unix(_) => ("unknown".into(), None),
+        };
         let (timer, ahead, inbox) = (Timer::new(), Vec::new(), Vec::new());
         Self { stream, timer, ahead, client, socket, admitted, served: 0, abort_on_close, inbox }
     }
@@ -68,6 +71,11 @@ impl Downstream {
     /// The listener it came through.
     pub fn serving(&self) -> &Rc<Serving> {
         &self.admitted.serving
+    }
+
+    /// The IP address at the connection's other end; `None` on a unix socket.
+    pub fn client_ip(&self) -> Option<IpAddr> {
+        self.socket.map(|socket| socket.ip())
     }
 
     /// Keeps what a request left over: the beginning of the next one.

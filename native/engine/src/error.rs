@@ -48,9 +48,64 @@ pub enum Kind {
     Overflow,
     /// A panic or a broken invariant.
     Internal,
+    /// A rate limit refuses the request; carries its status.
+    RateLimited(u16),
+    /// One attempt took longer than the retry policy gives it.
+    TryTimeout,
 }
 
 impl Kind {
+    /// Every kind, in the order of its number.
+    pub const ALL: [Self; 18] = [
+        Self::Refused(400),
+        Self::HeadersTimeout,
+        Self::DownstreamGone,
+        Self::NoRoute,
+        Self::NoHealthyUpstream,
+        Self::ConnectFailed,
+        Self::ConnectTimeout,
+        Self::UpstreamClosed,
+        Self::UpstreamReset,
+        Self::UpstreamMalformed,
+        Self::UpstreamTruncated,
+        Self::FirstByteTimeout,
+        Self::ExchangeTimeout,
+        Self::StreamIdle,
+        Self::Overflow,
+        Self::Internal,
+        Self::RateLimited(429),
+        Self::TryTimeout,
+    ];
+
+    /// The kind of a record's number; `None` for 0 and for numbers of no kind.
+    pub fn of_number(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number).checked_sub(1)?).copied()
+    }
+
+    /// What happened, in words.
+    pub fn words(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "the request was refused as written",
+            Self::HeadersTimeout => "the request's head did not come in time",
+            Self::DownstreamGone => "the client gave up",
+            Self::NoRoute => "no route took the request",
+            Self::NoHealthyUpstream => "the cluster had no endpoint to send to",
+            Self::ConnectFailed => "no connection could be made",
+            Self::ConnectTimeout => "no connection could be made in time",
+            Self::UpstreamClosed => "the endpoint closed the connection before its answer",
+            Self::UpstreamReset => "the endpoint reset the connection before its answer",
+            Self::UpstreamMalformed => "the endpoint's answer broke the protocol",
+            Self::UpstreamTruncated => "the endpoint ended amid its answer",
+            Self::FirstByteTimeout => "the answer's first byte did not come in time",
+            Self::ExchangeTimeout => "the exchange took too long",
+            Self::StreamIdle => "no byte moved for too long",
+            Self::Overflow => "a limit was reached",
+            Self::Internal => "the proxy failed",
+            Self::RateLimited(_) => "a rate limit refused the request",
+            Self::TryTimeout => "the attempt took longer than its retry policy gives it",
+        }
+    }
+
     /// The number that stands for it in records; 0 means none.
     pub fn number(&self) -> u8 {
         match self {
@@ -70,6 +125,8 @@ impl Kind {
             Self::StreamIdle => 14,
             Self::Overflow => 15,
             Self::Internal => 16,
+            Self::RateLimited(_) => 17,
+            Self::TryTimeout => 18,
         }
     }
 }
@@ -86,6 +143,10 @@ pub struct Error {
 }
 
 impl Error {
+    /// A request whose body is longer than its listener takes.
+    pub const BODY_TOO_LARGE: Self =
+        Self::new(Kind::Refused(413), "the request's body is longer than the listener's `maxRequestBytes`");
+
     /// A failure without a system error behind it.
     pub const fn new(kind: Kind, detail: &'static str) -> Self {
         Self { kind, detail, cause: None }
@@ -99,7 +160,7 @@ impl Error {
     /// Who is at fault.
     pub fn source(&self) -> Source {
         match self.kind {
-            Kind::Refused(_) | Kind::HeadersTimeout | Kind::DownstreamGone => Source::Downstream,
+            Kind::Refused(_) | Kind::HeadersTimeout | Kind::DownstreamGone | Kind::RateLimited(_) => Source::Downstream,
             Kind::NoRoute | Kind::NoHealthyUpstream | Kind::Overflow | Kind::Internal => Source::Internal,
             Kind::ConnectFailed
             | Kind::ConnectTimeout
@@ -108,6 +169,7 @@ impl Error {
             | Kind::UpstreamMalformed
             | Kind::UpstreamTruncated
             | Kind::FirstByteTimeout
+            | Kind::TryTimeout
             | Kind::ExchangeTimeout
             | Kind::StreamIdle => Source::Upstream,
         }
@@ -117,5 +179,19 @@ impl Error {
 impl From<crate::http::parse::Refusal> for Error {
     fn from(refusal: crate::http::parse::Refusal) -> Self {
         Self::new(Kind::Refused(refusal.status), refusal.reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Kind;
+
+    #[test]
+    fn a_kind_is_found_by_its_number() {
+        for (place, kind) in Kind::ALL.iter().enumerate() {
+            assert_eq!(usize::from(kind.number()), place + 1);
+            assert_eq!(Kind::of_number(kind.number()), Some(*kind));
+        }
+        assert_eq!((Kind::of_number(0), Kind::of_number(200)), (None, None));
     }
 }

@@ -1,25 +1,25 @@
 //! The driver: one request, from its head to its record. Read it from top to bottom.
 //!
-//! `route → loop { pick → attempt → classify } → relay | tunnel | local reply → record`. Each phase lives in its own
-//! folder and returns a value; phases do not call each other.
+//! `filters → route → filters → cluster → filters → loop { pick → attempt → classify } → relay | tunnel | local reply →
+//! record`. Each phase lives in its own folder and returns a value; phases do not call each other.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use crate::account::Account;
 use crate::buffer::Buffer;
-use crate::cluster;
-use crate::deadline::Deadlines;
 use crate::downstream::{Downstream, Next, Request};
 use crate::error::{Error, Kind};
-use crate::http::framing::{Framing, request_framing, wants_upgrade};
+use crate::filter::{self, Passed};
+use crate::http::framing::{Framing, request_framing};
 use crate::ongoing::Ongoing;
-use crate::route;
-use crate::snapshot::{Endpoint, GenerationCluster};
-use crate::upstream::attempt::{self, Attempt};
-use crate::upstream::connect::{self, Upstream};
+use crate::record::Mark;
+use crate::retry::Verdict;
+use crate::route::Action;
+use crate::snapshot::{GenerationCluster, GenerationRoute};
+use crate::upstream::attempt;
+use crate::upstream::outgoing::Outgoing;
 use crate::worker::Worker;
-use crate::{relay, reply, tunnel};
+use crate::{cluster, limit, relay, reply, retry, trace, trust, tunnel};
 
 /// Serves one request.
 pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Request) -> Next {
@@ -28,102 +28,92 @@ pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Requ
     account.request(&request.head);
     downstream.served += 1;
     let mut head = request.head;
+    account.traced(trace::carry(&mut head, view.generation.tracing, account.generated_id()));
+    let named = trust::client(&head, view.listener().trusted_hops).inspect(|client| account.came_from(*client));
     let mut exchange = Ongoing {
+        client: named.or(downstream.client_ip()),
+        named: named.map(|client| client.to_string().into()),
+        passed: Passed::new(),
         downstream,
         worker,
         view: &view,
         head: &mut head,
         account: &mut account,
+        body: Framing::None,
         // Nothing behind a head can be told apart until its framing is known.
         unread: true,
+        retries_spent: false,
         answering: false,
+        routed: None,
     };
     let next = match drive(&mut exchange, request.rest).await {
         Ok(next) => next,
         Err(error) => reply::fail(&mut exchange, error).await,
     };
+    drop(exchange);
     account.close(Some(&head));
     worker.heads.give_request(head);
     next
 }
 
-async fn drive(exchange: &mut Ongoing<'_>, mut rest: Option<Buffer>) -> Result<Next, Error> {
-    let body = request_framing(exchange.head)?;
-    let bodiless = matches!(body, Framing::None | Framing::Length(0));
-    if bodiless && let Some(rest) = rest.take_if(|_| !wants_upgrade(exchange.head)) {
-        exchange.downstream.keep(rest);
-    }
-    exchange.unread = !bodiless || rest.is_some();
+/// Decides where the request goes.
+async fn drive(exchange: &mut Ongoing<'_>, rest: Option<Buffer>) -> Result<Next, Error> {
+    exchange.body = request_framing(exchange.head)?;
+    let rest = exchange.part_from_next(rest);
     let view = exchange.view;
+    exchange.check_length()?;
+    filter::request(&view.listener().filters, exchange)?;
     let generation = &view.generation;
-    let route = route::choose(view.listener(), generation).and_then(|index| generation.routes.get(usize::from(index)));
-    let route = route.ok_or(Error::new(Kind::NoRoute, "no route takes this request"))?;
-    exchange.account.routed(route);
-    let cluster = generation.clusters.get(usize::from(route.cluster));
+    let routed = exchange.route()?;
+    let route = routed.route;
+    filter::request(&route.filters, exchange)?;
+    let split = match &route.action {
+        Action::Forward(split) => split,
+        Action::Redirect(redirect) => {
+            let location = exchange.location(redirect, routed);
+            return Ok(reply::direct(exchange, &redirect.direct, &location).await);
+        }
+        Action::Respond(direct) => return Ok(reply::direct(exchange, direct, b"").await),
+    };
+    let cluster = split.pick(&exchange.facts(), |total| fastrand::u64(..total));
+    let cluster = generation.clusters.get(usize::from(cluster));
     let cluster = cluster.ok_or(Error::new(Kind::NoRoute, "the route's cluster does not exist"))?;
-    let mut deadlines = Deadlines::start(route, exchange.account.started, exchange.unread);
-    let mut fresh = false;
-    loop {
-        let picked = cluster::pick(cluster);
-        let (index, endpoint) = picked.ok_or(Error::new(Kind::NoHealthyUpstream, "the cluster has no endpoint"))?;
-        exchange.account.attempt(cluster, index, endpoint);
-        if exchange.head.text(exchange.head.authority).is_empty() {
-            // HTTP/1.0 without a Host; what we send on is HTTP/1.1, which must have one.
-            exchange.head.set_authority(endpoint.socket.to_string().as_bytes());
-        }
-        let mut upstream = obtain(exchange, cluster, endpoint, body, fresh, &mut deadlines).await?;
-        let mut sending = relay::request(exchange, body, rest.take());
-        let attempted = attempt::run(
-            Attempt {
-                request: exchange.head,
-                upgrade: wants_upgrade(exchange.head),
-                downstream: exchange.downstream,
-                upstream: &mut upstream,
-                sending: &mut sending,
-                deadlines: &mut deadlines,
-                route,
-            },
-            &exchange.worker.buffers,
-            &exchange.worker.heads,
-        )
-        .await;
-        exchange.unread = !sending.is_decoded();
-        exchange.account.request_bytes(sending.body_bytes);
-        match attempted {
-            Ok(answer) if answer.switched => return tunnel::run(exchange, upstream, sending, answer, route).await,
-            Ok(answer) => return relay::run(exchange, cluster, upstream, sending, answer, deadlines).await,
-            Err(error) if attempt::is_replayable(&error, exchange.head.method, upstream.served > 0, body) => {
-                exchange.account.retried(&error);
-                rest = sending.finish(&exchange.worker.buffers);
-                // One stale connection tells about the others of its age.
-                fresh = true;
-            }
-            Err(error) => {
-                // Behind a request that came whole stands the next one.
-                if let Some(next_request) = sending.finish(&exchange.worker.buffers) {
-                    exchange.downstream.keep(next_request);
-                }
-                return Err(error);
-            }
-        }
-    }
+    filter::request(&cluster.filters, exchange)?;
+    forward(exchange, route, cluster, rest).await
 }
 
-/// A connection to the endpoint: a pooled one unless `fresh`, else a new one.
-async fn obtain(
+/// Sends the request to the cluster, as often as its route allows, and the answer back.
+async fn forward(
     exchange: &mut Ongoing<'_>,
+    route: &GenerationRoute,
     cluster: &GenerationCluster,
-    endpoint: &Arc<Endpoint>,
-    body: Framing,
-    fresh: bool,
-    deadlines: &mut Deadlines,
-) -> Result<Upstream, Error> {
-    let probe = !attempt::may_repeat(exchange.head.method, body);
-    if !fresh && let Some(pooled) = exchange.worker.pool.take(endpoint, probe) {
-        exchange.account.reused();
-        return Ok(pooled);
+    rest: Option<Buffer>,
+) -> Result<Next, Error> {
+    exchange.account.clustered(cluster);
+    let _place = limit::request(cluster).inspect_err(|_| exchange.account.mark(Mark::RequestsOverflow))?;
+    let mut outgoing = Outgoing::new(exchange, route, cluster, rest);
+    let attempted = loop {
+        let Some((index, endpoint)) = cluster::pick(cluster, &outgoing.tried) else {
+            break Err(Error::new(Kind::NoHealthyUpstream, "the cluster has no endpoint"));
+        };
+        exchange.account.attempt(index, endpoint);
+        let attempted = attempt::run(exchange, &mut outgoing, endpoint).await;
+        match retry::classify(&outgoing.outcome(&attempted), &outgoing.standing(exchange)) {
+            Verdict::Done => break attempted,
+            Verdict::Stop(why) => break outgoing.stop(exchange, why, attempted),
+            Verdict::Replay => outgoing.replay(exchange, attempted),
+            Verdict::Retry(wait) => match outgoing.claim_retry(wait) {
+                Err(why) => break outgoing.stop(exchange, why, attempted),
+                Ok(()) => match outgoing.pause(exchange, endpoint, attempted, wait).await {
+                    Ok(()) => {}
+                    Err(error) => break Err(error),
+                },
+            },
+        }
+    };
+    match attempted {
+        Ok(reply) if reply.answer.switched => tunnel::run(exchange, reply, &mut outgoing).await,
+        Ok(reply) => relay::run(exchange, cluster, reply, &mut outgoing).await,
+        Err(error) => Err(outgoing.abandon(exchange, error)),
     }
-    let connected = connect::connect(endpoint, cluster.connect_timeout, exchange.downstream, deadlines).await;
-    exchange.account.connected(connected.is_ok());
-    connected
 }

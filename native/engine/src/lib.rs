@@ -4,16 +4,21 @@
 //!
 //! 1. [`listener`]: a connection is accepted, within the listener's bounds.
 //! 2. [`connection`]: bytes become a request's head ([`http`]), one after the other.
-//! 3. [`exchange`]: the driver. [`route`] → loop { [`cluster`] pick → [`upstream`] attempt → classify }.
+//! 3. [`exchange`]: the driver. [`filter`]s and [`route`] → loop { [`cluster`] pick → [`upstream`] attempt → classify }.
 //! 4. [`relay`] (or [`tunnel`], after an upgrade): the bodies both ways, each a [`transfer`].
 //! 5. [`reply`]: what the proxy answers itself; [`respond`] knows what each failure looks like.
 //! 6. [`account`]: the [`record`], and through it [`telemetry`].
+//!
+//! [`asked`] explains where a request would go, without sending it.
 //!
 //! **Life of a configuration change**: [`proxy`] `apply` → [`snapshot`] decode, compile → sockets → [`steer`] in each
 //! [`worker`] → a new view in each [`serving`] listener.
 #![forbid(unsafe_code)]
 
 // Each module uses what stands below it. `scripts/check-structure` holds this order.
+pub mod reasons;
+
+pub mod asked;
 pub mod stats;
 pub mod steer;
 
@@ -36,7 +41,9 @@ pub mod account;
 pub mod worker;
 
 pub mod cluster;
+pub mod filter;
 pub mod respond;
+pub mod retry;
 pub mod route;
 pub mod upstream;
 
@@ -44,10 +51,13 @@ pub mod deadline;
 pub mod downstream;
 pub mod serving;
 pub mod slot;
+pub mod trace;
 pub mod transfer;
+pub mod trust;
 
 pub mod buffer;
 pub mod heads;
+pub mod limit;
 
 pub mod error;
 pub mod http;

@@ -1,12 +1,20 @@
 //! An exchange under way: what its phases share.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use crate::account::Account;
+use crate::buffer::Buffer;
 use crate::downstream::Downstream;
-use crate::http::framing::{expects_continue, request_keep_alive};
-use crate::http::head::RequestHead;
+use crate::error::{Error, Kind};
+use crate::filter::Passed;
+use crate::http::changes::HeaderChanges;
+use crate::http::forward::RequestChanges;
+use crate::http::framing::{Framing, expects_continue, request_keep_alive, wants_upgrade};
+use crate::http::head::{Method, RequestHead};
+use crate::route::{self, Live, Redirect, Routed};
 use crate::serving::View;
+use crate::trust;
 use crate::worker::Worker;
 
 /// What the phases of one exchange share.
@@ -21,13 +29,87 @@ pub struct Ongoing<'a> {
     pub head: &'a mut RequestHead,
     /// What it was, for record, log and metrics.
     pub account: &'a mut Account,
+    /// How the request's body is delimited.
+    pub body: Framing,
+    /// The client: the connection's other end, or whom trusted proxies before this one name. `None` on a unix socket.
+    pub client: Option<IpAddr>,
+    /// Its address as text where trusted proxies name it.
+    pub named: Option<Box<str>>,
+    /// The filters that have seen the request, for the way back.
+    pub passed: Passed<'a>,
     /// Part of the request is still to be read.
     pub unread: bool,
+    /// A retry policy would have gone on, but must not: proxies on the way back are told.
+    pub retries_spent: bool,
     /// The answer's head went out: an error can no longer become a status.
     pub answering: bool,
+    /// The route, once one is chosen.
+    pub routed: Option<Routed<'a>>,
 }
 
-impl Ongoing<'_> {
+impl<'a> Ongoing<'a> {
+    /// Behind the head of a request without a body stands the next request, unless it asks for another protocol. What
+    /// belongs to this one is given back.
+    pub fn part_from_next(&mut self, mut rest: Option<Buffer>) -> Option<Buffer> {
+        let bodiless = matches!(self.body, Framing::None | Framing::Length(0));
+        if bodiless && let Some(next_request) = rest.take_if(|_| !wants_upgrade(self.head)) {
+            self.downstream.keep(next_request);
+        }
+        self.unread = !bodiless || rest.is_some();
+        rest
+    }
+
+    /// Whether sending the request twice is the same as sending it once (RFC 9110 section 9.2.2) and nothing of it is
+    /// used up.
+    pub fn may_repeat(&self) -> bool {
+        use Method::{Delete, Get, Head, Options, Put, Trace};
+        matches!(self.head.method, Get | Head | Options | Put | Delete | Trace) && matches!(self.body, Framing::None)
+    }
+
+    /// Chooses the route.
+    pub fn route(&mut self) -> Result<Routed<'a>, Error> {
+        let view = self.view;
+        let listener = view.listener();
+        let chosen = route::choose(listener, &self.facts());
+        let routed = chosen.and_then(|chosen| {
+            let route = view.generation.routes.get(usize::from(chosen.route))?;
+            Some(Routed { route, matched: &listener.table.rule(chosen.rule)?.path })
+        });
+        let routed = routed.ok_or(Error::new(Kind::NoRoute, "no route takes this request"))?;
+        self.account.routed(routed.route);
+        self.routed = Some(routed);
+        Ok(routed)
+    }
+
+    /// What routing asks of the request.
+    pub fn facts(&self) -> Live<'_> {
+        Live { head: self.head, client: self.named.as_deref().unwrap_or(&self.downstream.client) }
+    }
+
+    /// How the client asked: as trusted proxies say, else as this listener was asked.
+    pub fn scheme(&self) -> &'static str {
+        trust::scheme(self.head, self.view.listener().trusted_hops).unwrap_or("http")
+    }
+
+    /// Where a redirect sends the client.
+    pub fn location(&self, redirect: &Redirect, routed: Routed<'_>) -> Vec<u8> {
+        let authority = self.head.text(self.head.authority);
+        redirect.location(&self.facts(), authority, self.scheme(), routed.matched)
+    }
+
+    /// What the route changes in the request.
+    pub fn request_changes(&self) -> RequestChanges<'_> {
+        match &self.routed {
+            Some(routed) => routed.request_changes(self.head.text(self.head.path)),
+            None => RequestChanges::NONE,
+        }
+    }
+
+    /// What the route changes in answers.
+    pub fn response_changes(&self) -> Option<&'a HeaderChanges> {
+        self.routed.and_then(|routed| routed.route.response_headers.as_deref())
+    }
+
     /// Whether the client's connection may serve another request after this one.
     pub fn may_keep_alive(&self) -> bool {
         let limit = self.view.listener().limits.max_requests_per_connection;
@@ -35,6 +117,15 @@ impl Ongoing<'_> {
             && (limit == 0 || self.downstream.served < limit)
             && !self.worker.is_draining()
             && !self.downstream.serving().is_closing()
+    }
+
+    /// Refuses a body that is announced as longer than the listener takes. One that does not say how long it is, is
+    /// counted on its way.
+    pub fn check_length(&self) -> Result<(), Error> {
+        match self.body {
+            Framing::Length(bytes) if bytes > self.view.listener().max_request_bytes => Err(Error::BODY_TOO_LARGE),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the client waits for a 100 before it sends its body.

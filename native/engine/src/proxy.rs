@@ -3,7 +3,7 @@
 //! Any thread may apply a snapshot or read statistics; workers notice by number and are woken. What is applied is
 //! complete: every socket is bound and every log open before the first worker sees the new generation.
 
-use std::net::SocketAddr;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -11,11 +11,16 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use parking_lot::{Condvar, Mutex};
+use weft_rt::Addr;
 
-use crate::listener::bind;
+use crate::listener::bind::{self, Bound};
+use crate::listener::handover::{Handed, Label};
 use crate::slot::Slot;
 use crate::snapshot::{Books, Generation, GenerationListener, Rejection, compile};
-use crate::telemetry::metrics::{self, Counter, Report, WorkerMetrics};
+use crate::telemetry::metrics::{self, Counter, DEFAULT_SERIES, Report, SeriesBudget, WorkerMetrics};
+
+/// Generations before the present one that are kept, so that `why` can tell what a record was decided by.
+pub const HISTORY: usize = 4;
 
 /// One proxy of the process.
 pub struct Proxy {
@@ -36,30 +41,32 @@ pub struct Proxy {
 struct State {
     books: Books,
     sockets: Vec<Listening>,
-    /// Generations that an exchange may still hold; freed here, not on a worker.
+    /// Sockets of the process before this one, until the first snapshot says which of them are wanted.
+    inherited: Vec<Handed>,
+    /// Generations before the present one, oldest first: those that an exchange may still hold, to be freed here and not
+    /// on a worker, and the last [`HISTORY`], which records refer to.
     retired: Vec<Arc<Generation>>,
 }
 
 /// What tells listening sockets apart. A free port is asked for by name, for several listeners may want one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SocketKey {
-    address: SocketAddr,
+    address: Addr,
     name: Option<String>,
 }
 
 impl SocketKey {
     /// The key of a listener's socket.
     pub fn of(listener: &GenerationListener) -> Self {
-        let name = (listener.address.port() == 0).then(|| listener.name.clone());
-        Self { address: listener.address, name }
+        let is_free = matches!(listener.address, Addr::Tcp(socket) if socket.port() == 0);
+        Self { address: listener.address.clone(), name: is_free.then(|| listener.name.clone()) }
     }
 }
 
 /// A bound address with a socket for each worker.
 struct Listening {
     key: SocketKey,
-    bound: SocketAddr,
-    sockets: Vec<OwnedFd>,
+    bound: Bound,
     connections: Arc<AtomicU32>,
 }
 
@@ -75,11 +82,12 @@ pub struct Applied {
 impl Proxy {
     /// A proxy without a configuration.
     pub fn new(name: &str, workers: usize) -> Arc<Self> {
+        let budget = Arc::new(SeriesBudget::new(DEFAULT_SERIES));
         Arc::new(Self {
             name: name.to_owned(),
             current: ArcSwapOption::empty(),
             number: AtomicU32::new(0),
-            slots: (0..workers.max(1)).map(|index| Arc::new(Slot::new(index))).collect(),
+            slots: (0..workers.max(1)).map(|index| Arc::new(Slot::new(index, &budget))).collect(),
             state: Mutex::default(),
             draining: AtomicBool::new(false),
             turn: Mutex::default(),
@@ -103,6 +111,13 @@ impl Proxy {
         self.current.load_full()
     }
 
+    /// A generation by its number, while it is in force or kept.
+    pub fn generation_numbered(&self, number: u32) -> Option<Arc<Generation>> {
+        let current = self.generation().filter(|generation| generation.number == number);
+        let find = || self.state.lock().retired.iter().find(|generation| generation.number == number).cloned();
+        current.or_else(find)
+    }
+
     /// A worker's slot.
     pub fn slot(&self, index: usize) -> Option<Arc<Slot>> {
         self.slots.get(index).map(Arc::clone)
@@ -123,8 +138,9 @@ impl Proxy {
         let before = self.current.load_full();
         let number = self.number() + 1;
         let generation = compile::compile(&snapshot, number, &mut state.books, before.as_deref())?;
-        let opened = self.open_sockets(&generation, &state.sockets)?;
+        let opened = self.open_sockets(&generation, &state.sockets, &mut state.inherited)?;
         state.sockets.extend(opened);
+        state.inherited.clear();
         state
             .sockets
             .retain(|socket| generation.listeners.iter().any(|listener| SocketKey::of(listener) == socket.key));
@@ -137,7 +153,31 @@ impl Proxy {
         Ok(number)
     }
 
-    fn open_sockets(&self, generation: &Generation, known: &[Listening]) -> Result<Vec<Listening>, Vec<Rejection>> {
+    /// Takes over what another process listened on, before the first snapshot.
+    pub fn inherit(&self, sockets: Vec<Handed>) {
+        self.state.lock().inherited = sockets;
+    }
+
+    /// What this process listens on, for the one that follows it.
+    pub fn hand_over(&self) -> io::Result<Vec<Handed>> {
+        let mut state = self.state.lock();
+        let sockets = state.sockets.iter_mut().flat_map(|listening| {
+            let key = &listening.key;
+            listening.bound.leave_file();
+            listening.bound.sockets.iter().enumerate().map(|(worker, socket)| {
+                let label = Label { address: key.address.to_string(), name: key.name.clone(), worker };
+                Ok(Handed { label, socket: socket.try_clone()? })
+            })
+        });
+        sockets.collect()
+    }
+
+    fn open_sockets(
+        &self,
+        generation: &Generation,
+        known: &[Listening],
+        inherited: &mut Vec<Handed>,
+    ) -> Result<Vec<Listening>, Vec<Rejection>> {
         let mut opened: Vec<Listening> = Vec::new();
         let mut rejected = Vec::new();
         for (index, listener) in generation.listeners.iter().enumerate() {
@@ -145,8 +185,11 @@ impl Proxy {
             if known.iter().chain(&opened).any(|socket| socket.key == key) {
                 continue;
             }
-            match bind::bind(listener.address, self.slots.len()) {
-                Ok((bound, sockets)) => opened.push(Listening { key, bound, sockets, connections: Arc::default() }),
+            let ours =
+                |handed: &mut Handed| handed.label.name == key.name && handed.label.address == key.address.to_string();
+            let handed = inherited.extract_if(.., ours).map(|handed| handed.socket).collect();
+            match bind::bind(&listener.address, listener.socket_mode, self.slots.len(), handed) {
+                Ok(bound) => opened.push(Listening { key, bound, connections: Arc::default() }),
                 Err(error) => rejected.push(Rejection::new(
                     format!("listeners.{index}.address"),
                     "WEFT_LISTENER_BIND",
@@ -161,16 +204,16 @@ impl Proxy {
     pub fn socket(&self, key: &SocketKey, worker: usize) -> Option<(OwnedFd, Arc<AtomicU32>)> {
         let state = self.state.lock();
         let listening = state.sockets.iter().find(|socket| socket.key == *key)?;
-        let socket = listening.sockets.get(worker)?.try_clone().ok()?;
+        let socket = listening.bound.sockets.get(worker)?.try_clone().ok()?;
         Some((socket, Arc::clone(&listening.connections)))
     }
 
     /// The address that a listener is bound to.
-    pub fn address(&self, listener: &str) -> Option<SocketAddr> {
+    pub fn address(&self, listener: &str) -> Option<Addr> {
         let generation = self.generation()?;
         let listener = generation.listeners.iter().find(|known| known.name == listener)?;
         let key = SocketKey::of(listener);
-        self.state.lock().sockets.iter().find(|socket| socket.key == key).map(|socket| socket.bound)
+        self.state.lock().sockets.iter().find(|socket| socket.key == key).map(|socket| socket.bound.address.clone())
     }
 
     /// Begins a drain: nothing is accepted any more, answers say `connection: close`, idle connections are closed.
@@ -197,6 +240,12 @@ impl Proxy {
         if let Some(slot) = self.slots.get(worker) {
             slot.end();
         }
+    }
+
+    /// Opens every access log again, after a rotation moved the files away. What cannot be opened stays as it is, and is
+    /// named with the reason.
+    pub fn reopen_logs(&self) -> Vec<(String, io::Error)> {
+        self.state.lock().books.logs.reopen()
     }
 
     /// Waits until what was logged is written, at most so long.
@@ -226,8 +275,11 @@ impl Proxy {
     /// Frees generations and endpoints that nothing refers to any more. For threads without traffic.
     pub fn release(&self) {
         let mut state = self.state.lock();
-        state.retired.retain(|generation| Arc::strong_count(generation) > 1);
+        let oldest = self.number().saturating_sub(HISTORY as u32);
+        state.retired.retain(|generation| generation.number >= oldest || Arc::strong_count(generation) > 1);
         state.books.endpoints.forget_unused();
+        state.books.limits.forget_unused();
+        state.books.filters.forget_unused();
     }
 
     /// Sums over all workers, with their names.
@@ -236,7 +288,10 @@ impl Proxy {
             self.release();
         }
         let workers: Vec<Arc<WorkerMetrics>> = self.slots.iter().flat_map(|slot| slot.metrics()).collect();
-        metrics::collect(&workers).report(&self.state.lock().books.names)
+        let mut totals = metrics::collect(&workers, weft_rt::unix_micros());
+        let state = self.state.lock();
+        totals.counters.add(Counter::LogWriteErrors, state.books.logs.write_errors());
+        totals.report(&state.books.names)
     }
 
     /// The workers' slots.

@@ -4,14 +4,19 @@
 //! read it. Invariants: a record is at most 128 bytes, plain and `Copy`; its texts stand beside it in a byte ring and
 //! are either whole or not readable at all; secrets are replaced before they are stored.
 
+mod mark;
 mod ring;
+mod trail;
 
-pub use ring::{Ring, RingOptions};
+pub use mark::{Mark, Marks};
+pub use ring::{REDACTED, Ring, RingOptions};
+pub use trail::{Attempt, Candidate, Framed, MAX_HEADERS, Trail, frame};
 
 use crate::telemetry::flags::Flag;
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use weft_rt::Addr;
 
 /// No listener, route, cluster or endpoint was chosen.
 pub const NONE: u16 = u16::MAX;
@@ -45,6 +50,15 @@ impl From<SocketAddr> for Address {
             IpAddr::V6(ip) => ip.octets(),
         };
         Self { ip, port: address.port() }
+    }
+}
+
+impl From<&Addr> for Address {
+    fn from(address: &Addr) -> Self {
+        match address {
+            Addr::Tcp(socket) => Self::from(*socket),
+            Addr::Unix(_) => Self::UNIX,
+        }
     }
 }
 
@@ -129,17 +143,16 @@ pub struct Record {
     /// The client's address, after the PROXY protocol where that is accepted.
     pub downstream: Address,
     /// Upstream attempts made, the first one included.
+    #[serde(rename = "attemptCount")]
     pub attempts: u8,
     /// Why the answer is what it is.
     pub flag: Flag,
     /// Kind of the error that ended the last failed attempt, 0 for none; the numbers are those of `error.rs`.
     pub cause: u8,
-    /// Number of the method in `http::head::Method`; its text is among the texts.
-    pub method: u8,
     /// Protocol of the client's side.
     pub protocol: Protocol,
-    /// A text was longer than the ring takes and was cut, or a header was left out for room. The ring's own.
-    pub cut: bool,
+    /// What policies decided.
+    pub marks: Marks,
 }
 
 const _: () = assert!(size_of::<Record>() <= 128, "the fixed head of a record is at most 128 bytes");
@@ -170,9 +183,8 @@ impl Default for Record {
             attempts: 0,
             flag: Flag::None,
             cause: 0,
-            method: 0,
             protocol: Protocol::Http11,
-            cut: false,
+            marks: Marks::default(),
         }
     }
 }
@@ -190,10 +202,12 @@ pub struct Texts<'a> {
     pub path: &'a [u8],
     /// Values of the headers that configuration names for records; the number is the place in that list.
     pub headers: &'a [(u8, &'a [u8])],
+    /// Attempts, candidates and the failure's sentence, as [`frame`] lays them out.
+    pub trail: &'a [u8],
 }
 
 /// A record with its texts, read out of a ring.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RecordOwned {
     /// The fixed head.
@@ -203,7 +217,7 @@ pub struct RecordOwned {
     #[serde(serialize_with = "text")]
     pub request_id: Vec<u8>,
     /// Method as on the wire.
-    #[serde(rename = "methodText", serialize_with = "text")]
+    #[serde(serialize_with = "text")]
     pub method: Vec<u8>,
     /// Authority as sent.
     #[serde(serialize_with = "text")]
@@ -214,6 +228,9 @@ pub struct RecordOwned {
     /// Values of the recorded headers by their place in the configured list.
     #[serde(serialize_with = "header_texts")]
     pub headers: Vec<(u8, Vec<u8>)>,
+    /// Attempts, candidates and the failure's sentence.
+    #[serde(flatten)]
+    pub trail: Trail,
 }
 
 fn text<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
@@ -224,7 +241,8 @@ fn header_texts<S: Serializer>(headers: &[(u8, Vec<u8>)], serializer: S) -> Resu
     serializer.collect_seq(headers.iter().map(|(name, value)| (*name, String::from_utf8_lossy(value))))
 }
 
-fn hex<S: Serializer>(id: &[u8; 16], serializer: S) -> Result<S::Ok, S::Error> {
+/// Writes a trace id as on the wire, nothing for none.
+pub(crate) fn hex<S: Serializer>(id: &[u8; 16], serializer: S) -> Result<S::Ok, S::Error> {
     if *id == [0; 16] {
         return serializer.serialize_none();
     }

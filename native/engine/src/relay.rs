@@ -4,47 +4,35 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::buffer::Buffer;
 use crate::deadline::Deadlines;
 use crate::downstream::{Downstream, Next, gone};
 use crate::error::{Error, Kind};
-use crate::http::forward::{Connection, ForwardRequest, ForwardResponse, encode_request, encode_response};
-use crate::http::framing::{Framing, downstream_framing, response_keep_alive, wants_upgrade};
+use crate::filter;
+use crate::http::forward::{Connection, ForwardResponse, encode_response};
+use crate::http::framing::{Framing, downstream_framing, response_keep_alive};
 use crate::ongoing::Ongoing;
 use crate::snapshot::GenerationCluster;
 use crate::transfer::{Broken, Transfer};
-use crate::upstream::attempt::{ANSWER_LIMITS, Answer, request_error};
+use crate::upstream::answer::{ANSWER_LIMITS, Answer};
+use crate::upstream::attempt::{Answered, request_error};
 use crate::upstream::connect::Upstream;
+use crate::upstream::outgoing::Outgoing;
 use crate::worker::Worker;
 
 /// How long a client may take to accept a local reply.
 const REPLY_PATIENCE: Duration = Duration::from_secs(10);
 
-/// The request as it goes to the endpoint.
-pub fn request(exchange: &Ongoing<'_>, body: Framing, rest: Option<Buffer>) -> Transfer {
-    let mut out = exchange.worker.buffers.take_output();
-    let forward = ForwardRequest {
-        client: &exchange.downstream.client,
-        scheme: "http",
-        request_id: exchange.account.generated_id(),
-        framing: body,
-        upgrade: wants_upgrade(exchange.head),
-        expect_continue: exchange.expects_continue(),
-    };
-    encode_request(exchange.head, &forward, &mut out);
-    Transfer::new(body, body, exchange.view.listener().head_limits.max_bytes, out, rest)
-}
-
 /// Sends the answer back while the rest of the request still goes out.
 pub async fn run(
     exchange: &mut Ongoing<'_>,
     cluster: &GenerationCluster,
-    mut upstream: Upstream,
-    mut sending: Transfer,
-    answer: Answer,
-    mut deadlines: Deadlines,
+    answered: Answered,
+    outgoing: &mut Outgoing<'_>,
 ) -> Result<Next, Error> {
-    deadlines.answer_began();
+    let Answered { mut answer, mut upstream } = answered;
+    outgoing.answered();
+    let Outgoing { sending, deadlines, .. } = outgoing;
+    filter::response(exchange, &mut answer.head);
     exchange.account.answered(&answer.head);
     let framing = downstream_framing(answer.framing, exchange.head.version);
     let keep_alive = exchange.may_keep_alive() && sending.is_decoded() && framing != Framing::UntilClose;
@@ -53,9 +41,8 @@ pub async fn run(
     answering.fill_with(answer.rest);
     exchange.worker.heads.give_response(answer.head);
 
-    let relayed =
-        Relaying { exchange, upstream: &mut upstream, sending: &mut sending, answering: &mut answering, broken: false };
-    let relayed = relayed.run(&mut deadlines).await;
+    let relaying = Relaying { exchange, upstream: &mut upstream, sending, answering: &mut answering, broken: false };
+    let relayed = relaying.run(deadlines).await;
 
     exchange.unread = !sending.is_decoded();
     exchange.account.request_bytes(sending.body_bytes);
@@ -92,6 +79,8 @@ fn answer_transfer(exchange: &mut Ongoing<'_>, answer: &Answer, framing: Framing
         connection: if keep_alive { Connection::KeepAlive } else { Connection::Close },
         client_version: exchange.head.version,
         date: &exchange.worker.date(),
+        retries_spent: exchange.retries_spent,
+        changes: exchange.response_changes(),
     };
     encode_response(&answer.head, &forward, &mut out);
     Transfer::new(answer.framing, framing, ANSWER_LIMITS.max_bytes, out, None)
@@ -142,6 +131,7 @@ fn answer_error(broken: &Broken) -> Error {
         }
         Broken::Truncated => Error::new(Kind::UpstreamTruncated, "the endpoint closed amid its answer"),
         Broken::Malformed(reason) => Error::new(Kind::UpstreamMalformed, reason),
+        Broken::TooLarge => Error::new(Kind::Internal, "an answer has no bound"),
         Broken::Sink(error) => gone(error),
     }
 }

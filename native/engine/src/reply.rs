@@ -5,8 +5,11 @@ use std::rc::Rc;
 use crate::account::Account;
 use crate::downstream::{Downstream, Next};
 use crate::error::{Error, Kind};
+use crate::filter;
+use crate::http::direct::Direct;
 use crate::http::head::Version;
 use crate::ongoing::Ongoing;
+use crate::record::{Address, Mark};
 use crate::relay;
 use crate::respond::{self, Reply, Verdict};
 use crate::telemetry::metrics::Counter;
@@ -19,17 +22,41 @@ pub async fn fail(exchange: &mut Ongoing<'_>, error: Error) -> Next {
     if error.kind == Kind::DownstreamGone || exchange.answering {
         return Next::Close;
     }
+    let fallback = exchange.routed.and_then(|routed| routed.route.fallback.as_deref());
+    if let Some(fallback) = fallback.filter(|fallback| fallback.covers(error.kind)) {
+        exchange.account.mark(Mark::Fallback);
+        return fixed(exchange, &fallback.direct, b"").await;
+    }
+    own(exchange, |reply, out| (verdict.status, respond::local_reply(&error, &verdict, reply, out))).await
+}
+
+/// What a route answers itself. `location` is empty where the answer is no redirect.
+pub async fn direct(exchange: &mut Ongoing<'_>, direct: &Direct, location: &[u8]) -> Next {
+    exchange.account.mark(Mark::Answered);
+    fixed(exchange, direct, location).await
+}
+
+async fn fixed(exchange: &mut Ongoing<'_>, direct: &Direct, location: &[u8]) -> Next {
+    own(exchange, |reply, out| (direct.status, respond::direct_reply(direct, location, reply, out))).await
+}
+
+/// Sends a whole answer of the proxy's own; `write` says its status and the bytes of its body.
+async fn own(exchange: &mut Ongoing<'_>, write: impl FnOnce(&Reply<'_>, &mut Vec<u8>) -> (u16, usize)) -> Next {
     let close = exchange.unread || !exchange.may_keep_alive();
     let reply = Reply {
         date: &exchange.worker.date(),
         request_id: exchange.account.request_id(exchange.head),
+        next_hop: exchange.account.upstream(),
+        received_status: exchange.account.upstream_status(),
+        retries_spent: exchange.retries_spent,
         close,
         announce_keep_alive: exchange.head.version == Version::Http10,
         head_only: exchange.head.method_str() == "HEAD",
     };
     let mut out = exchange.worker.buffers.take_output();
-    let length = respond::local_reply(&error, &verdict, &reply, &mut out);
-    exchange.account.replied(verdict.status, length);
+    let (status, length) = write(&reply, &mut out);
+    filter::local_reply(exchange, &mut out);
+    exchange.account.replied(status, length);
     let sent = relay::send(exchange.downstream, exchange.worker, out).await;
     match (sent, close) {
         (false, _) => Next::Close,
@@ -42,11 +69,12 @@ pub async fn fail(exchange: &mut Ongoing<'_>, error: Error) -> Next {
 pub async fn refuse(downstream: &mut Downstream, worker: &Rc<Worker>, error: Error) -> Next {
     let view = downstream.serving().view();
     let mut account = Account::open(worker, &view, downstream, weft_rt::now());
+    account.request_unread();
     let verdict = respond::verdict(&error);
     account.failed(&error, &verdict);
     let mut next = Next::Close;
     if error.kind != Kind::DownstreamGone {
-        let (length, sent) = last_words(downstream, worker, &error, &verdict).await;
+        let (length, sent) = last_words(downstream, worker, &error, &verdict, account.own_id()).await;
         account.replied(verdict.status, length);
         next = sent;
     }
@@ -58,7 +86,7 @@ pub async fn refuse(downstream: &mut Downstream, worker: &Rc<Worker>, error: Err
 pub async fn turn_away(downstream: &mut Downstream, worker: &Rc<Worker>) -> Next {
     worker.count(Counter::DownstreamConnectionsRefused, 1);
     let error = Error::new(Kind::Overflow, "the listener has as many connections as it may have");
-    last_words(downstream, worker, &error, &respond::verdict(&error)).await.1
+    last_words(downstream, worker, &error, &respond::verdict(&error), b"").await.1
 }
 
 /// A reply after which the connection ends; its body's length, and how to end.
@@ -67,9 +95,19 @@ async fn last_words(
     worker: &Rc<Worker>,
     error: &Error,
     verdict: &Verdict,
+    request_id: &[u8],
 ) -> (usize, Next) {
     let date = worker.date();
-    let reply = Reply { date: &date, request_id: b"", close: true, announce_keep_alive: false, head_only: false };
+    let reply = Reply {
+        date: &date,
+        request_id,
+        next_hop: Address::NONE,
+        received_status: 0,
+        retries_spent: false,
+        close: true,
+        announce_keep_alive: false,
+        head_only: false,
+    };
     let mut out = worker.buffers.take_output();
     let length = respond::local_reply(error, verdict, &reply, &mut out);
     let sent = relay::send(downstream, worker, out).await;

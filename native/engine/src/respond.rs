@@ -1,6 +1,12 @@
 //! Error → answer: the only table that knows the status, the response flag and the advice of each failure.
 
-use crate::error::{Error, Kind};
+use std::io::{self, Write};
+
+use crate::error::{Error, Kind, Source};
+use crate::http::direct::Direct;
+use crate::http::forward::RETRIES_SPENT;
+use crate::http::status::reason;
+use crate::record::Address;
 use crate::telemetry::flags::Flag;
 
 /// What a failure looks like from outside.
@@ -52,6 +58,12 @@ pub fn verdict(error: &Error) -> Verdict {
             "http_response_timeout",
             "look at the endpoint, or raise `firstByteTimeout`",
         ),
+        Kind::TryTimeout => (
+            504,
+            Flag::UpstreamRequestTimeout,
+            "http_response_timeout",
+            "look at the endpoint, or raise `retry.perTryTimeout`",
+        ),
         Kind::ExchangeTimeout => {
             (504, Flag::UpstreamRequestTimeout, "http_response_timeout", "look at the endpoint, or raise `timeout`")
         }
@@ -59,7 +71,15 @@ pub fn verdict(error: &Error) -> Verdict {
             (408, Flag::StreamIdleTimeout, "connection_read_timeout", "keep data moving, or raise `idleTimeout`")
         }
         Kind::Overflow => (503, Flag::UpstreamOverflow, "connection_limit_reached", "raise the limit or add capacity"),
+        Kind::RateLimited(status) => {
+            (status, Flag::RateLimited, "http_request_denied", "send fewer requests, or later")
+        }
         Kind::Internal => (500, Flag::None, "proxy_internal_error", "report this with the proxy's log"),
+    };
+    let proxy_status = match error.cause.filter(|_| error.kind == Kind::ConnectFailed) {
+        Some(io::ErrorKind::TimedOut) => "connection_timeout",
+        Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => "destination_ip_unroutable",
+        _ => proxy_status,
     };
     Verdict { status, flag, proxy_status, advice }
 }
@@ -74,16 +94,65 @@ pub fn local_reply(error: &Error, verdict: &Verdict, reply: &Reply<'_>, out: &mu
         b"\n",
     ];
     let length: usize = body.iter().map(|part| part.len()).sum();
-    out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend_from_slice(number.format(verdict.status).as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(reason(verdict.status).as_bytes());
-    out.extend_from_slice(b"\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: ");
+    put_status_line(verdict.status, out);
+    out.extend_from_slice(b"content-type: text/plain; charset=utf-8\r\ncontent-length: ");
     out.extend_from_slice(number.format(length).as_bytes());
     out.extend_from_slice(b"\r\ndate: ");
     out.extend_from_slice(reply.date.as_bytes());
-    out.extend_from_slice(b"\r\nproxy-status: weft; error=");
-    out.extend_from_slice(verdict.proxy_status.as_bytes());
+    out.extend_from_slice(b"\r\nproxy-status: ");
+    proxy_status(error, verdict, reply, out);
+    if error.kind == Kind::Overflow {
+        // Known from Envoy: tells a client that another attempt would only add to the load.
+        out.extend_from_slice(b"\r\nx-envoy-overloaded: true");
+    }
+    if reply.retries_spent {
+        [b"\r\n", RETRIES_SPENT.0, b": ", RETRIES_SPENT.1].iter().for_each(|part| out.extend_from_slice(part));
+    }
+    put_end(reply, out);
+    if reply.head_only {
+        return 0;
+    }
+    body.iter().for_each(|part| out.extend_from_slice(part));
+    length
+}
+
+/// Writes a whole answer that a route gives itself, and returns the bytes of its body. `location` is empty where there
+/// is none.
+pub fn direct_reply(direct: &Direct, location: &[u8], reply: &Reply<'_>, out: &mut Vec<u8>) -> usize {
+    put_status_line(direct.status, out);
+    out.extend_from_slice(&direct.lines);
+    if !location.is_empty() {
+        out.extend_from_slice(b"location: ");
+        out.extend_from_slice(location);
+        out.extend_from_slice(b"\r\n");
+    }
+    if direct.has_body() {
+        let mut number = itoa::Buffer::new();
+        out.extend_from_slice(b"content-length: ");
+        out.extend_from_slice(number.format(direct.body.len()).as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"date: ");
+    out.extend_from_slice(reply.date.as_bytes());
+    put_end(reply, out);
+    if reply.head_only || !direct.has_body() {
+        return 0;
+    }
+    out.extend_from_slice(&direct.body);
+    direct.body.len()
+}
+
+fn put_status_line(status: u16, out: &mut Vec<u8>) {
+    let mut number = itoa::Buffer::new();
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(number.format(status).as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(reason(status).as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// The last lines of a head, behind one that has no end yet.
+fn put_end(reply: &Reply<'_>, out: &mut Vec<u8>) {
     if !reply.request_id.is_empty() {
         out.extend_from_slice(b"\r\nx-request-id: ");
         out.extend_from_slice(reply.request_id);
@@ -94,11 +163,28 @@ pub fn local_reply(error: &Error, verdict: &Verdict, reply: &Reply<'_>, out: &mu
         out.extend_from_slice(b"\r\nconnection: keep-alive");
     }
     out.extend_from_slice(b"\r\n\r\n");
-    if reply.head_only {
-        return 0;
+}
+
+/// The field's one member (RFC 9209 section 2): what failed, where the request was to go, the sentence in words.
+fn proxy_status(error: &Error, verdict: &Verdict, reply: &Reply<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"weft; error=");
+    out.extend_from_slice(verdict.proxy_status.as_bytes());
+    if reply.next_hop != Address::NONE && error.source() == Source::Upstream {
+        // Writing to a Vec cannot fail.
+        let _ = write!(out, "; next-hop=\"{}\"", reply.next_hop);
     }
-    body.iter().for_each(|part| out.extend_from_slice(part));
-    length
+    if reply.received_status != 0 {
+        let _ = write!(out, "; received-status={}", reply.received_status);
+    }
+    out.extend_from_slice(b"; details=\"");
+    // RFC 8941 section 3.3.3: visible ASCII, with quotes and backslashes escaped.
+    for byte in error.detail.bytes().filter(|byte| (0x20..0x7f).contains(byte)) {
+        if matches!(byte, b'"' | b'\\') {
+            out.push(b'\\');
+        }
+        out.push(byte);
+    }
+    out.push(b'"');
 }
 
 /// The circumstances of a local reply.
@@ -107,6 +193,12 @@ pub struct Reply<'a> {
     pub date: &'a str,
     /// The exchange's id, empty when there is none.
     pub request_id: &'a [u8],
+    /// Where the last attempt went; none for an exchange without one.
+    pub next_hop: Address,
+    /// Status that the endpoint had sent before the exchange failed; 0 for none.
+    pub received_status: u16,
+    /// The failure has been retried enough.
+    pub retries_spent: bool,
     /// The connection ends after it.
     pub close: bool,
     /// An HTTP/1.0 client must be told that the connection stays.
@@ -115,22 +207,54 @@ pub struct Reply<'a> {
     pub head_only: bool,
 }
 
-fn reason(status: u16) -> &'static str {
-    match status {
-        400 => "Bad Request",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        408 => "Request Timeout",
-        413 => "Content Too Large",
-        414 => "URI Too Long",
-        417 => "Expectation Failed",
-        431 => "Request Header Fields Too Large",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        505 => "HTTP Version Not Supported",
-        _ => "Error",
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(error: &Error, next_hop: Address) -> String {
+        let circumstances = Reply {
+            date: "Sun, 06 Nov 1994 08:49:37 GMT",
+            request_id: b"id-1",
+            next_hop,
+            received_status: if error.kind == Kind::UpstreamTruncated { 200 } else { 0 },
+            retries_spent: false,
+            close: false,
+            announce_keep_alive: false,
+            head_only: false,
+        };
+        let mut out = Vec::new();
+        local_reply(error, &verdict(error), &circumstances, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_reply_names_the_failure_the_next_hop_and_the_request() {
+        let refused = Error {
+            kind: Kind::ConnectFailed,
+            detail: "the endpoint refused the \"connection\"",
+            cause: Some(io::ErrorKind::ConnectionRefused),
+        };
+        let next_hop = Address::from("10.0.0.1:80".parse::<std::net::SocketAddr>().unwrap());
+        let text = reply(&refused, next_hop);
+        assert!(
+            text.contains(
+                "\r\nproxy-status: weft; error=connection_refused; next-hop=\"10.0.0.1:80\"; \
+                 details=\"the endpoint refused the \\\"connection\\\"\"\r\nx-request-id: id-1\r\n"
+            ),
+            "{text}"
+        );
+        assert!(text.ends_with(
+            "\r\n\r\nthe endpoint refused the \"connection\": check that the endpoint listens at its address\n"
+        ));
+    }
+
+    #[test]
+    fn a_failure_before_any_attempt_has_no_next_hop_and_the_cause_refines_the_error_type() {
+        let nowhere = reply(&Error::new(Kind::NoRoute, "no route"), Address::NONE);
+        assert!(!nowhere.contains("next-hop") && !nowhere.contains("received-status"));
+        let truncated = reply(&Error::new(Kind::UpstreamTruncated, "x"), Address::NONE);
+        assert!(truncated.contains("error=http_response_incomplete; received-status=200; details="), "{truncated}");
+        let unroutable = Error { cause: Some(io::ErrorKind::HostUnreachable), ..Error::new(Kind::ConnectFailed, "x") };
+        assert!(reply(&unroutable, Address::NONE).contains("error=destination_ip_unroutable"));
     }
 }

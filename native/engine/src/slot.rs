@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use crate::record::{Ring, RingOptions};
 use crate::snapshot::Records;
-use crate::telemetry::metrics::{Counter, Metrics, WorkerMetrics};
+use crate::telemetry::metrics::{Counter, Metrics, SeriesBudget, WorkerMetrics};
 
 /// A worker's place in its proxy; it outlives the worker's thread.
 pub struct Slot {
@@ -25,13 +25,21 @@ pub struct Slot {
     /// Its records.
     pub ring: Mutex<Ring>,
     records: Mutex<Records>,
-    metrics: Mutex<Vec<Arc<WorkerMetrics>>>,
+    metrics: Mutex<Counted>,
+    budget: Arc<SeriesBudget>,
     waker: Mutex<Option<Waker>>,
 }
 
+/// The numbers of the worker that has the slot, and of all that had it before, in one.
+#[derive(Default)]
+struct Counted {
+    present: Option<Arc<WorkerMetrics>>,
+    past: Option<Arc<WorkerMetrics>>,
+}
+
 impl Slot {
-    /// The slot of a worker that has not begun.
-    pub fn new(index: usize) -> Self {
+    /// The slot of a worker that has not begun. The budget of series is the proxy's.
+    pub fn new(index: usize, budget: &Arc<SeriesBudget>) -> Self {
         let small = RingOptions { records: 1, ..RingOptions::default() };
         Self {
             index,
@@ -42,15 +50,26 @@ impl Slot {
             ring: Mutex::new(Ring::new(&small)),
             records: Mutex::default(),
             metrics: Mutex::default(),
+            budget: Arc::clone(budget),
             waker: Mutex::default(),
         }
     }
 
-    /// A worker takes the slot. Counters of the one before stay part of the sums.
-    pub fn begin(&self, metrics: &Metrics) {
+    /// A worker takes the slot and begins to count. Counters of the one before stay part of the sums.
+    pub fn begin(&self) -> Metrics {
         self.applied.store(0, Ordering::Release);
         self.panics.store(0, Ordering::Relaxed);
-        self.metrics.lock().push(metrics.shared());
+        let metrics = Metrics::new(Arc::clone(&self.budget));
+        let mut counted = self.metrics.lock();
+        self.fold(&mut counted);
+        counted.present = Some(metrics.shared());
+        metrics
+    }
+
+    fn fold(&self, counted: &mut Counted) {
+        if let Some(ended) = counted.present.take() {
+            counted.past.get_or_insert_default().absorb(&ended, &self.budget);
+        }
     }
 
     /// Whether a worker serves here.
@@ -61,12 +80,13 @@ impl Slot {
     /// The worker's thread has ended: its gauges are no longer true.
     pub fn end(&self) {
         *self.waker.lock() = None;
-        self.metrics.lock().iter().for_each(|metrics| metrics.retire());
+        self.fold(&mut self.metrics.lock());
     }
 
     /// The numbers of all workers that had the slot.
     pub fn metrics(&self) -> Vec<Arc<WorkerMetrics>> {
-        self.metrics.lock().clone()
+        let counted = self.metrics.lock();
+        counted.past.iter().chain(&counted.present).map(Arc::clone).collect()
     }
 
     /// Whom to wake when something is announced.
@@ -100,6 +120,7 @@ impl Slot {
 
     /// A counter or gauge of all workers that had the slot.
     pub fn sum(&self, gauge: Counter) -> u64 {
-        self.metrics.lock().iter().map(|metrics| metrics.read(gauge)).sum()
+        let counted = self.metrics.lock();
+        counted.past.iter().chain(&counted.present).map(|metrics| metrics.read(gauge)).sum()
     }
 }

@@ -7,12 +7,13 @@ use serde::Serialize;
 use crate::proxy::Proxy;
 use crate::slot::Slot;
 use crate::snapshot::Endpoint;
-use crate::telemetry::metrics::{Counter, Report};
+use crate::telemetry::metrics::{Bins, ClusterSums, Counter, Report, hdr};
 
 /// Everything that can be read from outside.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Stats {
+    name: String,
     generation: u32,
     draining: bool,
     #[serde(flatten)]
@@ -45,6 +46,7 @@ pub struct ListenerStats {
 #[serde(rename_all = "camelCase")]
 struct ClusterStats {
     name: String,
+    counters: ClusterSums,
     endpoints: Vec<EndpointStats>,
 }
 
@@ -55,36 +57,84 @@ struct EndpointStats {
     active: u32,
     requests: u64,
     failures: u64,
+    server_errors: u64,
     idle: u32,
+    latency: Bins,
 }
 
 /// Reads everything.
 pub fn read(proxy: &Proxy) -> Stats {
     let generation = proxy.generation();
+    let report = proxy.report();
+    let counts = |name: &str| report.cluster_counts.iter().find(|counts| counts.cluster == name);
     let clusters = generation.iter().flat_map(|generation| &generation.clusters);
+    let clusters = clusters
+        .map(|cluster| ClusterStats {
+            name: cluster.name.clone(),
+            counters: counts(&cluster.name).map(|found| found.counts).unwrap_or_default(),
+            endpoints: cluster.endpoints.iter().map(|known| endpoint(known)).collect(),
+        })
+        .collect();
     Stats {
+        name: proxy.name().to_owned(),
         generation: proxy.number(),
         draining: proxy.is_draining(),
-        report: proxy.report(),
         workers: proxy.slots().iter().map(|slot| worker(slot)).collect(),
         listeners: listeners(proxy),
-        clusters: clusters
-            .map(|cluster| ClusterStats {
-                name: cluster.name.clone(),
-                endpoints: cluster.endpoints.iter().map(|known| endpoint(known)).collect(),
-            })
-            .collect(),
+        clusters,
+        report,
     }
 }
 
 /// The listeners in force and where they are bound: a port 0 became a real one.
 pub fn listeners(proxy: &Proxy) -> Vec<ListenerStats> {
     let Some(generation) = proxy.generation() else { return Vec::new() };
-    let bound = |name: &str, configured| proxy.address(name).unwrap_or(configured).to_string();
     let listeners = generation.listeners.iter();
     listeners
-        .map(|known| ListenerStats { name: known.name.clone(), address: bound(&known.name, known.address) })
+        .map(|known| ListenerStats {
+            name: known.name.clone(),
+            address: proxy.address(&known.name).unwrap_or_else(|| known.address.clone()).to_string(),
+        })
         .collect()
+}
+
+/// Durations as HDR histograms: V2, compressed, base64.
+#[derive(Serialize)]
+pub struct Histograms {
+    routes: Vec<RouteHistogram>,
+    endpoints: Vec<EndpointHistogram>,
+}
+
+#[derive(Serialize)]
+struct RouteHistogram {
+    route: String,
+    hdr: String,
+}
+
+#[derive(Serialize)]
+struct EndpointHistogram {
+    cluster: String,
+    endpoint: String,
+    hdr: String,
+}
+
+/// Encodes the durations of all routes, and those of the endpoints in force that answered something.
+pub fn histograms(proxy: &Proxy) -> Histograms {
+    let Stats { report, clusters, .. } = read(proxy);
+    let routes = report.routes.into_iter();
+    let endpoints = clusters.into_iter().flat_map(|ClusterStats { name, endpoints, .. }| {
+        endpoints.into_iter().filter(|known| !known.latency.is_empty()).map(move |known| (name.clone(), known))
+    });
+    Histograms {
+        routes: routes
+            .filter_map(|known| Some(RouteHistogram { hdr: hdr(&known.latency)?, route: known.route }))
+            .collect(),
+        endpoints: endpoints
+            .filter_map(|(cluster, known)| {
+                Some(EndpointHistogram { cluster, hdr: hdr(&known.latency)?, endpoint: known.address })
+            })
+            .collect(),
+    }
 }
 
 fn worker(slot: &Slot) -> WorkerStats {
@@ -104,11 +154,15 @@ fn worker(slot: &Slot) -> WorkerStats {
 
 fn endpoint(known: &Endpoint) -> EndpointStats {
     let active = known.active.load(Ordering::Relaxed);
+    let mut latency = Bins::default();
+    latency.add(&known.latency);
     EndpointStats {
         address: known.socket.to_string(),
         active,
         requests: known.requests.load(Ordering::Relaxed),
         failures: known.failures.load(Ordering::Relaxed),
+        server_errors: known.server_errors.load(Ordering::Relaxed),
         idle: known.connections.load(Ordering::Relaxed).saturating_sub(active),
+        latency,
     }
 }

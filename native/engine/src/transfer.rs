@@ -28,6 +28,8 @@ pub enum Broken {
     Truncated,
     /// The source's framing is malformed.
     Malformed(&'static str),
+    /// The body is longer than its bound.
+    TooLarge,
     /// Writing failed.
     Sink(io::Error),
 }
@@ -36,6 +38,8 @@ pub enum Broken {
 pub struct Transfer {
     decoder: BodyDecoder,
     encoder: BodyEncoder,
+    /// How the body is framed on its way out.
+    framing: Framing,
     /// Encoded bytes; `written` of them are sent.
     out: Vec<u8>,
     written: usize,
@@ -46,10 +50,32 @@ pub struct Transfer {
     /// The run is the last of the body.
     ends_with_run: bool,
     decoded: bool,
+    /// Data taken so far, for another sink; only while it is wanted and short enough.
+    kept: Option<Box<Kept>>,
     /// Body bytes taken from the source so far.
     pub body_bytes: u64,
+    max_body_bytes: u64,
     read: u64,
     sent: u64,
+    /// What `sent` was when the present sink's turn came.
+    sent_before: u64,
+}
+
+/// Body bytes that were sent and may have to be sent again.
+struct Kept {
+    data: Vec<u8>,
+    max_bytes: usize,
+}
+
+impl Kept {
+    /// False: it would be too much.
+    fn takes(&mut self, data: &[u8]) -> bool {
+        let fits = self.data.len() + data.len() <= self.max_bytes;
+        if fits {
+            self.data.extend_from_slice(data);
+        }
+        fits
+    }
 }
 
 impl Transfer {
@@ -58,16 +84,59 @@ impl Transfer {
         Self {
             decoder: BodyDecoder::new(from, max_trailer_bytes),
             encoder: BodyEncoder::new(to),
+            framing: to,
             out,
             written: 0,
             buffer,
             run: 0..0,
             ends_with_run: false,
             decoded: matches!(from, Framing::None | Framing::Length(0)),
+            kept: None,
             body_bytes: 0,
+            max_body_bytes: u64::MAX,
             read: 0,
             sent: 0,
+            sent_before: 0,
         }
+    }
+
+    /// Keeps the data as it is taken, for a sink that comes after this one, unless it is more than so many bytes.
+    pub fn keep(&mut self, max_bytes: usize) {
+        self.kept = Some(Box::new(Kept { data: Vec::new(), max_bytes }));
+    }
+
+    /// No other sink comes after this one.
+    pub fn keep_no_more(&mut self) {
+        self.kept = None;
+    }
+
+    /// Whether everything that was taken of the body is at hand.
+    pub fn is_at_hand(&self) -> bool {
+        self.body_bytes == 0 || self.kept.is_some()
+    }
+
+    /// Begins with a sink: a head, then what was taken of the body, if it is at hand, then the rest.
+    pub fn begin(&mut self, write_head: impl FnOnce(&mut Vec<u8>)) {
+        self.out.clear();
+        self.written = 0;
+        self.sent_before = self.sent;
+        write_head(&mut self.out);
+        if let Some(kept) = self.kept.as_ref().filter(|_| self.body_bytes > 0) {
+            self.encoder = BodyEncoder::new(self.framing);
+            self.encoder.encode(&kept.data, &mut self.out);
+            // What waited to go out without a copy is among it.
+            self.decoded |= std::mem::take(&mut self.ends_with_run);
+            self.run = 0..0;
+        }
+        if self.decoded {
+            // Nothing is missing: the decoder has seen the end, and the data is whole.
+            let _ = self.encoder.finish(self.decoder.trailers(), &mut self.out);
+        }
+    }
+
+    /// Ends as too large when the body exceeds this; what lies beyond is not sent on.
+    pub fn bounded(self, max_body_bytes: u64) -> Self {
+        Self { max_body_bytes, ..self }
     }
 
     /// Gives the first bytes of the body, before the first poll.
@@ -85,9 +154,9 @@ impl Transfer {
         self.decoded
     }
 
-    /// Whether any byte was sent.
+    /// Whether any byte was sent to the present sink.
     pub fn has_sent(&self) -> bool {
-        self.sent > 0
+        self.sent > self.sent_before
     }
 
     /// Grows with each byte moved either way: what idle time is measured against.
@@ -96,9 +165,9 @@ impl Transfer {
     }
 
     /// What the source sent beyond this body; the output vector goes back to the pool.
-    pub fn finish(self, buffers: &Buffers) -> Option<Buffer> {
-        buffers.give_output(self.out);
-        self.buffer.and_then(|buffer| buffers.keep_unread(buffer))
+    pub fn finish(&mut self, buffers: &Buffers) -> Option<Buffer> {
+        buffers.give_output(std::mem::take(&mut self.out));
+        self.buffer.take().and_then(|buffer| buffers.keep_unread(buffer))
     }
 
     /// Moves what can be moved. Ready when all is sent.
@@ -134,6 +203,10 @@ impl Transfer {
             let data = base + step.data.start..base + step.data.end;
             buffer.consume(step.consumed);
             self.body_bytes += data.len() as u64;
+            self.kept.take_if(|kept| !kept.takes(buffer.range(data.start, data.end)));
+            if self.body_bytes > self.max_body_bytes {
+                return Err(Broken::TooLarge);
+            }
             if data.len() <= COPIED_RUN {
                 if !data.is_empty() {
                     self.encoder.encode(buffer.range(data.start, data.end), &mut self.out);

@@ -8,24 +8,22 @@ use std::task::{Context, Poll};
 use crate::deadline::Deadlines;
 use crate::downstream::{Next, gone};
 use crate::error::{Error, Kind};
+use crate::filter;
 use crate::http::forward::{Connection, ForwardResponse, encode_response};
 use crate::http::framing::Framing;
 use crate::ongoing::Ongoing;
-use crate::snapshot::GenerationRoute;
 use crate::transfer::{Broken, Transfer};
-use crate::upstream::attempt::Answer;
+use crate::upstream::attempt::Answered;
 use crate::upstream::connect::Upstream;
+use crate::upstream::outgoing::Outgoing;
 
 /// Carries the switched connection to its end.
-pub async fn run(
-    exchange: &mut Ongoing<'_>,
-    mut upstream: Upstream,
-    sending: Transfer,
-    answer: Answer,
-    route: &GenerationRoute,
-) -> Result<Next, Error> {
+pub async fn run(exchange: &mut Ongoing<'_>, answered: Answered, outgoing: &mut Outgoing<'_>) -> Result<Next, Error> {
+    let Answered { mut answer, mut upstream } = answered;
+    outgoing.answered();
+    filter::response(exchange, &mut answer.head);
     exchange.account.answered(&answer.head);
-    let early = sending.finish(&exchange.worker.buffers);
+    let early = outgoing.sending.finish(&exchange.worker.buffers);
     let mut out = exchange.worker.buffers.take_output();
     out.append(&mut exchange.downstream.ahead);
     let forward = ForwardResponse {
@@ -33,6 +31,8 @@ pub async fn run(
         connection: Connection::Upgrade,
         client_version: exchange.head.version,
         date: &exchange.worker.date(),
+        retries_spent: false,
+        changes: exchange.response_changes(),
     };
     encode_response(&answer.head, &forward, &mut out);
     let mut tunnel = Tunnel {
@@ -41,7 +41,7 @@ pub async fn run(
         up_ended: false,
         down_ended: false,
     };
-    let mut deadlines = Deadlines::start(route, weft_rt::now(), false);
+    let mut deadlines = Deadlines::start(outgoing.route, weft_rt::now(), false);
     deadlines.answer_began();
     exchange.answering = true;
     let ended = poll_fn(|cx| {
@@ -99,6 +99,8 @@ fn tunnel_error(broken: &Broken, upwards: bool) -> Error {
         (Broken::Source(error) | Broken::Sink(error), _) => {
             Error::io(Kind::UpstreamTruncated, "the endpoint's connection failed", error)
         }
-        (Broken::Truncated | Broken::Malformed(_), _) => Error::new(Kind::Internal, "a raw stream has no framing"),
+        (Broken::Truncated | Broken::Malformed(_) | Broken::TooLarge, _) => {
+            Error::new(Kind::Internal, "a raw stream has no framing")
+        }
     }
 }

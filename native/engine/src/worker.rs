@@ -14,7 +14,7 @@ use crate::heads::Heads;
 use crate::record::{Record, Texts};
 use crate::slot::Slot;
 use crate::snapshot::Generation;
-use crate::telemetry::metrics::{Counter, DEFAULT_SERIES, Metrics};
+use crate::telemetry::metrics::{ClusterCounter, Counter, Metrics};
 use crate::upstream::pool::Pool;
 
 /// A worker. Lives as long as one of its tasks.
@@ -37,8 +37,7 @@ pub struct Worker {
 impl Worker {
     /// A worker that takes the slot.
     pub fn new(slot: Arc<Slot>) -> Rc<Self> {
-        let metrics = Metrics::new(DEFAULT_SERIES);
-        slot.begin(&metrics);
+        let metrics = slot.begin();
         Rc::new(Self {
             slot,
             buffers: Buffers::default(),
@@ -68,6 +67,11 @@ impl Worker {
     /// Adds to a counter.
     pub fn count(&self, counter: Counter, amount: u64) {
         self.metrics.borrow().add(counter, amount);
+    }
+
+    /// Counts something about the cluster with this index.
+    pub fn count_cluster(&self, cluster: u16, generation: &Generation, counter: ClusterCounter) {
+        self.metrics.borrow_mut().count_cluster(cluster, &generation.ids, counter);
     }
 
     /// Takes from a gauge.

@@ -4,7 +4,9 @@
 
 use bolero::check;
 use weft_engine::http::body::{BodyDecoder, Malformed};
-use weft_engine::http::forward::{Connection, ForwardRequest, ForwardResponse, encode_request, encode_response};
+use weft_engine::http::forward::{
+    Connection, ForwardRequest, ForwardResponse, RequestChanges, encode_request, encode_response,
+};
 use weft_engine::http::framing::{
     Framing, downstream_framing, expects_continue, request_framing, request_keep_alive, response_framing,
     response_keep_alive, wants_upgrade,
@@ -110,6 +112,7 @@ fn check_forwarded_request(head: &RequestHead, framing: Framing) {
         framing,
         upgrade,
         expect_continue: expects_continue(head),
+        changes: RequestChanges::NONE,
     };
     let mut out = Vec::new();
     encode_request(head, &fwd, &mut out);
@@ -157,7 +160,14 @@ fn check_passed_on_answer(head: &ResponseHead, method: Method, client: Version) 
     let Ok(framing) = response_framing(head, method).map(|upstream| downstream_framing(upstream, client)) else {
         return;
     };
-    let fwd = ForwardResponse { framing, connection: Connection::KeepAlive, client_version: client, date: "now" };
+    let fwd = ForwardResponse {
+        framing,
+        connection: Connection::KeepAlive,
+        client_version: client,
+        date: "now",
+        retries_spent: false,
+        changes: None,
+    };
     let mut out = Vec::new();
     encode_response(head, &fwd, &mut out);
     assert_strict(&out);

@@ -5,7 +5,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use weft_engine::http::body::{BodyDecoder, BodyEncoder};
-use weft_engine::http::forward::{Connection, ForwardRequest, ForwardResponse, encode_request, encode_response};
+use weft_engine::http::forward::{
+    Connection, ForwardRequest, ForwardResponse, RequestChanges, encode_request, encode_response,
+};
 use weft_engine::http::framing::{Framing, request_framing, response_framing};
 use weft_engine::http::head::{Known, Method, RequestHead, ResponseHead, Section, Version};
 use weft_engine::http::parse::{HeadLimits, Parsed, parse_request, parse_response};
@@ -113,6 +115,7 @@ proptest! {
         let head = parsed_request(sent.as_bytes());
         let fwd = ForwardRequest {
             client: "192.0.2.1", scheme: "https", request_id: None, framing, upgrade: false, expect_continue: false,
+            changes: RequestChanges::NONE,
         };
         let mut out = Vec::new();
         encode_request(&head, &fwd, &mut out);
@@ -148,7 +151,7 @@ proptest! {
         let sent = format!("HTTP/1.1 {status} {reason}\r\n{}Content-Length: 77\r\n\r\n", lines(&fields));
         let head = parsed_response(sent.as_bytes());
         let connection = if close { Connection::Close } else { Connection::KeepAlive };
-        let fwd = ForwardResponse { framing, connection, client_version: Version::Http11, date: "now" };
+        let fwd = ForwardResponse { framing, connection, client_version: Version::Http11, date: "now", retries_spent: false, changes: None };
         let mut out = Vec::new();
         encode_response(&head, &fwd, &mut out);
         let again = parsed_response(&out);

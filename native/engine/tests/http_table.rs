@@ -5,7 +5,9 @@
 use serde::Deserialize;
 use serde_json::Value;
 use weft_engine::http::body::BodyDecoder;
-use weft_engine::http::forward::{Connection, ForwardRequest, ForwardResponse, encode_request, encode_response};
+use weft_engine::http::forward::{
+    Connection, ForwardRequest, ForwardResponse, RequestChanges, encode_request, encode_response,
+};
 use weft_engine::http::framing::{
     Framing, downstream_framing, expects_continue, request_framing, request_keep_alive, response_framing,
     response_keep_alive, wants_upgrade,
@@ -116,6 +118,7 @@ impl Reader {
             framing,
             upgrade: wants_upgrade(&head),
             expect_continue: expects_continue(&head),
+            changes: RequestChanges::NONE,
         };
         self.head.clear();
         encode_request(&head, &fwd, &mut self.head);
@@ -144,6 +147,8 @@ impl Reader {
                 connection: Connection::KeepAlive,
                 client_version: Version::Http11,
                 date: "Thu, 01 Jan 1970 00:00:00 GMT",
+                retries_spent: false,
+                changes: None,
             };
             encode_response(&head, &fwd, &mut self.head);
             self.start_body(taken, framing, framing == Framing::UntilClose || !response_keep_alive(&head));

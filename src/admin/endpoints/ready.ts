@@ -1,4 +1,4 @@
-/** `/ready`: may traffic be sent here? 503 from the moment a drain begins. */
+/** `/ready`: may traffic be sent here? 503 from the moment a drain begins, and while `/healthcheck/fail` is in force. */
 import { type AdminEndpoint, textAnswer } from '../endpoint.js'
 
 export const ready: AdminEndpoint = {

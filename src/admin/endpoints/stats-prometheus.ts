@@ -9,6 +9,6 @@ export const statsPrometheus: AdminEndpoint = {
   answer: ({ proxy }) => ({
     status: 200,
     headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8', 'cache-control': 'no-store' },
-    body: renderPrometheus(proxy.stats()),
+    body: renderPrometheus(proxy.stats(), { service: proxy.plan().node.service }),
   }),
 }

@@ -1,12 +1,15 @@
-/** `/stats`: counters and request series for people, or as JSON. */
+/** `/stats`: counters and request series for people, or as JSON; durations as HDR histograms. */
 import { type AdminContext, type AdminEndpoint, columns, jsonAnswer, textAnswer } from '../endpoint.js'
 
 export const stats: AdminEndpoint = {
   method: 'GET',
   path: '/stats',
-  about: 'counters and request series; ?format=json',
-  answer: ({ proxy }, query) =>
-    query.get('format') === 'json' ? jsonAnswer(proxy.stats()) : textAnswer(render(proxy)),
+  about: 'counters and request series; ?format=json, or hdr for histograms of durations',
+  answer({ proxy }, query) {
+    const format = query.get('format')
+    if (format === 'hdr') return jsonAnswer(proxy.histograms())
+    return format === 'json' ? jsonAnswer(proxy.stats()) : textAnswer(render(proxy))
+  },
 }
 
 function render(proxy: AdminContext['proxy']): string {

@@ -10,18 +10,23 @@ export const run: CliCommand = {
   about: 'run a proxy; after --, the application that it stands beside',
   declare(command, finish) {
     addOutputOption(addFileOption(command))
+      .option('--takeover', 'take the listening sockets of the process that serves this file now; it drains and ends')
       .argument('[app...]', 'application and its arguments, started when the proxy is ready')
-      .action((app: string[], options: FileOptions) => finish(execute(app, options)))
+      .action((app: string[], options: RunFlags) => finish(execute(app, options)))
   },
 }
 
-async function execute(app: string[], { config, output }: FileOptions): Promise<number> {
+interface RunFlags extends FileOptions {
+  takeover?: boolean
+}
+
+async function execute(app: string[], { config, output, takeover = false }: RunFlags): Promise<number> {
   const { runProxy } = await import('../../proxy/run-proxy.js')
   const colour = process.stderr.isTTY === true && process.env.NO_COLOR === undefined
   const write = (line: string) => void process.stderr.write(line)
   const logger = createLogger({ format: output, colour, write, now: () => new Date() })
   try {
-    return await runProxy({ file: config, app, version: weftVersion, logger })
+    return await runProxy({ file: config, app, takeover, version: weftVersion, logger })
   } catch (error) {
     if (!(error instanceof WeftError)) throw error
     return createOutput(output).failure(error, config)

@@ -13,9 +13,13 @@ export const validate: CliCommand = {
 
 async function execute({ config, output }: FileOptions): Promise<number> {
   const { resolveFile } = await import('../../proxy/prepare.js')
+  const { checkByEngine } = await import('../../proxy/ask-engine.js')
+  const { loadAddon } = await import('../../native/index.js')
   const print = createOutput(output)
   try {
-    const { listeners, routes, clusters } = await resolveFile(config)
+    const resolved = await resolveFile(config)
+    await checkByEngine(loadAddon(), resolved, config)
+    const { listeners, routes, clusters } = resolved
     const counts = [
       [listeners.length, 'listener'],
       [routes.length, 'route'],

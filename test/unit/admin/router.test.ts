@@ -1,37 +1,40 @@
 import { describe, expect, it, vi } from 'vitest'
-import type { AdminContext } from '../../../src/admin/endpoint.js'
+import type { AdminContext, ProxyStatus } from '../../../src/admin/endpoint.js'
+import { readQuery } from '../../../src/admin/endpoints/records.js'
 import { answerAdmin, endpoints } from '../../../src/admin/router.js'
 import type { Stats } from '../../../src/native/index.js'
+import { clusterOf, seriesOf, statsOf } from '../../kit/stats.js'
 
-const stats: Stats = {
+const stats: Stats = statsOf({
   generation: 3,
   counters: { downstream_connections_total: 12 },
-  descriptions: [],
-  durationBoundsMs: [],
-  series: [
-    {
-      listener: 'edge',
-      route: 'all',
-      cluster: 'app',
-      status: 200,
-      flag: '',
-      requests: 1000,
-      requestBytes: 0,
-      responseBytes: 1_024_000,
-      durationSumUs: 1_500_000,
-      buckets: [],
-    },
-  ],
-  workers: [{ heartbeat: 5, panics: 0, connections: 4 }],
-  clusters: [
-    { name: 'app', endpoints: [{ address: '127.0.0.1:9000', active: 1, requests: 1000, failures: 2, idle: 3 }] },
-  ],
-}
+  series: [seriesOf({ flag: '', requests: 1000, responseBytes: 1_024_000, durationSumUs: 1_500_000 })],
+  workers: [{ heartbeat: 5, generation: 3, panics: 0, connections: 4, records: 7, recordBytes: 1024 }],
+  listeners: [{ name: 'edge', address: '127.0.0.1:8080' }],
+  clusters: [clusterOf('app', [{ address: '127.0.0.1:9000', active: 1, requests: 1000, failures: 2, idle: 3 }])],
+})
 
-function context(state: 'ready' | 'draining' = 'ready') {
-  const status: AdminContext['proxy']['status'] = () => ({ state, generation: 3, workers: 1, replaced: 0 })
+function context(state: ProxyStatus['state'] = 'ready') {
+  let now = state
+  const proxy: AdminContext['proxy'] = {
+    plan: () => ({
+      dump: '{"workers":1}',
+      node: { id: 'n-1', service: 'shop', version: 'v1', region: '', zone: '' },
+      listeners: [{ name: 'edge', protocol: 'http' }],
+    }),
+    stats: () => stats,
+    status: () => ({ state: now, generation: 3, workers: 1, replaced: 0 }),
+    records: vi.fn<AdminContext['proxy']['records']>(() => ({ records: [], more: false })),
+    why: () => null,
+    histograms: () => ({ routes: [{ route: 'all', hdr: 'H' }], endpoints: [] }),
+    failHealthcheck: (failing) => {
+      now = failing ? 'failing' : 'ready'
+    },
+  }
   return {
-    proxy: { plan: () => ({ dump: '{"workers":1}' }), stats: () => stats, status },
+    proxy,
+    process: { version: '1.2.3', file: 'weft.yaml', startedAt: Date.now() - 5_000 },
+    logger: { level: 'info' },
     drain: vi.fn<() => void>(),
   } satisfies AdminContext
 }
@@ -60,6 +63,67 @@ describe('the admin server', () => {
         'app      127.0.0.1:9000       1      1000         2     3\n',
     )
     expect(JSON.parse(ask('/config_dump').body)).toEqual({ generation: 3, config: { workers: 1 } })
+  })
+
+  it('says which process it is, and where it listens', () => {
+    expect(JSON.parse(ask('/server_info').body)).toMatchObject({
+      name: 'weft',
+      version: '1.2.3',
+      node: { service: 'shop' },
+      state: 'ready',
+      uptimeSeconds: 5,
+      file: 'weft.yaml',
+    })
+    expect(ask('/listeners').body).toBe('listener  address         protocol\nedge      127.0.0.1:8080  http\n')
+  })
+
+  it('is not ready while its health check is failed by hand', () => {
+    const where = context()
+    expect(ask('/healthcheck/fail', { method: 'POST', in: where })).toMatchObject({ status: 200, body: 'failing\n' })
+    expect(ask('/ready', { in: where })).toMatchObject({ status: 503, body: 'failing\n' })
+    expect(ask('/healthcheck/ok', { method: 'POST', in: where }).status).toBe(200)
+    expect(ask('/ready', { in: where }).status).toBe(200)
+  })
+
+  it('makes the log quieter, and refuses a level that there is not', () => {
+    const where = context()
+    const change = (query: string) => ask('/logging', { method: 'POST', query, in: where })
+    expect(change('level=warn')).toMatchObject({ status: 200, body: 'warn\n' })
+    expect(change('level=loud')).toMatchObject({ status: 400 })
+    expect(change('')).toMatchObject({ status: 200, body: 'warn\n' })
+    expect(where.logger.level).toBe('warn')
+  })
+
+  it('asks for records as the query says', () => {
+    const where = context()
+    ask('/records', { query: 'route=all&status=5xx&flag=UH&limit=7&since=2026-01-01T00:00:00Z', in: where })
+    expect(where.proxy.records).toHaveBeenCalledWith({
+      route: 'all',
+      statusMin: 500,
+      statusMax: 599,
+      flag: 'UH',
+      limit: 7,
+      sinceUnixUs: Date.UTC(2026, 0, 1) * 1_000,
+    })
+    expect(readQuery(new URLSearchParams('since=1.5m&status=404'), 100_000)).toEqual({
+      sinceUnixUs: 10_000_000,
+      statusMin: 404,
+      statusMax: 404,
+    })
+    for (const wrong of ['status=6xx', 'status=x', 'limit=0', 'limit=1001', 'since=yesterday', 'rout=all']) {
+      expect(ask('/records', { query: wrong }), wrong).toMatchObject({ status: 400 })
+    }
+  })
+
+  it('says so when there is no record of an id', () => {
+    expect(ask('/why/a%20b')).toMatchObject({ status: 404, body: expect.stringContaining('no record of "a b"') })
+    expect(ask('/why/%ff')).toMatchObject({ status: 404, body: expect.stringContaining('"%ff"') })
+    expect(ask('/why/').status).toBe(404)
+    expect(ask('/why/a/b').status).toBe(404)
+  })
+
+  it('shows durations as HDR histograms', () => {
+    expect(JSON.parse(ask('/stats', { query: 'format=hdr' }).body).routes).toEqual([{ route: 'all', hdr: 'H' }])
   })
 
   it('speaks the exposition format of Prometheus', () => {

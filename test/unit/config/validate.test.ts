@@ -39,7 +39,9 @@ describe('validation', () => {
           abortOnClose: false,
         },
       ],
-      routes: [{ listeners: null, timeout: 15_000, firstByteTimeout: 15_000, idleTimeout: 300_000 }],
+      routes: [
+        { listeners: null, hosts: [], matches: [], timeout: 15_000, firstByteTimeout: 15_000, idleTimeout: 300_000 },
+      ],
       clusters: [{ protocol: 'http1', connectTimeout: 1_000, keepAlive: { idleTimeout: 3_000 } }],
     })
   })
@@ -105,7 +107,7 @@ describe('validation', () => {
     const later = Object.entries(configJsonSchema().properties?.routes?.items?.properties ?? {})
       .filter(([, schema]) => schema.not !== undefined)
       .map(([key]) => key)
-    expect(later.length).toBeGreaterThan(10)
+    expect(later.length).toBeGreaterThan(0)
     for (const key of later) {
       const routes = minimal.routes?.map((route) => ({ ...route, [key]: {} }))
       expect(issuesOf({ ...minimal, routes })).toEqual([`routes[0].${key} WEFT_CONFIG_NOT_YET`])

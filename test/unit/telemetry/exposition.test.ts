@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import type { Series } from '../../../src/native/index.js'
 import { type ExposedStats, renderPrometheus } from '../../../src/telemetry/exposition.js'
+import { clusterOf, seriesOf } from '../../kit/stats.js'
 
 const read = (name: string) => readFileSync(new URL(`./exposition/${name}`, import.meta.url), 'utf8')
 
@@ -10,22 +10,24 @@ const stats = (): ExposedStats => ({
   ...JSON.parse(read('report.json')),
   generation: 7,
   workers: [{ connections: 2 }],
-  clusters: [{ name: 'app', endpoints: [{ address: '127.0.0.1:9000', active: 1, requests: 6, failures: 1, idle: 3 }] }],
+  clusters: [
+    clusterOf('app', [{ address: '127.0.0.1:9000', active: 1, requests: 6, failures: 1, serverErrors: 2, idle: 3 }], {
+      weft_cluster_retries_total: 4,
+    }),
+  ],
 })
 
-const series = (change: Partial<Series>): Series => ({
-  listener: 'edge',
-  route: 'all',
-  cluster: 'app',
-  status: 200,
-  flag: '-',
-  requests: 3,
-  requestBytes: 1,
-  responseBytes: 2,
-  durationSumUs: 1500,
-  buckets: [1, 2],
-  ...change,
-})
+const series = (change: Parameters<typeof seriesOf>[0]) =>
+  seriesOf({
+    requests: 3,
+    requestBytes: 1,
+    responseBytes: 2,
+    durationSumUs: 1500,
+    buckets: [1, 2],
+    requestSizes: [3],
+    responseSizes: [0, 3],
+    ...change,
+  })
 
 const lines = (change: Partial<ExposedStats>, name: string): string[] =>
   renderPrometheus({ ...stats(), durationBoundsMs: [0.5], ...change })
@@ -34,7 +36,7 @@ const lines = (change: Partial<ExposedStats>, name: string): string[] =>
 
 describe('the exposition for Prometheus', () => {
   it('renders the report of the engine as the golden page', () => {
-    expect(renderPrometheus(stats(), { reporter: 'destination' })).toBe(read('metrics.prom'))
+    expect(renderPrometheus(stats(), { service: 'productpage' })).toBe(read('metrics.prom'))
   })
 
   it('gives every family one help line, one type line and samples behind them', () => {
@@ -56,6 +58,25 @@ describe('the exposition for Prometheus', () => {
       expect.stringMatching(/route="unknown".*le="0.5"} 2$/),
       expect.stringMatching(/route="unknown".*le="\+Inf"} 6$/),
     ])
+  })
+
+  it('tells calls of its service from calls to it by the name of the listener', () => {
+    const both = [series({}), series({ listener: 'inbound', cluster: 'self' })]
+    const page = renderPrometheus({ ...stats(), series: both }, { service: 'reviews' })
+    const [source, destination] = page.split('\n').filter((line) => line.startsWith('istio_requests_total'))
+    expect(source).toContain('reporter="source",source_workload="reviews",destination_workload="unknown"')
+    expect(source).toContain('destination_service="app"')
+    expect(destination).toContain('reporter="destination",source_workload="unknown",destination_workload="reviews"')
+    expect(destination).toContain('destination_service="reviews"')
+  })
+
+  it('lists every name in the README of the folder', () => {
+    const readme = readFileSync(new URL('../../../src/telemetry/README.md', import.meta.url), 'utf8')
+    const { descriptions, clusterDescriptions } = stats()
+    const counters = [...descriptions, ...clusterDescriptions].map(({ name }) => name)
+    const page = renderPrometheus(stats())
+    const shown = [...page.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name ?? '')
+    expect([...new Set([...counters, ...shown])].filter((name) => !readme.includes(`\`${name}\``))).toEqual([])
   })
 
   it('escapes what a label may not hold', () => {

@@ -4,6 +4,7 @@
 //! and a sender cannot make an end-to-end field vanish that others rely on by naming it in Connection; order and case
 //! of all other lines stay. Lines that stay side by side are copied as one run.
 
+use super::changes::HeaderChanges;
 use super::framing::{Framing, response_length};
 use super::head::{Field, Known, RequestHead, ResponseHead, Section, Slot, Version, list};
 
@@ -22,7 +23,36 @@ pub struct ForwardRequest<'a> {
     pub upgrade: bool,
     /// Let the upstream decide on the client's expectation.
     pub expect_continue: bool,
+    /// What the route changes.
+    pub changes: RequestChanges<'a>,
 }
+
+/// The line that tells proxies on the way back that this failure has been retried as often as it should be: were each
+/// of them to retry it again, every layer would multiply the attempts at the one that fails.
+pub const RETRIES_SPENT: (&[u8], &[u8]) = (b"x-weft-retries", b"spent");
+/// What a route changes in a request. The head itself stays as it was: matching, record and log read it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RequestChanges<'a> {
+    /// Another path, in two parts; the query stays. The path that was asked for goes along as `x-envoy-original-path`.
+    pub path: Option<[&'a [u8]; 2]>,
+    /// Another authority.
+    pub authority: Option<&'a [u8]>,
+    /// Lines left out and added.
+    pub headers: Option<&'a HeaderChanges>,
+}
+
+impl RequestChanges<'_> {
+    /// No change.
+    pub const NONE: Self = Self { path: None, authority: None, headers: None };
+
+    fn drops(&self, name: &[u8]) -> bool {
+        self.headers.is_some_and(|changes| changes.drops(name))
+            || (self.path.is_some() && name.eq_ignore_ascii_case(ORIGINAL_PATH))
+    }
+}
+
+/// What the path was before it was rewritten.
+const ORIGINAL_PATH: &[u8] = b"x-envoy-original-path";
 
 /// What becomes of the downstream connection after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,27 +77,37 @@ pub struct ForwardResponse<'a> {
     pub client_version: Version,
     /// An IMF-fixdate, written when the answer has none.
     pub date: &'a str,
+    /// This failure has been retried enough.
+    pub retries_spent: bool,
+    /// Lines that the route leaves out and adds.
+    pub changes: Option<&'a HeaderChanges>,
 }
 
 /// Writes a request as HTTP/1.1 in origin form.
 pub fn encode_request(head: &RequestHead, fwd: &ForwardRequest<'_>, out: &mut Vec<u8>) {
     out.reserve(head.bytes.len() + 256);
     let section = head.section();
-    put(out, &[head.text(head.method_text), b" ", head.text(head.path), head.text(head.query), b" HTTP/1.1\r\n"]);
+    let [path, behind] = fwd.changes.path.unwrap_or([head.text(head.path), b""]);
+    put(out, &[head.text(head.method_text), b" ", path, behind, head.text(head.query), b" HTTP/1.1\r\n"]);
 
     // A Host that says what the authority says stays where it stands; else ours comes first (RFC 9110 7.2).
-    let authority = head.text(head.authority);
+    let authority = fwd.changes.authority.unwrap_or(head.text(head.authority));
     let mut keep_host = section.get(Known::Host).is_some_and(|value| value == authority);
     if !keep_host {
         put(out, &[b"host: ", authority, b"\r\n"]);
     }
     let nominated = Nominated::by(section);
+    let changed = fwd.changes.headers.is_some() || fwd.changes.path.is_some();
     copy_lines(section, out, |field| match field.known {
+        _ if changed && fwd.changes.drops(field.name.of(section.bytes)) => false,
         Known::Host => std::mem::replace(&mut keep_host, false),
         Known::XRequestId => fwd.request_id.is_none(),
         Known::XForwardedFor | Known::XForwardedProto | Known::Expect => false,
         known => !hop_by_hop(known) && known != Known::Via && !nominated.names(field),
     });
+    if changed {
+        put_request_changes(head, fwd.changes, out);
+    }
     put_request_framing(fwd.framing, head, out);
     if fwd.upgrade {
         put(out, &[b"connection: upgrade\r\n"]);
@@ -89,6 +129,13 @@ pub fn encode_request(head: &RequestHead, fwd: &ForwardRequest<'_>, out: &mut Ve
     put(out, &[b"\r\n"]);
 }
 
+fn put_request_changes(head: &RequestHead, changes: RequestChanges<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(changes.headers.map_or(&[], HeaderChanges::lines));
+    if changes.path.is_some() {
+        put(out, &[ORIGINAL_PATH, b": ", head.text(head.path), head.text(head.query), b"\r\n"]);
+    }
+}
+
 /// Writes a final answer, or the 101 of an upgrade. The status line says HTTP/1.1 to every client (RFC 9112 2.3).
 pub fn encode_response(head: &ResponseHead, fwd: &ForwardResponse<'_>, out: &mut Vec<u8>) {
     out.reserve(head.bytes.len() + 192);
@@ -97,13 +144,18 @@ pub fn encode_response(head: &ResponseHead, fwd: &ForwardResponse<'_>, out: &mut
     let nominated = Nominated::by(section);
     let mut dated = false;
     copy_lines(section, out, |field| match field.known {
+        _ if fwd.changes.is_some_and(|changes| changes.drops(field.name.of(section.bytes))) => false,
         Known::Date => !std::mem::replace(&mut dated, true),
         known => !hop_by_hop(known) && known != Known::Via && !nominated.names(field),
     });
+    out.extend_from_slice(fwd.changes.map_or(&[], HeaderChanges::lines));
     if !dated {
         put(out, &[b"date: ", fwd.date.as_bytes(), b"\r\n"]);
     }
     put_via(section, head.version, out);
+    if fwd.retries_spent {
+        put(out, &[RETRIES_SPENT.0, b": ", RETRIES_SPENT.1, b"\r\n"]);
+    }
     put_response_framing(fwd.framing, head, out);
     match (fwd.connection, fwd.client_version) {
         (Connection::Upgrade, _) => {
@@ -124,6 +176,13 @@ pub fn encode_informational(head: &ResponseHead, out: &mut Vec<u8>) {
     put_status_line(head, out);
     let nominated = Nominated::by(section);
     copy_lines(section, out, |field| !hop_by_hop(field.known) && !nominated.names(field));
+    put(out, &[b"\r\n"]);
+}
+
+/// Writes the head of a local reply, all of whose lines are our own.
+pub fn encode_local(head: &ResponseHead, out: &mut Vec<u8>) {
+    put_status_line(head, out);
+    copy_lines(head.section(), out, |_| true);
     put(out, &[b"\r\n"]);
 }
 
@@ -280,6 +339,7 @@ mod tests {
         framing: Framing::None,
         upgrade: false,
         expect_continue: false,
+        changes: RequestChanges::NONE,
     };
 
     fn request(lines: &str) -> RequestHead {
@@ -374,7 +434,11 @@ mod tests {
         let mut head = ResponseHead::new();
         parse_response(format!("{lines}\r\n").as_bytes(), LIMITS, &mut head).unwrap();
         let mut out = Vec::new();
-        encode_response(&head, &ForwardResponse { framing, connection, client_version, date: "now" }, &mut out);
+        encode_response(
+            &head,
+            &ForwardResponse { framing, connection, client_version, date: "now", retries_spent: false, changes: None },
+            &mut out,
+        );
         String::from_utf8(out).unwrap()
     }
 

@@ -105,6 +105,11 @@ pub enum Known {
     XRequestId,
     Authorization,
     Cookie,
+    Traceparent,
+    Tracestate,
+    B3,
+    /// Any of the `x-b3-*` lines.
+    XB3,
 }
 
 impl Known {
@@ -113,6 +118,7 @@ impl Known {
         let first = name.first().map_or(0, |byte| byte | 0x20);
         let (known, text): (Self, &[u8]) = match (name.len(), first) {
             (2, b't') => (Self::Te, b"te"),
+            (2, b'b') => (Self::B3, b"b3"),
             (3, b'v') => (Self::Via, b"via"),
             (4, b'h') => (Self::Host, b"host"),
             (4, b'd') => (Self::Date, b"date"),
@@ -123,6 +129,10 @@ impl Known {
             (7, b'u') => (Self::Upgrade, b"upgrade"),
             (10, b'c') => (Self::Connection, b"connection"),
             (10, b'k') => (Self::KeepAlive, b"keep-alive"),
+            (10, b't') => (Self::Tracestate, b"tracestate"),
+            (11, b't') => (Self::Traceparent, b"traceparent"),
+            // Before the two lines that share a length and a letter with them.
+            (10..=12 | 17, b'x') if is_b3(name) => return Self::XB3,
             (10, b'u') => (Self::UserAgent, b"user-agent"),
             (12, b'x') => (Self::XRequestId, b"x-request-id"),
             (13, b'a') => (Self::Authorization, b"authorization"),
@@ -138,6 +148,12 @@ impl Known {
         };
         if name.eq_ignore_ascii_case(text) { known } else { Self::Other }
     }
+}
+
+/// Whether a name is one of B3's lines for one part each.
+fn is_b3(name: &[u8]) -> bool {
+    const LINES: [&[u8]; 5] = [b"x-b3-traceid", b"x-b3-spanid", b"x-b3-parentspanid", b"x-b3-sampled", b"x-b3-flags"];
+    matches!(name.get(2), Some(b'b' | b'B')) && LINES.iter().any(|line| name.eq_ignore_ascii_case(line))
 }
 
 /// One header line. Order and case are those of the wire.
@@ -192,12 +208,12 @@ pub(super) fn list(value: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
 }
 
 /// What may stand in a field name, a method or a coding (RFC 9110 5.6.2).
-pub(super) fn is_token(text: &[u8]) -> bool {
+pub(crate) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
 }
 
 /// What may stand in a field value: no control byte except tab (RFC 9110 5.5).
-pub(super) fn is_value(text: &[u8]) -> bool {
+pub(crate) fn is_value(text: &[u8]) -> bool {
     text.iter().all(|byte| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f))
 }
 
@@ -277,6 +293,11 @@ macro_rules! section_methods {
                 true
             }
 
+            /// Removes every line that the engine knows by such a name.
+            pub fn drop_known(&mut self, drops: impl Fn(Known) -> bool) {
+                self.fields.retain(|field| !drops(field.known));
+            }
+
             /// Removes every line of that name, in any case.
             pub fn remove(&mut self, name: &[u8]) {
                 let bytes = &self.bytes;
@@ -325,6 +346,15 @@ impl RequestHead {
     /// The method as written. Tokens are ASCII, so it is always text.
     pub fn method_str(&self) -> &str {
         str::from_utf8(self.text(self.method_text)).unwrap_or_default()
+    }
+
+    /// Adds a line of our own making: the caller vouches for its name, its id and its value.
+    pub(crate) fn append_own(&mut self, known: Known, name: &'static [u8], value: &[u8]) {
+        let name = push(&mut self.bytes, name);
+        self.bytes.extend_from_slice(b": ");
+        let value = push(&mut self.bytes, value);
+        self.bytes.extend_from_slice(b"\r\n");
+        self.fields.push(Field { name, value, known });
     }
 
     /// Path with its query: the target in origin form.

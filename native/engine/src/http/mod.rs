@@ -3,8 +3,11 @@
 //! A head owns its bytes; every part of it is a [`head::Slot`] into them.
 
 pub mod body;
+pub mod changes;
+pub mod direct;
 pub mod forward;
 pub mod framing;
 pub mod head;
 pub mod parse;
 pub mod path;
+pub mod status;

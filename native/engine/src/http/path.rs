@@ -3,6 +3,7 @@
 //! Invariants: normalising twice changes nothing; what cannot be spelled in one way only is refused, not guessed.
 //! An escaped slash (`%2F`) is data, never a separator, and stays as it was written.
 
+use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
 use super::parse::Refusal;
@@ -28,6 +29,16 @@ pub fn normalise_host(authority: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal
         out.get_mut(start..).unwrap_or_default().make_ascii_lowercase();
     }
     Ok(())
+}
+
+/// The host of an authority as it is matched, where it lies when it is spelled so already; `None` when it is no host.
+pub fn plain_host(authority: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let host = scan_host(authority).ok()?;
+    let text = authority.get(..host.end).unwrap_or_default();
+    Some(match host.spelling {
+        Spelling::Normal => Cow::Borrowed(text),
+        Spelling::Other => Cow::Owned(text.to_ascii_lowercase()),
+    })
 }
 
 /// Whether a text may be used as it stands.

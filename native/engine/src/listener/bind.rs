@@ -1,40 +1,108 @@
 //! Listening sockets: made once for the process, polled by its workers.
 //!
-//! Each worker has a socket of its own (SO_REUSEPORT), so the kernel spreads connections. A replaced worker polls the
+//! Each worker has a TCP socket of its own (SO_REUSEPORT), so the kernel spreads connections. A replaced worker polls the
 //! same one: what waits in its accept queue is not lost. Without a first bind that lacks SO_REUSEPORT, a second process
-//! of the same user would share the port in silence.
+//! of the same user would share the port in silence. A unix socket is one for all workers.
 
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
 use socket2::{Domain, Protocol, Socket, Type};
+use weft_rt::Addr;
+
+use super::unix::{self, SocketFile};
 
 /// Connections that may wait to be accepted.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 
-/// The sockets of one listener, one per worker.
-pub fn bind(address: SocketAddr, workers: usize) -> io::Result<(SocketAddr, Vec<OwnedFd>)> {
+/// A bound address.
+pub struct Bound {
+    /// Where; a port 0 has become one.
+    pub address: Addr,
+    /// One per worker.
+    pub sockets: Vec<OwnedFd>,
+    /// The file of a unix socket; it goes with this.
+    file: Option<SocketFile>,
+}
+
+impl Bound {
+    /// The file of a unix socket belongs to the process that follows this one.
+    pub fn leave_file(&mut self) {
+        self.file.take().into_iter().for_each(SocketFile::leave);
+    }
+}
+
+/// The sockets of one listener, one per worker: those of the process before this one first, which listen already.
+/// `mode` is for the file of a unix socket.
+pub fn bind(address: &Addr, mode: Option<u32>, workers: usize, inherited: Vec<OwnedFd>) -> io::Result<Bound> {
+    let inherited = inherited.into_iter().map(Socket::from).collect::<Vec<_>>();
+    let (address, sockets, file) = match (address, inherited.is_empty()) {
+        (Addr::Tcp(socket), true) => bind_tcp(*socket, workers)?,
+        (Addr::Tcp(_), false) => extend(inherited, workers)?,
+        (Addr::Unix(path), true) => {
+            let (socket, file) = unix::bind(path, mode)?;
+            (address.clone(), shared_by_all(vec![socket], workers)?, file)
+        }
+        (Addr::Unix(path), false) => (address.clone(), shared_by_all(inherited, workers)?, SocketFile::of(path)),
+    };
+    Ok(Bound { address, sockets: sockets.into_iter().map(OwnedFd::from).collect(), file })
+}
+
+type Opened = (Addr, Vec<Socket>, Option<SocketFile>);
+
+/// The first socket, once for each worker.
+fn shared_by_all(mut sockets: Vec<Socket>, workers: usize) -> io::Result<Vec<Socket>> {
+    sockets.truncate(workers.max(1));
+    while sockets.len() < workers {
+        sockets.push(sockets.first().ok_or(io::ErrorKind::InvalidInput)?.try_clone()?);
+    }
+    Ok(sockets)
+}
+
+fn bind_tcp(address: SocketAddr, workers: usize) -> io::Result<Opened> {
     let probe = open(address, false)?;
     let bound = probe.local_addr()?.as_socket().unwrap_or(address);
-    if workers <= 1 {
-        probe.listen(BACKLOG)?;
-        return Ok((bound, vec![probe.into()]));
-    }
-    drop(probe);
-    let sockets: Vec<Socket> = (0..workers).map(|_| open(bound, true)).collect::<io::Result<_>>()?;
+    let sockets = if workers <= 1 {
+        vec![probe]
+    } else {
+        drop(probe);
+        (0..workers).map(|_| open(bound, true)).collect::<io::Result<_>>()?
+    };
     sockets.iter().try_for_each(|socket| socket.listen(BACKLOG))?;
-    Ok((bound, sockets.into_iter().map(OwnedFd::from).collect()))
+    Ok((Addr::Tcp(bound), sockets, None))
+}
+
+/// Inherited sockets, and new ones beside them for further workers. A socket made for a single worker shares its port
+/// with no other: then all workers accept from that one.
+fn extend(mut sockets: Vec<Socket>, workers: usize) -> io::Result<Opened> {
+    sockets.truncate(workers.max(1));
+    let first = sockets.first().ok_or(io::ErrorKind::InvalidInput)?;
+    let local = first.local_addr()?;
+    let bound = local.as_socket().ok_or(io::ErrorKind::InvalidInput)?;
+    if !first.reuse_port()? {
+        return Ok((Addr::Tcp(bound), shared_by_all(sockets, workers)?, None));
+    }
+    while sockets.len() < workers {
+        let socket = open(bound, true)?;
+        socket.listen(BACKLOG)?;
+        sockets.push(socket);
+    }
+    Ok((Addr::Tcp(bound), sockets, None))
 }
 
 /// The system's error with what to do about it.
 pub fn explain(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "another process listens there: stop it, or choose another port".to_owned(),
+        _ if error.get_ref().is_some() => error.to_string(),
+        io::ErrorKind::AddrInUse => "another process listens there: stop it, or choose another address".to_owned(),
         io::ErrorKind::PermissionDenied => {
-            "not permitted: ports below 1024 need root or CAP_NET_BIND_SERVICE; choose a port from 1024".to_owned()
+            "not permitted: ports below 1024 need root or CAP_NET_BIND_SERVICE (choose a port from 1024), and the folder \
+             of a unix socket must be writable"
+                .to_owned()
         }
         io::ErrorKind::AddrNotAvailable => "no interface of this machine has that address".to_owned(),
+        io::ErrorKind::NotFound => "the folder of the unix socket does not exist: make it first".to_owned(),
         _ => error.to_string(),
     }
 }
@@ -54,17 +122,32 @@ fn open(address: SocketAddr, shared: bool) -> io::Result<Socket> {
 mod tests {
     use super::*;
 
+    fn loopback(port: u16) -> Addr {
+        Addr::Tcp(SocketAddr::from(([127, 0, 0, 1], port)))
+    }
+
     #[test]
     fn a_port_that_is_taken_is_refused_even_for_several_workers() {
-        let (bound, _sockets) = bind("127.0.0.1:0".parse().unwrap(), 2).unwrap();
-        assert_eq!(bind(bound, 2).unwrap_err().kind(), io::ErrorKind::AddrInUse);
-        assert_eq!(bind(bound, 1).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        let bound = bind(&loopback(0), None, 2, Vec::new()).unwrap();
+        for workers in [2, 1] {
+            let again = bind(&bound.address, None, workers, Vec::new());
+            assert_eq!(again.err().unwrap().kind(), io::ErrorKind::AddrInUse);
+        }
     }
 
     #[test]
     fn each_worker_gets_a_socket_on_the_same_port() {
-        let (bound, sockets) = bind("127.0.0.1:0".parse().unwrap(), 3).unwrap();
-        assert_ne!(bound.port(), 0);
-        assert_eq!(sockets.len(), 3);
+        let bound = bind(&loopback(0), None, 3, Vec::new()).unwrap();
+        assert_ne!(bound.address, loopback(0));
+        assert_eq!(bound.sockets.len(), 3);
+    }
+
+    #[test]
+    fn inherited_sockets_serve_more_workers_and_fewer() {
+        for (before, after) in [(1, 1), (1, 3), (3, 1), (2, 4)] {
+            let bound = bind(&loopback(0), None, before, Vec::new()).unwrap();
+            let again = bind(&loopback(0), None, after, bound.sockets).unwrap();
+            assert_eq!((again.address, again.sockets.len()), (bound.address, after));
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! From a listening socket to connections, within the listener's bounds.
 
 pub mod bind;
+pub mod handover;
+mod unix;
 
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
@@ -22,7 +23,8 @@ use crate::worker::Worker;
 /// How long a listening socket rests after an error of its own.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// How long the last connections have to show their request before a drain may take the worker for idle.
+/// How long the last connections have to show their request before a drain may take the worker for idle, and how often
+/// it is then asked whether all are gone.
 const SETTLE: Duration = Duration::from_millis(20);
 
 /// Accepts until the listener goes and nobody waits at its door any more.
@@ -37,12 +39,8 @@ pub async fn accept(mut socket: weft_rt::Listener, serving: Rc<Serving>, worker:
         worker.count(Counter::DownstreamConnections, 1);
         let admitted = Admitted::take(&serving);
         let within = admitted.is_within();
-        let socket = match address {
-            Addr::Tcp(socket) => socket,
-            Addr::Unix(_) => SocketAddr::from(([0, 0, 0, 0], 0)),
-        };
         let abort_on_close = serving.view().listener().abort_on_close;
-        let downstream = Downstream::new(stream, socket, admitted, abort_on_close);
+        let downstream = Downstream::new(stream, &address, admitted, abort_on_close);
         let worker = Rc::clone(&worker);
         if within {
             weft_rt::spawn(connection::serve(downstream, worker)).detach();
@@ -52,7 +50,14 @@ pub async fn accept(mut socket: weft_rt::Listener, serving: Rc<Serving>, worker:
     }
     drop(socket);
     // The last ones let in become exchanges, which a drain waits for, only when their request has been seen.
-    weft_rt::sleep(SETTLE).await;
+    let begun = weft_rt::now();
+    loop {
+        weft_rt::sleep(SETTLE).await;
+        let silent = worker.slot.sum(Counter::DownstreamConnectionsActive) == 0;
+        if silent || begun.elapsed() > connection::QUIET {
+            return;
+        }
+    }
 }
 
 /// Counts a socket that is accepted from: a drain waits for the last of them.

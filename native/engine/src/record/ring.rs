@@ -5,7 +5,7 @@
 //! so the records whose texts are intact are always the newest ones. One lock around the ring, taken once per
 //! exchange, is the caller's.
 
-use super::{Record, RecordOwned, Texts};
+use super::{MAX_HEADERS, Mark, Record, RecordOwned, Texts, Trail};
 
 /// Longest text kept, in bytes; what is beyond it is cut.
 const MAX_TEXT: usize = 1024;
@@ -15,7 +15,8 @@ const MAX_TEXTS: usize = 16 * 1024;
 /// which is what makes a 32-bit position unambiguous.
 const MAX_RECORDS: usize = 128 * 1024;
 const LENGTH: usize = 2;
-const REDACTED: &[u8] = b"[redacted]";
+/// What stands in place of a value that is never kept.
+pub const REDACTED: &[u8] = b"[redacted]";
 
 /// Size of a ring and what it must not keep.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +25,7 @@ pub struct RingOptions<'a> {
     pub records: usize,
     /// Bytes of text for each record on average. When texts are longer, the oldest records lose theirs sooner.
     pub bytes_per_record: usize,
-    /// Names of the headers that records keep, at most 256. [`Texts::headers`] counts by this list.
+    /// Names of the headers that records keep, at most [`MAX_HEADERS`]. [`Texts::headers`] counts by this list.
     pub headers: &'a [String],
     /// Names among `headers`, in any case, whose value is replaced by `[redacted]`.
     pub redact: &'a [String],
@@ -60,7 +61,7 @@ struct Secrets([u64; 4]);
 impl Secrets {
     fn of(options: &RingOptions<'_>) -> Self {
         let mut secrets = Self::default();
-        for (place, name) in options.headers.iter().enumerate() {
+        for (place, name) in options.headers.iter().enumerate().take(MAX_HEADERS) {
             let is_secret = options.redact.iter().any(|secret| secret.eq_ignore_ascii_case(name));
             if let (true, Some(word)) = (is_secret, secrets.0.get_mut(place / 64)) {
                 *word |= 1 << (place % 64);
@@ -102,6 +103,7 @@ impl Ring {
             cut |= text.len() > MAX_TEXT;
             length += LENGTH + text.len().min(MAX_TEXT);
         }
+        length += texts.trail.len();
         let mut headers = 0;
         for &(name, value) in texts.headers {
             let value = self.secrets.stored(name, value);
@@ -119,8 +121,10 @@ impl Ring {
         record.seq = self.pushed;
         record.text_position = self.written as u32;
         record.text_length = length as u16;
-        record.cut = cut;
-        self.write_texts(length, fixed, texts.headers.get(..headers).unwrap_or_default());
+        if cut {
+            record.marks.set(Mark::Cut);
+        }
+        self.write_texts(length, fixed, texts.headers.get(..headers).unwrap_or_default(), texts.trail);
         self.offset += length;
         self.written += length as u64;
         match self.records.get_mut(self.next) {
@@ -150,6 +154,37 @@ impl Ring {
             .collect()
     }
 
+    /// Looks at a portion of at most `portion` records, newest first, that are older than `before`, and takes those that
+    /// `matches`, which is given the record and its request id. Returns where the next portion begins; `None` at the end.
+    pub fn select(
+        &self,
+        before: u64,
+        portion: u64,
+        matches: &dyn Fn(&Record, &[u8]) -> bool,
+        into: &mut Vec<RecordOwned>,
+    ) -> Option<u64> {
+        let last = self.pushed.min(before.saturating_sub(1));
+        let first = last.saturating_sub(portion).saturating_add(1).max(1);
+        for seq in (first..=last).rev() {
+            // The newest records are the intact ones: behind the first that is not, none is.
+            let record = self.record(seq).filter(|record| self.is_intact(record))?;
+            if matches(record, self.request_id(record).unwrap_or_default()) {
+                into.extend(self.with_texts(record));
+            }
+        }
+        (first > 1 && last > 0).then_some(first)
+    }
+
+    fn request_id(&self, record: &Record) -> Option<&[u8]> {
+        let mut texts = self.texts(record)?;
+        take(&mut texts)
+    }
+
+    fn texts(&self, record: &Record) -> Option<&[u8]> {
+        let begin = ((self.written - self.age(record)) % self.bytes.len() as u64) as usize;
+        self.bytes.get(begin..begin + usize::from(record.text_length))
+    }
+
     /// Number of the newest record; 0 before the first.
     pub fn last_seq(&self) -> u64 {
         self.pushed
@@ -169,7 +204,7 @@ impl Ring {
         }
     }
 
-    fn write_texts(&mut self, length: usize, fixed: [&[u8]; 4], headers: &[(u8, &[u8])]) {
+    fn write_texts(&mut self, length: usize, fixed: [&[u8]; 4], headers: &[(u8, &[u8])], trail: &[u8]) {
         let secrets = self.secrets;
         let Some(mut room) = self.bytes.get_mut(self.offset..self.offset + length) else { return };
         for text in fixed {
@@ -179,6 +214,9 @@ impl Ring {
             let Some((first, rest)) = room.split_first_mut() else { return };
             *first = name;
             room = put(rest, secrets.stored(name, value));
+        }
+        if room.len() == trail.len() {
+            room.copy_from_slice(trail);
         }
     }
 
@@ -198,16 +236,18 @@ impl Ring {
     }
 
     fn with_texts(&self, record: &Record) -> Option<RecordOwned> {
-        let begin = ((self.written - self.age(record)) % self.bytes.len() as u64) as usize;
-        let mut texts = self.bytes.get(begin..begin + usize::from(record.text_length))?;
+        let mut texts = self.texts(record)?;
         let mut next = || take(&mut texts).map(<[u8]>::to_vec);
         let (request_id, method, authority, path) = (next()?, next()?, next()?, next()?);
-        let mut headers = Vec::new();
-        while let Some((&name, rest)) = texts.split_first() {
+        let (mut headers, mut trail) = (Vec::new(), Trail::default());
+        while let Some((&tag, rest)) = texts.split_first() {
             texts = rest;
-            headers.push((name, take(&mut texts)?.to_vec()));
+            let entry = take(&mut texts)?;
+            if !trail.take(tag, entry) {
+                headers.push((tag, entry.to_vec()));
+            }
         }
-        Some(RecordOwned { record: *record, request_id, method, authority, path, headers })
+        Some(RecordOwned { record: *record, request_id, method, authority, path, headers, trail })
     }
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::record::{Attempt, Candidate, frame};
 use proptest::prelude::*;
 use std::collections::VecDeque;
 
@@ -14,14 +15,58 @@ fn small(records: usize, headers: &[String], redact: &[String]) -> Ring {
 fn a_record_comes_back_with_its_texts_and_its_number() {
     let mut ring = small(4, &names(&["user-agent"]), &[]);
     let mut record = Record { status: 200, ..Record::default() };
-    let texts =
-        Texts { request_id: b"id-1", method: b"GET", authority: b"reviews", path: b"/a?b", headers: &[(0, b"curl")] };
+    let texts = Texts {
+        request_id: b"id-1",
+        method: b"GET",
+        authority: b"reviews",
+        path: b"/a?b",
+        headers: &[(0, b"curl")],
+        trail: &[],
+    };
     ring.push(&mut record, &texts);
     let read = ring.read(0, 10);
     assert_eq!(read.len(), 1);
     assert_eq!((record.seq, read[0].record), (1, record));
     assert_eq!((&read[0].request_id[..], &read[0].path[..]), (&b"id-1"[..], &b"/a?b"[..]));
     assert_eq!(read[0].headers, vec![(0, b"curl".to_vec())]);
+}
+
+#[test]
+fn attempts_candidates_and_the_sentence_come_back_behind_the_headers() {
+    let mut ring = small(4, &names(&["user-agent"]), &[]);
+    let attempts =
+        [Attempt { cause: 6, endpoint: 1, ..Attempt::default() }, Attempt { status: 200, ..Attempt::default() }];
+    let candidates = [Candidate { attempt: 0, endpoint: 1, score: 0.5 }];
+    let trail = frame("the endpoint refused", &attempts, &candidates);
+    ring.push(&mut Record::default(), &Texts { headers: &[(0, b"curl")], trail: &trail, ..Texts::default() });
+    let read = &ring.read(0, 10)[0];
+    assert_eq!(read.headers, vec![(0, b"curl".to_vec())]);
+    assert_eq!((&read.trail.attempts[..], &read.trail.candidates[..]), (&attempts[..], &candidates[..]));
+    assert_eq!(read.trail.detail, "the endpoint refused");
+}
+
+#[test]
+fn selecting_walks_back_in_portions_and_sees_every_intact_record_once() {
+    let mut ring = small(8, &[], &[]);
+    for turn in 1..=20_u16 {
+        let id = format!("id-{turn}");
+        ring.push(
+            &mut Record { status: turn, ..Record::default() },
+            &Texts { request_id: id.as_bytes(), ..Texts::default() },
+        );
+    }
+    for portion in [1, 3, 8, 100] {
+        let (mut found, mut before) = (Vec::new(), Some(u64::MAX));
+        while let Some(from) = before {
+            before = ring.select(from, portion, &|_, _| true, &mut found);
+        }
+        let seqs: Vec<u64> = found.iter().map(|read| read.record.seq).collect();
+        assert_eq!(seqs, [20, 19, 18, 17, 16, 15, 14, 13], "portions of {portion}");
+    }
+    let mut found = Vec::new();
+    assert_eq!(ring.select(u64::MAX, 100, &|record, id| record.status > 14 && id == b"id-15", &mut found), None);
+    assert_eq!(found.len(), 1);
+    assert_eq!(small(8, &[], &[]).select(u64::MAX, 10, &|_, _| true, &mut found), None);
 }
 
 #[test]
@@ -40,8 +85,8 @@ fn a_text_over_one_kibibyte_is_cut_and_marked() {
     ring.push(&mut Record::default(), &Texts { path: &fits, ..Texts::default() });
     ring.push(&mut Record::default(), &Texts { path: &long, ..Texts::default() });
     let read = ring.read(0, 2);
-    assert_eq!((read[0].path.len(), read[0].record.cut), (MAX_TEXT, false));
-    assert_eq!((read[1].path.len(), read[1].record.cut), (MAX_TEXT, true));
+    assert_eq!((read[0].path.len(), read[0].record.marks.has(Mark::Cut)), (MAX_TEXT, false));
+    assert_eq!((read[1].path.len(), read[1].record.marks.has(Mark::Cut)), (MAX_TEXT, true));
 }
 
 #[test]
@@ -51,7 +96,7 @@ fn headers_beyond_the_room_of_a_record_are_left_out_and_marked() {
     let headers: Vec<(u8, &[u8])> = (0..40).map(|name| (name, &value[..])).collect();
     ring.push(&mut Record::default(), &Texts { headers: &headers, ..Texts::default() });
     let read = ring.read(0, 1);
-    assert_eq!((read[0].headers.len(), read[0].record.cut), (15, true));
+    assert_eq!((read[0].headers.len(), read[0].record.marks.has(Mark::Cut)), (15, true));
 }
 
 #[test]

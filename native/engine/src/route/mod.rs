@@ -1,8 +1,55 @@
-//! Which route takes a request. Pure.
+//! Which route takes a request, and what becomes of it. Pure: no I/O, no clock, chance is handed in.
+//!
+//! [`choose`] looks a request up in the listener's [`Table`]; the route's [`Action`] says what follows: a [`Split`] over
+//! clusters, a [`Redirect`], a fixed answer. [`explain`] says the same in words, for any request that can give
+//! [`RequestFacts`], be it live, asked about or long past.
 
-use crate::snapshot::{Generation, GenerationListener};
+mod action;
+mod explain;
+mod facts;
+mod fallback;
+mod path_change;
+mod rule;
+mod split;
+mod table;
+mod value;
+mod words;
 
-/// The first route of the listener, by precedence. `None`: no route takes the request.
-pub fn choose(listener: &GenerationListener, generation: &Generation) -> Option<u16> {
-    listener.routes.first().copied().filter(|route| generation.routes.get(usize::from(*route)).is_some())
+pub use action::{Action, Redirect};
+pub use explain::{Explanation, Outcome, RuleVerdict, Share, Standing, explain};
+pub use facts::{Live, RequestFacts};
+pub use fallback::Fallback;
+pub use path_change::PathChange;
+pub use rule::{Condition, HostPattern, PathPattern, Rule};
+pub use split::{Split, Sticky, Target};
+pub use table::{Chosen, Table};
+pub use value::{Pattern, Test};
+
+use crate::http::forward::RequestChanges;
+use crate::snapshot::{GenerationListener, GenerationRoute};
+
+/// The rule of the greatest rank that takes a request. `None`: no route takes it.
+pub fn choose<F: RequestFacts + ?Sized>(listener: &GenerationListener, facts: &F) -> Option<Chosen> {
+    listener.table.find(facts)
+}
+
+/// A route that was chosen, and the path by which it was.
+#[derive(Clone, Copy)]
+pub struct Routed<'a> {
+    /// The route.
+    pub route: &'a GenerationRoute,
+    /// Of the rule that took the request.
+    pub matched: &'a PathPattern,
+}
+
+impl Routed<'_> {
+    /// What the endpoint is asked instead of what the client asked.
+    pub fn request_changes<'a>(&'a self, path: &'a [u8]) -> RequestChanges<'a> {
+        let rewrite = self.route.rewrite.as_deref();
+        RequestChanges {
+            path: rewrite.and_then(|rewrite| rewrite.path.as_ref()).and_then(|change| change.apply(path, self.matched)),
+            authority: rewrite.and_then(|rewrite| rewrite.authority.as_deref()),
+            headers: self.route.request_headers.as_deref(),
+        }
+    }
 }

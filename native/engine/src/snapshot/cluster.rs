@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{CircuitBreaker, Filter, RetryBudget};
+
 /// A group of endpoints.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "generate", derive(ts_rs::TS))]
@@ -15,6 +17,12 @@ pub struct Cluster {
     pub connect_timeout_ms: u32,
     /// How long an unused connection is kept, ms.
     pub keep_alive_idle_ms: u32,
+    /// Bounds on what is under way.
+    pub circuit_breaker: Option<CircuitBreaker>,
+    /// Bound on retries.
+    pub retry_budget: RetryBudget,
+    /// In the order in which requests meet them, once for an exchange however often it is attempted.
+    pub filters: Vec<Filter>,
 }
 
 /// One address of a cluster.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Filter;
+
 /// A socket that accepts connections.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "generate", derive(ts_rs::TS))]
@@ -9,14 +11,22 @@ use serde::{Deserialize, Serialize};
 pub struct Listener {
     /// Unique name.
     pub name: String,
-    /// `ip:port`, `[v6]:port`; port 0 takes a free one.
+    /// `ip:port`, `[v6]:port`, `unix:/path`, `unix:@name`; port 0 takes a free one.
     pub address: String,
+    /// Header whose value is matched instead of the Host, lower case.
+    pub service_header: Option<String>,
     /// Bounds per listener, connection and head.
     pub limits: ListenerLimits,
     /// Where and how exchanges are logged.
     pub access_log: Option<AccessLog>,
     /// A client that closes its sending side gives up its request.
     pub abort_on_close: bool,
+    /// Proxies before this listener whose `x-forwarded-for` and `x-forwarded-proto` are believed.
+    pub trusted_hops: u32,
+    /// Permissions of a unix socket; none: as the process's mask has it.
+    pub socket_mode: Option<u32>,
+    /// In the order in which requests meet them.
+    pub filters: Vec<Filter>,
 }
 
 /// Bounds on what clients may use.
@@ -36,6 +46,8 @@ pub struct ListenerLimits {
     pub idle_timeout_ms: u32,
     /// Requests after which a connection is closed; 0: no bound.
     pub max_requests_per_connection: u32,
+    /// Bytes of one request's body; 0: no bound.
+    pub max_request_bytes: u32,
 }
 
 /// An access log.

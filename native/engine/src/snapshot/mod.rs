@@ -2,26 +2,39 @@
 //!
 //! A snapshot is complete and immutable. Defaults are not applied here: `src/config` owns them.
 
+mod circuit_breaker;
 mod cluster;
 pub(crate) mod compile;
+mod filter;
 mod generation;
 mod listener;
 mod node;
+mod respond;
+mod retry;
 mod route;
+mod route_match;
+mod tracing;
 
 use serde::{Deserialize, Serialize};
 
+pub use circuit_breaker::{CircuitBreaker, RetryBudget};
 pub use cluster::{Cluster, ClusterEndpoint};
 pub use compile::Rejection;
+pub use filter::{Filter, HeaderEdits, HeaderReplace, HeaderRewrite, KeyPart, LocalRateLimit, RateBucket};
 pub use generation::{
-    Books, Endpoint, Generation, GenerationCluster, GenerationListener, GenerationLog, GenerationRoute,
+    Books, Endpoint, Generation, GenerationCluster, GenerationListener, GenerationLog, GenerationRetry,
+    GenerationRewrite, GenerationRoute, RetryConditions,
 };
 pub use listener::{AccessLog, Listener, ListenerLimits};
 pub use node::{Node, Records};
-pub use route::Route;
+pub use respond::{Fallback, FallbackCause, HeaderChanges, HeaderLine, Respond};
+pub use retry::{Retry, RetryOn};
+pub use route::{Forward, ForwardTarget, PathChange, Redirect, Rewrite, Route, RouteAction, StickyKey};
+pub use route_match::{FieldMatch, PathMatch, RouteMatch, ValueTest};
+pub use tracing::Tracing;
 
 /// Version of the encoding that this build reads and writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// All that one proxy serves, as it crosses the boundary. Indexes refer to the lists beside them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -34,12 +47,21 @@ pub struct Snapshot {
     pub node: Node,
     /// What the decision record keeps.
     pub records: Records,
+    /// Whether traces are continued and begun; none: their lines pass untouched.
+    pub tracing: Option<Tracing>,
     /// Longest time a drain waits for open exchanges, ms.
     pub drain_deadline_ms: u32,
     /// Sockets that accept connections.
     pub listeners: Vec<Listener>,
-    /// Where requests go, in precedence order.
+    /// Where requests go; their order decides between routes that are equally specific.
     pub routes: Vec<Route>,
     /// Groups of endpoints.
     pub clusters: Vec<Cluster>,
+}
+
+/// The generation of a snapshot that is only looked at, never served: no log is opened and nothing is bound.
+pub fn inspect(bytes: &[u8]) -> Result<Generation, Vec<Rejection>> {
+    let mut snapshot = compile::decode(bytes).map_err(|rejection| vec![rejection])?;
+    snapshot.listeners.iter_mut().for_each(|listener| listener.access_log = None);
+    compile::compile(&snapshot, 0, &mut Books::default(), None)
 }

@@ -68,6 +68,8 @@ pub struct Entry<'a> {
     pub cluster: &'a str,
     /// This side's address of the client's connection.
     pub downstream_local: Address,
+    /// One plain sentence about the failure, empty for none.
+    pub detail: &'a str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,12 +94,12 @@ pub struct Format {
 }
 
 impl Format {
-    /// Compiles `text`, `json` or a format string with Envoy's operators.
+    /// Compiles `text`, `json` or a format string with Envoy's operators. Headers named in `redact` are not written.
     ///
     /// # Errors
     /// The first operator that is unknown or malformed, with the nearest known one.
-    pub fn compile(source: &str) -> Result<Self, FormatError> {
-        let mut compiler = Compiler::default();
+    pub fn compile(source: &str, redact: &[String]) -> Result<Self, FormatError> {
+        let mut compiler = Compiler { redact, ..Compiler::default() };
         let (style, pieces) = match source {
             "json" => (Style::Json, json_pieces(&mut compiler)?),
             "text" => (Style::Text, compiler.pieces(TEXT)?),
@@ -106,7 +108,7 @@ impl Format {
         if !pieces.iter().any(|piece| matches!(piece, Piece::Value(_))) {
             return Err(FormatError::without_operator(source));
         }
-        let Compiler { request_headers, response_headers } = compiler;
+        let Compiler { request_headers, response_headers, .. } = compiler;
         Ok(Self { pieces, style, request_headers, response_headers })
     }
 
@@ -135,7 +137,7 @@ impl Format {
     }
 }
 
-fn json_pieces(compiler: &mut Compiler) -> Result<Vec<Piece>, FormatError> {
+fn json_pieces(compiler: &mut Compiler<'_>) -> Result<Vec<Piece>, FormatError> {
     let mut pieces = Vec::new();
     for (place, (key, operator)) in JSON.iter().enumerate() {
         let before = if place == 0 { '{' } else { ',' };

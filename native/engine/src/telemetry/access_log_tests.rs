@@ -10,6 +10,7 @@ const TEXTS: Texts<'static> = Texts {
     authority: b"locations",
     path: b"/api/v1/locations?page=2",
     headers: &[],
+    trail: &[],
 };
 
 fn address(text: &str) -> Address {
@@ -44,12 +45,13 @@ fn entry<'a>(record: &'a Record, request_headers: &'a [Option<&'a [u8]>]) -> Ent
         route: "all",
         cluster: "app",
         downstream_local: address("[::1]:8080"),
+        detail: "",
     }
 }
 
 fn line(source: &str, entry: &Entry<'_>) -> String {
     let mut out = Vec::new();
-    Format::compile(source).unwrap().format(entry, &mut out);
+    Format::compile(source, &[]).unwrap().format(entry, &mut out);
     String::from_utf8(out).unwrap()
 }
 
@@ -57,7 +59,7 @@ fn line(source: &str, entry: &Entry<'_>) -> String {
 fn text_is_the_default_format_of_envoy() {
     let record = answered();
     let headers: [Option<&[u8]>; 2] = [Some(b"10.0.35.28"), Some(b"nsq2http")];
-    assert_eq!(Format::compile("text").unwrap().request_headers(), ["x-forwarded-for", "user-agent"]);
+    assert_eq!(Format::compile("text", &[]).unwrap().request_headers(), ["x-forwarded-for", "user-agent"]);
     assert_eq!(
         line("text", &entry(&record, &headers)),
         "[2016-04-15T20:17:00.310Z] \"POST /api/v1/locations?page=2 HTTP/2\" 204 - 154 0 226 100 \"10.0.35.28\" \
@@ -94,6 +96,27 @@ fn a_request_that_reached_nothing_has_dashes() {
 }
 
 #[test]
+fn the_details_of_a_failure_carry_its_sentence_without_spaces() {
+    let record = Record { status: 503, flag: Flag::UpstreamConnectionFailure, ..Record::default() };
+    let failed = Entry { detail: "the endpoint \"refused\" it", ..entry(&record, &[]) };
+    let expected = "upstream_reset_before_response_started{connection_failure|the_endpoint__refused__it}\n";
+    assert_eq!(line("%RESPONSE_CODE_DETAILS%", &failed), expected);
+    let record = Record { status: 404, flag: Flag::NoRouteFound, ..Record::default() };
+    let nowhere = Entry { detail: "no route takes it", ..entry(&record, &[]) };
+    assert_eq!(line("%RESPONSE_CODE_DETAILS%", &nowhere), "route_not_found{no_route_takes_it}\n");
+}
+
+#[test]
+fn a_redacted_header_is_named_by_a_format_and_never_written() {
+    let redact = ["Authorization".to_owned(), "set-cookie".to_owned()];
+    let format = Format::compile("%REQ(authorization)% %RESP(Set-Cookie)% %REQ(A?AUTHORIZATION):4%", &redact).unwrap();
+    assert_eq!((format.request_headers(), format.response_headers().len()), (&["a".to_owned()][..], 0));
+    let mut out = Vec::new();
+    format.format(&entry(&answered(), &[None]), &mut out);
+    assert_eq!(String::from_utf8(out).unwrap(), "[redacted] [redacted] [red\n");
+}
+
+#[test]
 fn operators_take_the_second_header_a_length_and_the_path_without_its_query() {
     let record = answered();
     let with_headers = entry(&record, &[None, Some(b"second")]);
@@ -119,7 +142,7 @@ fn the_request_duration_of_a_body_is_not_guessed() {
 
 #[test]
 fn a_word_that_is_no_format_is_refused() {
-    let error = Format::compile("jsno").unwrap_err();
+    let error = Format::compile("jsno", &[]).unwrap_err();
     assert!(error.message.contains("neither `text` nor `json`"), "{error}");
 }
 
@@ -128,7 +151,7 @@ proptest! {
     fn any_text_compiles_to_a_format_that_works_or_to_an_error_with_its_place(
         source in "([ -~]|é|%[A-Z_]{1,12}|%REQ\\(|%START_TIME\\(%|\\)|:[0-9]|%){0,12}",
     ) {
-        match Format::compile(&source) {
+        match Format::compile(&source, &[]) {
             Ok(format) => {
                 let mut out = Vec::new();
                 format.format(&entry(&answered(), &[]), &mut out);

@@ -12,6 +12,7 @@ use weft_rt::Stream;
 use crate::deadline::Deadlines;
 use crate::downstream::Downstream;
 use crate::error::{Error, Kind};
+use crate::limit::Place;
 use crate::snapshot::Endpoint;
 
 /// A connection to an endpoint, counted there for as long as it lives.
@@ -22,6 +23,10 @@ pub struct Upstream {
     pub endpoint: Arc<Endpoint>,
     /// Answers already received on it: above zero, the endpoint may have closed it for being idle.
     pub served: u32,
+    /// Its place among the cluster's connections, where those are bounded.
+    pub place: Option<Place>,
+    /// Whoever waits for a place knows that this thread may have one to spare.
+    pub keeper_told: bool,
     _open: Counted,
 }
 
@@ -57,7 +62,14 @@ pub async fn connect(
     deadlines.connected();
     let stream = connected?;
     add_one(&endpoint.connections);
-    Ok(Upstream { stream, endpoint: Arc::clone(endpoint), served: 0, _open: Counted(Arc::clone(endpoint)) })
+    Ok(Upstream {
+        stream,
+        endpoint: Arc::clone(endpoint),
+        served: 0,
+        place: None,
+        keeper_told: false,
+        _open: Counted(Arc::clone(endpoint)),
+    })
 }
 
 fn add_one(count: &AtomicU32) {

@@ -1,5 +1,10 @@
-//! The way to an endpoint: a pooled or a new connection, and one attempt on it.
+//! The way to an endpoint: a request across its attempts, a connection for each, and the attempt itself.
 
+pub mod answer;
 pub mod attempt;
 pub mod connect;
+mod discard;
+mod obtain;
+pub mod outgoing;
 pub mod pool;
+mod spare;

@@ -3,7 +3,7 @@
 //! An idle connection that becomes readable has been closed (or speaks out of turn): it is dropped, never reused.
 //! A keeper task per worker drops those and the ones past their idle time, and sleeps while the pool is empty.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
@@ -15,6 +15,7 @@ use rustix::net::RecvFlags;
 use weft_rt::{Stream, Timer};
 
 use super::connect::Upstream;
+use super::spare::next_thread;
 use crate::snapshot::Endpoint;
 
 /// How often the keeper looks for connections past their idle time.
@@ -26,14 +27,37 @@ struct Idle {
 }
 
 /// The pool of one worker.
-#[derive(Default)]
 pub struct Pool {
     by_endpoint: RefCell<Vec<Vec<Idle>>>,
     idle: Cell<u32>,
     keeper: RefCell<Option<Waker>>,
+    /// Connections on their way to somebody who waited for one, by his ticket.
+    aside: RefCell<Vec<(u64, Upstream)>>,
+    thread: u32,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self {
+            by_endpoint: RefCell::default(),
+            idle: Cell::default(),
+            keeper: RefCell::default(),
+            aside: RefCell::default(),
+            thread: next_thread(),
+        }
+    }
 }
 
 impl Pool {
+    /// Its name among the pools of the process.
+    pub fn thread(&self) -> u32 {
+        self.thread
+    }
+
+    pub(super) fn aside(&self) -> RefMut<'_, Vec<(u64, Upstream)>> {
+        self.aside.borrow_mut()
+    }
+
     /// A connection that is still open as far as this end knows. A request that cannot be repeated is worth asking the
     /// system once more, with `probe`: the end may have come since the loop last looked.
     pub fn take(&self, endpoint: &Endpoint, probe: bool) -> Option<Upstream> {
@@ -61,6 +85,7 @@ impl Pool {
         if !is_quiet(&mut upstream.stream, &mut Context::from_waker(waker)) {
             return;
         }
+        let Some(upstream) = self.part_with(upstream, waker) else { return };
         let id = upstream.endpoint.id as usize;
         let mut pools = self.by_endpoint.borrow_mut();
         if pools.len() <= id {
@@ -84,7 +109,9 @@ impl Pool {
                 *self.keeper.borrow_mut() = Some(cx.waker().clone());
             }
             let now = weft_rt::now();
-            self.retain(|idle| idle.until > now && is_quiet(&mut idle.upstream.stream, cx));
+            self.retain(|idle| {
+                idle.until > now && !idle.upstream.is_wanted() && is_quiet(&mut idle.upstream.stream, cx)
+            });
             timer.set((self.idle.get() > 0).then(|| now + SWEEP));
             while timer.poll_expired(cx).is_ready() {
                 timer.set((self.idle.get() > 0).then(|| now + SWEEP));

@@ -74,6 +74,8 @@ pub(super) enum Source {
     UpstreamServiceTime,
     RequestHeader(usize),
     ResponseHeader(usize),
+    /// A header whose value is never kept.
+    Redacted,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -117,12 +119,14 @@ impl std::error::Error for FormatError {}
 
 /// Collects, over one format, the headers that entries must carry.
 #[derive(Debug, Default)]
-pub(super) struct Compiler {
+pub(super) struct Compiler<'r> {
+    /// Names of headers whose values are never kept, in any case.
+    pub(super) redact: &'r [String],
     pub(super) request_headers: Vec<String>,
     pub(super) response_headers: Vec<String>,
 }
 
-impl Compiler {
+impl Compiler<'_> {
     /// The pieces of a format string.
     pub(super) fn pieces(&mut self, source: &str) -> Result<Vec<Piece>, FormatError> {
         let mut pieces = Vec::new();
@@ -191,6 +195,7 @@ impl Compiler {
             ":authority" | "host" => Ok(Source::Authority),
             ":path" | "x-envoy-original-path" => Ok(Source::Path),
             "x-request-id" => Ok(Source::RequestId),
+            other if self.is_redacted(other) => Ok(Source::Redacted),
             other => capture(&mut self.request_headers, other).map(Source::RequestHeader),
         }
     }
@@ -199,8 +204,13 @@ impl Compiler {
         match name.to_ascii_lowercase().as_str() {
             ":status" => Ok(Source::Status),
             "x-envoy-upstream-service-time" => Ok(Source::UpstreamServiceTime),
+            other if self.is_redacted(other) => Ok(Source::Redacted),
             other => capture(&mut self.response_headers, other).map(Source::ResponseHeader),
         }
+    }
+
+    fn is_redacted(&self, name: &str) -> bool {
+        self.redact.iter().any(|secret| secret.eq_ignore_ascii_case(name))
     }
 }
 

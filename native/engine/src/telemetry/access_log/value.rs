@@ -3,7 +3,7 @@
 use super::operator::{Operator, Plain, Source};
 use super::time::TimeFormat;
 use super::{Entry, escape};
-use crate::record::{Address, Protocol};
+use crate::record::{Address, Protocol, REDACTED};
 use std::io::Write;
 
 /// The value of an operator, not yet escaped.
@@ -12,9 +12,20 @@ pub(super) enum Value<'a> {
     Missing,
     Number(u64),
     Bytes(&'a [u8]),
-    Address { address: Address, with_port: bool },
-    Time { unix_us: u64, format: &'a TimeFormat },
+    Address {
+        address: Address,
+        with_port: bool,
+    },
+    Time {
+        unix_us: u64,
+        format: &'a TimeFormat,
+    },
     TraceId([u8; 16]),
+    /// A word for the reason, and the sentence about it.
+    Details {
+        word: &'static str,
+        sentence: &'a str,
+    },
 }
 
 impl Operator {
@@ -44,6 +55,7 @@ impl Source {
             Self::Path => Value::bytes(entry.texts.path),
             Self::RequestId => Value::bytes(entry.texts.request_id),
             Self::Status => Plain::ResponseCode.value(entry),
+            Self::Redacted => Value::Bytes(REDACTED),
             Self::UpstreamServiceTime => upstream_service_ms(entry),
             Self::RequestHeader(place) => captured(entry.request_headers, place).map_or(Value::Missing, Value::bytes),
             Self::ResponseHeader(place) => captured(entry.response_headers, place).map_or(Value::Missing, Value::bytes),
@@ -62,7 +74,7 @@ impl Plain {
                 Protocol::Http2 => Value::Bytes(b"HTTP/2"),
             },
             Self::ResponseCode => Value::Number(record.status.into()),
-            Self::ResponseCodeDetails => Value::bytes(details(entry).as_bytes()),
+            Self::ResponseCodeDetails => details(entry),
             Self::ResponseFlags => Value::Bytes(record.flag.short().as_bytes()),
             Self::ResponseFlagsLong => Value::Bytes(record.flag.long().as_bytes()),
             Self::BytesReceived => Value::Number(record.request_bytes),
@@ -89,13 +101,13 @@ impl Plain {
     }
 }
 
-/// Why the status is what it is: the upstream's own, or the reason that goes with the flag.
-fn details(entry: &Entry<'_>) -> &'static str {
+/// Why the status is what it is: the upstream's own, or the reason that goes with the flag and the sentence about it.
+fn details<'a>(entry: &Entry<'a>) -> Value<'a> {
     let record = entry.record;
-    if record.upstream_status != 0 && record.upstream_status == record.status {
-        return "via_upstream";
+    if record.upstream_status != 0 && record.upstream_status == record.status && entry.detail.is_empty() {
+        return Value::Bytes(b"via_upstream");
     }
-    record.flag.details()
+    Value::Details { word: record.flag.details(), sentence: entry.detail }
 }
 
 /// From the end of the request's head to the first byte of the upstream's answer.
@@ -151,6 +163,16 @@ impl<'a> Value<'a> {
             Self::Time { unix_us, format } => format.write(unix_us, out),
             Self::TraceId(id) => {
                 let _ = write!(out, "{:032x}", u128::from_be_bytes(id));
+            }
+            Self::Details { word, sentence: "" } => out.extend_from_slice(word.as_bytes()),
+            Self::Details { word, sentence } => {
+                // As Envoy has it: the sentence within the braces, behind the word's own if it has some, without spaces.
+                let (word, joint) = word.strip_suffix('}').map_or((word, b'{'), |word| (word, b'|'));
+                out.extend_from_slice(word.as_bytes());
+                out.push(joint);
+                let is_plain = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
+                out.extend(sentence.bytes().map(|byte| if is_plain(&byte) { byte } else { b'_' }));
+                out.push(b'}');
             }
             Self::Address { address, with_port } => {
                 let _ = match address.socket() {

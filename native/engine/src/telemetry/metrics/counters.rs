@@ -44,9 +44,12 @@ counters! {
     UpstreamConnectionsFailed, Counter, "weft_upstream_connections_failed_total", "Connections to endpoints that could not be made.";
     UpstreamConnectionsReused, Counter, "weft_upstream_connections_reused_total", "Upstream attempts that took a connection out of a pool.";
     Retries, Counter, "weft_retries_total", "Upstream attempts after the first one.";
+    RateLimited, Counter, "weft_rate_limited_total", "Requests that a rate limit refused.";
+    RateLimitShadowed, Counter, "weft_rate_limit_shadowed_total", "Requests that a rate limit in shadow mode would have refused.";
     ParseErrors, Counter, "weft_parse_errors_total", "Requests refused because they are malformed or ambiguous.";
     AcceptPauses, Counter, "weft_accept_pauses_total", "Times that accepting stopped for want of descriptors.";
     Panics, Counter, "weft_panics_total", "Tasks that ended by a panic.";
     LogLinesDropped, Counter, "weft_log_lines_dropped_total", "Access log lines dropped because the queue was full.";
+    LogWriteErrors, Counter, "weft_log_write_errors_total", "Writes to an access log that failed; their lines are kept and tried again.";
     SeriesOverflows, Counter, "weft_series_overflows_total", "Exchanges counted in the common series because the budget of series was spent.";
 }

@@ -63,6 +63,16 @@ impl Names {
         }
     }
 
+    /// Name of a route.
+    pub(super) fn route(&self, id: u16) -> Option<String> {
+        self.all.lock().routes.name(id)
+    }
+
+    /// Name of a cluster.
+    pub(super) fn cluster(&self, id: u16) -> Option<String> {
+        self.all.lock().clusters.name(id)
+    }
+
     /// Names of a listener, a route and a cluster, in this order.
     pub(super) fn of(&self, listener: u16, route: u16, cluster: u16) -> [Option<String>; 3] {
         let all = self.all.lock();

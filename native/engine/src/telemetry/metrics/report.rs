@@ -1,8 +1,10 @@
 //! The sums with their names: what `stats` hands to TypeScript and the exposition renders.
 
+use super::clusters::{CLUSTER_COUNTERS, ClusterSums};
 use super::counters::{COUNTERS, Description};
+use super::latency::Bins;
 use super::names::Names;
-use super::series::{BUCKETS, DURATION_BOUNDS_US, SeriesSum};
+use super::series::{BUCKETS, DURATION_BOUNDS_US, SIZE_BOUNDS, SIZE_BUCKETS, SeriesSum};
 use super::{Counter, Totals};
 use crate::telemetry::flags::Flag;
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -17,8 +19,36 @@ pub struct Report {
     pub descriptions: &'static [Description],
     /// Upper bounds of the duration buckets in ms; the last bucket has none.
     pub duration_bounds_ms: Vec<f64>,
+    /// Upper bounds of the buckets of bodies in bytes; the last bucket has none.
+    pub size_bounds: [u64; SIZE_BOUNDS.len()],
+    /// What the numbers of clusters are called and mean.
+    pub cluster_descriptions: &'static [Description],
     /// The series, in the order in which their names appeared.
     pub series: Vec<NamedSeries>,
+    /// Durations by route.
+    pub routes: Vec<RouteLatency>,
+    /// Numbers by cluster; [`crate::stats`] joins them with the endpoints.
+    #[serde(skip)]
+    pub cluster_counts: Vec<ClusterCounts>,
+}
+
+/// How long the exchanges of a route took.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteLatency {
+    /// Name of the route; `-` for none.
+    pub route: String,
+    /// Pairs of duration, µs, and count.
+    pub latency: Bins,
+}
+
+/// What was counted about a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterCounts {
+    /// Name of the cluster.
+    pub cluster: String,
+    /// The numbers.
+    pub counts: ClusterSums,
 }
 
 /// A sum of each [`Counter`], written as a map of names.
@@ -29,6 +59,13 @@ impl Counters {
     /// One of the sums.
     pub fn get(&self, counter: Counter) -> u64 {
         self.0.get(counter as usize).copied().unwrap_or(0)
+    }
+
+    /// Adds what is not counted by a worker.
+    pub fn add(&mut self, counter: Counter, amount: u64) {
+        if let Some(sum) = self.0.get_mut(counter as usize) {
+            *sum += amount;
+        }
     }
 }
 
@@ -66,6 +103,10 @@ pub struct NamedSeries {
     pub duration_sum_us: u64,
     /// Exchanges by duration, each counted once (not cumulative).
     pub buckets: [u64; BUCKETS],
+    /// Exchanges by the size of the request's body, each counted once.
+    pub request_sizes: [u64; SIZE_BUCKETS],
+    /// Exchanges by the size of the answer's body, each counted once.
+    pub response_sizes: [u64; SIZE_BUCKETS],
 }
 
 impl Totals {
@@ -75,6 +116,17 @@ impl Totals {
             counters: self.counters,
             descriptions: &COUNTERS,
             duration_bounds_ms: DURATION_BOUNDS_US.iter().map(|bound| f64::from(*bound) / 1000.0).collect(),
+            size_bounds: SIZE_BOUNDS,
+            cluster_descriptions: &CLUSTER_COUNTERS,
+            routes: (self.latencies.into_iter())
+                .map(|(route, latency)| RouteLatency {
+                    route: names.route(route).unwrap_or_else(|| "-".into()),
+                    latency,
+                })
+                .collect(),
+            cluster_counts: (self.clusters.into_iter())
+                .filter_map(|(cluster, counts)| Some(ClusterCounts { cluster: names.cluster(cluster)?, counts }))
+                .collect(),
             series: self.series.into_iter().map(|series| named(series, names)).collect(),
         }
     }
@@ -95,5 +147,7 @@ fn named(series: SeriesSum, names: &Names) -> NamedSeries {
         response_bytes: series.response_bytes,
         duration_sum_us: series.duration_sum_us,
         buckets: series.buckets,
+        request_sizes: series.request_sizes,
+        response_sizes: series.response_sizes,
     }
 }

@@ -1,9 +1,11 @@
 //! One series: exchanges with the same listener, route, cluster, status and flag.
 
 use super::increase;
+use super::latency::Latency;
 use super::names::Ids;
 use crate::record::{NONE, Record};
 use crate::telemetry::flags::Flag;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Upper bounds of the duration buckets, those of Istio, in µs.
@@ -32,6 +34,13 @@ pub const DURATION_BOUNDS_US: [u32; 19] = [
 /// The bounds and the bucket above the last one.
 pub const BUCKETS: usize = DURATION_BOUNDS_US.len() + 1;
 
+/// Upper bounds of the buckets of bodies, in bytes: powers of four, the first of them for bodies that are empty.
+pub const SIZE_BOUNDS: [u64; 12] =
+    [0, 256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216, 67_108_864, 268_435_456];
+
+/// The bounds and the bucket above the last one.
+pub const SIZE_BUCKETS: usize = SIZE_BOUNDS.len() + 1;
+
 /// Ids of listener, route and cluster, status (10 bits) and flag (6 bits) in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Key(u64);
@@ -47,6 +56,10 @@ impl Key {
         Self(ids | status << 6 | record.flag as u64)
     }
 
+    pub(super) fn route(self) -> u16 {
+        (self.0 >> 32) as u16
+    }
+
     fn flag(self) -> Flag {
         Flag::ALL.get((self.0 & 0x3f) as usize).copied().unwrap_or_default()
     }
@@ -56,21 +69,31 @@ impl Key {
 #[derive(Debug)]
 pub(super) struct Series {
     key: Key,
+    /// When it last counted something, µs since 1970.
+    touched_us: AtomicU64,
     request_bytes: AtomicU64,
     response_bytes: AtomicU64,
     duration_us: AtomicU64,
     /// Exchanges by duration, each counted once; their sum is the number of requests.
     buckets: [AtomicU64; BUCKETS],
+    request_sizes: [AtomicU64; SIZE_BUCKETS],
+    response_sizes: [AtomicU64; SIZE_BUCKETS],
+    /// The route's, shared with the route's other series.
+    latency: Arc<Latency>,
 }
 
 impl Series {
-    pub(super) fn new(key: Key) -> Self {
+    pub(super) fn new(key: Key, latency: Arc<Latency>) -> Self {
         Self {
             key,
+            touched_us: AtomicU64::new(0),
             request_bytes: AtomicU64::new(0),
             response_bytes: AtomicU64::new(0),
             duration_us: AtomicU64::new(0),
             buckets: [const { AtomicU64::new(0) }; BUCKETS],
+            request_sizes: [const { AtomicU64::new(0) }; SIZE_BUCKETS],
+            response_sizes: [const { AtomicU64::new(0) }; SIZE_BUCKETS],
+            latency,
         }
     }
 
@@ -79,6 +102,7 @@ impl Series {
     }
 
     pub(super) fn observe(&self, record: &Record) {
+        self.touched_us.store(record.start_unix_us + u64::from(record.total_us), Relaxed);
         increase(&self.request_bytes, record.request_bytes);
         increase(&self.response_bytes, record.response_bytes);
         increase(&self.duration_us, u64::from(record.total_us));
@@ -86,6 +110,41 @@ impl Series {
         if let Some(count) = self.buckets.get(bucket) {
             increase(count, 1);
         }
+        count_size(&self.request_sizes, record.request_bytes);
+        count_size(&self.response_sizes, record.response_bytes);
+        self.latency.count(record.total_us);
+    }
+
+    /// Nothing was counted since then.
+    pub(super) fn is_idle_since(&self, unix_us: u64) -> bool {
+        self.touched_us.load(Relaxed) < unix_us
+    }
+
+    /// Takes over the numbers of a worker that has ended; not its latency, which is shared with other series.
+    pub(super) fn absorb(&self, ended: &Self) {
+        self.touched_us.fetch_max(ended.touched_us.load(Relaxed), Relaxed);
+        let numbers = |series: &Self| -> [u64; 3] {
+            [&series.request_bytes, &series.response_bytes, &series.duration_us].map(|number| number.load(Relaxed))
+        };
+        let [request_bytes, response_bytes, duration_us] = numbers(ended);
+        increase(&self.request_bytes, request_bytes);
+        increase(&self.response_bytes, response_bytes);
+        increase(&self.duration_us, duration_us);
+        let mine = self.buckets.iter().chain(&self.request_sizes).chain(&self.response_sizes);
+        let more = ended.buckets.iter().chain(&ended.request_sizes).chain(&ended.response_sizes);
+        mine.zip(more).for_each(|(count, more)| increase(count, more.load(Relaxed)));
+    }
+}
+
+/// The bucket is found by the number of bits: bound n is 4^(n + 3).
+#[inline]
+fn count_size(buckets: &[AtomicU64; SIZE_BUCKETS], bytes: u64) {
+    let place = match bytes.checked_sub(1) {
+        None => 0,
+        Some(below) => ((64 - (below >> 8).leading_zeros()) as usize).div_ceil(2) + 1,
+    };
+    if let Some(count) = buckets.get(place.min(SIZE_BUCKETS - 1)) {
+        increase(count, 1);
     }
 }
 
@@ -114,6 +173,10 @@ pub struct SeriesSum {
     pub duration_sum_us: u64,
     /// Exchanges by duration, each counted once (not cumulative).
     pub buckets: [u64; BUCKETS],
+    /// Exchanges by the size of the request's body, each counted once.
+    pub request_sizes: [u64; SIZE_BUCKETS],
+    /// Exchanges by the size of the answer's body, each counted once.
+    pub response_sizes: [u64; SIZE_BUCKETS],
 }
 
 impl SeriesSum {
@@ -132,6 +195,8 @@ impl SeriesSum {
             response_bytes: 0,
             duration_sum_us: 0,
             buckets: [0; BUCKETS],
+            request_sizes: [0; SIZE_BUCKETS],
+            response_sizes: [0; SIZE_BUCKETS],
         }
     }
 
@@ -144,5 +209,27 @@ impl SeriesSum {
             *sum += count;
             self.requests += count;
         }
+        let sums = self.request_sizes.iter_mut().chain(&mut self.response_sizes);
+        let counts = series.request_sizes.iter().chain(&series.response_sizes);
+        sums.zip(counts).for_each(|(sum, count)| *sum += count.load(Relaxed));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_on_a_bound_belongs_below_it() {
+        for (place, bound) in SIZE_BOUNDS.into_iter().enumerate() {
+            let buckets = [const { AtomicU64::new(0) }; SIZE_BUCKETS];
+            count_size(&buckets, bound);
+            count_size(&buckets, bound + 1);
+            let counts = buckets.map(AtomicU64::into_inner);
+            assert_eq!((counts[place], counts[place + 1]), (1, 1), "around {bound} bytes");
+        }
+        let buckets = [const { AtomicU64::new(0) }; SIZE_BUCKETS];
+        count_size(&buckets, u64::MAX);
+        assert_eq!(buckets[SIZE_BUCKETS - 1].load(Relaxed), 1);
     }
 }

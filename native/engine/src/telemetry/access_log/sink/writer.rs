@@ -122,6 +122,7 @@ impl Sink {
 pub struct LogWriter {
     sinks: Arc<Mutex<Vec<Arc<SinkFile>>>>,
     bell: Arc<Bell>,
+    write_errors: Arc<AtomicU64>,
 }
 
 impl LogWriter {
@@ -130,8 +131,9 @@ impl LogWriter {
     /// # Errors
     /// When the system gives no thread.
     pub fn start() -> io::Result<Self> {
-        let writer = Self { sinks: Arc::default(), bell: Arc::default() };
-        let mut pass = Pass { sinks: Arc::clone(&writer.sinks), files: Vec::new() };
+        let writer = Self { sinks: Arc::default(), bell: Arc::default(), write_errors: Arc::default() };
+        let write_errors = Arc::clone(&writer.write_errors);
+        let mut pass = Pass { sinks: Arc::clone(&writer.sinks), files: Vec::new(), write_errors };
         let bell = Arc::clone(&writer.bell);
         std::thread::Builder::new().name("weft-log".into()).spawn(move || pass.run(&bell))?;
         Ok(writer)
@@ -157,6 +159,19 @@ impl LogWriter {
         });
         sinks.push(Arc::clone(&file));
         Ok(Sink { file, bell })
+    }
+
+    /// Opens every file again, after a rotation moved them away. Returns those that could not be opened, which go on in
+    /// the old file, with the reason.
+    pub fn reopen(&self) -> Vec<(String, io::Error)> {
+        let sinks = self.sinks.lock().clone();
+        let reopened = sinks.into_iter().map(|file| Sink { file, bell: Arc::clone(&self.bell) });
+        reopened.filter_map(|sink| Some((sink.file.path.clone(), sink.reopen().err()?))).collect()
+    }
+
+    /// Writes to any of its files that failed so far.
+    pub fn write_errors(&self) -> u64 {
+        self.write_errors.load(Relaxed)
     }
 
     /// Waits until every line pushed before is written, at most `timeout`; `false` when some could not be.
@@ -196,6 +211,8 @@ struct OpenFile {
 struct Pass {
     sinks: Arc<Mutex<Vec<Arc<SinkFile>>>>,
     files: Vec<OpenFile>,
+    /// Of all files, those that are closed included.
+    write_errors: Arc<AtomicU64>,
 }
 
 impl Pass {
@@ -218,6 +235,8 @@ impl Pass {
     fn write_all(&mut self) -> Progress {
         self.take_new_files();
         let progress: Vec<Progress> = self.files.iter_mut().map(OpenFile::write).collect();
+        let failed = progress.iter().filter(|progress| **progress == Progress::Failed).count();
+        self.write_errors.fetch_add(failed as u64, Relaxed);
         let mut sinks = self.sinks.lock();
         self.files.retain(|file| {
             // Three owners at least while in use: the list, this thread, a sink. Under the list's lock no sink is born.

@@ -1,0 +1,32 @@
+//! Questions about a snapshot that is not served. JSON crosses; nothing is bound, opened or started.
+
+use napi::Result;
+use napi::bindgen_prelude::Buffer;
+use napi_derive::napi;
+use weft_engine::asked::{self, Question};
+use weft_engine::snapshot;
+
+use crate::error::{failed, guarded};
+
+/// What the engine would refuse of a snapshot, as JSON: a list of `{path, code, message}`. Nothing comes into force.
+#[napi]
+pub fn check(snapshot: Buffer) -> Result<String> {
+    guarded("check", || {
+        let rejected = snapshot::inspect(&snapshot).err().unwrap_or_default();
+        serde_json::to_string(&rejected).map_err(|error| failed("check", &error))
+    })
+}
+
+/// Where a request would go, as JSON: `{rejected, answers}`, one answer for each listener that is asked about. `question`
+/// is JSON: `{method, target, headers, client, listener}`.
+#[napi]
+pub fn explain(snapshot: Buffer, question: String) -> Result<String> {
+    guarded("explain", || {
+        let question: Question = serde_json::from_str(&question).map_err(|error| failed("explain", &error))?;
+        let said = match snapshot::inspect(&snapshot) {
+            Ok(generation) => serde_json::json!({ "rejected": [], "answers": asked::answer(&generation, &question) }),
+            Err(rejected) => serde_json::json!({ "rejected": rejected, "answers": [] }),
+        };
+        Ok(said.to_string())
+    })
+}

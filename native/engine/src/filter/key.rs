@@ -1,0 +1,109 @@
+//! What requests are told apart by: a hash over parts of the head, with a seed that only this process knows.
+
+use std::hash::{BuildHasher, Hasher};
+use std::net::IpAddr;
+use std::sync::OnceLock;
+
+use foldhash::quality::RandomState;
+
+use crate::http::head::{Known, RequestHead};
+use crate::snapshot::KeyPart;
+
+/// One seed for the process, so that a key means the same bucket before and after a configuration change.
+fn seed() -> &'static RandomState {
+    static SEED: OnceLock<RandomState> = OnceLock::new();
+    SEED.get_or_init(RandomState::default)
+}
+
+/// The hash of a request's key; `None` when the request lacks a part of it.
+pub(super) fn of(parts: &[KeyPart], head: &RequestHead, client: Option<IpAddr>) -> Option<u64> {
+    let mut hasher = seed().build_hasher();
+    for part in parts {
+        let text = match part {
+            KeyPart::Header(name) => head.find(name.as_bytes())?,
+            KeyPart::Cookie(name) => cookie(head, name.as_bytes())?,
+            KeyPart::Query(name) => query(head, name.as_bytes())?,
+            KeyPart::ClientAddress => {
+                match client? {
+                    IpAddr::V4(ip) => hasher.write_u32(ip.to_bits()),
+                    IpAddr::V6(ip) => hasher.write_u128(ip.to_bits()),
+                }
+                continue;
+            }
+            KeyPart::Path => head.text(head.path),
+            KeyPart::Host => head.text(head.host),
+            KeyPart::Method => head.text(head.method_text),
+        };
+        // With its length, so that `a` + `bc` is not `ab` + `c`.
+        hasher.write_usize(text.len());
+        hasher.write(text);
+    }
+    Some(hasher.finish())
+}
+
+/// The value of the first cookie of that name (RFC 6265 section 5.4).
+fn cookie<'a>(head: &'a RequestHead, name: &[u8]) -> Option<&'a [u8]> {
+    let pairs = head.section().all(Known::Cookie).flat_map(|line| line.split(|byte| *byte == b';'));
+    value_of(pairs.map(<[u8]>::trim_ascii), name)
+}
+
+/// The value of the first query parameter of that name, as it is written.
+fn query<'a>(head: &'a RequestHead, name: &[u8]) -> Option<&'a [u8]> {
+    let query = head.text(head.query).strip_prefix(b"?")?;
+    value_of(query.split(|byte| *byte == b'&'), name)
+}
+
+fn value_of<'a>(mut pairs: impl Iterator<Item = &'a [u8]>, name: &[u8]) -> Option<&'a [u8]> {
+    pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix(b"="))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::parse::{HeadLimits, parse_request};
+
+    fn head(text: &str) -> RequestHead {
+        let mut head = RequestHead::new();
+        let limits = HeadLimits { max_bytes: 4096, max_fields: 100 };
+        parse_request(format!("{text}\r\n\r\n").as_bytes(), limits, &mut head).unwrap();
+        head
+    }
+
+    fn key(parts: &[KeyPart], text: &str) -> Option<u64> {
+        of(parts, &head(text), "10.0.0.1".parse().ok())
+    }
+
+    #[test]
+    fn a_request_that_lacks_a_part_has_no_key() {
+        let parts = [KeyPart::Path, KeyPart::Header("x-user".into())];
+        assert_eq!(key(&parts, "GET / HTTP/1.1\r\nHost: a"), None);
+        assert!(key(&parts, "GET / HTTP/1.1\r\nHost: a\r\nX-User: b").is_some());
+        assert_eq!(of(&[KeyPart::ClientAddress], &head("GET / HTTP/1.1\r\nHost: a"), None), None);
+    }
+
+    #[test]
+    fn every_part_tells_requests_apart() {
+        let base = "GET /a?u=1 HTTP/1.1\r\nHost: a\r\nX-User: b\r\nCookie: s=1; t=2";
+        for (part, other) in [
+            (KeyPart::Header("x-user".into()), base.replace("User: b", "User: c")),
+            (KeyPart::Cookie("t".into()), base.replace("t=2", "t=3")),
+            (KeyPart::Query("u".into()), base.replace("u=1", "u=2")),
+            (KeyPart::Path, base.replace("/a", "/b")),
+            (KeyPart::Host, base.replace("Host: a", "Host: b")),
+            (KeyPart::Method, base.replace("GET", "PUT")),
+        ] {
+            let parts = [part];
+            assert_ne!(key(&parts, base), key(&parts, &other), "{parts:?}");
+            assert_eq!(key(&parts, base), key(&parts, base));
+        }
+        let of_client = |ip: &str| of(&[KeyPart::ClientAddress], &head(base), ip.parse().ok());
+        assert_ne!(of_client("10.0.0.1"), of_client("10.0.0.2"));
+    }
+
+    #[test]
+    fn neighbouring_parts_do_not_run_into_one_another() {
+        let parts = [KeyPart::Header("x-a".into()), KeyPart::Header("x-b".into())];
+        let of_values = |a: &str, b: &str| key(&parts, &format!("GET / HTTP/1.1\r\nHost: a\r\nX-A: {a}\r\nX-B: {b}"));
+        assert_ne!(of_values("a", "bc"), of_values("ab", "c"));
+    }
+}

@@ -1,0 +1,101 @@
+//! What policies decided about an exchange: one bit for each, for `why` to put in words.
+
+use serde::{Serialize, Serializer};
+
+macro_rules! marks {
+    ($($(#[$doc:meta])* $variant:ident, $name:literal, $words:literal;)*) => {
+        /// A decision of a policy.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Mark { $($(#[$doc])* $variant),* }
+
+        impl Mark {
+            /// Every mark, in the order of their bits.
+            pub const ALL: &'static [Mark] = &[$(Mark::$variant),*];
+
+            /// The name in JSON.
+            pub const fn name(self) -> &'static str { match self { $(Mark::$variant => $name),* } }
+
+            /// The decision in words.
+            pub const fn words(self) -> &'static str { match self { $(Mark::$variant => $words),* } }
+        }
+    };
+}
+
+marks! {
+    /// The ring's own: a text was cut or a header left out for room.
+    Cut, "cut", "a text of this record was too long and was cut";
+    /// An attempt was made again on a fresh connection, because the reused one turned out to be closed.
+    Replayed, "replayed", "a reused connection turned out to be closed, so the request went out again on a fresh one";
+    /// The retry policy asked for another attempt and had none left.
+    RetriesSpent, "retries-spent", "the route's retries were spent";
+    /// The retry budget refused another attempt.
+    RetryBudgetSpent, "retry-budget-spent", "the cluster's retry budget had no room for another attempt";
+    /// The request's body was too long to be sent again.
+    BodyNotRepeatable, "body-not-repeatable", "the request's body could not be sent again: it was longer than `maxBodyBytes`";
+    /// The exchange would have been over before another attempt began.
+    RetryTooLate, "retry-too-late", "the route's `timeout` would have been over before another attempt began";
+    /// A proxy nearer to the failure had retried already.
+    RetriedNearer, "retried-nearer", "a proxy nearer to the failure had retried already, so it was not retried here";
+    /// `maxRequests` of the circuit breaker was reached.
+    RequestsOverflow, "requests-overflow", "the circuit breaker's `maxRequests` was reached";
+    /// `maxPending` of the circuit breaker was reached.
+    PendingOverflow, "pending-overflow", "the circuit breaker's `maxPending` was reached";
+    /// `maxConnections` of the circuit breaker was reached.
+    ConnectionsOverflow, "connections-overflow", "the circuit breaker's `maxConnections` was reached";
+    /// A rate limit refused the request.
+    RateLimited, "rate-limited", "a rate limit refused the request";
+    /// A rate limit in shadow mode would have refused the request.
+    RateLimitShadowed, "rate-limit-shadowed", "a rate limit in shadow mode would have refused the request";
+    /// The route's fallback answered.
+    Fallback, "fallback", "the route's fallback answered in place of the failure";
+    /// The route answered by itself: a direct response or a redirect.
+    Answered, "answered", "the route answered by itself, without a cluster";
+    /// The balancer used endpoints that it holds for unhealthy, for want of healthy ones.
+    Panic, "panic", "too few endpoints were healthy, so unhealthy ones were used as well";
+    /// The trace is sampled.
+    Sampled, "sampled", "the trace is sampled";
+}
+
+/// The decisions about one exchange.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks(u16);
+
+const _: () = assert!(Mark::ALL.len() <= 16, "marks are bits of a u16");
+
+impl Marks {
+    /// Adds one.
+    pub fn set(&mut self, mark: Mark) {
+        self.0 |= 1 << mark as u8;
+    }
+
+    /// Whether it is among them.
+    pub fn has(self, mark: Mark) -> bool {
+        self.0 >> mark as u8 & 1 == 1
+    }
+
+    /// All that are set.
+    pub fn iter(self) -> impl Iterator<Item = Mark> {
+        Mark::ALL.iter().copied().filter(move |mark| self.has(*mark))
+    }
+}
+
+impl Serialize for Marks {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter().map(Mark::name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_written_as_their_names_in_one_order() {
+        let mut marks = Marks::default();
+        marks.set(Mark::Fallback);
+        marks.set(Mark::Replayed);
+        assert_eq!(serde_json::to_value(marks).unwrap(), serde_json::json!(["replayed", "fallback"]));
+        assert!(marks.has(Mark::Fallback) && !marks.has(Mark::Cut));
+    }
+}

@@ -1,0 +1,241 @@
+//! Why a request goes where it goes: the same table, asked rule by rule.
+//!
+//! Invariant: the choice is the one that [`Table::find`] makes; the reasons are read off the very rules that it tries.
+
+use serde::Serialize;
+
+use super::Routed;
+use super::action::Action;
+use super::facts::RequestFacts;
+use super::rule::{Rank, Rule};
+use super::split::{Split, Sticky};
+use super::table::{Chosen, Table};
+use super::words::{advantage, asks, obstacle, text};
+use crate::snapshot::{Generation, GenerationCluster, GenerationListener};
+
+/// Why a request goes where it goes.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation {
+    /// Where it came in.
+    pub listener: String,
+    /// As written.
+    pub method: String,
+    /// As matched.
+    pub host: String,
+    /// The header that named the host: `host`, or the listener's service header.
+    pub host_from: String,
+    /// As matched.
+    pub path: String,
+    /// Without its `?`.
+    pub query: String,
+    /// Place of the chosen rule in `rules`; `None`: no route takes it.
+    pub chosen: Option<usize>,
+    /// Rules that take its host by their rank, then the others.
+    pub rules: Vec<RuleVerdict>,
+    /// What becomes of it.
+    pub outcome: Option<Outcome>,
+}
+
+/// One rule, and how it fared.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RuleVerdict {
+    /// Name of its route.
+    pub route: String,
+    /// Place of the route in the configuration.
+    pub route_index: u16,
+    /// Which of the route's matches it is.
+    pub match_index: u16,
+    /// What it asks.
+    pub asks: String,
+    /// How it fared.
+    pub standing: Standing,
+    /// Why, in words; empty for the chosen one.
+    pub reason: String,
+    /// It takes the request's host.
+    pub same_host: bool,
+}
+
+/// How a rule fared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// It takes the request.
+    Chosen,
+    /// It would, and another one comes first.
+    Outranked,
+    /// It does not.
+    PassedOver,
+}
+
+/// What becomes of a request.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Outcome {
+    /// A cluster answers it.
+    Forward {
+        /// Clusters with their shares.
+        split: Vec<Share>,
+        /// What keeps requests together, in words.
+        sticky: Option<String>,
+        /// The path that the endpoint is asked for, when it is rewritten.
+        path: Option<String>,
+        /// The authority that the endpoint is asked for, when it is rewritten.
+        authority: Option<String>,
+    },
+    /// The client is sent elsewhere.
+    Redirect {
+        /// Of the answer.
+        status: u16,
+        /// Of the answer.
+        location: String,
+    },
+    /// The proxy answers it.
+    Respond {
+        /// Of the answer.
+        status: u16,
+        /// Length of the answer's body.
+        body_bytes: usize,
+    },
+}
+
+/// A cluster with its share.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Share {
+    /// The cluster.
+    pub cluster: String,
+    /// Its share as configured.
+    pub weight: u32,
+    /// Its share of all requests of the route.
+    pub percent: f64,
+    /// Whether this request goes there; `None`: chance decides.
+    pub takes: Option<bool>,
+    /// Its endpoints.
+    pub endpoints: Vec<String>,
+}
+
+/// Explains what a listener does with a request. `authority` is the request's own, for redirects.
+pub fn explain(
+    listener: &GenerationListener,
+    generation: &Generation,
+    facts: &dyn RequestFacts,
+    authority: &[u8],
+) -> Explanation {
+    let table = &listener.table;
+    let host = table.host_of(facts);
+    let chosen = table.find(facts);
+    let rules = verdicts(table, generation, facts, &host, chosen);
+    let service = table.service_header().filter(|name| facts.header(name.as_bytes()).is_some());
+    Explanation {
+        listener: listener.name.clone(),
+        method: text(facts.method()).into_owned(),
+        host: text(&host).into_owned(),
+        host_from: service.unwrap_or("host").to_owned(),
+        path: text(facts.path()).into_owned(),
+        query: text(facts.query()).into_owned(),
+        chosen: rules.iter().position(|rule| rule.standing == Standing::Chosen),
+        rules,
+        outcome: chosen.and_then(|chosen| outcome(table, generation, facts, authority, chosen)),
+    }
+}
+
+fn verdicts(
+    table: &Table,
+    generation: &Generation,
+    facts: &dyn RequestFacts,
+    host: &[u8],
+    chosen: Option<Chosen>,
+) -> Vec<RuleVerdict> {
+    let rank = |rule: &Rule| rule.host(host).map(|pattern| rule.rank(pattern));
+    let name = |rule: &Rule| {
+        generation.routes.get(usize::from(rule.route)).map(|route| route.name.clone()).unwrap_or_default()
+    };
+    let winner = chosen.and_then(|chosen| table.rule(chosen.rule));
+    let won = winner.and_then(|rule| Some((rule, rank(rule)?)));
+    let mut ranked: Vec<(Option<Rank>, u32, &Rule)> =
+        (0..).zip(table.rules()).map(|(index, rule)| (rank(rule), index, rule)).collect();
+    ranked.sort_by(|one, other| other.0.cmp(&one.0).then(one.1.cmp(&other.1)));
+    let verdict = |(rank, index, rule): (Option<Rank>, u32, &Rule)| {
+        let (standing, reason) = match (obstacle(rule, host, facts), &won, &rank) {
+            (Some(reason), _, _) => (Standing::PassedOver, reason),
+            (None, Some((_, _)), _) if chosen.is_some_and(|chosen| chosen.rule == index) => {
+                (Standing::Chosen, String::new())
+            }
+            (None, Some((first, won)), Some(rank)) => {
+                let first = if first.route == rule.route { format!("matches[{}]", first.place) } else { name(first) };
+                (Standing::Outranked, format!("it would take it, but {first} comes first: {}", advantage(won, rank)))
+            }
+            (None, ..) => (Standing::PassedOver, String::new()),
+        };
+        RuleVerdict {
+            route: name(rule),
+            route_index: rule.route,
+            match_index: rule.place,
+            asks: asks(rule),
+            standing,
+            reason,
+            same_host: rank.is_some(),
+        }
+    };
+    ranked.into_iter().map(verdict).collect()
+}
+
+fn outcome(
+    table: &Table,
+    generation: &Generation,
+    facts: &dyn RequestFacts,
+    authority: &[u8],
+    chosen: Chosen,
+) -> Option<Outcome> {
+    let route = generation.routes.get(usize::from(chosen.route))?;
+    let matched = &table.rule(chosen.rule)?.path;
+    Some(match &route.action {
+        Action::Forward(split) => {
+            let routed = Routed { route, matched };
+            let changes = routed.request_changes(facts.path()).path;
+            let rewritten = route.rewrite.as_ref().and_then(|rewrite| rewrite.authority.as_deref());
+            Outcome::Forward {
+                split: shares(split, generation, facts),
+                sticky: split.sticky().map(|key| sticky_words(key, split.stuck(facts).is_some())),
+                path: changes.map(|parts| text(&parts.concat()).into_owned()),
+                authority: rewritten.map(|authority| text(authority).into_owned()),
+            }
+        }
+        Action::Redirect(redirect) => Outcome::Redirect {
+            status: redirect.direct.status,
+            location: text(&redirect.location(facts, authority, "http", matched)).into_owned(),
+        },
+        Action::Respond(direct) => Outcome::Respond { status: direct.status, body_bytes: direct.body.len() },
+    })
+}
+
+fn shares(split: &Split, generation: &Generation, facts: &dyn RequestFacts) -> Vec<Share> {
+    let stuck = if let [only] = split.targets() { Some(only.cluster) } else { split.stuck(facts) };
+    let share = |target: &super::Target| {
+        let cluster = generation.clusters.get(usize::from(target.cluster))?;
+        Some(Share {
+            cluster: cluster.name.clone(),
+            weight: target.weight,
+            percent: f64::from(target.weight) * 100.0 / split.total() as f64,
+            takes: stuck.map(|cluster| cluster == target.cluster),
+            endpoints: endpoints(cluster),
+        })
+    };
+    split.targets().iter().filter_map(share).collect()
+}
+
+fn endpoints(cluster: &GenerationCluster) -> Vec<String> {
+    cluster.endpoints.iter().map(|endpoint| endpoint.socket.to_string()).collect()
+}
+
+fn sticky_words(key: &Sticky, present: bool) -> String {
+    let named = match key {
+        Sticky::Header(name) => format!("header {name}"),
+        Sticky::Cookie(name) => format!("cookie {name}"),
+        Sticky::Query(name) => format!("query {name}"),
+        Sticky::ClientAddress => "the client's address".to_owned(),
+    };
+    if present { named } else { format!("{named}, which this request has not: chance decides") }
+}

@@ -1,0 +1,111 @@
+//! Filters as they are configured: on a listener, a route or a cluster, each with its type and its settings.
+
+use serde::{Deserialize, Serialize};
+
+use super::HeaderLine;
+
+/// One filter. A type is named as its file in `native/engine/src/filter`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Filter {
+    /// Refuses what comes faster than token buckets fill.
+    LocalRateLimit(LocalRateLimit),
+    /// Changes header lines of requests and answers.
+    HeaderRewrite(HeaderRewrite),
+}
+
+/// Token buckets, all of which a request must get a token from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LocalRateLimit {
+    /// In the order in which they are asked.
+    pub buckets: Vec<RateBucket>,
+    /// Status of the answer to a request that gets none.
+    pub status: u16,
+    /// Answers tell limit, remaining tokens and time to a full bucket.
+    pub headers: bool,
+    /// Requests that get no token are counted and recorded, and go on.
+    pub shadow: bool,
+}
+
+/// A bucket, or one for each key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RateBucket {
+    /// Unique among the buckets of the listener, route or cluster.
+    pub name: String,
+    /// What requests are told apart by; empty: one bucket for all.
+    pub key: Vec<KeyPart>,
+    /// Tokens when full.
+    pub tokens: u32,
+    /// Tokens that come back in each `every_ms`, evenly spread.
+    pub refill: u32,
+    /// See `refill`.
+    pub every_ms: u32,
+    /// Keys that there is room for.
+    pub max_keys: u32,
+}
+
+/// A part of a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub enum KeyPart {
+    /// Value of the first header line of that name.
+    Header(String),
+    /// Value of a cookie.
+    Cookie(String),
+    /// Value of a query parameter, as written.
+    Query(String),
+    /// The client's IP address, behind trusted proxies where they are configured.
+    ClientAddress,
+    /// The path without the query.
+    Path,
+    /// The host without the port.
+    Host,
+    /// The method.
+    Method,
+}
+
+/// Changes to the header lines of requests and of answers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HeaderRewrite {
+    /// Before the request goes on.
+    pub request: HeaderEdits,
+    /// Before the answer goes back.
+    pub response: HeaderEdits,
+}
+
+/// Changes to one head, in the order of the fields. Operators such as `%REQ(X-NAME)%` in values are replaced by what they
+/// stand for.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HeaderEdits {
+    /// Text of values is replaced.
+    pub replace: Vec<HeaderReplace>,
+    /// Every line of the name goes.
+    pub remove: Vec<String>,
+    /// One line takes the place of all of the name.
+    pub set: Vec<HeaderLine>,
+    /// A line comes behind those of the name.
+    pub add: Vec<HeaderLine>,
+}
+
+/// A replacement in the values of a name.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HeaderReplace {
+    /// Name of the lines.
+    pub name: String,
+    /// What is looked for, everywhere in the value.
+    pub regex: String,
+    /// What takes its place; `$1` or `${name}` is a group of the match, `$$` a dollar sign.
+    pub with: String,
+}

@@ -1,0 +1,219 @@
+//! A request on its way to a cluster, across all its attempts.
+
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use super::attempt::Answered;
+use super::discard::discard;
+use crate::buffer::Buffer;
+use crate::deadline::Deadlines;
+use crate::error::{Error, Kind};
+use crate::http::forward::{ForwardRequest, encode_request};
+use crate::http::framing::{Framing, wants_upgrade};
+use crate::limit::{self, Held};
+use crate::ongoing::Ongoing;
+use crate::record::Mark;
+use crate::retry::{Outcome, Standing, Stop};
+use crate::snapshot::{Endpoint, GenerationCluster, GenerationRetry, GenerationRoute};
+use crate::transfer::Transfer;
+
+/// A request on its way to a cluster, across all its attempts.
+pub struct Outgoing<'a> {
+    /// The route that it takes.
+    pub route: &'a GenerationRoute,
+    /// Where it goes.
+    pub cluster: &'a GenerationCluster,
+    /// The exchange's clocks.
+    pub deadlines: Deadlines,
+    /// Its bytes.
+    pub sending: Transfer,
+    /// Ids of the endpoints that the next attempt should avoid.
+    pub tried: SmallVec<[u32; 4]>,
+    /// The next attempt is made on a new connection: one stale connection tells about the others of its age.
+    pub fresh: bool,
+    /// The last attempt was made on a connection that had served before.
+    pub reused: bool,
+    /// An attempt got as far as a connection.
+    begun: bool,
+    /// Retries of the policy so far.
+    retries: u32,
+    /// The present attempt's place among the cluster's retries.
+    place: Option<Held<'a>>,
+}
+
+impl<'a> Outgoing<'a> {
+    /// A request of which nothing is sent; `rest` is what came behind its head.
+    pub fn new(
+        exchange: &Ongoing<'_>,
+        route: &'a GenerationRoute,
+        cluster: &'a GenerationCluster,
+        rest: Option<Buffer>,
+    ) -> Self {
+        let listener = exchange.view.listener();
+        let out = exchange.worker.buffers.take_output();
+        let mut sending = Transfer::new(exchange.body, exchange.body, listener.head_limits.max_bytes, out, rest)
+            .bounded(listener.max_request_bytes);
+        if let Some(retry) = &route.retry
+            && may_fit(exchange.body, retry.max_body_bytes)
+        {
+            sending.keep(retry.max_body_bytes);
+        }
+        Self {
+            route,
+            cluster,
+            deadlines: Deadlines::start(route, exchange.account.started, exchange.unread),
+            sending,
+            tried: SmallVec::new(),
+            fresh: false,
+            reused: false,
+            begun: false,
+            retries: 0,
+            place: None,
+        }
+    }
+
+    /// An attempt begins: from now on it is timed.
+    pub fn attempt_begins(&mut self, exchange: &Ongoing<'_>) {
+        if let Some(retry) = self.policy() {
+            self.deadlines.attempt_begins(retry.per_try_timeout, exchange.unread);
+        }
+    }
+
+    /// The attempt has its connection: the head goes out, then what is known of the body.
+    pub fn begin(&mut self, exchange: &Ongoing<'_>) {
+        self.begun = true;
+        let forward = ForwardRequest {
+            client: &exchange.downstream.client,
+            scheme: exchange.scheme(),
+            request_id: exchange.account.generated_id(),
+            framing: exchange.body,
+            upgrade: wants_upgrade(exchange.head),
+            expect_continue: exchange.expects_continue(),
+            changes: exchange.request_changes(),
+        };
+        self.sending.begin(|out| encode_request(exchange.head, &forward, out));
+    }
+
+    /// How the last attempt ended, as far as it matters for another one.
+    #[inline]
+    pub fn outcome(&self, attempted: &Result<Answered, Error>) -> Outcome {
+        match attempted {
+            Ok(Answered { answer, .. }) => answer.outcome(self.policy().is_some()),
+            Err(error) => Outcome::Failed { kind: error.kind, sent: self.begun && self.sending.has_sent() },
+        }
+    }
+
+    /// How the exchange stands after an attempt.
+    #[inline]
+    pub fn standing(&self, exchange: &Ongoing<'_>) -> Standing<'a> {
+        Standing {
+            policy: self.policy(),
+            made: self.retries,
+            repeatable: exchange.may_repeat(),
+            reused: self.reused,
+            at_hand: self.sending.is_at_hand(),
+            random: fastrand::f64,
+        }
+    }
+
+    /// The last attempt met a closed connection; the next one gets a new one.
+    pub fn replay(&mut self, exchange: &mut Ongoing<'_>, attempted: Result<Answered, Error>) {
+        exchange.account.mark(Mark::Replayed);
+        self.ended(exchange, attempted);
+        self.fresh = true;
+    }
+
+    /// Takes a place among the cluster's retries, if the exchange has time for the wait.
+    pub fn claim_retry(&mut self, wait: Duration) -> Result<(), Stop> {
+        if !self.deadlines.leave(wait) {
+            return Err(Stop::Time);
+        }
+        // The place of the retry that has just failed, if it was one: it would be counted twice.
+        self.place = None;
+        self.place = limit::retry(self.cluster);
+        self.place.as_ref().map(|_| ()).ok_or(Stop::Budget)
+    }
+
+    /// Waits until the next attempt may begin, or the exchange is over.
+    pub async fn pause(
+        &mut self,
+        exchange: &mut Ongoing<'_>,
+        endpoint: &Endpoint,
+        attempted: Result<Answered, Error>,
+        wait: Duration,
+    ) -> Result<(), Error> {
+        self.retries += 1;
+        // What failed may have been the age of the connections; and a connection that was fresh once need not be again.
+        self.fresh = false;
+        if self.policy().is_some_and(|policy| policy.avoid_previous_endpoints) {
+            self.tried.push(endpoint.id);
+        }
+        self.ended(exchange, attempted);
+        let until = weft_rt::now() + wait;
+        poll_fn(|cx| {
+            let downstream = &mut *exchange.downstream;
+            if downstream.poll_gone(cx).is_ready() {
+                return Poll::Ready(Err(Error::new(Kind::DownstreamGone, "the client gave up")));
+            }
+            self.deadlines.poll_pause(cx, &mut downstream.timer, until)
+        })
+        .await
+    }
+
+    /// The outcome of the last attempt is the exchange's, though the policy would try again.
+    pub fn stop(
+        &mut self,
+        exchange: &mut Ongoing<'_>,
+        why: Stop,
+        attempted: Result<Answered, Error>,
+    ) -> Result<Answered, Error> {
+        exchange.account.retries_stopped(why);
+        // A proxy nearer to the failure has said so itself.
+        exchange.retries_spent = why != Stop::Nearer;
+        attempted
+    }
+
+    /// The answer is the exchange's: no further attempt is made.
+    pub fn answered(&mut self) {
+        self.deadlines.answer_began();
+        self.sending.keep_no_more();
+        self.place = None;
+    }
+
+    /// The exchange fails. Behind a request that came whole stands the next one.
+    pub fn abandon(mut self, exchange: &mut Ongoing<'_>, error: Error) -> Error {
+        if let Some(next_request) = self.sending.finish(&exchange.worker.buffers).filter(|_| self.begun) {
+            exchange.downstream.keep(next_request);
+        }
+        error
+    }
+
+    /// An attempt is over and another one follows: what came of it is noted and thrown away.
+    fn ended(&mut self, exchange: &mut Ongoing<'_>, attempted: Result<Answered, Error>) {
+        self.deadlines.attempt_ends();
+        match attempted {
+            Ok(answered) => {
+                exchange.account.retried(Ok(answered.answer.head.status));
+                let whole = self.sending.is_done();
+                discard(exchange.worker, answered, whole, self.cluster.keep_alive_idle);
+            }
+            Err(error) => exchange.account.retried(Err(&error)),
+        }
+    }
+
+    fn policy(&self) -> Option<&'a GenerationRetry> {
+        self.route.retry.as_deref()
+    }
+}
+
+/// Whether a body may turn out to be short enough to be kept; what has none needs no room.
+fn may_fit(body: Framing, max_bytes: usize) -> bool {
+    match body {
+        Framing::None | Framing::Length(0) => false,
+        Framing::Length(length) => length <= max_bytes as u64,
+        Framing::Chunked | Framing::UntilClose => max_bytes > 0,
+    }
+}

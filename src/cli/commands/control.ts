@@ -1,0 +1,70 @@
+/** `weft control`: the control plane itself. */
+import { type Command, Option } from 'commander'
+import { WeftError } from '../../errors.js'
+import { createLogger } from '../../telemetry/logger.js'
+import { addOutputOption, type CliCommand } from '../command.js'
+import { createOutput, type Format } from '../output.js'
+import { weftVersion } from '../version.js'
+
+interface ControlFlags {
+  config?: string
+  data?: string
+  listen?: string
+  id?: string
+  advertise?: string
+  store?: 'embedded' | 'etcd'
+  etcd?: string[]
+  tlsCert?: string
+  tlsKey?: string
+  tlsClientCa?: string
+  output: Format
+}
+
+export const control: CliCommand = {
+  name: 'control',
+  about: 'run the control plane: store, registry and API',
+  declare(command, finish) {
+    addFlags(addOutputOption(command)).action((flags: ControlFlags) => finish(execute(flags)))
+  },
+}
+
+function addFlags(command: Command): Command {
+  return command
+    .option('-c, --config <file>', 'configuration file; the options below stand above it')
+    .option('--data <folder>', 'folder of the store, the audit log and the first token')
+    .option('--listen <ip:port>', 'where the API is served (127.0.0.1:7400)')
+    .addOption(new Option('--store <kind>', 'where resources are kept').choices(['embedded', 'etcd']))
+    .option('--etcd <url...>', 'nodes of etcd')
+    .option('--id <name>', 'unique name of this replica')
+    .option('--advertise <url>', 'how clients of other replicas reach this API')
+    .option('--tls-cert <file>', 'PEM file: the chain, leaf first')
+    .option('--tls-key <file>', 'PEM file')
+    .option('--tls-client-ca <file>', 'PEM file: who signs operators’ certificates')
+}
+
+async function execute(flags: ControlFlags): Promise<number> {
+  const { loadControlConfig } = await import('../../control/control-config.js')
+  const { runControl } = await import('../../control/run-control.js')
+  const colour = process.stderr.isTTY === true && process.env.NO_COLOR === undefined
+  const write = (line: string) => void process.stderr.write(line)
+  const logger = createLogger({ format: flags.output, colour, write, now: () => new Date() })
+  try {
+    const config = await loadControlConfig(flags.config ?? null, written(flags))
+    return await runControl({ config, version: weftVersion, logger })
+  } catch (error) {
+    if (!(error instanceof WeftError)) throw error
+    return createOutput(flags.output).failure(error, flags.config ?? 'the command line')
+  }
+}
+
+/** The flags that were given, as they would stand in the file. */
+function written({ data, listen, id, advertise, store, etcd, tlsCert, tlsKey, tlsClientCa }: ControlFlags): object {
+  const plain = Object.entries({ data, listen, id, advertise }).filter(([, value]) => value !== undefined)
+  const tls = { certificate: tlsCert, key: tlsKey, clientCa: tlsClientCa ?? null }
+  return {
+    ...Object.fromEntries(plain),
+    ...(tlsCert !== undefined || tlsKey !== undefined ? { tls } : {}),
+    ...(store === 'embedded' ? { etcd: null } : {}),
+    ...(store === 'etcd' || etcd !== undefined ? { etcd: { urls: etcd ?? [] } } : {}),
+  }
+}

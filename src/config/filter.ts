@@ -1,0 +1,34 @@
+/** `filters[]` of listeners, routes and clusters: the list of types, each declared in a file of its own. */
+import * as z from 'zod'
+import { headerRewrite } from './filters/header-rewrite.js'
+import { localRateLimit } from './filters/local-rate-limit.js'
+
+/** Types that are known by name and do not work yet. */
+const laterTypes = [
+  ...['cors', 'compression', 'jwt', 'oidc', 'ext-authz', 'rbac', 'fault', 'bandwidth-limit', 'budget', 'script'],
+  ...['grpc-web', 'transcoding', 'tap', 'cache', 'rate-limit'],
+]
+
+export const filter = z.discriminatedUnion('type', [localRateLimit, headerRewrite]).meta({
+  later: laterTypes,
+  // A TypeScript filter has no type: it names its module.
+  laterKeys: ['module'],
+})
+
+export const filters = () =>
+  z
+    .array(filter)
+    .max(64)
+    .superRefine((written, context) => {
+      const first = new Map<string, number>()
+      written.forEach((entry, index) => {
+        if (entry.type !== 'local-rate-limit') return
+        entry.buckets.forEach(({ name }, place) => {
+          const message = `${JSON.stringify(name)} is already the name of a bucket of filters[${first.get(name)}]`
+          if (first.has(name)) context.addIssue({ code: 'custom', message, path: [index, 'buckets', place, 'name'] })
+          else first.set(name, index)
+        })
+      })
+    })
+    .prefault([])
+    .meta({ description: 'In the order in which requests meet them; answers meet them in reverse' })

@@ -1,0 +1,180 @@
+/**
+ * The audit log: one JSON line per change (who, what, before, after) and per refusal, in a file for its owner alone.
+ *
+ * Changes are read from the store's commits, not from requests: whatever way a change takes, it stands here, and after a
+ * crash the lines that are missing are written from the commits that are still known.
+ *
+ * Invariants: lines stand in the order of revisions, each once; secrets do not stand here; a file of `maxBytes` gives
+ * way to a new one, and `keptFiles` older ones stay.
+ */
+import { type FileHandle, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { formatKey, isResourceKind } from './store/key.js'
+import type { Applied, Entry, Store } from './store/store.js'
+
+export interface AuditOptions {
+  store: Store
+  file: string
+  maxBytes?: number
+  /** Told when lines cannot be written; they are tried again with the next ones. */
+  warn: (message: string) => void
+}
+
+export interface AuditLine {
+  time: string
+  /** `change`, or `denied` for a request that was refused for want of permission. */
+  event: 'change' | 'denied'
+  who: string
+  /** `apply`, `rollback to 12`, `token create`, or the request that was denied. */
+  why: string
+  revision: number | null
+  /** `KIND/NAMESPACE/NAME`. */
+  what: string
+  before: unknown
+  after: unknown
+}
+
+const keptFiles = 4
+
+export class AuditLog {
+  private readonly options: AuditOptions
+  private readonly waiting: AuditLine[] = []
+  private writing: Promise<void> | null = null
+  private handle: FileHandle | null = null
+  private bytes = 0
+  private endWatch: () => void = () => {}
+
+  private constructor(options: AuditOptions) {
+    this.options = options
+  }
+
+  static async open(options: AuditOptions): Promise<AuditLog> {
+    const log = new AuditLog(options)
+    const last = await lastRevision(options.file)
+    const { store } = options
+    log.endWatch = store.watch(Math.min(last, store.revision()) + 1, (event) => {
+      if (event.type === 'commit' && event.applied.revision > last) log.add(...linesOf(event.applied))
+    })
+    return log
+  }
+
+  denied(who: string, why: string, time: Date): void {
+    this.add({
+      time: time.toISOString(),
+      event: 'denied',
+      who,
+      why,
+      revision: null,
+      what: '',
+      before: null,
+      after: null,
+    })
+  }
+
+  /** Resolves when everything that was told so far is in the file. */
+  async settled(): Promise<void> {
+    while (this.writing !== null) await this.writing
+  }
+
+  /** The newest lines, newest first. */
+  async newest(limit: number): Promise<AuditLine[]> {
+    await this.settled()
+    const text = await readFile(this.options.file, 'utf8').catch(() => '')
+    const lines = text.split('\n').filter((line) => line.endsWith('}'))
+    return lines
+      .slice(-limit)
+      .reverse()
+      .map((line) => JSON.parse(line) as AuditLine)
+  }
+
+  async close(): Promise<void> {
+    this.endWatch()
+    await this.settled()
+    await this.handle?.close()
+    this.handle = null
+  }
+
+  private add(...lines: AuditLine[]): void {
+    this.waiting.push(...lines)
+    this.writing ??= this.write()
+  }
+
+  private async write(): Promise<void> {
+    await null
+    while (this.waiting.length > 0) {
+      const lines = this.waiting.slice(0, 1_000)
+      const bytes = Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
+      try {
+        await this.append(bytes)
+      } catch (error) {
+        this.options.warn(`the audit log cannot be written: ${(error as Error).message}`)
+        break // kept, and tried again with the next line
+      }
+      this.waiting.splice(0, lines.length)
+    }
+    this.writing = null
+  }
+
+  private async append(bytes: Buffer): Promise<void> {
+    const { file, maxBytes = 64 * 1024 * 1024 } = this.options
+    if (this.handle !== null && this.bytes > 0 && this.bytes + bytes.length > maxBytes) {
+      await this.handle.close()
+      this.handle = null
+      await shift(file)
+    }
+    if (this.handle === null) {
+      // A last line that was cut short must not swallow the next one.
+      const torn = !/(^|\n)$/.test(await readFile(file, 'utf8').catch(() => ''))
+      this.handle = await open(file, 'a', 0o600)
+      this.bytes = (await this.handle.stat()).size
+      if (torn) await this.handle.writeFile('\n')
+    }
+    await this.handle.writeFile(bytes)
+    this.bytes += bytes.length
+  }
+}
+
+function linesOf({ revision, atMs, author, reason, changes }: Applied): AuditLine[] {
+  const time = new Date(atMs).toISOString()
+  return changes.map(({ key, before, after }) => ({
+    ...{ time, event: 'change' as const, who: author, why: reason, revision },
+    ...{ what: formatKey(key), before: auditable(before), after: auditable(after) },
+  }))
+}
+
+/** A token without its hash. */
+function auditable(entry: Entry | null): unknown {
+  if (entry === null) return null
+  if (isResourceKind(entry.key.kind)) return entry.value
+  const { secretSha256: _, ...shown } = entry.value
+  return shown
+}
+
+/** The revision of the last whole line, so that nothing is written twice. */
+async function lastRevision(file: string): Promise<number> {
+  const text = await readFile(file, 'utf8').catch(() => '')
+  const lines = text.trimEnd().split('\n').reverse()
+  for (const line of lines) {
+    try {
+      const { revision } = JSON.parse(line) as AuditLine
+      if (revision !== null) return revision
+    } catch {
+      // a line that was cut short by the end of the process
+    }
+  }
+  return 0
+}
+
+/** `audit.log` → `audit.log.1` → … */
+async function shift(file: string): Promise<void> {
+  await rm(`${file}.${keptFiles}`, { force: true })
+  for (let n = keptFiles - 1; n >= 0; n -= 1) {
+    const from = n === 0 ? file : `${file}.${n}`
+    if (
+      await stat(from).then(
+        () => true,
+        () => false,
+      )
+    )
+      await rename(from, `${file}.${n + 1}`)
+  }
+}

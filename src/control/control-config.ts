@@ -1,0 +1,135 @@
+/**
+ * The configuration of `weft control`: types, validation and defaults from one declaration. Paths are relative to the
+ * file; the command's options stand above it.
+ */
+import { readFile } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import * as z from 'zod'
+import { address } from '../config/address.js'
+import { duration } from '../config/duration.js'
+import { findingsOf } from '../config/findings.js'
+import { lineFinder, loadFile } from '../config/load.js'
+import { formatPath } from '../config/path.js'
+import { WeftError } from '../errors.js'
+import { roles } from './access/roles.js'
+import type { ServerCertificate } from './server/start-server.js'
+
+const tls = z.strictObject({
+  certificate: z.string().meta({ description: 'PEM file: the chain, leaf first' }),
+  key: z.string().meta({ description: 'PEM file' }),
+  clientCa: z.string().nullable().default(null).meta({ description: 'PEM file: who signs operators’ certificates' }),
+})
+
+const etcd = z.strictObject({
+  urls: z.array(z.url({ protocol: /^https?$/ })).min(1),
+  prefix: z
+    .string()
+    .regex(/^\/[\w./-]*\/$/, { error: 'must start and end with /' })
+    .default('/weft/'),
+  ca: z.string().nullable().default(null).meta({ description: 'PEM file' }),
+  certificate: z.string().nullable().default(null).meta({ description: 'PEM file' }),
+  key: z.string().nullable().default(null).meta({ description: 'PEM file' }),
+})
+
+const operator = z.strictObject({
+  identity: z.string().min(1).meta({ description: 'URI or DNS name of a client certificate, or its common name' }),
+  role: z.enum(roles),
+  namespaces: z.array(z.string()).min(1).default(['*']),
+})
+
+const source = z
+  .strictObject({
+    service: z.string().min(1).max(63),
+    namespace: z.string().min(1).max(63).default('default'),
+    file: z.strictObject({ path: z.string().min(1).meta({ description: 'A watched list of workloads' }) }).optional(),
+    dns: z
+      .strictObject({
+        name: z.string().min(1).max(253),
+        port: z.int().min(1).max(65_535),
+        refresh: duration({ minMs: 1_000 }).default(30_000),
+      })
+      .optional(),
+  })
+  .refine(({ file, dns }) => (file === undefined) !== (dns === undefined), { error: 'give either file or dns' })
+
+export const controlConfig = z
+  .strictObject({
+    id: z
+      .string()
+      .min(1)
+      .max(128)
+      .optional()
+      .meta({ description: 'Unique among replicas; absent: host name and process' }),
+    data: z.string().min(1).meta({ description: 'Folder of the store, the audit log and the first token' }),
+    listen: address({ minPort: 0 }).default('127.0.0.1:7400').meta({ description: 'Where the API is served' }),
+    advertise: z
+      .url()
+      .optional()
+      .meta({ description: 'How other replicas’ clients reach this API; absent: as it listens' }),
+    tls: tls.nullable().default(null).meta({ description: 'Needed for every address but loopback' }),
+    etcd: etcd.nullable().default(null).meta({ description: 'Absent: the embedded store' }),
+    operators: z.array(operator).default([]).meta({ description: 'Who may do what by client certificate' }),
+    sources: z.array(source).default([]).meta({ description: 'Services whose workloads do not register themselves' }),
+    limits: z
+      .strictObject({
+        maxBodyBytes: z.int().min(1_024).max(15_000_000).default(4_194_304),
+        requestsPerSecond: z.int().min(1).max(1_000_000).default(500).meta({ description: 'For each caller' }),
+      })
+      .prefault({}),
+  })
+  .meta({ title: 'Weft control plane' })
+
+export type ControlConfig = z.output<typeof controlConfig>
+export type WrittenControlConfig = z.input<typeof controlConfig>
+
+/** The options of the command over what a file says. Throws `WEFT_CONFIG_*` with every issue. */
+export async function loadControlConfig(file: string | null, options: object): Promise<ControlConfig> {
+  const { text, value } = file === null ? { text: '', value: {} } : await loadFile(file)
+  const written = typeof value === 'object' && value !== null ? { ...value, ...options } : value
+  const parsed = controlConfig.safeParse(written)
+  if (parsed.success) return file === null ? parsed.data : relativeTo(dirname(file), parsed.data)
+  const lineOf = file === null ? () => null : await lineFinder(text)
+  const issues = findingsOf(controlConfig, written, parsed.error.issues).map(({ path, ...rest }) => {
+    return { path: formatPath(path), ...rest, line: lineOf(path) }
+  })
+  const name = file ?? 'the command line'
+  throw new WeftError(
+    'WEFT_CONFIG_INVALID',
+    `${name} has ${issues.length === 1 ? '1 issue' : `${issues.length} issues`}`,
+    {
+      issues,
+    },
+  )
+}
+
+function relativeTo(folder: string, config: ControlConfig): ControlConfig {
+  const from = <Path extends string | null>(path: Path) => (path === null ? null : resolve(folder, path)) as Path
+  const { data, tls, etcd, sources } = config
+  return {
+    ...config,
+    data: from(data),
+    sources: sources.map((one) => (one.file === undefined ? one : { ...one, file: { path: from(one.file.path) } })),
+    tls: tls && { certificate: from(tls.certificate), key: from(tls.key), clientCa: from(tls.clientCa) },
+    etcd: etcd && { ...etcd, ca: from(etcd.ca), certificate: from(etcd.certificate), key: from(etcd.key) },
+  }
+}
+
+/** Throws `WEFT_CONTROL_CERTIFICATE`. */
+export async function readCertificate({ tls }: ControlConfig): Promise<ServerCertificate | null> {
+  if (tls === null) return null
+  const [certificate, key, clientCa] = await Promise.all([
+    readPem(tls.certificate),
+    readPem(tls.key),
+    readPem(tls.clientCa),
+  ])
+  return { certificate, key, clientCa }
+}
+
+export async function readPem<Path extends string | null>(file: Path): Promise<Path> {
+  if (file === null) return file
+  try {
+    return (await readFile(file, 'utf8')) as Path
+  } catch (cause) {
+    throw new WeftError('WEFT_CONTROL_CERTIFICATE', `cannot read ${file}`, { hint: (cause as Error).message, cause })
+  }
+}

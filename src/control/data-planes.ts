@@ -1,0 +1,46 @@
+/**
+ * What the API says about data planes: who is connected, what each has taken or refused. The xDS server is one; where
+ * none runs, `noDataPlanes` answers.
+ */
+
+/** One refusal of a data plane, as precise as it was told. */
+export interface Refusal {
+  /** `Kind.group/namespace/name` of the resource at fault, null when the data plane's words do not tell. */
+  resource: string | null
+  /** Path in the resource, such as `spec.rules[0]`, when known. */
+  path: string | null
+  message: string
+}
+
+export interface DataPlane {
+  /** The node id of its bootstrap. */
+  node: string
+  /** `envoy`, `grpc` … */
+  kind: string
+  namespace: string
+  service: string
+  connectedAtMs: number
+  /** The newest revision that it has been sent, and the newest that it has accepted. */
+  sentRevision: number
+  ackedRevision: number
+  /** Milliseconds for which it has been behind; 0 when it is in step. */
+  staleMs: number
+  lastRefusal: (Refusal & { revision: number; atMs: number }) | null
+}
+
+/** What one data plane made of one revision. */
+export interface Verdict {
+  node: string
+  state: 'applied' | 'refused' | 'pending'
+  refusals: readonly Refusal[]
+}
+
+export interface DataPlanes {
+  list(): readonly DataPlane[]
+  /** Verdicts on a revision by every data plane that it concerns, as they stand now. */
+  verdicts(revision: number): readonly Verdict[]
+  /** Calls back when a data plane came, went, accepted or refused; the returned function ends it. */
+  onChange(listener: () => void): () => void
+}
+
+export const noDataPlanes: DataPlanes = { list: () => [], verdicts: () => [], onChange: () => () => {} }

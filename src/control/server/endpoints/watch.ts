@@ -1,0 +1,67 @@
+/** `GET /v1/watch`: changes of resources as they happen, a JSON line each. */
+import * as z from 'zod'
+import { demand, mayIn, type Principal } from '../../access/roles.js'
+import { resolveKind } from '../../resource-kinds.js'
+import { isResourceKind, type Key } from '../../store/key.js'
+import type { Entry, WatchEvent } from '../../store/store.js'
+import { endpoint } from '../endpoint.js'
+import { resource, shownResource, wholeNumber } from '../shapes.js'
+
+const query = z.strictObject({
+  kind: z.string().optional(),
+  namespace: z.string().optional(),
+  from: wholeNumber.optional().meta({ description: 'First revision; absent: what there is, then what comes' }),
+})
+
+/** `relist`: what lies between is not known any more; ask again without `from`. */
+const line = z.object({
+  type: z.enum(['added', 'changed', 'deleted', 'synced', 'relist']),
+  revision: z.int(),
+  resource: resource.optional(),
+})
+
+export const watch = endpoint({
+  method: 'GET',
+  path: '/v1/watch',
+  about: 'Changes as they happen, one JSON value a line; an empty line says that the connection lives',
+  access: 'read',
+  query,
+  result: line,
+  answer({ store, kinds }, { principal, query: { kind, namespace, from } }) {
+    if (namespace !== undefined) demand(principal, 'read', namespace)
+    const wanted = kind === undefined ? null : resolveKind(kind, kinds)
+    const fits = (key: Key) => {
+      return isResourceKind(key.kind) && (wanted ?? key.kind) === key.kind && inView(principal, namespace, key)
+    }
+    return {
+      stream(write, end) {
+        if (from === undefined) {
+          for (const entry of store.list()) if (fits(entry.key)) write(shownLine('added', entry.version, entry))
+          write({ type: 'synced', revision: store.revision() })
+        }
+        return store.watch(from ?? store.revision() + 1, (event) => {
+          for (const shown of linesOf(event, fits)) write(shown)
+          if (event.type === 'relist') end()
+        })
+      },
+    }
+  },
+})
+
+function inView(principal: Principal, namespace: string | undefined, key: Key): boolean {
+  return mayIn(principal, key.namespace) && (namespace ?? key.namespace) === key.namespace
+}
+
+function linesOf(event: WatchEvent, fits: (key: Key) => boolean): object[] {
+  if (event.type === 'relist') return [event]
+  const { revision, changes } = event.applied
+  return changes.flatMap(({ key, before, after }) => {
+    const shown = after ?? before
+    if (!fits(key) || shown === null) return []
+    return [shownLine(after === null ? 'deleted' : before === null ? 'added' : 'changed', revision, shown)]
+  })
+}
+
+function shownLine(type: string, revision: number, entry: Entry): object {
+  return { type, revision, resource: shownResource(entry) }
+}

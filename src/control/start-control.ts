@@ -1,0 +1,160 @@
+/**
+ * The control plane in one process: store → registry → mesh → distribution → API.
+ *
+ * Invariants: what serves others is opened last and closed first; nothing is served before the store has been read.
+ */
+
+import { writeFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { WeftError } from '../errors.js'
+import type { Logger } from '../telemetry/logger.js'
+import type { Principal } from './access/roles.js'
+import { Tokens, tokenKind } from './access/tokens.js'
+import { AuditLog } from './audit.js'
+import { type ControlConfig, readCertificate, readPem } from './control-config.js'
+import { type DataPlanes, noDataPlanes } from './data-planes.js'
+import type { MeshSource } from './mesh-source.js'
+import { createMeshSource } from './mesh-state.js'
+import { HealthChecker } from './registry/health-checker.js'
+import { Registry } from './registry/registry.js'
+import { followSources } from './registry/sources/follow-sources.js'
+import { ResourceChanges } from './resource-changes.js'
+import type { ResourceKinds } from './resource-kinds.js'
+import { type ApiServer, startServer } from './server/start-server.js'
+import { makeFolder } from './store/data-folder.js'
+import { openEmbeddedStore } from './store/embedded.js'
+import { openEtcdStore } from './store/etcd.js'
+import type { Store } from './store/store.js'
+
+/** The side that brings the mesh to data planes. */
+export interface Distribution {
+  dataPlanes: DataPlanes
+  close(): Promise<void>
+}
+
+export interface ControlOptions {
+  config: ControlConfig
+  version: string
+  kinds: ResourceKinds
+  logger: Logger
+  /** Wall clock. */
+  nowMs?: () => number
+  /** Absent: nothing is brought anywhere. */
+  distribute?: (source: MeshSource, tokens: Tokens) => Promise<Distribution>
+}
+
+export interface ControlPlane {
+  url: string
+  store: Store
+  source: MeshSource
+  /** Reads the certificate's files again. */
+  renewCertificate(): Promise<void>
+  close(): Promise<void>
+}
+
+const sweepMs = 1_000
+const local: Principal = { name: 'control', role: 'admin', namespaces: ['*'], service: null }
+
+export async function startControl(options: ControlOptions): Promise<ControlPlane> {
+  const opened: (() => Promise<void> | void)[] = []
+  const close = async () => {
+    for (const end of opened.splice(0).reverse()) await end()
+  }
+  try {
+    return await open(options, opened, close)
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function open(options: ControlOptions, opened: (() => Promise<void> | void)[], close: () => Promise<void>) {
+  const { config, version, kinds, logger, nowMs = Date.now } = options
+  const certificate = await readCertificate(config)
+  const store = await openStore(config, logger, nowMs)
+  opened.push(() => store.close())
+  for (const finding of store.status().findings) logger.error(finding)
+  const tokens = new Tokens(store, nowMs)
+  const audit = await AuditLog.open({ store, file: join(config.data, 'audit.log'), warn: (text) => logger.warn(text) })
+  opened.push(() => audit.close())
+  const registry = new Registry({ store, nowMs: () => performance.now(), say: (text) => logger.warn(text) })
+  opened.push(() => registry.close())
+  opened.push(sweepRegularly(registry, logger))
+  const checker = new HealthChecker({ store, registry, random: Math.random })
+  opened.push(() => checker.close())
+  const say = (text: string) => logger.warn(text)
+  opened.push(followSources({ store, registry, sources: config.sources, say }))
+  const source = createMeshSource(store)
+  opened.push(() => source.close())
+  const distribution = (await options.distribute?.(source, tokens)) ?? null
+  if (distribution !== null) opened.push(() => distribution.close())
+  const times = { startedAtMs: nowMs(), nowMs }
+  const parts = { store, kinds, registry, tokens, audit, dataPlanes: distribution?.dataPlanes ?? noDataPlanes }
+  const server: ApiServer = await startServer({
+    ...{ listen: config.listen, tls: certificate, holders: config.operators, ...config.limits },
+    context: { version, ...times, ...parts, changes: new ResourceChanges(store, kinds, source) },
+    fault: (text) => logger.error(text),
+  })
+  opened.push(() => server.close())
+  await makeFirstToken(config, store, tokens, logger)
+  opened.push(store.onStatus(() => sayStatus(store, logger)))
+  const renewCertificate = async () => {
+    const renewed = await readCertificate(config)
+    if (renewed !== null) server.renewCertificate(renewed)
+  }
+  return { url: server.url, store, source, renewCertificate, close }
+}
+
+async function openStore(config: ControlConfig, logger: Logger, nowMs: () => number): Promise<Store> {
+  const { data, id, listen, advertise, tls, etcd } = config
+  if (etcd === null) {
+    return openEmbeddedStore({ folder: join(data, 'store'), nowMs, warn: (text) => logger.warn(text) })
+  }
+  await makeFolder(data)
+  const [ca, certificate, key] = [await readPem(etcd.ca), await readPem(etcd.certificate), await readPem(etcd.key)]
+  const given = {
+    ...(ca !== null && { ca }),
+    ...(certificate !== null && { certificate }),
+    ...(key !== null && { key }),
+  }
+  return openEtcdStore({
+    ...{ urls: etcd.urls, prefix: etcd.prefix, ...given, nowMs },
+    id: id ?? `${hostname()}-${process.pid}`,
+    address: advertise ?? `${tls === null ? 'http' : 'https'}://${listen}`,
+  })
+}
+
+/** Somebody must be able to begin: an admin's token in a file for the owner of the process alone. */
+async function makeFirstToken({ data }: ControlConfig, store: Store, tokens: Tokens, logger: Logger): Promise<void> {
+  if (!store.status().writable || store.list({ kind: tokenKind }).length > 0) return
+  const request = { name: 'first', role: 'admin' as const, namespaces: ['*'], service: null, expiresAtMs: null }
+  const { text } = await tokens.create(request, local)
+  const file = join(data, 'admin.token')
+  await writeFile(file, `${text}\n`, { mode: 0o600 })
+  logger.info(`the first admin's token is in ${file}`)
+}
+
+function sweepRegularly(registry: Registry, logger: Logger): () => void {
+  let running = false
+  const timer = setInterval(() => {
+    if (running) return
+    running = true
+    registry
+      .sweep()
+      // The store cannot be written for now: it has been said by the store's status.
+      .catch((error) => {
+        if (!(error instanceof WeftError)) logger.error(`eviction failed: ${error.stack}`)
+      })
+      .finally(() => {
+        running = false
+      })
+  }, sweepMs)
+  return () => clearInterval(timer)
+}
+
+function sayStatus(store: Store, logger: Logger): void {
+  const { writable, reason } = store.status()
+  if (writable) logger.info('changes are taken')
+  else logger.warn(`changes are not taken here: ${reason}`)
+}

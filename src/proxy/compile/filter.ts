@@ -1,0 +1,40 @@
+/** `filters[]` → the engine's filters. */
+import type { ResolvedConfig } from '../../config/config.js'
+import type { Filter, HeaderEdits, KeyPart, RateBucket } from '../../native/snapshot.js'
+
+type ResolvedFilter = ResolvedConfig['listeners'][number]['filters'][number]
+type ResolvedBucket = Extract<ResolvedFilter, { type: 'local-rate-limit' }>['buckets'][number]
+type ResolvedEdits = Extract<ResolvedFilter, { type: 'header-rewrite' }>['request']
+
+export function compileFilter(filter: ResolvedFilter): Filter {
+  const { type } = filter
+  switch (type) {
+    case 'local-rate-limit': {
+      const { buckets, status, headers, mode } = filter
+      const shadow = mode === 'shadow'
+      return { type, buckets: buckets.map(compileBucket), status, headers, shadow } satisfies Filter
+    }
+    case 'header-rewrite': {
+      const { request, response } = filter
+      return { type, request: compileEdits(request), response: compileEdits(response) } satisfies Filter
+    }
+  }
+}
+
+function compileBucket({ name, key, tokens, refill, every, maxKeys }: ResolvedBucket): RateBucket {
+  return { name, key: key.map(compileKeyPart), tokens, refill, everyMs: every, maxKeys } satisfies RateBucket
+}
+
+function compileKeyPart({ header, cookie, query, clientAddress, path, host }: ResolvedBucket['key'][number]): KeyPart {
+  if (header !== undefined) return { header }
+  if (cookie !== undefined) return { cookie }
+  if (query !== undefined) return { query }
+  if (clientAddress) return 'clientAddress'
+  if (path) return 'path'
+  return host ? 'host' : 'method'
+}
+
+function compileEdits({ replace, remove, set, add }: ResolvedEdits): HeaderEdits {
+  const lines = (written: Record<string, string>) => Object.entries(written).map(([name, value]) => ({ name, value }))
+  return { replace, remove, set: lines(set), add: lines(add) } satisfies HeaderEdits
+}

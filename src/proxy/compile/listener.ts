@@ -1,0 +1,37 @@
+/** `listeners[]` → the engine's listeners. */
+import { resolve } from 'node:path'
+import { unixPrefix } from '../../config/address.js'
+import type { ResolvedConfig } from '../../config/config.js'
+import type { Listener } from '../../native/snapshot.js'
+import { compileFilter } from './filter.js'
+
+/** Paths are relative to `folder`. */
+export function compileListener(listener: ResolvedConfig['listeners'][number], folder: string): Listener {
+  const { name, address, serviceHeader, limits, accessLog, abortOnClose, trustedHops, socketMode, filters } = listener
+  return {
+    name,
+    address: absolute(address, folder),
+    serviceHeader,
+    limits: {
+      maxConnections: limits.maxConnections,
+      maxHeaderBytes: limits.maxHeaderBytes,
+      maxHeaders: limits.maxHeaders,
+      headersTimeoutMs: limits.headersTimeout,
+      idleTimeoutMs: limits.idleTimeout,
+      maxRequestsPerConnection: limits.maxRequestsPerConnection,
+      maxRequestBytes: limits.maxRequestBytes,
+    },
+    accessLog: accessLog === null ? null : { path: resolve(folder, accessLog.path), format: accessLog.format },
+    abortOnClose,
+    trustedHops,
+    socketMode: socketMode === null ? null : Number.parseInt(socketMode, 8),
+    filters: filters.map(compileFilter),
+  } satisfies Listener
+}
+
+/** The address of a unix socket with its path made absolute; any other as it is. */
+function absolute(address: string, folder: string): string {
+  const path = address.slice(unixPrefix.length)
+  if (!address.startsWith(unixPrefix) || path.startsWith('@')) return address
+  return unixPrefix + resolve(folder, path)
+}

@@ -1,0 +1,71 @@
+/** `routes[]` → the engine's routes. */
+import type { ResolvedRoute } from '../../config/route.js'
+import type {
+  Fallback,
+  HeaderChanges,
+  HeaderLine,
+  PathChange,
+  Redirect,
+  Respond,
+  Rewrite,
+  Route,
+  RouteAction,
+  StickyKey,
+} from '../../native/snapshot.js'
+import { compileFilter } from './filter.js'
+import { type Ids, id } from './ids.js'
+import { compileRetry } from './retry.js'
+import { compileMatch } from './route-match.js'
+
+export function compileRoute(route: ResolvedRoute, listenerIds: Ids, clusterIds: Ids): Route {
+  const { name, listeners, hosts, matches, rewrite, requestHeaders, responseHeaders, fallback } = route
+  return {
+    name,
+    listeners: listeners === null ? [...listenerIds.values()] : listeners.map((name) => id(listenerIds, name)),
+    hosts,
+    matches: matches.map(compileMatch),
+    action: compileAction(route, clusterIds),
+    rewrite: rewrite && ({ path: compilePath(rewrite), host: rewrite.host } satisfies Rewrite),
+    requestHeaders: requestHeaders && compileChanges(requestHeaders),
+    responseHeaders: responseHeaders && compileChanges(responseHeaders),
+    fallback: fallback && ({ on: fallback.on, respond: compileRespond(fallback.respond) } satisfies Fallback),
+    timeoutMs: route.timeout,
+    firstByteTimeoutMs: route.firstByteTimeout,
+    idleTimeoutMs: route.idleTimeout,
+    retry: route.retry === null ? null : compileRetry(route.retry),
+    filters: route.filters.map(compileFilter),
+  } satisfies Route
+}
+
+function compileAction({ forward, redirect, respond, sticky }: ResolvedRoute, clusterIds: Ids): RouteAction {
+  if (redirect !== null) {
+    const { status, scheme, host, port } = redirect
+    return { redirect: { status, scheme, host, port, path: compilePath(redirect) } satisfies Redirect }
+  }
+  if (respond !== null) return { respond: compileRespond(respond) }
+  const targets = (forward ?? []).map(({ cluster, weight }) => ({ cluster: id(clusterIds, cluster), weight }))
+  return { forward: { targets, sticky: sticky && compileSticky(sticky) } }
+}
+
+function compileSticky({ header, cookie, query }: NonNullable<ResolvedRoute['sticky']>): StickyKey {
+  if (header !== undefined) return { header }
+  if (cookie !== undefined) return { cookie }
+  return query === undefined ? 'clientAddress' : { query }
+}
+
+function compilePath({ path, pathPrefix }: { path: string | null; pathPrefix: string | null }): PathChange | null {
+  if (path !== null) return { full: path }
+  return pathPrefix === null ? null : { prefix: pathPrefix }
+}
+
+function compileRespond({ status, headers, body }: NonNullable<ResolvedRoute['respond']>): Respond {
+  return { status, headers: lines(headers), body } satisfies Respond
+}
+
+function compileChanges({ set, add, remove }: NonNullable<ResolvedRoute['requestHeaders']>): HeaderChanges {
+  return { set: lines(set), add: lines(add), remove } satisfies HeaderChanges
+}
+
+function lines(headers: Record<string, string>): HeaderLine[] {
+  return Object.entries(headers).map(([name, value]) => ({ name, value }))
+}

@@ -1,0 +1,93 @@
+/**
+ * What the process before this one had counted, added to what this one counts: after a takeover no counter falls.
+ *
+ * Gauges are not added: connections and open exchanges of the old process are its own until it ends.
+ */
+import type { ClusterStats, Durations, EndpointStats, Series, Stats } from '../native/index.js'
+
+/** The part of the statistics that only grows. */
+export type Counts = Pick<Stats, 'counters' | 'series' | 'routes' | 'clusters'>
+
+export function countsOf({ counters, descriptions, series, routes, clusters }: Stats): Counts {
+  const growing = descriptions.filter(({ kind }) => kind === 'counter').map(({ name }) => [name, counters[name] ?? 0])
+  return { counters: Object.fromEntries(growing), series, routes, clusters }
+}
+
+/** A series or an endpoint that only the old process knew stays known, so that its sum does not vanish. */
+export function withCarried(stats: Stats, before: Counts): Stats {
+  const counters = { ...stats.counters }
+  for (const [name, count] of Object.entries(before.counters))
+    if (name in counters) counters[name] = (counters[name] ?? 0) + count
+  return {
+    ...stats,
+    counters,
+    series: merged(stats.series, before.series, seriesKey, addSeries),
+    routes: merged(
+      stats.routes,
+      before.routes,
+      ({ route }) => route,
+      (a, b) => ({ ...a, latency: addDurations(a.latency, b.latency) }),
+    ),
+    clusters: stats.clusters.map((cluster) => {
+      const old = before.clusters.find(({ name }) => name === cluster.name)
+      return old === undefined ? cluster : addCluster(cluster, old)
+    }),
+  }
+}
+
+function addCluster(cluster: ClusterStats, old: ClusterStats): ClusterStats {
+  const counters = Object.entries(cluster.counters).map(([name, count]) => [name, count + (old.counters[name] ?? 0)])
+  return {
+    ...cluster,
+    counters: Object.fromEntries(counters),
+    endpoints: cluster.endpoints.map((endpoint) => addEndpoint(endpoint, old.endpoints)),
+  }
+}
+
+function addDurations(a: Durations, b: Durations): Durations {
+  const sums = new Map(a)
+  for (const [us, count] of b) sums.set(us, (sums.get(us) ?? 0) + count)
+  return [...sums].sort(([left], [right]) => left - right)
+}
+
+function merged<T>(now: T[], before: T[], key: (entry: T) => string, add: (a: T, b: T) => T): T[] {
+  const sums = new Map(now.map((entry) => [key(entry), entry]))
+  for (const entry of before) {
+    const known = sums.get(key(entry))
+    sums.set(key(entry), known === undefined ? entry : add(known, entry))
+  }
+  return [...sums.values()]
+}
+
+function seriesKey({ listener, route, cluster, status, flag }: Series): string {
+  return JSON.stringify([listener, route, cluster, status, flag])
+}
+
+function addSeries(a: Series, b: Series): Series {
+  return {
+    ...a,
+    requests: a.requests + b.requests,
+    requestBytes: a.requestBytes + b.requestBytes,
+    responseBytes: a.responseBytes + b.responseBytes,
+    durationSumUs: a.durationSumUs + b.durationSumUs,
+    buckets: addCounts(a.buckets, b.buckets),
+    requestSizes: addCounts(a.requestSizes, b.requestSizes),
+    responseSizes: addCounts(a.responseSizes, b.responseSizes),
+  }
+}
+
+function addCounts(a: number[], b: number[]): number[] {
+  return a.map((count, at) => count + (b[at] ?? 0))
+}
+
+function addEndpoint(endpoint: EndpointStats, old: EndpointStats[]): EndpointStats {
+  const known = old.find(({ address }) => address === endpoint.address)
+  if (known === undefined) return endpoint
+  return {
+    ...endpoint,
+    requests: endpoint.requests + known.requests,
+    failures: endpoint.failures + known.failures,
+    serverErrors: endpoint.serverErrors + known.serverErrors,
+    latency: addDurations(endpoint.latency, known.latency),
+  }
+}

@@ -1,0 +1,59 @@
+/** Two control planes as processes on a real etcd: one leads, the other takes over within 5 s when it is killed. */
+
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { dump } from 'js-yaml'
+import { afterEach, describe, expect, it } from 'vitest'
+import { httpRoute } from '../../kit/control.js'
+import { startControlProcess } from '../../kit/control-process.js'
+import { startEtcd } from '../../kit/etcd.js'
+import { endPrograms } from '../../kit/program.js'
+import { scratchFolder } from '../../kit/scratch.js'
+import { freePort } from '../../kit/weft-process.js'
+
+afterEach(endPrograms)
+
+async function replica(etcd: string, id: string) {
+  const listen = `127.0.0.1:${await freePort()}`
+  return startControlProcess('--store', 'etcd', '--etcd', etcd, '--id', id, '--listen', listen)
+}
+
+function writeRoute(name: string): string {
+  const file = join(scratchFolder(), 'mesh.yaml')
+  writeFileSync(file, dump(httpRoute(name)))
+  return file
+}
+
+describe('two control planes on etcd', () => {
+  it('take changes at either, hand over within 5 s when the leader is killed, and fence it when it comes back', async () => {
+    const etcd = await startEtcd()
+    const one = await replica(etcd.url, 'one')
+    const two = await replica(etcd.url, 'two')
+    const ask = (replicaOf: typeof one, ...args: string[]) => replicaOf.weft(...args, '--token', one.token)
+    // The follower sends the client on to the leader.
+    const applied = await ask(two, 'apply', '-f', writeRoute('a'))
+    expect(applied).toMatchObject({ code: 0, stdout: 'HTTPRoute default/a created\n' })
+    expect((await ask(one, 'get')).stdout).toContain('HTTPRoute  default    a')
+    expect((await ask(two, 'status')).stdout).toContain(`changes are NOT taken: one leads, one leads at ${one.url}`)
+    // Stopped, not ended: it will believe in itself when it goes on.
+    one.program.signal('SIGSTOP')
+    const stoppedAt = performance.now()
+    await two.program.says('changes are taken')
+    const handOverMs = performance.now() - stoppedAt
+    process.stdout.write(`hand-over after ${Math.round(handOverMs)} ms\n`)
+    expect(handOverMs).toBeLessThan(5_000)
+    expect((await ask(two, 'apply', '-f', writeRoute('b'))).code).toBe(0)
+    one.program.signal('SIGCONT')
+    // Whatever it believes, the change ends up at the leader, once.
+    expect(await ask(one, 'apply', '-f', writeRoute('c'))).toMatchObject({ code: 0 })
+    await one.program.kill()
+    const three = await replica(etcd.url, 'three')
+    const { stdout } = await ask(three, 'get')
+    for (const name of ['a', 'b', 'c']) expect(stdout).toContain(`HTTPRoute  default    ${name}`)
+    two.program.signal('SIGTERM')
+    const endedAt = performance.now()
+    await three.program.says('changes are taken')
+    process.stdout.write(`hand-over after a clean end: ${Math.round(performance.now() - endedAt)} ms\n`)
+    expect((await ask(three, 'apply', '-f', writeRoute('d'))).code).toBe(0)
+  })
+})

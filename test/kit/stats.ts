@@ -1,0 +1,44 @@
+/** Statistics with every field, for tests that care about a few. */
+import type { ClusterStats, EndpointStats, Series, Stats } from '../../src/native/index.js'
+
+export function statsOf(change: Partial<Stats> = {}): Stats {
+  return {
+    name: 'weft',
+    generation: 1,
+    draining: false,
+    counters: {},
+    descriptions: [],
+    durationBoundsMs: [],
+    sizeBounds: [],
+    clusterDescriptions: [],
+    series: [],
+    routes: [],
+    workers: [],
+    listeners: [],
+    clusters: [],
+    ...change,
+  }
+}
+
+export function seriesOf(change: Partial<Series> = {}): Series {
+  return {
+    listener: 'edge',
+    route: 'all',
+    cluster: 'app',
+    status: 200,
+    flag: '-',
+    requests: 0,
+    requestBytes: 0,
+    responseBytes: 0,
+    durationSumUs: 0,
+    buckets: [],
+    requestSizes: [],
+    responseSizes: [],
+    ...change,
+  }
+}
+
+export function clusterOf(name: string, endpoints: Partial<EndpointStats>[], counters = {}): ClusterStats {
+  const empty = { address: '', active: 0, requests: 0, failures: 0, serverErrors: 0, idle: 0, latency: [] }
+  return { name, counters, endpoints: endpoints.map((endpoint) => ({ ...empty, ...endpoint })) }
+}
