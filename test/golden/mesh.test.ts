@@ -7,7 +7,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CORE_SCHEMA, loadAll } from 'js-yaml'
 import { describe, expect, it } from 'vitest'
-import { noCertificates } from '../../src/control/certificate-source.js'
+import type { CertificateSource } from '../../src/control/certificate-source.js'
 import { lintMesh } from '../../src/control/compile/lint.js'
 import { defaultMeshOptions, indexMesh } from '../../src/control/compile/mesh.js'
 import type { MeshNode } from '../../src/control/compile/node.js'
@@ -41,6 +41,14 @@ const someNode: MeshNode = {
   app: null,
 }
 
+/** One that has everything. */
+const certificates: CertificateSource = {
+  identity: ({ namespace, account }) => ({ chain: `certificate of ${namespace}/${account}`, key: 'key' }),
+  named: (name) => ({ chain: `certificate ${name}`, key: 'key' }),
+  roots: () => ({ roots: 'roots', revoked: '' }),
+  onChange: () => () => {},
+}
+
 describe('mesh resources', () => {
   it.each(readdirSync(folder))('%s', async (name) => {
     const at = (file: string) => join(folder, name, file)
@@ -64,7 +72,7 @@ describe('mesh resources', () => {
     const node = { ...someNode, ...written }
     const { node: _, ...nouns } = compileView(mesh, node)
     await expect(text({ ...nouns, lint: lintMesh(mesh) })).toMatchFileSnapshot(at('nouns.json'))
-    const snapshot = buildSnapshot(mesh, node, noCertificates)
+    const snapshot = buildSnapshot(mesh, node, certificates)
     const resources = resourceTypes.map((type) => {
       const names = [...namesOf(snapshot, type), ...(type === 'listeners' ? dials : [])]
       return [type, names.map((one) => find(snapshot, type, one)?.json ?? `no ${one}`)]

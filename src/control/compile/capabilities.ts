@@ -57,7 +57,8 @@ export function refusals(plane: Plane, routes: readonly Route[], clusters: reado
     for (const what of lacking) {
       const message = `${plane} data planes lack ${what}; ${describeOrigin(origin)} is not in force there`
       const known = findings.some((finding) => finding.message === message && finding.origin.path === origin.path)
-      if (!known) findings.push({ severity: 'error', code: 'WEFT_MESH_UNSUPPORTED', origin, message, hint: null })
+      if (!known)
+        findings.push({ severity: 'error', code: 'WEFT_MESH_UNSUPPORTED', origin, message, hint: null, stops: true })
     }
   }
   for (const route of routes) report(routeLacks[plane](route), route.origin)

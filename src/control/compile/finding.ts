@@ -10,6 +10,8 @@ export interface MeshFinding {
   origin: Origin
   message: string
   hint: string | null
+  /** It keeps the resource from being in force on the data plane that it was found for. */
+  stops?: true
 }
 
 export function originOf({ kind, metadata: { namespace, name } }: MeshResource, path: string): Origin {

@@ -13,7 +13,7 @@ import { describeOrigin, type MeshFinding } from './finding.js'
 import { compileGateway } from './gateways.js'
 import { keep, type Mesh } from './mesh.js'
 import { type MeshNode, selectableLabels } from './node.js'
-import type { Cluster, ClusterEndpoints, HostRoutes, Listener, Route, RouteTable } from './nouns.js'
+import type { Cluster, ClusterEndpoints, HostRoutes, Listener, Origin, Route, RouteTable } from './nouns.js'
 import { peerMode } from './peer-authentication.js'
 import { type Reach, reachOf } from './reach.js'
 import { defaultRoute, foreignHosts, serviceRoutes } from './service-routes.js'
@@ -38,21 +38,22 @@ export interface MeshView {
   endpoints: (readonly ClusterEndpoints[])[]
   /** Names of certificates that listeners show beside the workload's own. */
   secrets: string[]
-  /** Whether the workload's own certificate and the mesh's roots are needed. */
-  identity: boolean
+  /** What needs the workload's own certificate and the mesh's roots; null: nothing does. */
+  identity: { origin: Origin | null } | null
   findings: MeshFinding[]
 }
 
 export const ownCluster = 'self'
 
-export function compileView(mesh: Mesh, node: MeshNode): MeshView {
-  return node.role === 'gateway' ? gatewayView(mesh, node) : sidecarView(mesh, node)
+/** `identities`: whether there are certificates at all; without, PERMISSIVE is the same as DISABLE. */
+export function compileView(mesh: Mesh, node: MeshNode, identities = true): MeshView {
+  return node.role === 'gateway' ? gatewayView(mesh, node) : sidecarView(mesh, node, identities)
 }
 
-function sidecarView(mesh: Mesh, node: MeshNode): MeshView {
+function sidecarView(mesh: Mesh, node: MeshNode, identities: boolean): MeshView {
   const reach = reachOf(mesh, node)
   const shared = sharedView(mesh, node, reach)
-  const own = keep(mesh, `own side of ${JSON.stringify(node)}`, () => ownSide(mesh, node))
+  const own = keep(mesh, `own side of ${JSON.stringify(node)} ${identities}`, () => ownSide(mesh, node, identities))
   return {
     node,
     listeners: own.listeners,
@@ -60,7 +61,7 @@ function sidecarView(mesh: Mesh, node: MeshNode): MeshView {
     clusters: [shared.nouns, own.clusters],
     endpoints: [sharedEndpoints(mesh, shared, node), own.endpoints],
     secrets: [],
-    identity: own.listeners.some(({ tls }) => tls !== null) || shared.nouns.some(({ tls }) => tls?.mode === 'mutual'),
+    identity: own.identity ?? mutualOf(shared.nouns),
     findings: [...shared.findings, ...reach.findings],
   }
 }
@@ -176,7 +177,13 @@ function outboundListener(address: string): Listener {
   return { name: 'outbound', address, direction: 'outbound', routes: 'outbound', tls: null }
 }
 
+function mutualOf(clusters: readonly Cluster[]): MeshView['identity'] {
+  const mutual = clusters.find(({ tls }) => tls?.mode === 'mutual')
+  return mutual === undefined ? null : { origin: mutual.origins[0] ?? null }
+}
+
 interface OwnSide {
+  identity: MeshView['identity']
   listeners: Listener[]
   tables: RouteTable[]
   clusters: Cluster[]
@@ -184,11 +191,12 @@ interface OwnSide {
 }
 
 /** The listeners of a workload, and the way from the inbound one to its application. */
-function ownSide(mesh: Mesh, node: MeshNode): OwnSide {
+function ownSide(mesh: Mesh, node: MeshNode, identities: boolean): OwnSide {
   const outbound = node.outbound === null ? [] : [outboundListener(node.outbound)]
   if (node.inbound === null || node.app === null)
-    return { listeners: outbound, tables: [], clusters: [], endpoints: [] }
-  const { mode } = peerMode(mesh, node.namespace, selectableLabels(node))
+    return { identity: null, listeners: outbound, tables: [], clusters: [], endpoints: [] }
+  const { mode, origin } = peerMode(mesh, node.namespace, selectableLabels(node))
+  const plain = mode === 'disabled' || (mode === 'permissive' && !identities)
   const route: Route = { ...defaultRoute(ownCluster), retry: null }
   const hosts: HostRoutes[] = [{ name: 'app', hosts: ['*'], routes: [route] }]
   const colon = node.app.lastIndexOf(':')
@@ -200,6 +208,7 @@ function ownSide(mesh: Mesh, node: MeshNode): OwnSide {
     draining: false,
   }
   return {
+    identity: plain ? null : { origin },
     listeners: [
       ...outbound,
       {
@@ -207,7 +216,7 @@ function ownSide(mesh: Mesh, node: MeshNode): OwnSide {
         address: node.inbound,
         direction: 'inbound',
         routes: 'inbound',
-        tls: mode === 'disabled' ? null : { mode, certificates: [] },
+        tls: plain ? null : { mode, certificates: [] },
       },
     ],
     tables: [{ name: 'inbound', hosts, authorization: authorizationFor(mesh, node) }],
@@ -252,7 +261,7 @@ function gatewayView(mesh: Mesh, node: MeshNode): MeshView {
     clusters: [clusters],
     endpoints: [compiled.filter(isWithEndpoints).map((one) => clusterEndpoints(mesh, one, node))],
     secrets: [...new Set(listeners.flatMap(({ tls }) => tls?.certificates.map(({ secret }) => secret) ?? []))].sort(),
-    identity: clusters.some(({ tls }) => tls?.mode === 'mutual'),
+    identity: mutualOf(clusters),
     findings: [...findings, ...compiled.flatMap((one) => one.findings)],
   }
 }

@@ -4,7 +4,7 @@
  * Invariants: immutable; it is put together of parts, and a part that several data planes have in common is one object,
  * so that what changed between two revisions is worked out once for all of them.
  */
-import type { CertificateSource } from '../certificate-source.js'
+import type { Certificate, CertificateSource, TrustBundle } from '../certificate-source.js'
 import type { MeshFinding } from '../compile/finding.js'
 import type { Mesh } from '../compile/mesh.js'
 import type { MeshNode } from '../compile/node.js'
@@ -75,7 +75,9 @@ function changedInPart(from: Part, to: Part): readonly string[] {
 }
 
 export function buildSnapshot(mesh: Mesh, node: MeshNode, certificates: CertificateSource): Snapshot {
-  const view = compileView(mesh, node)
+  const roots = certificates.roots()
+  const view = compileView(mesh, node, roots !== null)
+  const own = certificates.identity({ namespace: node.namespace, account: node.account })
   const { plane, role } = node
   const { trustDomain } = mesh.options
   let hashes: Map<string, HashOn | null> | null = null
@@ -91,10 +93,12 @@ export function buildSnapshot(mesh: Mesh, node: MeshNode, certificates: Certific
       plane === 'grpc'
         ? view.tables.map(({ hosts }) => partOf(hosts, plane, (host) => hostResource(host, plane, hashOf)))
         : [byName(view.tables.map((table) => tableResource(table, plane, hashOf)))],
-    secrets: [byName(secrets(view, certificates))],
+    secrets: [byName([...(view.identity === null ? [] : identity(own, roots)), ...named(view, certificates)])],
   }
+  // A gRPC client reads its certificates from files; what it lacks it says itself.
+  const findings = plane === 'grpc' ? view.findings : [...view.findings, ...missing(view, own, roots)]
   const dialled = plane === 'grpc' ? dialledBy(view) : null
-  return { revision: mesh.revision, node, parts, dialled, findings: view.findings }
+  return { revision: mesh.revision, node, parts, dialled, findings }
 }
 
 const partsOfLists = new WeakMap<object, Map<string, Part>>()
@@ -126,15 +130,29 @@ function dialledBy({ tables }: MeshView): (name: string) => XdsResource | undefi
   }
 }
 
-function secrets({ node, identity, secrets: named }: MeshView, certificates: CertificateSource): XdsResource[] {
-  const own = identity ? certificates.identity({ namespace: node.namespace, account: node.account }) : null
-  const roots = identity ? certificates.roots() : null
+function identity(own: Certificate | null, roots: TrustBundle | null): XdsResource[] {
   return [
     ...(own === null ? [] : [certificateResource(identitySecret, own)]),
     ...(roots === null ? [] : [rootsResource(roots)]),
-    ...named.flatMap((name) => {
-      const certificate = certificates.named(name)
-      return certificate === null ? [] : [certificateResource(name, certificate)]
-    }),
   ]
+}
+
+function named({ secrets }: MeshView, certificates: CertificateSource): XdsResource[] {
+  return secrets.flatMap((name) => {
+    const certificate = certificates.named(name)
+    return certificate === null ? [] : [certificateResource(name, certificate)]
+  })
+}
+
+/** A listener or cluster without its certificate serves nobody: that is safe, and has to be said. */
+function missing(
+  { identity: needed, node }: MeshView,
+  own: Certificate | null,
+  roots: TrustBundle | null,
+): MeshFinding[] {
+  if (needed === null || needed.origin === null || (own !== null && roots !== null)) return []
+  const what = own === null ? `certificate for the account ${node.namespace}/${node.account}` : 'set of trusted roots'
+  const message = `mutual TLS needs what the control plane does not have: a ${what}`
+  const hint = 'give the control plane certificates, or mode DISABLE'
+  return [{ severity: 'error', code: 'WEFT_MESH_REFERENCE', origin: needed.origin, message, hint, stops: true }]
 }

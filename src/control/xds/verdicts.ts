@@ -37,9 +37,7 @@ export function refusalIssues({ resource, message, lastGood }: Refusal): Verdict
 
 /** Only what keeps a resource from being in force belongs to a verdict. */
 export function findingIssues(findings: readonly MeshFinding[]): VerdictIssue[] {
-  return findings.flatMap(({ code, origin, message }) =>
-    code === 'WEFT_MESH_UNSUPPORTED' ? [{ code, origin, message }] : [],
-  )
+  return findings.flatMap(({ code, origin, message, stops }) => (stops ? [{ code, origin, message }] : []))
 }
 
 /** The parts that a complaint is about: those that hold the rarest of its words. Where no word tells them apart, all. */

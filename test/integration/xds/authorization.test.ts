@@ -98,4 +98,30 @@ spec: { mtls: { mode: PERMISSIVE } }
     expect(await tally(5, () => steered.ask('reviews'))).toEqual({ reviews: 5 })
     certificates.close()
   })
+
+  it('is told on a data plane that has no certificate, and lets nobody in there', async () => {
+    const app = await CountedService.start('app')
+    steered = await steerMesh({ service: 'reviews', app: `127.0.0.1:${app.port}` })
+    await listening(steered.envoy.inbound)
+    const call = () => ask(steered.envoy.inbound, 'reviews', '/', { headers: { connection: 'close' } })
+    expect(await call()).toMatchObject({ status: 200 })
+    steered.mesh.apply(`
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: { name: default }
+spec: { mtls: { mode: STRICT } }
+`)
+    const [verdict] = await steered.control.settled(steered.mesh.current().revision, 10_000)
+    expect(verdict).toMatchObject({
+      state: 'refused',
+      issues: [{ code: 'WEFT_MESH_REFERENCE', origin: { kind: 'PeerAuthentication', name: 'default' } }],
+    })
+    expect(verdict?.issues[0]?.message).toContain('certificate for the account default/reviews')
+    // The new listener takes the place of the old one a moment after it was taken.
+    const signal = AbortSignal.timeout(10_000)
+    while (await call().then(Boolean, () => false)) signal.throwIfAborted()
+    const { requests } = app
+    await expect(call()).rejects.toThrow()
+    expect(app.requests).toBe(requests)
+  })
 })
