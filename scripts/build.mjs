@@ -39,6 +39,11 @@ for (const name of existsSync(`${root}dist`) ? await readdir(`${root}dist`) : []
 }
 await build({ ...common, entryPoints: entries, outdir: 'dist', chunkNames: '[name]-[hash]' })
 if (existsSync(`${root}bench/run.ts`)) {
-  const entryPoints = { run: 'bench/run.ts', micro: 'bench/micro/run.ts' }
+  const entryPoints = {
+    run: 'bench/run.ts',
+    micro: 'bench/micro/run.ts',
+    control: 'bench/control/run.ts',
+    'control-streams': 'bench/control/streams.ts',
+  }
   await build({ ...common, entryPoints, outdir: 'dist/bench', packages: 'external' })
 }

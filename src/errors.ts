@@ -34,6 +34,15 @@ export const codes = {
   WEFT_TAKEOVER_PATH: 'There is no folder of this user alone in which to wait for a takeover.',
   WEFT_TAKEOVER_FAILED: 'The running process could not be taken over; it goes on as before.',
   WEFT_ADMIN_UNREACHABLE: 'No admin server answers at the address that a command was given.',
+  WEFT_MESH_CONFLICT: 'Two resources say different things about the same host or cluster; the older one holds.',
+  WEFT_MESH_SHADOWED: 'A rule is never reached, because an earlier rule takes all of its requests.',
+  WEFT_MESH_REFERENCE:
+    'A resource names a service, port, subset or certificate that is not in the mesh or not allowed to it.',
+  WEFT_MESH_UNSUPPORTED: 'A data plane cannot do what a resource asks for; there the resource is not in force.',
+  WEFT_XDS_REFUSED:
+    'A data plane refused a resource that it was sent (NACK); its last good version stays in force there.',
+  WEFT_XDS_ADDRESS: 'The xDS server cannot listen on its address.',
+  WEFT_BOOTSTRAP_INVALID: 'The options of `weft bootstrap` do not describe a data plane.',
   WEFT_ADMIN_ADDRESS: 'The admin server cannot listen on its address.',
   WEFT_STORE_KEY: 'A kind, namespace or name has a form that the store does not take.',
   WEFT_STORE_CONFLICT: 'A resource is not at the version that was expected; the message says who changed it and when.',

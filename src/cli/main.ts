@@ -3,6 +3,7 @@
 import { Command } from 'commander'
 import type { CliCommand } from './command.js'
 import { apply } from './commands/apply.js'
+import { bootstrap } from './commands/bootstrap.js'
 import { compile } from './commands/compile.js'
 import { completion } from './commands/completion.js'
 import { control } from './commands/control.js'
@@ -26,7 +27,7 @@ import { weftVersion } from './version.js'
 
 const commands: readonly CliCommand[] = [
   ...[run, validate, explain, why, top, compile],
-  ...[control, get, describe, apply, diff, remove, history, rollback, status, register, token],
+  ...[control, get, describe, apply, diff, remove, history, rollback, status, register, token, bootstrap],
   ...[completion, version],
 ]
 

@@ -13,7 +13,7 @@ export const exitCodes = { ok: 0, failed: 1, invalid: 2 } as const
 
 const invalid: ReadonlySet<Code> = new Set([
   ...(['WEFT_SNAPSHOT_REJECTED', 'WEFT_ADMIN_ADDRESS', 'WEFT_CLIENT_CONFIG', 'WEFT_API_KIND'] as const),
-  ...(['WEFT_CONTROL_ADDRESS', 'WEFT_CONTROL_PLAIN', 'WEFT_CONTROL_CERTIFICATE'] as const),
+  ...(['WEFT_CONTROL_ADDRESS', 'WEFT_CONTROL_PLAIN', 'WEFT_CONTROL_CERTIFICATE', 'WEFT_BOOTSTRAP_INVALID'] as const),
 ])
 
 export interface Output {

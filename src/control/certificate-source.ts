@@ -1,0 +1,38 @@
+/** Where certificates come from: files now, an issuing authority when there is one. The xDS server hands them on by SDS. */
+
+export interface Certificate {
+  /** PEM: the leaf first, then what stands between it and a root. */
+  chain: string
+  /** PEM. */
+  key: string
+}
+
+export interface TrustBundle {
+  /** PEM: every root that is trusted now. */
+  roots: string
+  /** PEM; empty: nothing was revoked. */
+  revoked: string
+}
+
+export interface WorkloadName {
+  namespace: string
+  account: string
+}
+
+export interface CertificateSource {
+  /** The certificate in which a workload shows its SPIFFE id, or null when there is none for it. */
+  identity(workload: WorkloadName): Certificate | null
+  /** A certificate that people named, such as `default/shop-cert`: gateways show these to clients outside. */
+  named(name: string): Certificate | null
+  roots(): TrustBundle | null
+  /** Calls after each change; the returned function ends it. */
+  onChange(listener: () => void): () => void
+}
+
+/** A mesh without certificates: what needs one never gets it, and so never serves without. */
+export const noCertificates: CertificateSource = {
+  identity: () => null,
+  named: () => null,
+  roots: () => null,
+  onChange: () => () => {},
+}

@@ -1,0 +1,154 @@
+/**
+ * The AuthorizationPolicies that hold for one data plane, as conditions on a request (Istio's order: a DENY rule that
+ * matches refuses; without an ALLOW policy all else is allowed; with one, some ALLOW rule must match).
+ */
+import {
+  type AuthorizationPolicySpec,
+  type AuthorizationRule,
+  authorizationPolicy,
+} from '../resources/authorization-policy.js'
+import { describeOrigin, originOf } from './finding.js'
+import { escapeRegex } from './http-routes.js'
+import type { Mesh } from './mesh.js'
+import { type MeshNode, selectableLabels } from './node.js'
+import type { Authorization, Condition, AuthorizationRule as RuleNoun, TextMatch } from './nouns.js'
+import type { Parsed } from './parsed.js'
+import { includesLabels } from './services.js'
+
+export function authorizationFor(mesh: Mesh, node: MeshNode): Authorization | null {
+  const policies = mesh.kinds.of(authorizationPolicy).filter((policy) => holdsFor(mesh, policy, node))
+  if (policies.length === 0) return null
+  const allowing = policies.filter(({ spec }) => spec.action === 'ALLOW')
+  return {
+    deny: policies.filter(({ spec }) => spec.action === 'DENY').flatMap((policy) => ruleNouns(mesh, policy)),
+    allow: allowing.length === 0 ? null : allowing.flatMap((policy) => ruleNouns(mesh, policy)),
+    origins: policies.map(({ resource }) => originOf(resource, 'spec')),
+  }
+}
+
+/** A policy of the root namespace holds everywhere; its selector still selects. */
+export function holdsFor(mesh: Mesh, { resource, spec }: Parsed<AuthorizationPolicySpec>, node: MeshNode): boolean {
+  const { namespace } = resource.metadata
+  if (namespace !== node.namespace && namespace !== mesh.options.rootNamespace) return false
+  if (spec.targetRefs !== undefined)
+    return spec.targetRefs.some(
+      ({ kind, name }) => name === node.service && (kind === 'Gateway') === (node.role === 'gateway'),
+    )
+  return spec.selector === undefined || includesLabels(selectableLabels(node), spec.selector.matchLabels)
+}
+
+function ruleNouns(mesh: Mesh, { resource, spec }: Parsed<AuthorizationPolicySpec>): RuleNoun[] {
+  const owner = describeOrigin(originOf(resource, ''))
+  const { namespace } = resource.metadata
+  return spec.rules.map((rule, index) => ({
+    name: `${owner} rules[${index}]`,
+    condition: ruleCondition(mesh, namespace, rule),
+  }))
+}
+
+function ruleCondition(mesh: Mesh, namespace: string, { from, to, when }: AuthorizationRule): Condition {
+  const parts: Condition[] = [
+    ...(from === undefined ? [] : [{ any: from.map(({ source }) => sourceCondition(mesh, namespace, source)) }]),
+    ...(to === undefined ? [] : [{ any: to.map(({ operation }) => operationCondition(operation)) }]),
+    ...(when ?? []).map(({ key, values, notValues }) => both(values, notValues, (value) => keyCondition(key, value))),
+  ]
+  return all(parts)
+}
+
+type Source = NonNullable<AuthorizationRule['from']>[number]['source']
+type Operation = NonNullable<AuthorizationRule['to']>[number]['operation']
+
+function sourceCondition(mesh: Mesh, namespace: string, source: Source): Condition {
+  const principal = (text: string): Condition => ({ principal: spiffe(text) })
+  return all([
+    both(source.principals, source.notPrincipals, principal),
+    both(source.namespaces, source.notNamespaces, inNamespace),
+    both(source.serviceAccounts, source.notServiceAccounts, (text) => account(mesh, namespace, text)),
+    both(source.ipBlocks, source.notIpBlocks, (cidr) => ({ connectionCidr: cidr })),
+    both(source.remoteIpBlocks, source.notRemoteIpBlocks, (cidr) => ({ clientCidr: cidr })),
+    both(source.trustDomains, source.notTrustDomains, (domain) => ({ principal: { prefix: `spiffe://${domain}/` } })),
+  ])
+}
+
+function operationCondition(operation: Operation): Condition {
+  return all([
+    both(operation.hosts, operation.notHosts, hostCondition),
+    both(operation.ports, operation.notPorts, (port) => ({ port: Number(port) })),
+    both(operation.methods, operation.notMethods, (method) => ({ header: { name: ':method', ...pattern(method) } })),
+    both(operation.paths, operation.notPaths, (path) => ({ path: pattern(path) })),
+  ])
+}
+
+function keyCondition(key: string, value: string): Condition {
+  const header = /^request\.headers\[(.+)\]$/.exec(key)?.[1]
+  if (header !== undefined) return { header: { name: header.toLowerCase(), ...pattern(value) } }
+  const conditions: Record<string, () => Condition> = {
+    'source.ip': () => ({ connectionCidr: value }),
+    'source.namespace': () => inNamespace(value),
+    'source.principal': () => ({ principal: spiffe(value) }),
+    'remote.ip': () => ({ clientCidr: value }),
+    'destination.ip': () => ({ destinationCidr: value }),
+    'destination.port': () => ({ port: Number(value) }),
+    'connection.sni': () => ({ serverName: pattern(value) }),
+  }
+  return conditions[key]?.() ?? { not: { always: true } }
+}
+
+/** Hosts are compared without their port. */
+function hostCondition(host: string): Condition {
+  const match = pattern(host.toLowerCase())
+  if (!('exact' in match)) return { header: { name: ':authority', ...match } }
+  const name = ':authority'
+  return { any: [{ header: { name, exact: match.exact } }, { header: { name, prefix: `${match.exact}:` } }] }
+}
+
+/** `trust-domain/ns/x/sa/y` as people write it, as the URI that stands in the certificate. */
+function spiffe(text: string): TextMatch {
+  const match = pattern(text)
+  if ('exact' in match) return { exact: `spiffe://${match.exact}` }
+  return 'prefix' in match ? { prefix: `spiffe://${match.prefix}` } : match
+}
+
+function inNamespace(text: string): Condition {
+  const match = pattern(text)
+  const name =
+    'exact' in match
+      ? escapeRegex(match.exact)
+      : 'prefix' in match
+        ? `${escapeRegex(match.prefix)}[^/]*`
+        : 'suffix' in match
+          ? `[^/]*${escapeRegex(match.suffix)}`
+          : '[^/]+'
+  return { principal: { regex: `spiffe://[^/]+/ns/${name}/sa/.+` } }
+}
+
+/** `account`, or `namespace/account`. */
+function account(mesh: Mesh, namespace: string, text: string): Condition {
+  const [first = '', second] = text.split('/')
+  const [ns, name] = second === undefined ? [namespace, first] : [first, second]
+  return { principal: { exact: `spiffe://${mesh.options.trustDomain}/ns/${ns}/sa/${name}` } }
+}
+
+/** `*` is presence, `text*` a prefix, `*text` a suffix, all else exact. */
+function pattern(text: string): TextMatch {
+  if (text === '*') return { present: true }
+  if (text.endsWith('*')) return { prefix: text.slice(0, -1) }
+  return text.startsWith('*') ? { suffix: text.slice(1) } : { exact: text }
+}
+
+function both(
+  values: string[] | undefined,
+  notValues: string[] | undefined,
+  condition: (value: string) => Condition,
+): Condition {
+  const yes: Condition[] = values === undefined ? [] : [{ any: values.map(condition) }]
+  const no: Condition[] = notValues === undefined ? [] : [{ not: { any: notValues.map(condition) } }]
+  return all([...yes, ...no])
+}
+
+function all(conditions: Condition[]): Condition {
+  const telling = conditions.filter((condition) => !('always' in condition))
+  const [only] = telling
+  if (only === undefined) return { always: true }
+  return telling.length === 1 ? only : { all: telling }
+}

@@ -1,0 +1,67 @@
+/**
+ * What each data plane can do. A resource that asks for more is not in force there, and the verdict says so by name:
+ * nothing is dropped in silence, and nothing is half done.
+ */
+import type { MeshFinding } from './finding.js'
+import { describeOrigin } from './finding.js'
+import type { MeshNode } from './node.js'
+import type { Cluster, Route } from './nouns.js'
+
+type Plane = MeshNode['plane']
+
+/** What of a route a plane lacks, as people would name it. */
+const routeLacks: Record<Plane, (route: Route) => string[]> = {
+  envoy: () => [],
+  grpc: (route) => [
+    ...(route.requestHeaders === null ? [] : ['changing request headers']),
+    ...(route.responseHeaders === null ? [] : ['changing response headers']),
+    ...(route.rewrite === null ? [] : ['rewriting']),
+    ...(route.mirror.length === 0 ? [] : ['mirroring']),
+    ...(route.cors === null ? [] : ['CORS']),
+    ...('redirect' in route.action ? ['redirects'] : []),
+    ...(route.match.query.length === 0 ? [] : ['matching query parameters']),
+    ...(route.match.method === null ? [] : ['matching the HTTP method']),
+    ...(route.retry?.perTryTimeoutMs == null ? [] : ['a timeout for each try']),
+    ...('forward' in route.action &&
+    route.action.forward.some((one) => one.requestHeaders !== null || one.responseHeaders !== null)
+      ? ['changing headers by destination']
+      : []),
+  ],
+}
+
+const clusterLacks: Record<Plane, (cluster: Cluster) => string[]> = {
+  envoy: () => [],
+  grpc: ({ loadBalancer, discovery, circuitBreaker, tls }) => [
+    ...(loadBalancer.policy === 'maglev' || loadBalancer.policy === 'random'
+      ? [`the load balancer ${loadBalancer.policy}`]
+      : []),
+    ...(loadBalancer.slowStart === null ? [] : ['slow start (warmup)']),
+    ...(loadBalancer.hashOn !== null && !('header' in loadBalancer.hashOn) ? ['hashing on anything but a header'] : []),
+    ...(discovery.type === 'dns' && discovery.endpoints.length !== 1 ? ['resolution DNS with several endpoints'] : []),
+    ...(circuitBreaker.maxConnections === null ? [] : ['maxConnections']),
+    ...(circuitBreaker.maxPending === null ? [] : ['http1MaxPendingRequests']),
+    ...(tls?.mode === 'simple' ? ['TLS mode SIMPLE'] : []),
+  ],
+}
+
+export interface Refusals {
+  /** `Kind namespace/name` of the resources that are not in force. */
+  refused: ReadonlySet<string>
+  findings: MeshFinding[]
+}
+
+export function refusals(plane: Plane, routes: readonly Route[], clusters: readonly Cluster[]): Refusals {
+  const findings: MeshFinding[] = []
+  const report = (lacking: string[], origin: Route['origin']) => {
+    if (origin === null) return
+    for (const what of lacking) {
+      const message = `${plane} data planes lack ${what}; ${describeOrigin(origin)} is not in force there`
+      const known = findings.some((finding) => finding.message === message && finding.origin.path === origin.path)
+      if (!known)
+        findings.push({ severity: 'error', code: 'WEFT_MESH_UNSUPPORTED', origin, message, hint: null, stops: true })
+    }
+  }
+  for (const route of routes) report(routeLacks[plane](route), route.origin)
+  for (const cluster of clusters) report(clusterLacks[plane](cluster), cluster.origins[0] ?? null)
+  return { refused: new Set(findings.map(({ origin }) => describeOrigin(origin))), findings }
+}

@@ -1,0 +1,123 @@
+/**
+ * What is wrong with resources that each pass their own check: conflicts, rules that are never reached, references that
+ * lead nowhere. `apply` prints it before and after a change, so it needs no data plane.
+ */
+import { gateway } from '../resources/gateway.js'
+import { grpcRoute } from '../resources/grpc-route.js'
+import { httpRoute } from '../resources/http-route.js'
+import { istioGateway } from '../resources/istio-gateway.js'
+import { peerAuthentication } from '../resources/peer-authentication.js'
+import { serviceEntry } from '../resources/service-entry.js'
+import { describeOrigin, type MeshFinding, originOf } from './finding.js'
+import { compileGateway } from './gateways.js'
+import { findService, type Mesh } from './mesh.js'
+import type { MeshNode } from './node.js'
+import type { Parsed } from './parsed.js'
+import { reachOf } from './reach.js'
+import { sharedView } from './view.js'
+
+export function lintMesh(mesh: Mesh): MeshFinding[] {
+  const found = [...parents(mesh), ...duplicates(mesh), ...clients(mesh), ...gateways(mesh)]
+  return [
+    ...new Map(
+      found.map((finding) => [JSON.stringify([finding.code, finding.origin, finding.message]), finding]),
+    ).values(),
+  ]
+}
+
+/** As the clients of each namespace would see it. */
+function clients(mesh: Mesh): MeshFinding[] {
+  const namespaces = new Set(mesh.definitions.map(({ namespace }) => namespace))
+  return [...namespaces].flatMap((namespace) => {
+    const node = lintNode(namespace, '', 'sidecar', {})
+    const reach = reachOf(mesh, node)
+    return [...sharedView(mesh, node, reach).findings, ...reach.findings]
+  })
+}
+
+function gateways(mesh: Mesh): MeshFinding[] {
+  const own = mesh.kinds
+    .of(gateway)
+    .map(({ resource: { metadata } }) => lintNode(metadata.namespace, metadata.name, 'gateway', {}))
+  const istio = mesh.kinds
+    .of(istioGateway)
+    .map(({ resource, spec }) => lintNode(resource.metadata.namespace, '', 'gateway', spec.selector))
+  return [...own, ...istio].flatMap((node) => compileGateway(mesh, node).findings)
+}
+
+function lintNode(
+  namespace: string,
+  service: string,
+  role: MeshNode['role'],
+  labels: Record<string, string>,
+): MeshNode {
+  return {
+    id: '',
+    plane: 'envoy',
+    role,
+    namespace,
+    service,
+    account: service,
+    labels,
+    region: '',
+    zone: '',
+    outbound: null,
+    inbound: null,
+    app: null,
+  }
+}
+
+/** Routes that hang on nothing. */
+function parents(mesh: Mesh): MeshFinding[] {
+  return [...mesh.kinds.of(httpRoute), ...mesh.kinds.of(grpcRoute)].flatMap(({ resource, spec }) =>
+    spec.parentRefs.flatMap(({ kind, name, namespace = resource.metadata.namespace }, index): MeshFinding[] => {
+      const known =
+        kind === 'Service'
+          ? findService(mesh, name, namespace) !== null
+          : mesh.kinds
+              .of(gateway)
+              .some(({ resource: { metadata } }) => metadata.name === name && metadata.namespace === namespace)
+      if (known) return []
+      const origin = originOf(resource, `spec.parentRefs[${index}]`)
+      const message = `there is no ${kind} ${namespace}/${name}`
+      return [
+        { severity: 'warning', code: 'WEFT_MESH_REFERENCE', origin, message, hint: 'it has no effect until there is' },
+      ]
+    }),
+  )
+}
+
+/** Resources of which only the oldest can hold. */
+function duplicates(mesh: Mesh): MeshFinding[] {
+  const entries = mesh.kinds
+    .of(serviceEntry)
+    .flatMap((entry) => entry.spec.hosts.map((host) => ({ ...entry, what: `the host ${host}`, path: 'spec.hosts' })))
+  const modes = mesh.kinds.of(peerAuthentication).map((entry) => ({
+    ...entry,
+    what: `the workloads ${JSON.stringify(entry.spec.selector?.matchLabels ?? {})}`,
+    path: 'spec.selector',
+  }))
+  return [...firstOf(entries), ...firstOf(modes)]
+}
+
+function firstOf(list: (Parsed<unknown> & { what: string; path: string })[]): MeshFinding[] {
+  const first = new Map<string, string>()
+  return list.flatMap(({ resource, what, path }): MeshFinding[] => {
+    const key = `${resource.kind} ${resource.metadata.namespace} ${what}`
+    const origin = originOf(resource, path)
+    const older = first.get(key)
+    if (older === undefined) {
+      first.set(key, describeOrigin(origin))
+      return []
+    }
+    return [
+      {
+        severity: 'error',
+        code: 'WEFT_MESH_CONFLICT',
+        origin,
+        message: `${older} is older and holds for ${what}`,
+        hint: 'remove one of them',
+      },
+    ]
+  })
+}

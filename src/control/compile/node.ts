@@ -1,0 +1,29 @@
+/** A data plane as it says of itself when it connects. `weft bootstrap` writes this down for it. */
+
+export interface MeshNode {
+  id: string
+  /** Which program it is: what it can do follows from that. */
+  plane: 'envoy' | 'grpc'
+  role: 'sidecar' | 'gateway'
+  namespace: string
+  service: string
+  /** Service account, the last part of its SPIFFE id. */
+  account: string
+  labels: Record<string, string>
+  region: string
+  zone: string
+  /** Where a sidecar listens for its application; null: not at all. */
+  outbound: string | null
+  /** Where it listens for others, and where its application listens; both or none. */
+  inbound: string | null
+  app: string | null
+}
+
+/** What selectors see: its labels, and who it is, so that a policy can be for a service or for this one node. */
+export function selectableLabels({
+  id,
+  service,
+  labels,
+}: Pick<MeshNode, 'id' | 'service' | 'labels'>): Record<string, string> {
+  return { app: service, 'weft.io/node': id, 'weft.io/service': service, ...labels }
+}

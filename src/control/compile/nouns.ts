@@ -1,0 +1,251 @@
+/**
+ * What mesh resources compile to: the nouns of a Weft configuration (listener, route, cluster, endpoint), resolved, with
+ * the resource that each came from. xDS is written from these and from nothing else.
+ *
+ * Invariant: names and meaning follow the configuration language; durations are milliseconds, `null` is "not set".
+ */
+
+/** Where in which resource a noun was written; a verdict points there. */
+export interface Origin {
+  kind: string
+  namespace: string
+  name: string
+  path: string
+}
+
+export type TextMatch =
+  | { exact: string }
+  | { prefix: string }
+  | { suffix: string }
+  | { regex: string }
+  | { present: true }
+  | { absent: true }
+
+export type NamedMatch = { name: string } & TextMatch
+/** A header may also be asked not to match. */
+export type HeaderMatch = NamedMatch & { not?: true }
+
+export interface RouteMatch {
+  path: ({ exact: string } | { prefix: string } | { text: string } | { regex: string }) & { ignoreCase?: true }
+  method: TextMatch | null
+  headers: HeaderMatch[]
+  query: NamedMatch[]
+}
+
+export interface HeaderChange {
+  set: Record<string, string>
+  add: Record<string, string>
+  remove: string[]
+}
+
+export interface Forward {
+  cluster: string
+  weight: number
+  requestHeaders: HeaderChange | null
+  responseHeaders: HeaderChange | null
+}
+
+export interface Retry {
+  retries: number
+  on: string[]
+  statusCodes: number[]
+  perTryTimeoutMs: number | null
+  backoffBaseMs: number | null
+  avoidPreviousEndpoints: boolean
+}
+
+export interface Fault {
+  delay: { fixedMs: number; percent: number } | null
+  abort: (({ status: number } | { grpcStatus: number }) & { percent: number }) | null
+}
+
+export interface Redirect {
+  scheme: string | null
+  host: string | null
+  port: number | null
+  path: { full: string } | { prefix: string } | null
+  status: number
+}
+
+export interface Rewrite {
+  host: string | null
+  path: { full: string } | { prefix: string } | { regex: string; substitution: string } | null
+}
+
+export interface Mirror {
+  cluster: string
+  percent: number
+}
+
+export interface Cors {
+  origins: TextMatch[]
+  methods: string[]
+  headers: string[]
+  exposeHeaders: string[]
+  maxAgeMs: number | null
+  credentials: boolean | null
+}
+
+/** What answers a request. */
+export type RouteAction =
+  | { forward: Forward[] }
+  | { redirect: Redirect }
+  | { respond: { status: number; body: string } }
+
+export interface Route {
+  name: string
+  match: RouteMatch
+  action: RouteAction
+  /** 0 is off. */
+  timeoutMs: number
+  retry: Retry | null
+  requestHeaders: HeaderChange | null
+  responseHeaders: HeaderChange | null
+  rewrite: Rewrite | null
+  mirror: Mirror[]
+  fault: Fault | null
+  cors: Cors | null
+  origin: Origin | null
+}
+
+/** The routes of a group of hosts, first match first. */
+export interface HostRoutes {
+  name: string
+  hosts: string[]
+  routes: Route[]
+}
+
+export interface RouteTable {
+  name: string
+  hosts: HostRoutes[]
+  authorization: Authorization | null
+}
+
+export interface Listener {
+  name: string
+  address: string
+  direction: 'inbound' | 'outbound'
+  /** Name of the table whose routes it serves. */
+  routes: string
+  tls: ListenerTls | null
+}
+
+export interface ListenerTls {
+  /** `strict` and `permissive`: client certificates of the mesh; `none`: a plain certificate for clients outside. */
+  mode: 'strict' | 'permissive' | 'none'
+  /** Secrets by name, and for which server names each is shown; empty names: always. */
+  certificates: { secret: string; serverNames: string[] }[]
+}
+
+export interface LoadBalancer {
+  policy: 'least-request' | 'random' | 'round-robin' | 'ring-hash' | 'maglev'
+  hashOn: HashOn | null
+  minRing: number | null
+  tableSize: number | null
+  slowStart: { windowMs: number; minWeightPercent: number; aggression: number } | null
+}
+
+export type HashOn =
+  | { header: string }
+  | { cookie: string; path: string | null; ttlMs: number | null }
+  | { query: string }
+  | { clientAddress: true }
+
+export interface CircuitBreaker {
+  maxConnections: number | null
+  maxPending: number | null
+  maxRequests: number | null
+  maxRetries: number | null
+}
+
+export interface OutlierDetection {
+  consecutive5xx: number | null
+  consecutiveGatewayErrors: number | null
+  consecutiveLocalErrors: number | null
+  splitLocalErrors: boolean
+  intervalMs: number | null
+  baseEjectionMs: number | null
+  maxEjectionPercent: number | null
+  minHealthPercent: number | null
+}
+
+export interface ClusterTls {
+  /** `mutual` shows the workload's own certificate and checks the SPIFFE ids; `simple` checks a server name. */
+  mode: 'mutual' | 'simple'
+  allow: string[]
+  serverName: string
+  verify: boolean
+}
+
+export interface Cluster {
+  name: string
+  /** `downstream`: what the client spoke. */
+  protocol: 'http1' | 'http2' | 'tcp' | 'downstream'
+  /** Endpoints come with the mesh, or from names that the data plane resolves itself. */
+  discovery: { type: 'mesh' } | { type: 'dns'; endpoints: { host: string; port: number; weight: number }[] }
+  connectTimeoutMs: number
+  loadBalancer: LoadBalancer
+  circuitBreaker: CircuitBreaker
+  retryBudget: { percent: number; minConcurrency: number }
+  outlierDetection: OutlierDetection | null
+  keepAlive: {
+    idleTimeoutMs: number | null
+    maxRequests: number | null
+    maxAgeMs: number | null
+    maxStreams: number | null
+  }
+  tcpKeepAlive: { probes: number | null; timeSeconds: number | null; intervalSeconds: number | null } | null
+  tls: ClusterTls | null
+  /** Requests are spread over localities by weight instead of by priority. */
+  localityWeighted: boolean
+  origins: Origin[]
+}
+
+export interface Endpoint {
+  address: string
+  port: number
+  weight: number
+  healthy: boolean
+  draining: boolean
+}
+
+export interface Locality {
+  region: string
+  zone: string
+  priority: number
+  weight: number | null
+  endpoints: Endpoint[]
+}
+
+export interface ClusterEndpoints {
+  cluster: string
+  localities: Locality[]
+}
+
+/** Who may call: a request that a deny rule takes is refused; then one that no allow rule takes. */
+export interface Authorization {
+  deny: AuthorizationRule[]
+  /** Null: no ALLOW policy applies, so what is not denied is allowed. */
+  allow: AuthorizationRule[] | null
+  origins: Origin[]
+}
+
+export interface AuthorizationRule {
+  name: string
+  condition: Condition
+}
+
+/** A tree of conditions on a request. */
+export type Condition =
+  | { all: Condition[] }
+  | { any: Condition[] }
+  | { not: Condition }
+  | { principal: TextMatch }
+  | { clientCidr: string }
+  | { connectionCidr: string }
+  | { header: NamedMatch }
+  | { path: TextMatch }
+  | { port: number }
+  | { destinationCidr: string }
+  | { serverName: TextMatch }
+  | { always: true }

@@ -1,0 +1,267 @@
+/**
+ * The part of the mesh that one data plane sees, as nouns: its listeners, the routes of what it may reach, and the
+ * clusters that those routes name.
+ *
+ * Invariants: pure; what nodes have in common is the same object for all of them (`shared`), so that a thousand data
+ * planes cost little more than one.
+ */
+import { authorizationFor } from './authorization.js'
+import { refusals } from './capabilities.js'
+import { type CompiledCluster, compileCluster } from './clusters.js'
+import { clusterEndpoints } from './endpoints.js'
+import { describeOrigin, type MeshFinding } from './finding.js'
+import { compileGateway } from './gateways.js'
+import { keep, type Mesh } from './mesh.js'
+import { type MeshNode, selectableLabels } from './node.js'
+import type { Cluster, ClusterEndpoints, HostRoutes, Listener, Origin, Route, RouteTable } from './nouns.js'
+import { peerMode } from './peer-authentication.js'
+import { type Reach, reachOf } from './reach.js'
+import { defaultRoute, foreignHosts, serviceRoutes } from './service-routes.js'
+
+/** What all clients with one reach have in common. */
+export interface SharedView {
+  /** Key of the reach, with the data plane that it is for. */
+  key: string
+  table: RouteTable
+  /** The same as `compiled`, alone: a list that keeps its identity. */
+  nouns: Cluster[]
+  clusters: CompiledCluster[]
+  findings: MeshFinding[]
+}
+
+export interface MeshView {
+  node: MeshNode
+  listeners: Listener[]
+  tables: RouteTable[]
+  /** In lists, of which several nodes may have the same. */
+  clusters: (readonly Cluster[])[]
+  endpoints: (readonly ClusterEndpoints[])[]
+  /** Names of certificates that listeners show beside the workload's own. */
+  secrets: string[]
+  /** What needs the workload's own certificate and the mesh's roots; null: nothing does. */
+  identity: { origin: Origin | null } | null
+  findings: MeshFinding[]
+}
+
+export const ownCluster = 'self'
+
+/** `identities`: whether there are certificates at all; without, PERMISSIVE is the same as DISABLE. */
+export function compileView(mesh: Mesh, node: MeshNode, identities = true): MeshView {
+  return node.role === 'gateway' ? gatewayView(mesh, node) : sidecarView(mesh, node, identities)
+}
+
+function sidecarView(mesh: Mesh, node: MeshNode, identities: boolean): MeshView {
+  const reach = reachOf(mesh, node)
+  const shared = sharedView(mesh, node, reach)
+  const own = keep(mesh, `own side of ${JSON.stringify(node)} ${identities}`, () => ownSide(mesh, node, identities))
+  return {
+    node,
+    listeners: own.listeners,
+    tables: [shared.table, ...own.tables],
+    clusters: [shared.nouns, own.clusters],
+    endpoints: [sharedEndpoints(mesh, shared, node), own.endpoints],
+    secrets: [],
+    identity: own.identity ?? mutualOf(shared.nouns),
+    findings: [...shared.findings, ...reach.findings],
+  }
+}
+
+const endpointLists = new WeakMap<Mesh, Map<string, ClusterEndpoints[]>>()
+
+/** One list for all nodes of a locality, and for all nodes where none of the clusters cares. */
+function sharedEndpoints(mesh: Mesh, { key, clusters }: SharedView, node: MeshNode): ClusterEndpoints[] {
+  const lists = endpointLists.get(mesh) ?? new Map<string, ClusterEndpoints[]>()
+  if (lists.size === 0) endpointLists.set(mesh, lists)
+  const place = clusters.some(({ locality }) => locality !== null) ? `${node.region}/${node.zone}` : ''
+  const at = `${key} from ${place}`
+  const list = lists.get(at) ?? clusters.filter(isWithEndpoints).map((one) => clusterEndpoints(mesh, one, node))
+  lists.set(at, list)
+  return list
+}
+
+function isWithEndpoints({ cluster }: CompiledCluster): boolean {
+  return cluster.discovery.type === 'mesh'
+}
+
+export function sharedView(mesh: Mesh, node: MeshNode, reach: Reach): SharedView {
+  const key = `${node.plane} ${reach.key}`
+  return keep(mesh, `shared ${key}`, () => {
+    const compiled = [
+      ...reach.services.flatMap((service) =>
+        service.ports
+          .filter(({ protocol }) => protocol !== 'tcp')
+          .map((port) => serviceRoutes(mesh, service, port, node.namespace)),
+      ),
+      ...foreignHosts(mesh, node.namespace).filter(({ host }) => reach.hosts(host.hosts[0] ?? '', node.namespace)),
+    ]
+    const findings = compiled.flatMap((one) => one.findings)
+    return withCapabilities(mesh, node, key, distinctHosts(compiled.map(({ host }) => host)), findings)
+  })
+}
+
+/** Leaves out what the data plane cannot do, and compiles the clusters that the rest names. */
+function withCapabilities(
+  mesh: Mesh,
+  node: MeshNode,
+  key: string,
+  hosts: HostRoutes[],
+  findings: MeshFinding[],
+): SharedView {
+  const clustersOf = (routes: Route[]) => referencedClusters(mesh, routes, node.namespace)
+  const all = hosts.flatMap(({ routes }) => routes)
+  const { refused, findings: lacking } = refusals(
+    node.plane,
+    all,
+    clustersOf(all).map(({ cluster }) => cluster),
+  )
+  const inForce = ({ origin }: Route) => origin === null || !refused.has(describeOrigin(origin))
+  const kept = hosts.map((host) => {
+    if (host.routes.every(inForce)) return host
+    const routes = host.routes.filter(inForce)
+    return { ...host, routes: routes.length > 0 || host.name.startsWith('host/') ? routes : [defaultRoute(host.name)] }
+  })
+  const clusters = clustersOf(kept.flatMap(({ routes }) => routes)).map((one) => withoutRefused(one, refused))
+  const table = { name: 'outbound', hosts: kept, authorization: null }
+  const nouns = clusters.map(({ cluster }) => cluster)
+  return {
+    key,
+    table,
+    nouns,
+    clusters,
+    findings: [...findings, ...clusters.flatMap((one) => one.findings), ...lacking],
+  }
+}
+
+/** A cluster whose DestinationRule is not in force keeps to what every data plane can. */
+function withoutRefused(compiled: CompiledCluster, refused: ReadonlySet<string>): CompiledCluster {
+  if (!compiled.cluster.origins.some((origin) => refused.has(describeOrigin(origin)))) return compiled
+  const { cluster } = compiled
+  const plain: Cluster = {
+    ...cluster,
+    loadBalancer: { policy: 'round-robin', hashOn: null, minRing: null, tableSize: null, slowStart: null },
+    circuitBreaker: { maxConnections: null, maxPending: null, maxRequests: null, maxRetries: null },
+    outlierDetection: null,
+    localityWeighted: false,
+  }
+  return { ...compiled, cluster: plain, locality: null }
+}
+
+/** The clusters that routes forward or mirror to; names that lead nowhere are left out. */
+export function referencedClusters(mesh: Mesh, routes: readonly Route[], namespace: string): CompiledCluster[] {
+  const names = new Set<string>()
+  for (const { action, mirror } of routes) {
+    if ('forward' in action) for (const { cluster } of action.forward) names.add(cluster)
+    for (const { cluster } of mirror) names.add(cluster)
+  }
+  return [...names].sort().flatMap((name) => {
+    const [place = '', service = '', port = '', subset] = name.split('/')
+    const definition = mesh.services.get(`${place}/${service}`)?.definition
+    const found = definition?.ports.find((one) => one.name === port || String(one.number) === port)
+    return definition === undefined || found === undefined
+      ? []
+      : [compileCluster(mesh, { service: definition, port: found, subset, namespace })]
+  })
+}
+
+/** Each host name stands once: a name of the client's own namespace before the same one from elsewhere. */
+function distinctHosts(list: HostRoutes[]): HostRoutes[] {
+  const taken = new Set<string>()
+  return list.flatMap((host) => {
+    const free = host.hosts.filter((name) => !taken.has(name))
+    for (const name of free) taken.add(name)
+    return free.length === 0 ? [] : [free.length === host.hosts.length ? host : { ...host, hosts: free }]
+  })
+}
+
+function outboundListener(address: string): Listener {
+  return { name: 'outbound', address, direction: 'outbound', routes: 'outbound', tls: null }
+}
+
+function mutualOf(clusters: readonly Cluster[]): MeshView['identity'] {
+  const mutual = clusters.find(({ tls }) => tls?.mode === 'mutual')
+  return mutual === undefined ? null : { origin: mutual.origins[0] ?? null }
+}
+
+interface OwnSide {
+  identity: MeshView['identity']
+  listeners: Listener[]
+  tables: RouteTable[]
+  clusters: Cluster[]
+  endpoints: ClusterEndpoints[]
+}
+
+/** The listeners of a workload, and the way from the inbound one to its application. */
+function ownSide(mesh: Mesh, node: MeshNode, identities: boolean): OwnSide {
+  const outbound = node.outbound === null ? [] : [outboundListener(node.outbound)]
+  if (node.inbound === null || node.app === null)
+    return { identity: null, listeners: outbound, tables: [], clusters: [], endpoints: [] }
+  const { mode, origin } = peerMode(mesh, node.namespace, selectableLabels(node))
+  const plain = mode === 'disabled' || (mode === 'permissive' && !identities)
+  const route: Route = { ...defaultRoute(ownCluster), retry: null }
+  const hosts: HostRoutes[] = [{ name: 'app', hosts: ['*'], routes: [route] }]
+  const colon = node.app.lastIndexOf(':')
+  const endpoint = {
+    address: node.app.slice(0, colon).replace(/^\[|\]$/g, ''),
+    port: Number(node.app.slice(colon + 1)),
+    weight: 1,
+    healthy: true,
+    draining: false,
+  }
+  return {
+    identity: plain ? null : { origin },
+    listeners: [
+      ...outbound,
+      {
+        name: 'inbound',
+        address: node.inbound,
+        direction: 'inbound',
+        routes: 'inbound',
+        tls: plain ? null : { mode, certificates: [] },
+      },
+    ],
+    tables: [{ name: 'inbound', hosts, authorization: authorizationFor(mesh, node) }],
+    clusters: [ownClusterNoun],
+    endpoints: [
+      { cluster: ownCluster, localities: [{ region: '', zone: '', priority: 0, weight: null, endpoints: [endpoint] }] },
+    ],
+  }
+}
+
+const ownClusterNoun: Cluster = {
+  name: ownCluster,
+  protocol: 'downstream',
+  discovery: { type: 'mesh' },
+  connectTimeoutMs: 1000,
+  loadBalancer: { policy: 'round-robin', hashOn: null, minRing: null, tableSize: null, slowStart: null },
+  circuitBreaker: { maxConnections: null, maxPending: null, maxRequests: null, maxRetries: null },
+  retryBudget: { percent: 20, minConcurrency: 3 },
+  outlierDetection: null,
+  keepAlive: { idleTimeoutMs: null, maxRequests: null, maxAgeMs: null, maxStreams: null },
+  tcpKeepAlive: null,
+  tls: null,
+  localityWeighted: false,
+  origins: [],
+}
+
+function gatewayView(mesh: Mesh, node: MeshNode): MeshView {
+  const { listeners, tables, findings } = keep(mesh, `gateway ${JSON.stringify(node)}`, () =>
+    compileGateway(mesh, node),
+  )
+  const compiled = referencedClusters(
+    mesh,
+    tables.flatMap(({ hosts }) => hosts.flatMap(({ routes }) => routes)),
+    node.namespace,
+  )
+  const authorization = authorizationFor(mesh, node)
+  const clusters = compiled.map(({ cluster }) => cluster)
+  return {
+    node,
+    listeners,
+    tables: tables.map((table) => ({ ...table, authorization })),
+    clusters: [clusters],
+    endpoints: [compiled.filter(isWithEndpoints).map((one) => clusterEndpoints(mesh, one, node))],
+    secrets: [...new Set(listeners.flatMap(({ tls }) => tls?.certificates.map(({ secret }) => secret) ?? []))].sort(),
+    identity: mutualOf(clusters),
+    findings: [...findings, ...compiled.flatMap((one) => one.findings)],
+  }
+}

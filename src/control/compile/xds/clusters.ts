@@ -1,0 +1,177 @@
+/** Clusters and their endpoints. */
+import type { CircuitBreakers_ThresholdsJson } from '../../xds/protos/envoy/config/cluster/v3/circuit_breaker_pb.js'
+import type {
+  Cluster_LbPolicyJson,
+  Cluster_SlowStartConfigJson,
+  ClusterJson,
+} from '../../xds/protos/envoy/config/cluster/v3/cluster_pb.js'
+import type { OutlierDetectionJson } from '../../xds/protos/envoy/config/cluster/v3/outlier_detection_pb.js'
+import type {
+  LbEndpointJson,
+  LocalityLbEndpointsJson,
+} from '../../xds/protos/envoy/config/endpoint/v3/endpoint_components_pb.js'
+import type { ClusterLoadAssignmentJson } from '../../xds/protos/envoy/config/endpoint/v3/endpoint_pb.js'
+import {
+  type HttpProtocolOptionsJson,
+  HttpProtocolOptionsSchema,
+} from '../../xds/protos/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js'
+import type { MeshNode } from '../node.js'
+import type { Cluster, ClusterEndpoints, LoadBalancer, Locality, OutlierDetection } from '../nouns.js'
+import { pack, present, seconds } from './any.js'
+import { fromAds, upstreamTls } from './tls.js'
+
+const lbPolicies = {
+  'least-request': 'LEAST_REQUEST',
+  random: 'RANDOM',
+  'round-robin': 'ROUND_ROBIN',
+  'ring-hash': 'RING_HASH',
+  maglev: 'MAGLEV',
+} as const satisfies Record<LoadBalancer['policy'], Cluster_LbPolicyJson>
+
+export function clusterJson(cluster: Cluster, plane: MeshNode['plane']): ClusterJson {
+  const { discovery, tls, tcpKeepAlive, outlierDetection } = cluster
+  return present<ClusterJson>({
+    name: cluster.name,
+    ...(discovery.type === 'mesh'
+      ? { type: 'EDS', edsClusterConfig: { edsConfig: fromAds } }
+      : {
+          type: plane === 'grpc' ? 'LOGICAL_DNS' : 'STRICT_DNS',
+          loadAssignment: dnsAssignment(cluster.name, discovery.endpoints),
+        }),
+    connectTimeout: seconds(cluster.connectTimeoutMs),
+    ...balancer(cluster.loadBalancer),
+    circuitBreakers: { thresholds: [thresholds(cluster)] },
+    outlierDetection: outlierDetection === null ? null : outliers(outlierDetection),
+    transportSocket: tls === null ? null : upstreamTls(tls, cluster.protocol === 'http2', plane),
+    typedExtensionProtocolOptions:
+      plane === 'grpc'
+        ? null
+        : {
+            'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': pack(
+              HttpProtocolOptionsSchema,
+              protocolOptions(cluster),
+            ),
+          },
+    commonLbConfig: commonLb(cluster),
+    upstreamConnectionOptions:
+      tcpKeepAlive === null
+        ? null
+        : {
+            tcpKeepalive: present({
+              keepaliveProbes: tcpKeepAlive.probes,
+              keepaliveTime: tcpKeepAlive.timeSeconds,
+              keepaliveInterval: tcpKeepAlive.intervalSeconds,
+            }),
+          },
+  })
+}
+
+function balancer({ policy, minRing, tableSize, slowStart }: LoadBalancer): Partial<ClusterJson> {
+  const lbPolicy = lbPolicies[policy]
+  if (minRing !== null) return { lbPolicy, ringHashLbConfig: { minimumRingSize: String(minRing) } }
+  if (tableSize !== null) return { lbPolicy, maglevLbConfig: { tableSize: String(tableSize) } }
+  if (slowStart === null) return { lbPolicy }
+  const slowStartConfig: Cluster_SlowStartConfigJson = {
+    slowStartWindow: seconds(slowStart.windowMs),
+    aggression: { defaultValue: slowStart.aggression, runtimeKey: 'weft.slow_start.aggression' },
+    minWeightPercent: { value: slowStart.minWeightPercent },
+  }
+  if (policy === 'least-request') return { lbPolicy, leastRequestLbConfig: { slowStartConfig } }
+  return policy === 'round-robin' ? { lbPolicy, roundRobinLbConfig: { slowStartConfig } } : { lbPolicy }
+}
+
+/** Envoy lets a retry budget replace the fixed limit; where people set the limit, it holds. */
+function thresholds({ circuitBreaker, retryBudget }: Cluster): CircuitBreakers_ThresholdsJson {
+  const { maxConnections, maxPending, maxRequests, maxRetries } = circuitBreaker
+  const budget = { budgetPercent: { value: retryBudget.percent }, minRetryConcurrency: retryBudget.minConcurrency }
+  return present<CircuitBreakers_ThresholdsJson>({
+    maxConnections,
+    maxPendingRequests: maxPending,
+    maxRequests,
+    maxRetries,
+    retryBudget: maxRetries === null ? budget : null,
+  })
+}
+
+/** What is not set keeps Envoy's default; ejecting by success rate is off, as in Istio: nobody asked for it. */
+function outliers(outlier: OutlierDetection): OutlierDetectionJson {
+  const gateway = outlier.consecutiveGatewayErrors
+  const on = (count: number | null) => (count === null ? null : count > 0 ? 100 : 0)
+  return present<OutlierDetectionJson>({
+    consecutive5xx: outlier.consecutive5xx === 0 ? null : outlier.consecutive5xx,
+    enforcingConsecutive5xx: outlier.consecutive5xx === 0 ? 0 : null,
+    consecutiveGatewayFailure: gateway === 0 ? null : gateway,
+    enforcingConsecutiveGatewayFailure: on(gateway),
+    splitExternalLocalOriginErrors: outlier.splitLocalErrors ? true : null,
+    consecutiveLocalOriginFailure: outlier.consecutiveLocalErrors,
+    interval: outlier.intervalMs === null ? null : seconds(outlier.intervalMs),
+    baseEjectionTime: outlier.baseEjectionMs === null ? null : seconds(outlier.baseEjectionMs),
+    maxEjectionPercent: outlier.maxEjectionPercent,
+    enforcingSuccessRate: 0,
+  })
+}
+
+function protocolOptions({ protocol, keepAlive }: Cluster): HttpProtocolOptionsJson {
+  const { idleTimeoutMs, maxRequests, maxAgeMs, maxStreams } = keepAlive
+  const http2ProtocolOptions = maxStreams === null ? {} : { maxConcurrentStreams: maxStreams }
+  const common = present({
+    idleTimeout: idleTimeoutMs === null ? null : seconds(idleTimeoutMs),
+    maxConnectionDuration: maxAgeMs === null ? null : seconds(maxAgeMs),
+    maxRequestsPerConnection: maxRequests === 0 ? null : maxRequests,
+  })
+  const commonHttpProtocolOptions = Object.keys(common).length === 0 ? {} : { commonHttpProtocolOptions: common }
+  if (protocol === 'downstream')
+    return {
+      ...commonHttpProtocolOptions,
+      useDownstreamProtocolConfig: { httpProtocolOptions: {}, http2ProtocolOptions },
+    }
+  const explicitHttpConfig = protocol === 'http2' ? { http2ProtocolOptions } : { httpProtocolOptions: {} }
+  return { ...commonHttpProtocolOptions, explicitHttpConfig }
+}
+
+function commonLb({ localityWeighted, outlierDetection }: Cluster): ClusterJson['commonLbConfig'] | null {
+  const panic = outlierDetection?.minHealthPercent ?? null
+  if (!localityWeighted && panic === null) return null
+  return {
+    ...(localityWeighted ? { localityWeightedLbConfig: {} } : {}),
+    ...(panic === null ? {} : { healthyPanicThreshold: { value: panic } }),
+  }
+}
+
+export function assignmentJson({ cluster, localities }: ClusterEndpoints): ClusterLoadAssignmentJson {
+  const endpoints = localities.map(localityJson).filter(({ lbEndpoints }) => (lbEndpoints?.length ?? 0) > 0)
+  return endpoints.length === 0 ? { clusterName: cluster } : { clusterName: cluster, endpoints }
+}
+
+/** An endpoint of weight 0 takes nothing, so it is not told. */
+function localityJson({ region, zone, priority, weight, endpoints }: Locality): LocalityLbEndpointsJson {
+  const lbEndpoints = endpoints
+    .filter((endpoint) => endpoint.weight > 0)
+    .map(
+      ({ address, port, weight: loadBalancingWeight, healthy, draining }): LbEndpointJson => ({
+        endpoint: { address: { socketAddress: { address, portValue: port } } },
+        healthStatus: draining ? 'DRAINING' : healthy ? 'HEALTHY' : 'UNHEALTHY',
+        loadBalancingWeight,
+      }),
+    )
+  return {
+    locality: present({ region: region === '' ? null : region, zone: zone === '' ? null : zone }),
+    priority,
+    // gRPC leaves out a locality without weight.
+    loadBalancingWeight: weight ?? endpoints.reduce((sum, endpoint) => sum + endpoint.weight, 0),
+    lbEndpoints,
+  }
+}
+
+function dnsAssignment(
+  clusterName: string,
+  endpoints: { host: string; port: number; weight: number }[],
+): ClusterLoadAssignmentJson {
+  const lbEndpoints = endpoints.map(
+    ({ host, port, weight }): LbEndpointJson => ({
+      endpoint: { address: { socketAddress: { address: host, portValue: port } } },
+      loadBalancingWeight: Math.max(1, weight),
+    }),
+  )
+  return { clusterName, endpoints: [{ locality: {}, lbEndpoints }] }
+}

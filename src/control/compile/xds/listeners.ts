@@ -1,0 +1,110 @@
+/**
+ * Listeners. Every filter that some route may switch on stands in the chain from the start, off: a policy or a fault that
+ * comes later changes routes alone, and no listener drains its connections for it.
+ */
+import type { AddressJson } from '../../xds/protos/envoy/config/core/v3/address_pb.js'
+import type { FilterChainJson } from '../../xds/protos/envoy/config/listener/v3/listener_components_pb.js'
+import type { ListenerJson } from '../../xds/protos/envoy/config/listener/v3/listener_pb.js'
+import { CorsSchema } from '../../xds/protos/envoy/extensions/filters/http/cors/v3/cors_pb.js'
+import { HTTPFaultSchema } from '../../xds/protos/envoy/extensions/filters/http/fault/v3/fault_pb.js'
+import { RBACSchema } from '../../xds/protos/envoy/extensions/filters/http/rbac/v3/rbac_pb.js'
+import { RouterSchema } from '../../xds/protos/envoy/extensions/filters/http/router/v3/router_pb.js'
+import { TlsInspectorSchema } from '../../xds/protos/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js'
+import {
+  type HttpConnectionManagerJson,
+  HttpConnectionManagerSchema,
+  type HttpFilterJson,
+} from '../../xds/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js'
+import type { MeshNode } from '../node.js'
+import type { Listener } from '../nouns.js'
+import { pack } from './any.js'
+import { allowFilter, denyFilter } from './authorization.js'
+import { corsFilter, faultFilter } from './routes.js'
+import { downstreamTls, fromAds } from './tls.js'
+
+export interface ListenerContext {
+  role: MeshNode['role']
+  trustDomain: string
+}
+
+const httpFilters: HttpFilterJson[] = [
+  { name: corsFilter, disabled: true, typedConfig: pack(CorsSchema, {}) },
+  { name: denyFilter, disabled: true, typedConfig: pack(RBACSchema, {}) },
+  { name: allowFilter, disabled: true, typedConfig: pack(RBACSchema, {}) },
+  { name: faultFilter, disabled: true, typedConfig: pack(HTTPFaultSchema, {}) },
+  { name: 'envoy.filters.http.router', typedConfig: pack(RouterSchema, {}) },
+]
+
+export function listenerJson(listener: Listener, context: ListenerContext): ListenerJson {
+  const chains = filterChains(listener, context)
+  const inspects = chains.some(({ filterChainMatch }) => filterChainMatch !== undefined)
+  const inspector = { name: 'envoy.filters.listener.tls_inspector', typedConfig: pack(TlsInspectorSchema, {}) }
+  return {
+    name: listener.name,
+    address: socketAddress(listener.address),
+    ...(inspects ? { listenerFilters: [inspector] } : {}),
+    filterChains: chains,
+  }
+}
+
+function filterChains(listener: Listener, { role, trustDomain }: ListenerContext): FilterChainJson[] {
+  const { tls } = listener
+  const filters = [
+    {
+      name: 'envoy.filters.network.http_connection_manager',
+      typedConfig: pack(HttpConnectionManagerSchema, connectionManager(listener, role)),
+    },
+  ]
+  if (tls === null) return [{ filters }]
+  if (tls.mode === 'none')
+    return tls.certificates.map(({ secret, serverNames }) => ({
+      name: secret,
+      ...(serverNames.length > 0 ? { filterChainMatch: { serverNames } } : {}),
+      filters,
+      transportSocket: downstreamTls(tls, [secret], trustDomain),
+    }))
+  const transportSocket = downstreamTls(tls, [], trustDomain)
+  if (tls.mode === 'strict') return [{ name: 'mutual', filters, transportSocket }]
+  return [
+    { name: 'mutual', filterChainMatch: { transportProtocol: 'tls' }, filters, transportSocket },
+    { name: 'plain', filterChainMatch: { transportProtocol: 'raw_buffer' }, filters },
+  ]
+}
+
+function connectionManager(
+  { name, routes, direction, tls }: Listener,
+  role: MeshNode['role'],
+): HttpConnectionManagerJson {
+  return {
+    statPrefix: name,
+    rds: { configSource: fromAds, routeConfigName: routes },
+    httpFilters,
+    // What policies compare must be what the application sees.
+    normalizePath: true,
+    mergeSlashes: true,
+    upgradeConfigs: [{ upgradeType: 'websocket' }],
+    ...(role === 'gateway' ? { useRemoteAddress: true } : {}),
+    ...(direction === 'inbound' && role === 'sidecar' && tls !== null
+      ? { forwardClientCertDetails: 'SANITIZE_SET' as const, setCurrentClientCertDetails: { uri: true } }
+      : {}),
+  }
+}
+
+/** What a gRPC client asks for: the route configuration of one service, without any address. */
+export function grpcListenerJson(name: string, routeConfigName: string): ListenerJson {
+  const manager: HttpConnectionManagerJson = {
+    rds: { configSource: fromAds, routeConfigName },
+    httpFilters: [
+      { name: faultFilter, typedConfig: pack(HTTPFaultSchema, {}) },
+      { name: 'envoy.filters.http.router', typedConfig: pack(RouterSchema, {}) },
+    ],
+  }
+  return { name, apiListener: { apiListener: pack(HttpConnectionManagerSchema, manager) } }
+}
+
+export function socketAddress(text: string): AddressJson {
+  const colon = text.lastIndexOf(':')
+  return {
+    socketAddress: { address: text.slice(0, colon).replace(/^\[|\]$/g, ''), portValue: Number(text.slice(colon + 1)) },
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * Last compile step: nouns to xDS resources, encoded once. A resource is kept as long as the noun that it came from, so
+ * that a thousand data planes with the same cluster share its bytes.
+ */
+import { createHash } from 'node:crypto'
+import { fromJson, toBinary } from '@bufbuild/protobuf'
+import type { GenMessage } from '@bufbuild/protobuf/codegenv2'
+import type { Certificate, TrustBundle } from '../../certificate-source.js'
+import { ClusterSchema } from '../../xds/protos/envoy/config/cluster/v3/cluster_pb.js'
+import { ClusterLoadAssignmentSchema } from '../../xds/protos/envoy/config/endpoint/v3/endpoint_pb.js'
+import { ListenerSchema } from '../../xds/protos/envoy/config/listener/v3/listener_pb.js'
+import { RouteConfigurationSchema } from '../../xds/protos/envoy/config/route/v3/route_pb.js'
+import { SecretSchema } from '../../xds/protos/envoy/extensions/transport_sockets/tls/v3/secret_pb.js'
+import type { MeshNode } from '../node.js'
+import type { Cluster, ClusterEndpoints, HostRoutes, Listener, Origin, RouteTable } from '../nouns.js'
+import { anyRegistry, typeUrl } from './any.js'
+import { assignmentJson, clusterJson } from './clusters.js'
+import { grpcListenerJson, type ListenerContext, listenerJson } from './listeners.js'
+import { type HashOf, routeConfiguration } from './routes.js'
+import { identitySecret, rootsSecret } from './tls.js'
+
+const schemas = {
+  clusters: ClusterSchema,
+  endpoints: ClusterLoadAssignmentSchema,
+  listeners: ListenerSchema,
+  routes: RouteConfigurationSchema,
+  secrets: SecretSchema,
+} as const
+
+export type ResourceType = keyof typeof schemas
+export const resourceTypes = Object.keys(schemas) as ResourceType[]
+
+/** The URL that stands for a type in xDS. */
+export const typeUrls = Object.fromEntries(
+  Object.entries(schemas).map(([type, schema]) => [type, typeUrl(schema)]),
+) as Record<ResourceType, string>
+
+/** Which mesh resource stands behind a part of an xDS resource. */
+export interface Piece {
+  origin: Origin
+  /** The part as JSON; what a data plane complains about is looked for in it. */
+  text: string
+}
+
+export interface XdsResource {
+  type: ResourceType
+  name: string
+  json: object
+  bytes: Uint8Array
+  /** Equal for equal bytes. */
+  version: string
+  pieces(): Piece[]
+}
+
+type Plane = MeshNode['plane']
+
+export function clusterResource(cluster: Cluster, plane: Plane): XdsResource {
+  return once(cluster, plane, () => {
+    const json = clusterJson(cluster, plane)
+    return encode('clusters', cluster.name, json, () =>
+      cluster.origins.map((origin) => ({ origin, text: JSON.stringify(json) })),
+    )
+  })
+}
+
+export function endpointsResource(endpoints: ClusterEndpoints): XdsResource {
+  return once(endpoints, '', () => encode('endpoints', endpoints.cluster, assignmentJson(endpoints), () => []))
+}
+
+export function tableResource(table: RouteTable, plane: Plane, hashOf: HashOf): XdsResource {
+  return once(table, plane, () => {
+    const json = routeConfiguration(table, plane, hashOf)
+    return encode('routes', table.name, json, () => tablePieces(table, json.virtualHosts ?? []))
+  })
+}
+
+/** A gRPC client has one table for each service. */
+export function hostResource(host: HostRoutes, plane: Plane, hashOf: HashOf): XdsResource {
+  return once(host, plane, () => {
+    const table: RouteTable = { name: host.name, hosts: [{ ...host, hosts: ['*'] }], authorization: null }
+    return tableResource(table, plane, hashOf)
+  })
+}
+
+export function listenerResource(listener: Listener, context: ListenerContext): XdsResource {
+  return once(listener, context.role, () =>
+    encode('listeners', listener.name, listenerJson(listener, context), () => []),
+  )
+}
+
+export function grpcListenerResource(name: string, routes: string): XdsResource {
+  return encode('listeners', name, grpcListenerJson(name, routes), () => [])
+}
+
+export function certificateResource(name: string, { chain, key }: Certificate): XdsResource {
+  const json = {
+    name,
+    tlsCertificate: { certificateChain: { inlineString: chain }, privateKey: { inlineString: key } },
+  }
+  return encode('secrets', name, json, () => [])
+}
+
+export function rootsResource({ roots, revoked }: TrustBundle): XdsResource {
+  const crl = revoked === '' ? {} : { crl: { inlineString: revoked } }
+  return encode(
+    'secrets',
+    rootsSecret,
+    { name: rootsSecret, validationContext: { trustedCa: { inlineString: roots }, ...crl } },
+    () => [],
+  )
+}
+
+export { identitySecret, rootsSecret }
+
+function tablePieces(table: RouteTable, hosts: { routes?: object[] }[]): Piece[] {
+  const ofRoutes = table.hosts.flatMap(({ routes }, host) =>
+    routes.flatMap(({ origin }, index) =>
+      origin === null ? [] : [{ origin, text: JSON.stringify(hosts[host]?.routes?.[index] ?? {}) }],
+    ),
+  )
+  const policies = table.authorization?.origins ?? []
+  return [...ofRoutes, ...policies.map((origin) => ({ origin, text: JSON.stringify(table.authorization) }))]
+}
+
+function encode(type: ResourceType, name: string, json: object, pieces: () => Piece[]): XdsResource {
+  const schema = schemas[type] as unknown as GenMessage<never>
+  const bytes = toBinary(schema, fromJson(schema, json as never, { registry: anyRegistry }))
+  return { type, name, json, bytes, version: createHash('sha1').update(bytes).digest('base64url').slice(0, 12), pieces }
+}
+
+const encoded = new WeakMap<object, Map<string, XdsResource>>()
+
+function once(noun: object, variant: string, build: () => XdsResource): XdsResource {
+  const known = encoded.get(noun) ?? new Map<string, XdsResource>()
+  if (known.size === 0) encoded.set(noun, known)
+  const resource = known.get(variant) ?? build()
+  known.set(variant, resource)
+  return resource
+}

@@ -1,0 +1,81 @@
+/** TLS contexts of both sides. Certificates come by SDS (Envoy) or from files that the bootstrap names (gRPC). */
+
+import type { TransportSocketJson } from '../../xds/protos/envoy/config/core/v3/base_pb.js'
+import type { ConfigSourceJson } from '../../xds/protos/envoy/config/core/v3/config_source_pb.js'
+import type {
+  CertificateValidationContextJson,
+  SubjectAltNameMatcherJson,
+} from '../../xds/protos/envoy/extensions/transport_sockets/tls/v3/common_pb.js'
+import {
+  type CommonTlsContextJson,
+  DownstreamTlsContextSchema,
+  UpstreamTlsContextSchema,
+} from '../../xds/protos/envoy/extensions/transport_sockets/tls/v3/tls_pb.js'
+import type { MeshNode } from '../node.js'
+import type { ClusterTls, ListenerTls } from '../nouns.js'
+import { pack } from './any.js'
+
+/** Names under which a data plane asks for its own certificate and for the roots that it trusts. */
+export const identitySecret = 'identity'
+export const rootsSecret = 'roots'
+/** Where a host's own trusted roots stand on the systems that Envoy is packaged for. */
+const systemRoots = '/etc/ssl/certs/ca-certificates.crt'
+
+export const fromAds: ConfigSourceJson = { ads: {}, resourceApiVersion: 'V3' }
+
+export function upstreamTls(tls: ClusterTls, http2: boolean, plane: MeshNode['plane']): TransportSocketJson {
+  const alpnProtocols = [http2 ? 'h2' : 'http/1.1']
+  const context = tls.mode === 'simple' ? simple(tls) : mutual(tls, plane)
+  const sni = plane === 'grpc' ? {} : { sni: tls.serverName }
+  const commonTlsContext = plane === 'grpc' ? context : { alpnProtocols, ...context }
+  return {
+    name: 'envoy.transport_sockets.tls',
+    typedConfig: pack(UpstreamTlsContextSchema, { ...sni, commonTlsContext }),
+  }
+}
+
+function simple({ verify, allow, serverName }: ClusterTls): CommonTlsContextJson {
+  if (!verify) return {}
+  const names = allow.length > 0 ? allow : [serverName]
+  return {
+    validationContext: {
+      trustedCa: { filename: systemRoots },
+      matchTypedSubjectAltNames: names.map((exact) => ({ sanType: 'DNS', matcher: { exact } })),
+    },
+  }
+}
+
+function mutual({ allow }: ClusterTls, plane: MeshNode['plane']): CommonTlsContextJson {
+  const names = allow.map((exact): SubjectAltNameMatcherJson => ({ sanType: 'URI', matcher: { exact } }))
+  const matching: CertificateValidationContextJson = names.length === 0 ? {} : { matchTypedSubjectAltNames: names }
+  if (plane === 'envoy') return { ...ownCertificate(), ...rootsWith(matching) }
+  return {
+    tlsCertificateProviderInstance: { instanceName: identitySecret },
+    validationContext: { caCertificateProviderInstance: { instanceName: identitySecret }, ...matching },
+  }
+}
+
+export function downstreamTls(tls: ListenerTls, certificates: string[], trustDomain: string): TransportSocketJson {
+  const mesh = tls.mode !== 'none'
+  const inTrustDomain: CertificateValidationContextJson = {
+    matchTypedSubjectAltNames: [{ sanType: 'URI', matcher: { prefix: `spiffe://${trustDomain}/` } }],
+  }
+  const shown = certificates.map((name) => ({ name, sdsConfig: fromAds }))
+  const common = mesh ? { ...ownCertificate(), ...rootsWith(inTrustDomain) } : { tlsCertificateSdsSecretConfigs: shown }
+  return {
+    name: 'envoy.transport_sockets.tls',
+    typedConfig: pack(DownstreamTlsContextSchema, {
+      commonTlsContext: { alpnProtocols: ['h2', 'http/1.1'], ...common },
+      ...(mesh ? { requireClientCertificate: true } : {}),
+    }),
+  }
+}
+
+function ownCertificate(): CommonTlsContextJson {
+  return { tlsCertificateSdsSecretConfigs: [{ name: identitySecret, sdsConfig: fromAds }] }
+}
+
+function rootsWith(defaultValidationContext: CertificateValidationContextJson): CommonTlsContextJson {
+  const validationContextSdsSecretConfig = { name: rootsSecret, sdsConfig: fromAds }
+  return { combinedValidationContext: { defaultValidationContext, validationContextSdsSecretConfig } }
+}

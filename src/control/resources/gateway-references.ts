@@ -1,0 +1,41 @@
+/** References of the Gateway API: to the parent that a route hangs on, and to the services that it sends requests to. */
+import * as z from 'zod'
+import { notYetKeys } from '../../config/not-yet.js'
+import { dnsName, namespace, port } from './kind.js'
+
+const gatewayGroup = 'gateway.networking.k8s.io'
+
+export const parentRef = z
+  .strictObject({
+    group: z.enum(['', 'core', gatewayGroup]).optional(),
+    kind: z.enum(['Gateway', 'Service']).default('Gateway'),
+    name: dnsName(),
+    namespace: namespace.optional(),
+    port: port.optional(),
+    sectionName: z.string().optional(),
+  })
+  .transform(({ group: _, ...ref }) => ref)
+
+export const backendRefFields = {
+  group: z.enum(['', 'core']).optional(),
+  kind: z.enum(['Service']).default('Service'),
+  name: dnsName(),
+  namespace: namespace.optional(),
+  port,
+} as const
+
+export const backendRef = z.strictObject({
+  ...backendRefFields,
+  weight: z.int().min(0).max(1_000_000).default(1),
+  ...notYetKeys('filters'),
+})
+
+export const targetRef = z.strictObject({
+  group: z.enum(['', 'core', gatewayGroup]).optional(),
+  kind: z.enum(['Gateway', 'Service']),
+  name: dnsName(),
+  ...notYetKeys('namespace', 'sectionName'),
+})
+
+export type ParentRef = z.output<typeof parentRef>
+export type BackendRef = z.output<typeof backendRef>

@@ -1,0 +1,49 @@
+/**
+ * The shape of every kind: one file that declares which API group it stands in and what its `spec` may hold.
+ *
+ * Invariant: a field that a person may know from elsewhere and that has no effect here is refused by name (`notYet`), so
+ * that no part of a resource is dropped in silence.
+ */
+import * as z from 'zod'
+
+export interface ResourceKind<Kind extends string = string, Spec extends z.ZodType = z.ZodType> {
+  /** `group/version` as people write it; older versions of the same fields are accepted beside it. */
+  apiVersions: readonly [string, ...string[]]
+  kind: Kind
+  spec: Spec
+}
+
+export function resourceKind<const Kind extends string, Spec extends z.ZodType>(kind: ResourceKind<Kind, Spec>) {
+  return kind
+}
+
+/** A name as DNS labels, which Kubernetes asks for too: it becomes part of host names. */
+export function dnsName() {
+  return z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, {
+    error: 'must be lower-case letters, digits, - and ., starting and ending with a letter or digit',
+  })
+}
+
+/** A host name, `*.suffix` or `*`. */
+export function hostPattern() {
+  return z.string().regex(/^(\*|(\*\.)?[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,251}[a-zA-Z0-9_])?)$/, {
+    error: 'must be a host name, *.suffix or *',
+  })
+}
+
+export const port = z.int().min(1).max(65_535)
+export const labels = z.record(z.string(), z.string())
+export const namespace = dnsName().max(63)
+
+/** Fields of every resource beside its spec. */
+export const metadata = z.strictObject({
+  name: dnsName(),
+  namespace: namespace.default('default'),
+  labels: labels.default({}),
+  annotations: labels.default({}),
+  // Written by other tools and by the store; they have no say in what a resource does.
+  creationTimestamp: z.string().nullish(),
+  resourceVersion: z.string().nullish(),
+  generation: z.number().nullish(),
+  uid: z.string().nullish(),
+})

@@ -1,0 +1,132 @@
+/** `trafficPolicy` of a DestinationRule: how connections to a service are balanced, limited, watched and secured. */
+import * as z from 'zod'
+import { notYetKeys, words } from '../../config/not-yet.js'
+import { port } from './kind.js'
+import { span } from './span.js'
+
+const uint32 = z.int().min(0).max(0xffff_ffff)
+
+const consistentHash = z
+  .strictObject({
+    httpHeaderName: z.string().min(1).optional(),
+    httpCookie: z
+      .strictObject({
+        name: z.string().min(1),
+        path: z.string().optional(),
+        ttl: span().optional(),
+        ...notYetKeys('attributes'),
+      })
+      .optional(),
+    useSourceIp: z.boolean().optional(),
+    httpQueryParameterName: z.string().min(1).optional(),
+    ringHash: z.strictObject({ minimumRingSize: uint32.min(1).default(1024) }).optional(),
+    maglev: z.strictObject({ tableSize: uint32.min(2).max(5_000_011).default(65_537) }).optional(),
+    ...notYetKeys('minimumRingSize'),
+  })
+  .refine(
+    (hash) =>
+      [hash.httpHeaderName, hash.httpCookie, hash.useSourceIp, hash.httpQueryParameterName].filter(
+        (on) => on !== undefined,
+      ).length === 1,
+    {
+      error: 'needs exactly one of httpHeaderName, httpCookie, useSourceIp, httpQueryParameterName',
+    },
+  )
+
+const locality = z
+  .strictObject({
+    enabled: z.boolean().default(true),
+    distribute: z
+      .array(z.strictObject({ from: z.string().min(1), to: z.record(z.string(), uint32.max(100)) }))
+      .default([]),
+    failover: z.array(z.strictObject({ from: z.string().min(1), to: z.string().min(1) })).default([]),
+    ...notYetKeys('failoverPriority'),
+  })
+  .refine(({ distribute, failover }) => distribute.length === 0 || failover.length === 0, {
+    error: 'may not stand beside distribute',
+    path: ['failover'],
+  })
+
+const loadBalancer = z.strictObject({
+  simple: words(['LEAST_REQUEST', 'RANDOM', 'ROUND_ROBIN', 'UNSPECIFIED', 'LEAST_CONN'], ['PASSTHROUGH']).optional(),
+  consistentHash: consistentHash.optional(),
+  localityLbSetting: locality.optional(),
+  warmup: z
+    .strictObject({
+      duration: span({ minMs: 1 }),
+      minimumPercent: z.number().min(0).max(100).default(10),
+      aggression: z.number().min(1).default(1),
+    })
+    .optional(),
+  ...notYetKeys('warmupDurationSecs', 'zoneAware'),
+})
+
+const connectionPool = z.strictObject({
+  tcp: z
+    .strictObject({
+      maxConnections: uint32.min(1).optional(),
+      connectTimeout: span({ minMs: 1 }).optional(),
+      tcpKeepalive: z
+        .strictObject({ probes: uint32.optional(), time: span().optional(), interval: span().optional() })
+        .optional(),
+      maxConnectionDuration: span({ minMs: 1 }).optional(),
+      ...notYetKeys('idleTimeout'),
+    })
+    .prefault({}),
+  http: z
+    .strictObject({
+      http1MaxPendingRequests: uint32.min(1).optional(),
+      http2MaxRequests: uint32.min(1).optional(),
+      maxRequestsPerConnection: uint32.optional(),
+      maxRetries: uint32.optional(),
+      idleTimeout: span().optional(),
+      h2UpgradePolicy: z.enum(['DEFAULT', 'DO_NOT_UPGRADE', 'UPGRADE']).default('DEFAULT'),
+      maxConcurrentStreams: uint32.min(1).optional(),
+      ...notYetKeys('useClientProtocol', 'http2KeepAlive'),
+    })
+    .prefault({}),
+})
+
+const outlierDetection = z.strictObject({
+  consecutive5xxErrors: uint32.optional(),
+  consecutiveGatewayErrors: uint32.optional(),
+  consecutiveLocalOriginFailures: uint32.optional(),
+  splitExternalLocalOriginErrors: z.boolean().default(false),
+  interval: span({ minMs: 1 }).optional(),
+  baseEjectionTime: span({ minMs: 1 }).optional(),
+  maxEjectionPercent: z.int().min(0).max(100).optional(),
+  minHealthPercent: z.int().min(0).max(100).optional(),
+  ...notYetKeys('consecutiveErrors'),
+})
+
+const tls = z.strictObject({
+  mode: words(['DISABLE', 'ISTIO_MUTUAL', 'SIMPLE'], ['MUTUAL']),
+  subjectAltNames: z.array(z.string().min(1)).default([]),
+  sni: z.string().default(''),
+  insecureSkipVerify: z.boolean().default(false),
+  ...notYetKeys('clientCertificate', 'privateKey', 'caCertificates', 'credentialName', 'caCrl'),
+})
+
+const parts = {
+  loadBalancer: loadBalancer.optional(),
+  connectionPool: connectionPool.optional(),
+  outlierDetection: outlierDetection.optional(),
+  tls: tls.optional(),
+}
+
+export const trafficPolicy = z.strictObject({
+  ...parts,
+  portLevelSettings: z.array(z.strictObject({ port: z.strictObject({ number: port }), ...parts })).default([]),
+  retryBudget: z
+    .strictObject({
+      percent: z.number().min(0).max(100).default(20),
+      minRetryConcurrency: uint32.default(3),
+      ...notYetKeys('budgetInterval'),
+    })
+    .optional(),
+  ...notYetKeys('tunnel', 'proxyProtocol'),
+})
+
+export type TrafficPolicy = z.output<typeof trafficPolicy>
+/** What a port may override as a whole. */
+export type TrafficPolicyParts = Pick<TrafficPolicy, 'loadBalancer' | 'connectionPool' | 'outlierDetection' | 'tls'>

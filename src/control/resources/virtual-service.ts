@@ -1,0 +1,160 @@
+/** `VirtualService` (Istio): rules for the requests of its hosts, in the order of its list. */
+import * as z from 'zod'
+import { notYetKeys } from '../../config/not-yet.js'
+import { dnsName, hostPattern, port, resourceKind } from './kind.js'
+import { span } from './span.js'
+
+/** In the order of their numbers. */
+export const grpcStatuses = [
+  ...(['OK', 'CANCELLED', 'UNKNOWN', 'INVALID_ARGUMENT', 'DEADLINE_EXCEEDED', 'NOT_FOUND', 'ALREADY_EXISTS'] as const),
+  ...(['PERMISSION_DENIED', 'RESOURCE_EXHAUSTED', 'FAILED_PRECONDITION', 'ABORTED', 'OUT_OF_RANGE'] as const),
+  ...(['UNIMPLEMENTED', 'INTERNAL', 'UNAVAILABLE', 'DATA_LOSS', 'UNAUTHENTICATED'] as const),
+] as const
+
+/** Exactly one way to compare. An empty `exact` is allowed; Istio writes presence as an empty object. */
+const text = z.strictObject({
+  exact: z.string().optional(),
+  prefix: z.string().optional(),
+  regex: z.string().optional(),
+})
+const textMatch = text.refine((match) => Object.values(match).filter((value) => value !== undefined).length === 1, {
+  error: 'needs exactly one of exact, prefix, regex',
+})
+const headerMatch = text.refine((match) => Object.values(match).filter((value) => value !== undefined).length <= 1, {
+  error: 'needs at most one of exact, prefix, regex',
+})
+
+const match = z.strictObject({
+  name: z.string().optional(),
+  uri: textMatch.optional(),
+  method: textMatch.optional(),
+  authority: textMatch.optional(),
+  scheme: textMatch.optional(),
+  headers: z.record(z.string(), headerMatch).default({}),
+  withoutHeaders: z.record(z.string(), headerMatch).default({}),
+  queryParams: z.record(z.string(), headerMatch).default({}),
+  ignoreUriCase: z.boolean().default(false),
+  sourceNamespace: z.string().optional(),
+  gateways: z.array(z.string()).optional(),
+  ...notYetKeys('statPrefix', 'port', 'sourceLabels'),
+})
+
+const headerOperations = z.strictObject({
+  set: z.record(z.string(), z.string()).default({}),
+  add: z.record(z.string(), z.string()).default({}),
+  remove: z.array(z.string()).default([]),
+})
+const headers = z.strictObject({ request: headerOperations.optional(), response: headerOperations.optional() })
+
+const destination = z.strictObject({
+  host: dnsName(),
+  subset: dnsName().optional(),
+  port: z.strictObject({ number: port }).optional(),
+})
+
+const percentage = z.strictObject({ value: z.number().min(0).max(100) })
+
+const retries = z.strictObject({
+  attempts: z.int().min(0).max(100),
+  perTryTimeout: span({ minMs: 1 }).optional(),
+  retryOn: z.string().default(''),
+  backoff: span({ minMs: 1 }).optional(),
+  retryIgnorePreviousHosts: z.boolean().default(true),
+  ...notYetKeys('retryRemoteLocalities'),
+})
+
+const fault = z.strictObject({
+  delay: z
+    .strictObject({
+      fixedDelay: span({ minMs: 1 }),
+      percentage: percentage.prefault({ value: 100 }),
+      ...notYetKeys('percent', 'exponentialDelay'),
+    })
+    .optional(),
+  abort: z
+    .strictObject({
+      httpStatus: z.int().min(200).max(599).optional(),
+      grpcStatus: z.enum(grpcStatuses).optional(),
+      percentage: percentage.prefault({ value: 100 }),
+      ...notYetKeys('http2Error'),
+    })
+    .refine(({ httpStatus, grpcStatus }) => (httpStatus === undefined) !== (grpcStatus === undefined), {
+      error: 'needs exactly one of httpStatus, grpcStatus',
+    })
+    .optional(),
+})
+
+const corsPolicy = z.strictObject({
+  allowOrigins: z.array(textMatch).default([]),
+  allowMethods: z.array(z.string()).default([]),
+  allowHeaders: z.array(z.string()).default([]),
+  exposeHeaders: z.array(z.string()).default([]),
+  maxAge: span().optional(),
+  allowCredentials: z.boolean().optional(),
+  ...notYetKeys('allowOrigin', 'unmatchedPreflights'),
+})
+
+const httpRule = z.strictObject({
+  name: z.string().optional(),
+  match: z.array(match).default([]),
+  route: z
+    .array(z.strictObject({ destination, weight: z.int().min(0).default(0), headers: headers.optional() }))
+    .default([]),
+  redirect: z
+    .strictObject({
+      uri: z.string().optional(),
+      authority: z.string().optional(),
+      port: port.optional(),
+      scheme: z.enum(['http', 'https']).optional(),
+      redirectCode: z
+        .union([z.literal(301), z.literal(302), z.literal(303), z.literal(307), z.literal(308)])
+        .default(301),
+      ...notYetKeys('derivePort', 'prefixRewrite'),
+    })
+    .optional(),
+  directResponse: z
+    .strictObject({
+      status: z.int().min(200).max(599),
+      body: z.strictObject({ string: z.string().max(4096).optional(), ...notYetKeys('bytes') }).optional(),
+    })
+    .optional(),
+  rewrite: z
+    .strictObject({
+      uri: z.string().optional(),
+      authority: z.string().optional(),
+      uriRegexRewrite: z.strictObject({ match: z.string().min(1), rewrite: z.string() }).optional(),
+    })
+    .optional(),
+  timeout: span().optional(),
+  retries: retries.optional(),
+  fault: fault.optional(),
+  mirror: destination.optional(),
+  mirrorPercentage: percentage.optional(),
+  mirrors: z.array(z.strictObject({ destination, percentage: percentage.prefault({ value: 100 }) })).default([]),
+  corsPolicy: corsPolicy.optional(),
+  headers: headers.optional(),
+  ...notYetKeys('delegate', 'mirrorPercent'),
+})
+
+/** One thing answers: endpoints, a redirect or the proxy itself. */
+const answered = httpRule.refine(
+  ({ route, redirect, directResponse }) =>
+    [route.length > 0, redirect !== undefined, directResponse !== undefined].filter(Boolean).length === 1,
+  { error: 'needs exactly one of route, redirect, directResponse' },
+)
+
+export const virtualService = resourceKind({
+  apiVersions: ['networking.istio.io/v1', 'networking.istio.io/v1beta1', 'networking.istio.io/v1alpha3'],
+  kind: 'VirtualService',
+  spec: z.strictObject({
+    hosts: z.array(hostPattern()).min(1),
+    gateways: z.array(z.string().min(1)).default(['mesh']),
+    http: z.array(answered).min(1),
+    exportTo: z.array(z.string()).default(['*']),
+    ...notYetKeys('tls', 'tcp'),
+  }),
+})
+
+export type VirtualServiceSpec = z.output<typeof virtualService.spec>
+export type VirtualServiceRule = VirtualServiceSpec['http'][number]
+export type VirtualServiceMatch = VirtualServiceRule['match'][number]

@@ -1,0 +1,203 @@
+/**
+ * The xDS server: aggregated discovery over gRPC, state of the world and delta. It compiles the mesh after a change has
+ * come to rest and tells each data plane its own view of it.
+ */
+import type { Metadata, Server, ServerCredentials, ServerDuplexStream } from '@grpc/grpc-js'
+import { isLoopback } from '../../config/loopback.js'
+import { WeftError } from '../../errors.js'
+import type { CertificateSource } from '../certificate-source.js'
+import { noCertificates } from '../certificate-source.js'
+import { defaultMeshOptions, indexMesh, type MeshOptions } from '../compile/mesh.js'
+import type { MeshNode } from '../compile/node.js'
+import { type ResourceType, typeUrls } from '../compile/xds/resources.js'
+import type { MeshSource } from '../mesh-source.js'
+import { debounce } from './debounce.js'
+import { deltaSubscription, deltaWire } from './delta.js'
+import { type DiscoveryHandlers, discoveryService } from './discovery-service.js'
+import { nodeOf } from './node-of.js'
+import { type Plane, Planes } from './planes.js'
+import type { Node } from './protos/envoy/config/core/v3/base_pb.js'
+import { sotwSubscription, sotwWire } from './sotw.js'
+import type { Subscription, Wire, XdsStream } from './stream.js'
+import type { Verdict } from './verdicts.js'
+
+export interface XdsServerOptions {
+  source: MeshSource
+  /** `ip:port`; port 0 takes a free one. */
+  address: string
+  /** Absent: plain gRPC, which is taken on loopback only. */
+  credentials?: ServerCredentials
+  certificates?: CertificateSource
+  mesh?: Partial<MeshOptions>
+  /** A reason why this caller may not be this data plane, or null. Its certificate or token is in the metadata's peer. */
+  admit?: (node: MeshNode, metadata: Metadata, peer: string) => string | null
+  quietMs?: number
+  maxMs?: number
+}
+
+export interface PlaneStatus {
+  node: MeshNode
+  connectedAtMs: number
+  /** The revision that it has answered for, 0 while it has not. */
+  revision: number
+  lastRefusal: string | null
+  staleAnswers: number
+}
+
+export interface XdsServer {
+  port: number
+  planes(): PlaneStatus[]
+  verdicts(revision: number): Verdict[]
+  /** Waits until every connected data plane has answered for the revision, at most so long. */
+  settled(revision: number, timeoutMs: number): Promise<Verdict[]>
+  close(): Promise<void>
+}
+
+/** Requests are names; a data plane of a large mesh names some thousands. */
+const maxRequestBytes = 4 * 1024 * 1024
+
+const typesByUrl = new Map(Object.entries(typeUrls).map(([type, url]) => [url, type as ResourceType]))
+
+export async function startXdsServer(options: XdsServerOptions): Promise<XdsServer> {
+  const { source, certificates = noCertificates, address } = options
+  if (options.credentials === undefined && !isLoopback(address))
+    throw new WeftError('WEFT_XDS_ADDRESS', `the xDS server would speak plain gRPC on ${address}`, {
+      hint: 'give it a certificate, or listen on 127.0.0.1',
+    })
+  const { Server, ServerCredentials } = await import('@grpc/grpc-js')
+  const meshOptions = { ...defaultMeshOptions, ...options.mesh }
+  let mesh = indexMesh(source.current(), null, meshOptions)
+  const planes = new Planes(mesh, certificates, () => performance.now())
+  const settle = debounce(
+    () => {
+      mesh = indexMesh(source.current(), mesh, meshOptions)
+      void planes.tell(mesh)
+    },
+    {
+      quietMs: options.quietMs ?? 100,
+      maxMs: options.maxMs ?? 10_000,
+      now: () => performance.now(),
+      setTimer: (run, ms) => setTimeout(run, ms),
+      clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
+    },
+  )
+  const endings = [
+    source.onChange(() => settle.ask()),
+    certificates.onChange(() => void planes.tell({ ...mesh })),
+    () => settle.cancel(),
+  ]
+  const server = new Server({
+    'grpc.max_receive_message_length': maxRequestBytes,
+    'grpc.keepalive_time_ms': 30_000,
+    'grpc.keepalive_timeout_ms': 10_000,
+  })
+  server.addService(discoveryService, handlers(planes, options.admit ?? (() => null)))
+  const port = await bind(server, address, options.credentials ?? ServerCredentials.createInsecure())
+  return {
+    port,
+    planes: () => [...planes.all].map(status),
+    verdicts: (revision) => planes.verdicts(revision),
+    settled: (revision, timeoutMs) => planes.settled(revision, AbortSignal.timeout(timeoutMs)),
+    close: async () => {
+      for (const end of endings) end()
+      server.forceShutdown()
+    },
+  }
+}
+
+function bind(server: Server, address: string, credentials: ServerCredentials): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, credentials, (cause, port) => {
+      if (cause === null) return resolve(port)
+      reject(
+        new WeftError('WEFT_XDS_ADDRESS', `the xDS server cannot listen on ${address}: ${cause.message}`, { cause }),
+      )
+    })
+  })
+}
+
+function status({ node, connectedAtMs, stream, lastRefusal }: Plane): PlaneStatus {
+  const revision = stream.isSettled ? (stream.snapshot?.revision ?? 0) : 0
+  return { node, connectedAtMs, revision, lastRefusal, staleAnswers: stream.staleAnswers }
+}
+
+type Admit = NonNullable<XdsServerOptions['admit']>
+
+function handlers(planes: Planes, admit: Admit): DiscoveryHandlers {
+  return {
+    streamAggregatedResources: (call) =>
+      serve(
+        call,
+        planes,
+        admit,
+        sotwWire((response) => call.write(response)),
+        sotwSubscription,
+      ),
+    deltaAggregatedResources: (call) =>
+      serve(
+        call,
+        planes,
+        admit,
+        deltaWire((response) => call.write(response)),
+        deltaSubscription,
+      ),
+  }
+}
+
+interface AnyRequest {
+  node?: Node | undefined
+  typeUrl: string
+}
+
+/** One stream from its first request to its end. A type that is not served here is not answered. */
+function serve<Request extends AnyRequest, Response>(
+  call: ServerDuplexStream<Request, Response>,
+  planes: Planes,
+  admit: Admit,
+  wire: Wire,
+  subscriptionOf: (request: Request, type: ResourceType, stream: XdsStream) => Subscription | null,
+): void {
+  let plane: Plane | null = null
+  const end = () => {
+    if (plane !== null) planes.disconnect(plane)
+    plane = null
+  }
+  const refuse = (code: number, details: string) => {
+    end()
+    // How grpc-js ends a stream with a status; destroying it would send none.
+    call.emit('error', Object.assign(new Error(details), { code, details }))
+  }
+  call.on('data', (request: Request) => {
+    if (plane === null) {
+      if (request.node === undefined || request.node.id === '')
+        return refuse(3, 'the first request of a stream must say which node it is: give the bootstrap a node id')
+      const node = nodeOf(request.node)
+      const reason = admit(node, call.metadata, call.getPeer())
+      if (reason !== null) return refuse(7, reason)
+      plane = planes.connect(
+        node,
+        pausing(wire, call, () => plane?.stream),
+      )
+    }
+    const type = typesByUrl.get(request.typeUrl)
+    const subscription = type === undefined ? null : subscriptionOf(request, type, plane.stream)
+    if (subscription !== null) plane.stream.request(subscription)
+  })
+  call.on('drain', () => plane?.stream.setWritable(true))
+  call.on('end', () => {
+    end()
+    call.end()
+  })
+  for (const event of ['error', 'close', 'cancelled']) call.on(event, end)
+}
+
+/** A client that does not read fills its own buffer and no other. */
+function pausing(wire: Wire, call: { writableNeedDrain: boolean }, stream: () => XdsStream | undefined): Wire {
+  return {
+    ...wire,
+    write(response) {
+      wire.write(response)
+      if (call.writableNeedDrain) stream()?.setWritable(false)
+    },
+  }
+}

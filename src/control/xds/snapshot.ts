@@ -1,0 +1,158 @@
+/**
+ * Everything that one data plane may be sent at one revision, by type and name.
+ *
+ * Invariants: immutable; it is put together of parts, and a part that several data planes have in common is one object,
+ * so that what changed between two revisions is worked out once for all of them.
+ */
+import type { Certificate, CertificateSource, TrustBundle } from '../certificate-source.js'
+import type { MeshFinding } from '../compile/finding.js'
+import type { Mesh } from '../compile/mesh.js'
+import type { MeshNode } from '../compile/node.js'
+import type { HashOn } from '../compile/nouns.js'
+import { compileView, type MeshView } from '../compile/view.js'
+import {
+  certificateResource,
+  clusterResource,
+  endpointsResource,
+  grpcListenerResource,
+  hostResource,
+  identitySecret,
+  listenerResource,
+  type ResourceType,
+  rootsResource,
+  tableResource,
+  type XdsResource,
+} from '../compile/xds/resources.js'
+
+type Part = ReadonlyMap<string, XdsResource>
+
+export interface Snapshot {
+  revision: number
+  node: MeshNode
+  parts: Record<ResourceType, Part[]>
+  /** gRPC clients name listeners by what they dial; each is made when it is asked for. */
+  dialled: ((name: string) => XdsResource | undefined) | null
+  findings: MeshFinding[]
+}
+
+export function find({ parts, dialled }: Snapshot, type: ResourceType, name: string): XdsResource | undefined {
+  for (const part of parts[type]) {
+    const found = part.get(name)
+    if (found !== undefined) return found
+  }
+  return type === 'listeners' ? dialled?.(name) : undefined
+}
+
+export function* namesOf({ parts }: Snapshot, type: ResourceType): Generator<string> {
+  for (const part of parts[type]) yield* part.keys()
+}
+
+/** Names whose resource came, went or changed from one snapshot of a data plane to the next. */
+export function changedNames(from: Snapshot | null, to: Snapshot, type: ResourceType): Set<string> {
+  if (from === null) return new Set(namesOf(to, type))
+  const changed = new Set<string>()
+  const length = Math.max(from.parts[type].length, to.parts[type].length)
+  for (let index = 0; index < length; index += 1) {
+    for (const name of changedInPart(from.parts[type][index] ?? empty, to.parts[type][index] ?? empty))
+      changed.add(name)
+  }
+  return changed
+}
+
+const empty: Part = new Map()
+const known = new WeakMap<Part, WeakMap<Part, readonly string[]>>()
+
+function changedInPart(from: Part, to: Part): readonly string[] {
+  if (from === to) return []
+  const found = known.get(to)?.get(from)
+  if (found !== undefined) return found
+  const gone = [...from.keys()].filter((name) => !to.has(name))
+  const changed = [...to].filter(([name, { version }]) => from.get(name)?.version !== version).map(([name]) => name)
+  const names = [...gone, ...changed]
+  const fromParts = known.get(to) ?? new WeakMap<Part, readonly string[]>()
+  known.set(to, fromParts.set(from, names))
+  return names
+}
+
+export function buildSnapshot(mesh: Mesh, node: MeshNode, certificates: CertificateSource): Snapshot {
+  const roots = certificates.roots()
+  const view = compileView(mesh, node, roots !== null)
+  const own = certificates.identity({ namespace: node.namespace, account: node.account })
+  const { plane, role } = node
+  const { trustDomain } = mesh.options
+  let hashes: Map<string, HashOn | null> | null = null
+  const hashOf = (name: string) => {
+    hashes ??= new Map(view.clusters.flat().map((cluster) => [cluster.name, cluster.loadBalancer.hashOn]))
+    return hashes.get(name) ?? null
+  }
+  const parts = {
+    clusters: view.clusters.map((list) => partOf(list, plane, (cluster) => clusterResource(cluster, plane))),
+    endpoints: view.endpoints.map((list) => partOf(list, '', endpointsResource)),
+    listeners: [byName(view.listeners.map((listener) => listenerResource(listener, { role, trustDomain })))],
+    routes:
+      plane === 'grpc'
+        ? view.tables.map(({ hosts }) => partOf(hosts, plane, (host) => hostResource(host, plane, hashOf)))
+        : [byName(view.tables.map((table) => tableResource(table, plane, hashOf)))],
+    secrets: [byName([...(view.identity === null ? [] : identity(own, roots)), ...named(view, certificates)])],
+  }
+  // A gRPC client reads its certificates from files; what it lacks it says itself.
+  const findings = plane === 'grpc' ? view.findings : [...view.findings, ...missing(view, own, roots)]
+  const dialled = plane === 'grpc' ? dialledBy(view) : null
+  return { revision: mesh.revision, node, parts, dialled, findings }
+}
+
+const partsOfLists = new WeakMap<object, Map<string, Part>>()
+
+function partOf<Noun>(list: readonly Noun[], variant: string, resource: (noun: Noun) => XdsResource): Part {
+  const parts = partsOfLists.get(list) ?? new Map<string, Part>()
+  if (parts.size === 0) partsOfLists.set(list, parts)
+  const part = parts.get(variant) ?? byName(list.map(resource))
+  parts.set(variant, part)
+  return part
+}
+
+function byName(resources: XdsResource[]): Part {
+  return new Map(resources.map((resource) => [resource.name, resource]))
+}
+
+/** `reviews`, `reviews:9080`, `reviews.default:9080`: whatever the port, it is the service's. */
+function dialledBy({ tables }: MeshView): (name: string) => XdsResource | undefined {
+  const routesOf = new Map(
+    tables.flatMap(({ hosts }) => hosts.flatMap((host) => host.hosts.map((name) => [name, host.name] as const))),
+  )
+  const made = new Map<string, XdsResource>()
+  return (name) => {
+    const routes = routesOf.get(name) ?? routesOf.get(name.replace(/:\d+$/, ''))
+    if (routes === undefined) return undefined
+    const resource = made.get(name) ?? grpcListenerResource(name, routes)
+    made.set(name, resource)
+    return resource
+  }
+}
+
+function identity(own: Certificate | null, roots: TrustBundle | null): XdsResource[] {
+  return [
+    ...(own === null ? [] : [certificateResource(identitySecret, own)]),
+    ...(roots === null ? [] : [rootsResource(roots)]),
+  ]
+}
+
+function named({ secrets }: MeshView, certificates: CertificateSource): XdsResource[] {
+  return secrets.flatMap((name) => {
+    const certificate = certificates.named(name)
+    return certificate === null ? [] : [certificateResource(name, certificate)]
+  })
+}
+
+/** A listener or cluster without its certificate serves nobody: that is safe, and has to be said. */
+function missing(
+  { identity: needed, node }: MeshView,
+  own: Certificate | null,
+  roots: TrustBundle | null,
+): MeshFinding[] {
+  if (needed === null || needed.origin === null || (own !== null && roots !== null)) return []
+  const what = own === null ? `certificate for the account ${node.namespace}/${node.account}` : 'set of trusted roots'
+  const message = `mutual TLS needs what the control plane does not have: a ${what}`
+  const hint = 'give the control plane certificates, or mode DISABLE'
+  return [{ severity: 'error', code: 'WEFT_MESH_REFERENCE', origin: needed.origin, message, hint, stops: true }]
+}

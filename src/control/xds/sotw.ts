@@ -1,0 +1,60 @@
+/** State of the world: a request names all that its client wants, a response of listeners and clusters holds them all. */
+import { create } from '@bufbuild/protobuf'
+import { AnySchema } from '@bufbuild/protobuf/wkt'
+import { type ResourceType, typeUrls } from '../compile/xds/resources.js'
+import {
+  type DiscoveryRequest,
+  type DiscoveryResponse,
+  DiscoveryResponseSchema,
+} from './protos/envoy/service/discovery/v3/discovery_pb.js'
+import type { Subscription, Wire, XdsStream } from './stream.js'
+
+const whole: ReadonlySet<ResourceType> = new Set(['listeners', 'clusters'])
+
+export function sotwWire(write: (response: DiscoveryResponse) => void): Wire {
+  return {
+    isWhole: (type) => whole.has(type),
+    tellsRemoval: (type) => whole.has(type),
+    write: ({ type, nonce, revision, resources }) =>
+      write(
+        create(DiscoveryResponseSchema, {
+          versionInfo: String(revision),
+          typeUrl: typeUrls[type],
+          nonce,
+          resources: resources.map(({ bytes: value }) => create(AnySchema, { typeUrl: typeUrls[type], value })),
+        }),
+      ),
+  }
+}
+
+/**
+ * A request with a nonce that is not the last is about a state that is gone: null. Without names, a stream's first
+ * request for listeners or clusters means all of them, and so does a later one if the stream never named any.
+ */
+export function sotwSubscription(
+  request: DiscoveryRequest,
+  type: ResourceType,
+  stream: XdsStream,
+): Subscription | null {
+  const state = stream.states[type]
+  const { responseNonce: nonce, resourceNames, errorDetail } = request
+  if (nonce !== '' && nonce !== state.lastNonce) {
+    stream.staleAnswers += 1
+    return null
+  }
+  const names = new Set(resourceNames.filter((name) => name !== '*'))
+  const everything =
+    resourceNames.includes('*') || (whole.has(type) && names.size === 0 && (state.wildcard || !state.asked))
+  return {
+    type,
+    nonce,
+    error: errorDetail === undefined ? null : errorDetail.message,
+    subscribe: [...names].filter((name) => !state.names.has(name)),
+    unsubscribe: [
+      ...[...state.names].filter((name) => !names.has(name)),
+      ...(state.wildcard && !everything ? ['*'] : []),
+    ],
+    wildcard: everything,
+    initial: {},
+  }
+}

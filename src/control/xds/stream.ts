@@ -1,0 +1,246 @@
+/**
+ * One data plane's stream: takes its requests, and sends what changed in an order in which nothing points to what is not
+ * there yet (make before break): clusters, endpoints, listeners, routes; last what goes away, in the other direction.
+ *
+ * Invariants: a type is sent only when its last response was answered and what it points to was taken; a
+ * client that does not read is sent nothing more and holds up nobody else; what it will get is always the latest.
+ */
+import type { ResourceType, XdsResource } from '../compile/xds/resources.js'
+import { changedNames, find, type Snapshot } from './snapshot.js'
+import {
+  bookAck,
+  bookNack,
+  bookSent,
+  type Changes,
+  changesOf,
+  createTypeState,
+  isWanted,
+  type Refusal,
+  type TypeState,
+} from './type-state.js'
+
+/** Certificates stand first: they point to nothing, and listeners and clusters wait for them. */
+const makeOrder: readonly ResourceType[] = ['secrets', 'clusters', 'endpoints', 'listeners', 'routes']
+const breakOrder: readonly ResourceType[] = ['routes', 'listeners', 'clusters', 'endpoints', 'secrets']
+
+/**
+ * Types whose answers must be in before a type is sent. Endpoints do not wait: Envoy answers for a cluster only when it
+ * has its endpoints, and for those and for listeners only when it has their certificates.
+ */
+const waitsFor: Record<ResourceType, readonly ResourceType[]> = {
+  secrets: [],
+  clusters: [],
+  endpoints: [],
+  listeners: ['clusters', 'endpoints'],
+  routes: ['clusters', 'endpoints'],
+}
+
+/** One variant of the protocol: how a response looks. */
+export interface Wire {
+  /** Types whose responses hold every resource, so that what is missing is gone (state of the world). */
+  isWhole(type: ResourceType): boolean
+  /** Whether the client can be told that a resource of the type is gone. */
+  tellsRemoval(type: ResourceType): boolean
+  write(response: {
+    type: ResourceType
+    nonce: string
+    revision: number
+    resources: XdsResource[]
+    removed: string[]
+  }): void
+}
+
+export interface Subscription {
+  type: ResourceType
+  nonce: string
+  error: string | null
+  subscribe: string[]
+  unsubscribe: string[]
+  wildcard: boolean
+  /** Versions that the client kept from a stream before. */
+  initial: Record<string, string>
+}
+
+export interface StreamEvents {
+  refused(type: ResourceType, refusals: Refusal[], message: string): void
+  settled(): void
+}
+
+export class XdsStream {
+  readonly states: Record<ResourceType, TypeState>
+  snapshot: Snapshot | null = null
+  private readonly wire: Wire
+  private readonly events: StreamEvents
+  private writable = true
+  private nonces = 0
+  /** Answers that came for a response that was not the last. */
+  staleAnswers = 0
+
+  constructor(wire: Wire, events: StreamEvents) {
+    this.wire = wire
+    this.events = events
+    const state = (type: ResourceType) => [type, createTypeState(type)] as const
+    this.states = Object.fromEntries(makeOrder.map(state)) as Record<ResourceType, TypeState>
+  }
+
+  /** The newest state of the mesh for this data plane; an older one that was not sent yet is forgotten. */
+  update(snapshot: Snapshot): void {
+    const before = this.snapshot
+    this.snapshot = snapshot
+    for (const type of makeOrder) {
+      const state = this.states[type]
+      if (!state.asked) continue
+      for (const name of changedNames(before, snapshot, type)) state.dirty.add(name)
+      if (type === 'listeners' && snapshot.dialled !== null) for (const name of state.names) state.dirty.add(name)
+    }
+    this.advance()
+  }
+
+  request(subscription: Subscription): void {
+    const state = this.states[subscription.type]
+    this.answer(state, subscription)
+    this.subscribe(state, subscription)
+    this.advance()
+  }
+
+  /** The transport took all that was written, or does not for now. */
+  setWritable(writable: boolean): void {
+    this.writable = writable
+    if (writable) this.advance()
+  }
+
+  /** Whether the client has and has answered everything that the snapshot holds for it. */
+  get isSettled(): boolean {
+    return (
+      this.snapshot !== null &&
+      makeOrder.every((type) => this.states[type].inFlight === null && this.states[type].dirty.size === 0)
+    )
+  }
+
+  /** What of the present snapshot the client refuses. */
+  refusals(): Refusal[] {
+    const { snapshot } = this
+    if (snapshot === null) return []
+    return makeOrder.flatMap((type) =>
+      [...this.states[type].refused].flatMap(([name, refusal]) =>
+        find(snapshot, type, name)?.version === refusal.version ? [refusal] : [],
+      ),
+    )
+  }
+
+  private answer(state: TypeState, { nonce, error }: Subscription): void {
+    if (nonce === '') return
+    if (state.inFlight === null || nonce !== state.inFlight.nonce) {
+      if (nonce !== state.lastNonce) this.staleAnswers += 1
+      return
+    }
+    if (error === null) bookAck(state)
+    else this.events.refused(state.type, bookNack(state, error), error)
+  }
+
+  private subscribe(state: TypeState, { subscribe, unsubscribe, wildcard, initial }: Subscription): void {
+    const { snapshot } = this
+    if (!state.asked) {
+      state.asked = true
+      for (const [name, version] of Object.entries(initial)) state.sent.set(name, { name, version })
+      for (const name of Object.keys(initial)) state.dirty.add(name)
+    }
+    if (wildcard && !state.wildcard) {
+      state.wildcard = true
+      state.owed = true
+      if (snapshot !== null) for (const name of changedNames(null, snapshot, state.type)) state.dirty.add(name)
+    }
+    for (const name of unsubscribe) {
+      if (name === '*') state.wildcard = false
+      state.names.delete(name)
+      if (!isWanted(state, name))
+        for (const held of [state.sent, state.dirty, state.forced, state.absent, state.refused]) held.delete(name)
+    }
+    for (const name of subscribe) {
+      // A client may have lost what it asks for again; but what it says it kept is not sent twice.
+      if (!(name in initial)) state.forced.add(name)
+      state.names.add(name)
+      state.dirty.add(name)
+    }
+  }
+
+  private advance(): void {
+    const { snapshot } = this
+    if (snapshot === null || !this.writable) return
+    const removable: Changes['removals'][] = []
+    let waiting = false
+    for (const type of makeOrder) {
+      const state = this.states[type]
+      if (state.inFlight !== null || waitsFor[type].some((other) => this.states[other].inFlight !== null)) {
+        waiting = true
+        continue
+      }
+      const changes = changesOf(state, (name) => find(snapshot, type, name))
+      if (changes.updates.size > 0 || changes.absent.length > 0 || state.owed) {
+        waiting = this.send(state, changes.updates, [], changes.absent) || waiting
+        if (!this.writable) return
+      }
+      removable.push(changes.removals)
+    }
+    if (!waiting && removable.some((names) => names.length > 0)) this.remove(snapshot)
+    if (this.isSettled) this.events.settled()
+  }
+
+  /** Nothing points any more to what goes away. */
+  private remove(snapshot: Snapshot): void {
+    for (const type of breakOrder) {
+      const state = this.states[type]
+      if (state.inFlight !== null) return
+      const { removals } = changesOf(state, (name) => find(snapshot, type, name))
+      if (removals.length === 0) continue
+      if (this.send(state, new Map(), removals, [])) return
+    }
+  }
+
+  /** Returns whether an answer is to come. */
+  private send(state: TypeState, updates: Map<string, XdsResource>, removals: string[], absent: string[]): boolean {
+    const { snapshot } = this
+    if (snapshot === null) return false
+    const { lastNonce } = state
+    const nonce = String(this.nonces + 1)
+    bookSent(state, nonce, updates, removals)
+    for (const name of absent) {
+      state.absent.add(name)
+      state.dirty.delete(name)
+      state.forced.delete(name)
+    }
+    // A cluster that changed waits for its endpoints, even when those are as they were.
+    if (state.type === 'clusters') {
+      const { endpoints } = this.states
+      for (const name of updates.keys()) {
+        if (!isWanted(endpoints, name) || !endpoints.asked) continue
+        endpoints.dirty.add(name)
+        endpoints.forced.add(name)
+      }
+    }
+    state.owed = false
+    if (updates.size === 0 && !this.wire.tellsRemoval(state.type)) {
+      state.inFlight = null
+      state.lastNonce = lastNonce
+      return false
+    }
+    this.nonces += 1
+    const whole = this.wire.isWhole(state.type)
+    const resources = whole ? this.everything(state, snapshot) : [...updates.values()]
+    this.wire.write({
+      type: state.type,
+      nonce,
+      revision: snapshot.revision,
+      resources,
+      removed: [...removals, ...absent],
+    })
+    return true
+  }
+
+  /** All that the client holds, the new included. */
+  private everything({ sent, type }: TypeState, snapshot: Snapshot): XdsResource[] {
+    return [...sent.values()].flatMap((one) =>
+      'bytes' in one ? [one as XdsResource] : (find(snapshot, type, one.name) ?? []),
+    )
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * What one stream knows of one type: what its client asked for, what it was sent, what it has not answered yet.
+ *
+ * Invariants: at most one response waits for its answer; only the latest state is kept, never a queue; a name that has to
+ * be looked at again is in `dirty`, so a change costs by what changed and not by what there is.
+ */
+import type { ResourceType, XdsResource } from '../compile/xds/resources.js'
+
+/** A resource that the client had before this stream (delta, `initial_resource_versions`). */
+export type Sent = Pick<XdsResource, 'name' | 'version'> & Partial<XdsResource>
+
+export interface InFlight {
+  nonce: string
+  /** What each name was before this response; undefined: it was not there. */
+  before: Map<string, Sent | undefined>
+  after: Map<string, XdsResource | undefined>
+  /** Names that were sent although they had not changed. */
+  repeated: Set<string>
+}
+
+export interface Refusal {
+  version: string
+  message: string
+  resource: XdsResource
+  /** What the client had before, and still has. */
+  lastGood: Sent | null
+}
+
+export interface TypeState {
+  type: ResourceType
+  /** The client has asked for this type on this stream. */
+  asked: boolean
+  wildcard: boolean
+  /** A client that asks for everything waits for an answer even where there is nothing. */
+  owed: boolean
+  names: Set<string>
+  sent: Map<string, Sent>
+  dirty: Set<string>
+  /** Sent again even when unchanged. */
+  forced: Set<string>
+  /** Told to be not there. */
+  absent: Set<string>
+  inFlight: InFlight | null
+  lastNonce: string
+  refused: Map<string, Refusal>
+}
+
+export function createTypeState(type: ResourceType): TypeState {
+  return {
+    type,
+    asked: false,
+    wildcard: false,
+    owed: false,
+    names: new Set(),
+    sent: new Map(),
+    dirty: new Set(),
+    forced: new Set(),
+    absent: new Set(),
+    inFlight: null,
+    lastNonce: '',
+    refused: new Map(),
+  }
+}
+
+export function isWanted({ wildcard, names }: TypeState, name: string): boolean {
+  return wildcard || names.has(name)
+}
+
+export interface Changes {
+  updates: Map<string, XdsResource>
+  /** Sent before and gone now. */
+  removals: string[]
+  /** Asked for, never there. */
+  absent: string[]
+}
+
+/**
+ * What has to be sent of the dirty names. A version that the client refused is not sent again: its last good one stays
+ * in force until there is another.
+ */
+export function changesOf(state: TypeState, find: (name: string) => XdsResource | undefined): Changes {
+  const changes: Changes = { updates: new Map(), removals: [], absent: [] }
+  for (const name of state.dirty) {
+    if (!isWanted(state, name)) {
+      state.dirty.delete(name)
+      continue
+    }
+    const target = find(name)
+    const sent = state.sent.get(name)
+    const forced = state.forced.has(name)
+    if (target === undefined) {
+      if (sent !== undefined) changes.removals.push(name)
+      else if (state.names.has(name) && (forced || !state.absent.has(name))) changes.absent.push(name)
+      else state.dirty.delete(name)
+    } else if (state.refused.get(name)?.version === target.version) state.dirty.delete(name)
+    else if (sent?.version !== target.version || forced) changes.updates.set(name, target)
+    else state.dirty.delete(name)
+  }
+  return changes
+}
+
+/** Books a response as sent. */
+export function bookSent(
+  state: TypeState,
+  nonce: string,
+  updates: ReadonlyMap<string, XdsResource>,
+  removals: readonly string[],
+): void {
+  const inFlight: InFlight = { nonce, before: new Map(), after: new Map(), repeated: new Set() }
+  const change = (name: string, after: XdsResource | undefined) => {
+    const before = state.sent.get(name)
+    if (before !== undefined && before.version === after?.version) inFlight.repeated.add(name)
+    inFlight.before.set(name, before)
+    inFlight.after.set(name, after)
+    if (after === undefined) state.sent.delete(name)
+    else state.sent.set(name, after)
+    for (const set of [state.dirty, state.forced, state.absent]) set.delete(name)
+    if (after !== undefined) state.refused.delete(name)
+  }
+  for (const [name, resource] of updates) change(name, resource)
+  for (const name of removals) change(name, undefined)
+  state.inFlight = inFlight
+  state.lastNonce = nonce
+}
+
+/** The client took it. Clears what it refused before under the same names. */
+export function bookAck(state: TypeState): void {
+  for (const [name, resource] of state.inFlight?.after ?? []) {
+    if (state.refused.get(name)?.version !== resource?.version) state.refused.delete(name)
+  }
+  state.inFlight = null
+}
+
+/**
+ * The client refused it: each of its names is as before, the culprits are not sent again, the rest is. Returns them.
+ */
+export function bookNack(state: TypeState, message: string): Refusal[] {
+  const { inFlight } = state
+  if (inFlight === null) return []
+  const changed = [...inFlight.after].filter(([name]) => !inFlight.repeated.has(name))
+  const named = changed.filter(([name, after]) => after !== undefined && mentions(message, name))
+  const culprits = (named.length > 0 ? named : changed).flatMap(([, after]) => (after === undefined ? [] : [after]))
+  for (const [name] of inFlight.after) {
+    const before = inFlight.before.get(name)
+    if (before === undefined) state.sent.delete(name)
+    else state.sent.set(name, before)
+    state.dirty.add(name)
+  }
+  const refusals = culprits.map((resource): Refusal => {
+    const lastGood = inFlight.before.get(resource.name) ?? null
+    return { version: resource.version, message, resource, lastGood }
+  })
+  for (const refusal of refusals) state.refused.set(refusal.resource.name, refusal)
+  state.inFlight = null
+  return refusals
+}
+
+/** The name as a whole word: `reviews` is not meant by `reviews-v2`. */
+function mentions(message: string, name: string): boolean {
+  const at = message.indexOf(name)
+  if (at === -1) return false
+  const word = /[\w./-]/
+  const [before, after] = [message[at - 1] ?? ' ', message[at + name.length] ?? ' ']
+  return !word.test(before) && (!word.test(after) || /[.]/.test(after))
+}

@@ -1,0 +1,61 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { afterEach, describe, expect, it } from 'vitest'
+import { fileCertificates } from '../../../src/control/file-certificates.js'
+import { ask, CountedService } from '../../kit/counted-service.js'
+import { listening } from '../../kit/envoy.js'
+import { workload } from '../../kit/mesh-source.js'
+import { scratchFolder } from '../../kit/scratch.js'
+import { type SteeredMesh, steerMesh } from '../../kit/steered-mesh.js'
+import { TestAuthority } from '../../kit/test-authority.js'
+import { freePort } from '../../kit/weft-process.js'
+
+let steered: SteeredMesh
+afterEach(() => steered.close())
+
+const curl = promisify(execFile)
+
+describe('an Envoy as a gateway', () => {
+  it('serves the routes that hang on its Gateway, with TLS where a listener asks for it', async () => {
+    const folder = scratchFolder()
+    const authority = await TestAuthority.create(folder, scratchFolder())
+    await authority.named('default/shop-cert', 'www.shop.example')
+    const certificates = fileCertificates(folder)
+    const [plain, secure] = [await freePort(), await freePort()]
+    const app = await CountedService.start('app')
+    steered = await steerMesh({ role: 'gateway', service: 'edge' }, { certificates })
+    steered.mesh.register(workload('app', app.port))
+    await steered.apply(`
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: edge }
+spec:
+  gatewayClassName: weft
+  addresses: [{ value: 127.0.0.1 }]
+  listeners:
+    - { name: http, port: ${plain}, protocol: HTTP }
+    - { name: https, port: ${secure}, protocol: HTTPS, hostname: '*.shop.example', tls: { certificateRefs: [{ name: shop-cert }] } }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: shop }
+spec:
+  parentRefs: [{ name: edge }]
+  hostnames: [www.shop.example]
+  rules: [{ matches: [{ path: { value: /app } }], backendRefs: [{ name: app, port: 80 }] }]
+`)
+    await listening(plain)
+    expect(await ask(plain, 'www.shop.example', '/app/x')).toMatchObject({ status: 200, body: 'app' })
+    expect((await ask(plain, 'www.shop.example', '/other')).status).toBe(404)
+    expect((await ask(plain, 'other.example', '/app')).status).toBe(404)
+    expect(app.last?.headers['x-forwarded-for']).toMatch(/^[\d.]+$/)
+
+    await listening(secure)
+    const name = `www.shop.example:${secure}`
+    const to = ['--cacert', `${folder}/roots.pem`, '--resolve', `${name}:127.0.0.1`, `https://${name}/app`]
+    const { stdout } = await curl('curl', ['-s', '-w', ' %{http_code} %{http_version}', ...to])
+    expect(stdout).toBe('app 200 2')
+    expect(app.requests).toBe(2)
+    certificates.close()
+  })
+})

@@ -1,0 +1,67 @@
+/** Snapshots made by hand, and a client that only takes notes, for tests of a stream alone. */
+import type { ResourceType, XdsResource } from '../../src/control/compile/xds/resources.js'
+import type { Snapshot } from '../../src/control/xds/snapshot.js'
+import type { Subscription, Wire } from '../../src/control/xds/stream.js'
+
+type Versions = Partial<Record<ResourceType, Record<string, string>>>
+
+export function snapshotOf(revision: number, versions: Versions): Snapshot {
+  const part = (type: ResourceType) =>
+    new Map(Object.entries(versions[type] ?? {}).map(([name, version]) => [name, resource(type, name, version)]))
+  const types: ResourceType[] = ['clusters', 'endpoints', 'listeners', 'routes', 'secrets']
+  const parts = Object.fromEntries(types.map((type) => [type, [part(type)]])) as unknown as Snapshot['parts']
+  const node = {
+    id: 'n',
+    plane: 'envoy',
+    role: 'sidecar',
+    namespace: 'default',
+    service: 's',
+    account: 's',
+    labels: {},
+  } as const
+  return {
+    revision,
+    node: { ...node, region: '', zone: '', outbound: null, inbound: null, app: null },
+    parts,
+    dialled: null,
+    findings: [],
+  }
+}
+
+function resource(type: ResourceType, name: string, version: string): XdsResource {
+  return { type, name, version, json: {}, bytes: new Uint8Array(), pieces: () => [] }
+}
+
+/** What was sent, as `TYPE NONCE name=version … -removed`. */
+export class Notes implements Wire {
+  readonly sent: string[] = []
+  readonly whole: boolean
+  lastNonce: Partial<Record<ResourceType, string>> = {}
+
+  constructor(whole: boolean) {
+    this.whole = whole
+  }
+
+  isWhole(type: ResourceType): boolean {
+    return this.whole && (type === 'clusters' || type === 'listeners')
+  }
+
+  tellsRemoval(type: ResourceType): boolean {
+    return !this.whole || this.isWhole(type)
+  }
+
+  write({ type, nonce, resources, removed }: Parameters<Wire['write']>[0]): void {
+    const names = resources.map(({ name, version }) => `${name}=${version}`)
+    this.lastNonce[type] = nonce
+    this.sent.push([type, ...names, ...removed.map((name) => `-${name}`)].join(' '))
+  }
+
+  /** What came since the last look. */
+  take(): string[] {
+    return this.sent.splice(0)
+  }
+}
+
+export function subscription(type: ResourceType, more: Partial<Subscription> = {}): Subscription {
+  return { type, nonce: '', error: null, subscribe: [], unsubscribe: [], wildcard: false, initial: {}, ...more }
+}

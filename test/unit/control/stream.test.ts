@@ -1,0 +1,184 @@
+import { describe, expect, it } from 'vitest'
+import type { ResourceType } from '../../../src/control/compile/xds/resources.js'
+import { XdsStream } from '../../../src/control/xds/stream.js'
+import type { Refusal } from '../../../src/control/xds/type-state.js'
+import { Notes, snapshotOf, subscription } from '../../kit/xds-snapshot.js'
+
+function open({ whole = false } = {}) {
+  const notes = new Notes(whole)
+  const refused: Refusal[] = []
+  let settled = 0
+  const stream = new XdsStream(notes, {
+    refused: (_, refusals) => refused.push(...refusals),
+    settled: () => {
+      settled += 1
+    },
+  })
+  const answer = (type: ResourceType, error: string | null = null) =>
+    stream.request(subscription(type, { nonce: notes.lastNonce[type] ?? '', error }))
+  return { notes, stream, refused, answer, settledCount: () => settled }
+}
+
+/** A client that has taken one cluster, its endpoints, a listener and its routes. */
+function joined(options = {}) {
+  const client = open(options)
+  const { stream, answer, notes } = client
+  stream.update(
+    snapshotOf(1, { clusters: { a: '1' }, endpoints: { a: '1' }, listeners: { l: '1' }, routes: { r: '1' } }),
+  )
+  stream.request(subscription('clusters', { wildcard: true }))
+  stream.request(subscription('endpoints', { subscribe: ['a'] }))
+  for (const type of ['clusters', 'endpoints'] as const) answer(type)
+  stream.request(subscription('listeners', { wildcard: true }))
+  answer('listeners')
+  stream.request(subscription('routes', { subscribe: ['r'] }))
+  answer('routes')
+  expect(notes.take()).toEqual(['clusters a=1', 'endpoints a=1', 'listeners l=1', 'routes r=1'])
+  expect(stream.isSettled).toBe(true)
+  return client
+}
+
+describe.each([{ whole: false }, { whole: true }])('a stream, whole: $whole', ({ whole }) => {
+  it('makes before it breaks: a route changes only when its cluster was taken, and the old cluster goes last', () => {
+    const { stream, notes, answer } = joined({ whole })
+    stream.update(
+      snapshotOf(2, { clusters: { b: '1' }, endpoints: { b: '1' }, listeners: { l: '1' }, routes: { r: '2' } }),
+    )
+    expect(notes.take()).toEqual([whole ? 'clusters a=1 b=1' : 'clusters b=1'])
+    stream.request(subscription('endpoints', { subscribe: ['b'] }))
+    expect(notes.take()).toEqual(['endpoints b=1'])
+    answer('endpoints')
+    expect(notes.take()).toEqual([])
+    answer('clusters')
+    expect(notes.take()).toEqual(['routes r=2'])
+    answer('routes')
+    expect(notes.take()).toEqual([whole ? 'clusters b=1 -a' : 'clusters -a'])
+    answer('clusters')
+    stream.request(subscription('endpoints', { unsubscribe: ['a'] }))
+    if (!whole) expect(notes.take()).toEqual(['endpoints -a'])
+    answer('endpoints')
+    expect(stream.isSettled).toBe(true)
+  })
+
+  it('sends the endpoints of a cluster again after each change of the cluster', () => {
+    const { stream, notes } = joined({ whole })
+    stream.update(
+      snapshotOf(2, { clusters: { a: '2' }, endpoints: { a: '1' }, listeners: { l: '1' }, routes: { r: '1' } }),
+    )
+    expect(notes.take()).toEqual(['clusters a=2', 'endpoints a=1'])
+  })
+
+  it('keeps the last good version of what was refused, sends the rest, and tries again only what changed', () => {
+    const { stream, notes, answer, refused } = joined({ whole })
+    const others = { endpoints: { a: '1' }, listeners: { l: '1' }, routes: { r: '1' } }
+    stream.update(snapshotOf(2, { ...others, clusters: { a: 'bad', b: '1' } }))
+    expect(notes.take()[0]).toBe('clusters a=bad b=1')
+    answer('clusters', 'cluster a is malformed')
+    expect(
+      refused.map(({ resource: { name }, version, lastGood }) => ({ name, version, lastGood: lastGood?.version })),
+    ).toEqual([{ name: 'a', version: 'bad', lastGood: '1' }])
+    expect(notes.take()).toEqual([whole ? 'clusters a=1 b=1' : 'clusters b=1'])
+    answer('clusters')
+    answer('endpoints')
+    expect(stream.isSettled).toBe(true)
+    expect(stream.refusals()).toHaveLength(1)
+    stream.update(snapshotOf(3, { ...others, clusters: { a: 'mended', b: '1' } }))
+    expect(notes.take()[0]).toBe(whole ? 'clusters a=mended b=1' : 'clusters a=mended')
+    expect(stream.refusals()).toEqual([])
+  })
+
+  it('blames all that a response changed where the complaint names none of it', () => {
+    const { stream, answer, refused } = joined({ whole })
+    stream.update(
+      snapshotOf(2, { clusters: { a: '2', b: '1' }, endpoints: { a: '1' }, listeners: { l: '1' }, routes: { r: '1' } }),
+    )
+    answer('clusters', 'something is wrong')
+    expect(refused.map(({ resource }) => resource.name).sort()).toEqual(['a', 'b'])
+  })
+
+  it('sends nothing to a client that does not read, and then only the latest', () => {
+    const { stream, notes } = joined({ whole })
+    stream.setWritable(false)
+    for (let revision = 2; revision < 50; revision += 1)
+      stream.update(
+        snapshotOf(revision, {
+          clusters: { a: '1' },
+          endpoints: { a: String(revision) },
+          listeners: { l: '1' },
+          routes: { r: '1' },
+        }),
+      )
+    expect(notes.take()).toEqual([])
+    stream.setWritable(true)
+    expect(notes.take()).toEqual(['endpoints a=49'])
+  })
+
+  it('has one response of a type open at a time', () => {
+    const { stream, notes, answer } = joined({ whole })
+    const others = { clusters: { a: '1' }, listeners: { l: '1' }, routes: { r: '1' } }
+    for (const version of ['2', '3', '4'])
+      stream.update(snapshotOf(Number(version), { ...others, endpoints: { a: version } }))
+    expect(notes.take()).toEqual(['endpoints a=2'])
+    answer('endpoints')
+    expect(notes.take()).toEqual(['endpoints a=4'])
+  })
+
+  it('takes an answer with a nonce of before for none', () => {
+    const { stream, notes } = joined({ whole })
+    const others = { clusters: { a: '1' }, listeners: { l: '1' }, routes: { r: '1' } }
+    stream.update(snapshotOf(2, { ...others, endpoints: { a: '2' } }))
+    stream.request(subscription('endpoints', { nonce: '1', error: 'of long ago' }))
+    expect(stream.isSettled).toBe(false)
+    expect(stream.staleAnswers).toBe(1)
+    expect(notes.take()).toEqual(['endpoints a=2'])
+  })
+
+  it('answers a client that asks for everything even when there is nothing', () => {
+    const { stream, notes } = open({ whole })
+    stream.update(snapshotOf(1, {}))
+    stream.request(subscription('clusters', { wildcard: true }))
+    expect(notes.take()).toEqual(['clusters'])
+  })
+
+  it('sends what comes into being after it was asked for', () => {
+    const { stream, notes, answer } = joined({ whole })
+    stream.request(subscription('routes', { subscribe: ['later'] }))
+    if (!whole) expect(notes.take()).toEqual(['routes -later'])
+    answer('routes')
+    stream.update(
+      snapshotOf(2, {
+        clusters: { a: '1' },
+        endpoints: { a: '1' },
+        listeners: { l: '1' },
+        routes: { r: '1', later: '1' },
+      }),
+    )
+    expect(notes.take()).toEqual(['routes later=1'])
+  })
+})
+
+describe('a delta stream that comes back', () => {
+  it('is sent what changed meanwhile and told what is gone', () => {
+    const { stream, notes } = open()
+    stream.update(snapshotOf(9, { clusters: { kept: '1', changed: '2', fresh: '1' } }))
+    stream.request(subscription('clusters', { wildcard: true, initial: { kept: '1', changed: '1', gone: '1' } }))
+    const [updates, ...rest] = notes.take()
+    expect(updates?.split(' ').sort()).toEqual(['changed=2', 'clusters', 'fresh=1'])
+    expect(rest).toEqual([])
+    stream.request(subscription('clusters', { nonce: '1' }))
+    expect(notes.take()).toEqual(['clusters -gone'])
+  })
+
+  it('does not get again by name what it says it has', () => {
+    const { stream, notes } = open()
+    stream.update(snapshotOf(9, { endpoints: { a: '1', b: '2' } }))
+    stream.request(subscription('endpoints', { subscribe: ['a', 'b'], initial: { a: '1', b: '1' } }))
+    expect(notes.take()).toEqual(['endpoints b=2'])
+  })
+
+  it('gets again what it asks for again', () => {
+    const { stream, notes } = joined()
+    stream.request(subscription('endpoints', { subscribe: ['a'] }))
+    expect(notes.take()).toEqual(['endpoints a=1'])
+  })
+})
