@@ -38,11 +38,21 @@ function decision({ record, generationInForce, generationKnown, routing, redacte
   const unsure = redacted.filter((name) => routing?.rules.some(({ asks }) => asks.includes(`header ${name} `)))
   const note =
     unsure.length === 0 ? '' : `  (rules about ${unsure.join(', ')} cannot be asked again: the values are not kept)\n`
-  return `decided by generation ${generation} (${age})\n  ${way}${gone}\n${rules}${note}`
+  return `decided by generation ${generation} (${age})\n  ${way}${gone}\n${rules}${note}${difference(record, routing)}`
+}
+
+/** What was not recorded of the request, or was cut, may make the rules choose otherwise when they are asked again. */
+function difference({ route, marks }: Why['record'], routing: Why['routing']): string {
+  if (routing === null) return ''
+  const again = routing.chosen === null ? null : (routing.rules[routing.chosen]?.route ?? null)
+  if (again === route) return ''
+  const reason = marks.includes('cut') ? 'a text of the record was cut' : 'not all of the request is recorded'
+  return `  (asked again, the rules choose ${again === null ? 'no route' : again}: ${reason})\n`
 }
 
 function attempts({ record, attempts: all }: Why): string {
-  if (all.length === 0) return 'no attempt was made\n'
+  if (all.length === 0)
+    return record.marks.includes('answered') ? 'the route answered by itself\n' : 'no attempt was made\n'
   const rows = all.map((attempt, at) => [
     at + 1,
     attempt.upstream ?? '-',

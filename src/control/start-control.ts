@@ -22,7 +22,7 @@ import { followSources } from './registry/sources/follow-sources.js'
 import { ResourceChanges } from './resource-changes.js'
 import type { ResourceKinds } from './resource-kinds.js'
 import { type ApiServer, startServer } from './server/start-server.js'
-import { makeFolder } from './store/data-folder.js'
+import { lockFolder, makeFolder } from './store/data-folder.js'
 import { openEmbeddedStore } from './store/embedded.js'
 import { openEtcdStore } from './store/etcd.js'
 import type { Store } from './store/store.js'
@@ -72,6 +72,7 @@ export async function startControl(options: ControlOptions): Promise<ControlPlan
 async function open(options: ControlOptions, opened: (() => Promise<void> | void)[], close: () => Promise<void>) {
   const { config, version, kinds, logger, nowMs = Date.now } = options
   const certificate = await readCertificate(config)
+  if (config.etcd !== null) opened.push(await lockData(config))
   const store = await openStore(config, logger, nowMs)
   opened.push(() => store.close())
   for (const finding of store.status().findings) logger.error(finding)
@@ -106,12 +107,18 @@ async function open(options: ControlOptions, opened: (() => Promise<void> | void
   return { url: server.url, store, source, renewCertificate, close }
 }
 
+/** The audit log of each replica is its own; the embedded store locks its folder itself. */
+async function lockData({ data }: ControlConfig): Promise<() => Promise<void>> {
+  await makeFolder(data)
+  const lock = await lockFolder(data)
+  return () => lock.release()
+}
+
 async function openStore(config: ControlConfig, logger: Logger, nowMs: () => number): Promise<Store> {
   const { data, id, listen, advertise, tls, etcd } = config
   if (etcd === null) {
     return openEmbeddedStore({ folder: join(data, 'store'), nowMs, warn: (text) => logger.warn(text) })
   }
-  await makeFolder(data)
   const [ca, certificate, key] = [await readPem(etcd.ca), await readPem(etcd.certificate), await readPem(etcd.key)]
   const given = {
     ...(ca !== null && { ca }),

@@ -5,7 +5,7 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use weft_engine::record::{Address, Candidate, Record, Ring, RingOptions, Texts, frame};
 use weft_engine::telemetry::access_log::{Entry, Format, LogWriter};
-use weft_engine::telemetry::metrics::{DEFAULT_SERIES, Ids, Metrics, Names, SeriesBudget};
+use weft_engine::telemetry::metrics::{ClusterCounter, DEFAULT_SERIES, Ids, Latency, Metrics, Names, SeriesBudget};
 
 fn main() {
     divan::main();
@@ -101,6 +101,22 @@ fn push_behind_its_lock_and_observe(bencher: Bencher<'_, '_>) {
         metrics.observe(black_box(&record), &ids);
         ring.lock().push(&mut record, black_box(&TEXTS));
     });
+}
+
+#[divan::bench(sample_size = 20_000)]
+fn count_latency_of_an_endpoint(bencher: Bencher<'_, '_>) {
+    let latency = Latency::default();
+    let mut us = 0;
+    bencher.bench_local(|| {
+        us = (us + 7) & 0xfff;
+        latency.count_shared(black_box(us));
+    });
+}
+
+#[divan::bench(sample_size = 20_000)]
+fn count_for_a_cluster(bencher: Bencher<'_, '_>) {
+    let (mut metrics, ids) = (Metrics::new(Arc::new(SeriesBudget::new(DEFAULT_SERIES))), snapshot());
+    bencher.bench_local(|| metrics.count_cluster(black_box(2), &ids, ClusterCounter::ConnectionsReused));
 }
 
 #[divan::bench]

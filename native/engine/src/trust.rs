@@ -19,7 +19,10 @@ pub fn client(head: &RequestHead, trusted_hops: usize) -> Option<IpAddr> {
 
 /// The scheme by which the client reached the outermost trusted proxy.
 pub fn scheme(head: &RequestHead, trusted_hops: usize) -> Option<&'static str> {
-    let given = head.get(Known::XForwardedProto).filter(|_| trusted_hops > 0)?;
+    if trusted_hops == 0 {
+        return None;
+    }
+    let given = head.get(Known::XForwardedProto)?;
     ["http", "https"].into_iter().find(|scheme| given.eq_ignore_ascii_case(scheme.as_bytes()))
 }
 

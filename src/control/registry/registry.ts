@@ -72,6 +72,7 @@ export class Registry {
   /** Registers, or takes the place of what was registered under the same id; `author` for the audit log. */
   async register(written: Registration, callerAddress: string, author: string): Promise<Kept> {
     const { store } = this.options
+    demandLeading(store)
     for (;;) {
       const draft = keep(written, callerAddress, 0)
       const key = workloadKey(draft)
@@ -85,6 +86,7 @@ export class Registry {
 
   /** Answers what stands in the registry now. */
   async heartbeat(which: WorkloadId, epoch: number | undefined, health: WorkloadHealth | undefined, author: string) {
+    demandLeading(this.options.store)
     for (;;) {
       const entry = this.find(which, epoch)
       const kept = keptOf(entry)
@@ -98,6 +100,7 @@ export class Registry {
   }
 
   async deregister(which: WorkloadId, epoch: number | undefined, author: string): Promise<void> {
+    demandLeading(this.options.store)
     for (;;) {
       const { key, version } = this.find(which, epoch)
       if (await this.tryCommit({ author, reason: 'deregister', changes: [{ key, value: null, expect: version }] }))
@@ -244,4 +247,14 @@ export class Registry {
 export function isLeading(store: Store): boolean {
   const { leader, type } = store.status()
   return type === 'embedded' || leader?.isSelf === true
+}
+
+/** A heartbeat that another replica's memory takes would be none: the leader must hear it. */
+function demandLeading(store: Store): void {
+  if (isLeading(store)) return
+  const { reason, leader } = store.status()
+  throw new WeftError('WEFT_STORE_NOT_LEADER', `the registry is not kept here: ${reason ?? 'no replica leads'}`, {
+    ...(leader !== null && { path: leader.address }),
+    hint: leader === null ? 'try again in some seconds' : `ask ${leader.address}`,
+  })
 }

@@ -2,8 +2,8 @@
 import type { ResolvedConfig } from '../../config/config.js'
 import type { Records } from '../../native/snapshot.js'
 
-/** A record can name no more of them. */
-const mostHeaders = 253
+/** Each header that is kept is looked for in each request: beyond so many, `why` knows less rather than all cost more. */
+const mostHeaders = 64
 
 /** Without the headers that routes read, `why` could not say later how a request was routed. */
 export function compileRecords({ records, listeners, routes }: ResolvedConfig): Records {

@@ -35,6 +35,13 @@ describe('two control planes on etcd', () => {
     expect(applied).toMatchObject({ code: 0, stdout: 'HTTPRoute default/a created\n' })
     expect((await ask(one, 'get')).stdout).toContain('HTTPRoute  default    a')
     expect((await ask(two, 'status')).stdout).toContain(`changes are NOT taken: one leads, one leads at ${one.url}`)
+    // A workload is registered with the leader, whoever it asks, and is heard there.
+    const workload = two.start('register', '--token', one.token, '--service', 's', '--port', '9', '--ttl', '3s')
+    await workload.says('registered default/s')
+    const heartbeat = `${two.url}/v1/workloads/default/s/127.0.0.1:9/heartbeat`
+    const headers = { authorization: `Bearer ${one.token}` }
+    const told = await fetch(heartbeat, { method: 'POST', headers, redirect: 'manual' })
+    expect([told.status, told.headers.get('location')]).toEqual([307, heartbeat.replace(two.url, one.url)])
     // Stopped, not ended: it will believe in itself when it goes on.
     one.program.signal('SIGSTOP')
     const stoppedAt = performance.now()
@@ -50,6 +57,8 @@ describe('two control planes on etcd', () => {
     const three = await replica(etcd.url, 'three')
     const { stdout } = await ask(three, 'get')
     for (const name of ['a', 'b', 'c']) expect(stdout).toContain(`HTTPRoute  default    ${name}`)
+    // Two leaders and some ttls later it is still there.
+    expect((await ask(three, 'get', 'workloads')).stdout).toMatch(/default +s +127\.0\.0\.1:9 +127\.0\.0\.1:9 +healthy/)
     two.program.signal('SIGTERM')
     const endedAt = performance.now()
     await three.program.says('changes are taken')

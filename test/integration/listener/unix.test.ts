@@ -6,7 +6,7 @@ import { Client } from 'undici'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { value } from '../../kit/h1-message.js'
 import { Program } from '../../kit/program.js'
-import { ProxyProcess } from '../../kit/proxy-process.js'
+import { entry, ProxyProcess } from '../../kit/proxy-process.js'
 import { scratchFolder } from '../../kit/scratch.js'
 import { ScriptedUpstream } from '../../kit/scripted-upstream.js'
 
@@ -102,6 +102,18 @@ test('a reload moves a listener from one file to another and back to a port', as
   await moved(`127.0.0.1:${proxy.port}`)
   expect((await fetch(proxy.url)).status).toBe(200)
   expect(existsSync(join(folder, 'edge.sock'))).toBe(false)
+})
+
+test('a process that takes over takes the file as well', async () => {
+  const env = { XDG_RUNTIME_DIR: scratchFolder() }
+  const before = await ProxyProcess.start(`127.0.0.1:${upstream.port}`, { listener: { address: `unix:${path}` }, env })
+  const after = new Program(process.execPath, [entry, 'run', '-c', before.file, '--takeover'], { env })
+  await after.says(' ready in ')
+  expect(await before.ended).toBe(0)
+  expect(await ask(path)).toBe(200)
+  after.signal('SIGTERM')
+  expect(await after.ended).toBe(0)
+  expect(existsSync(path)).toBe(false)
 })
 
 test('an abstract name needs no file', async () => {

@@ -102,6 +102,33 @@ it('says what failed and what to do, and never shows what is redacted', async ()
   expect(await refused.stop()).toBe(0)
 })
 
+it('asks the rules of its generation again, with what it kept of the request', async () => {
+  const tester = { path: { prefix: '/' }, headers: [{ name: 'end-user', exact: 'tester' }] }
+  const routes = [
+    { name: 'testers', matches: [tester], respond: { status: 200, body: 'tested' } },
+    { name: 'old', matches: [{ path: { prefix: '/old' } }], redirect: { path: '/new', status: 301 } },
+    { name: 'others', forward: [{ cluster: 'app' }] },
+  ]
+  const ruled = await ProxyProcess.start(upstream.address, { config: { routes: routes as never } })
+  const send = async (id: string, headers: Record<string, string>) => {
+    const answer = await request(`${ruled.url}/a/b`, { headers: { 'x-request-id': id, ...headers } })
+    await answer.body.dump()
+  }
+  await send('by-tester', { 'end-user': 'tester' })
+  await send('by-other', {})
+  const told = async (id: string) => (await (await fetch(`${ruled.admin}/why/${id}?format=json`)).json()) as Why
+  const [byTester, byOther] = [await told('by-tester'), await told('by-other')]
+  const standing = ({ routing }: Why) => routing?.rules.map(({ route, standing }) => `${route} ${standing}`).sort()
+  expect(standing(byTester)).toEqual(['old passed-over', 'others outranked', 'testers chosen'])
+  expect(standing(byOther)).toEqual(['old passed-over', 'others chosen', 'testers passed-over'])
+  expect(byTester).toMatchObject({ record: { route: 'testers', headers: { 'end-user': 'tester' } }, attempts: [] })
+  expect(byTester.record.marks).toEqual(['answered'])
+  const text = await (await fetch(`${ruled.admin}/why/by-other`)).text()
+  expect(text).toMatch(/✗ +testers .*end-user/s)
+  expect(text).not.toContain('asked again')
+  expect(await ruled.stop()).toBe(0)
+})
+
 it('gives an id to an answer whose request could not be read, and finds it by that', async () => {
   const { statusCode, headers, body } = await request(`${proxy.url}/`, { headers: { 'x-big': 'b'.repeat(70_000) } })
   await body.dump()

@@ -110,6 +110,8 @@ describe('on one worker', () => {
     await readRequest(wire)
     const gone = await send('connections', '/gone')
     const stays = await send('connections', '/stays')
+    const active = async () => (await weft.metrics()).get('weft_requests_active')
+    await expect.poll(active, { timeout: 10_000 }).toBe(3)
     gone.reset()
     expect(await logged('/gone')).toMatchObject({ response_flags: 'DC' })
     await wire.send(answer())

@@ -25,6 +25,11 @@ async function status(proxy: ProxyProcess, path: string): Promise<number> {
   return got.status
 }
 
+async function underWay(proxy: ProxyProcess): Promise<number> {
+  const page = await (await fetch(`${proxy.admin}/stats/prometheus`)).text()
+  return Number(/^weft_requests_active(?:\{.*\})? (\d+)/m.exec(page)?.[1])
+}
+
 /** The configuration with another circuit breaker, or none. */
 function bounded(config: ProxyConfig, circuitBreaker: object | null): ProxyConfig {
   return { ...config, clusters: config.clusters?.map((cluster) => ({ ...cluster, circuitBreaker })) } as ProxyConfig
@@ -92,6 +97,7 @@ test.each(['throw', 'spin'] as const)('a worker that ends by %s gives back what 
   // As many as there may be, over both workers: four at the upstream, four that wait.
   const clients = await Promise.all(Array.from({ length: 8 }, (_, index) => ask(proxy, `/${index}`)))
   const wires = await Promise.all([1, 2, 3, 4].map(() => upstream.next()))
+  await expect.poll(() => underWay(proxy), { timeout: 10_000 }).toBe(8)
   expect(await status(proxy, '/over')).toBe(503)
   upstream.answerAll()
   await ending.endOldest(way)

@@ -83,8 +83,8 @@ pub fn frame(detail: &str, attempts: &[Attempt], candidates: &[Candidate]) -> Fr
 }
 
 fn begin(out: &mut Framed, tag: u8, length: usize) {
-    out.push(tag);
-    out.extend_from_slice(&(length as u16).to_le_bytes());
+    let [low, high] = (length as u16).to_le_bytes();
+    out.extend_from_slice(&[tag, low, high]);
 }
 
 /// What [`frame`] laid out, read back.
@@ -136,9 +136,9 @@ impl Attempt {
 
 impl Candidate {
     fn write(&self, bytes: &mut Framed) {
-        bytes.push(self.attempt);
-        bytes.extend_from_slice(&self.endpoint.to_le_bytes());
-        bytes.extend_from_slice(&self.score.to_le_bytes());
+        let [low, high] = self.endpoint.to_le_bytes();
+        let [a, b, c, d] = self.score.to_le_bytes();
+        bytes.extend_from_slice(&[self.attempt, low, high, a, b, c, d]);
     }
 
     fn read(bytes: &[u8]) -> Option<Self> {

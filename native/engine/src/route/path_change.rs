@@ -21,7 +21,8 @@ impl PathChange {
             Self::Full(full) => [&**full, b""],
             Self::Prefix(replacement) => {
                 let PathPattern::Prefix(prefix) = matched else { return None };
-                match (&**replacement, path.get(prefix.len()..).unwrap_or_default()) {
+                // A filter may have changed the path since it was matched; then there is nothing to replace.
+                match (&**replacement, path.strip_prefix(&**prefix)?) {
                     (b"", b"") => [&b"/"[..], b""],
                     (replacement, rest) => [replacement, rest],
                 }
