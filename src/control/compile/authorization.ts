@@ -94,12 +94,14 @@ function keyCondition(key: string, value: string): Condition {
   return conditions[key]?.() ?? { not: { always: true } }
 }
 
-/** Hosts are compared without their port. */
+/** Hosts are compared without their port and in any case: a client may write them as it likes. */
 function hostCondition(host: string): Condition {
-  const match = pattern(host.toLowerCase())
-  if (!('exact' in match)) return { header: { name: ':authority', ...match } }
-  const name = ':authority'
-  return { any: [{ header: { name, exact: match.exact } }, { header: { name, prefix: `${match.exact}:` } }] }
+  const match = pattern(host)
+  const authority = (one: TextMatch): Condition => ({ header: { name: ':authority', ignoreCase: true, ...one } })
+  if ('exact' in match) return { any: [authority(match), authority({ prefix: `${match.exact}:` })] }
+  if ('suffix' in match)
+    return { any: [authority(match), authority({ regex: `(?i).*${escapeRegex(match.suffix)}:[0-9]+` })] }
+  return authority(match)
 }
 
 /** `trust-domain/ns/x/sa/y` as people write it, as the URI that stands in the certificate. */

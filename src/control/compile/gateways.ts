@@ -3,7 +3,7 @@ import { type GatewaySpec, gateway } from '../resources/gateway.js'
 import { grpcRoute } from '../resources/grpc-route.js'
 import { type HttpRouteSpec, httpRoute } from '../resources/http-route.js'
 import { istioGateway } from '../resources/istio-gateway.js'
-import { virtualService } from '../resources/virtual-service.js'
+import { type VirtualServiceSpec, virtualService } from '../resources/virtual-service.js'
 import type { MeshFinding } from './finding.js'
 import type { Mesh } from './mesh.js'
 import { type MeshNode, selectableLabels } from './node.js'
@@ -159,28 +159,34 @@ function istioDoors(mesh: Mesh, node: MeshNode, findings: MeshFinding[]): Door[]
                 certificates: [{ secret: `${resource.metadata.namespace}/${certificate}`, serverNames }],
               },
         redirectToTls: server.tls?.httpsRedirect ?? false,
-        routes: serverRoutes(mesh, `${resource.metadata.namespace}/${resource.metadata.name}`, names, findings),
+        routes: serverRoutes(mesh, resource.metadata, server.hosts, findings),
       }
     }),
   )
 }
 
-function serverRoutes(mesh: Mesh, gatewayName: string, names: string[], findings: MeshFinding[]): Door['routes'] {
+type Named = { namespace: string; name: string }
+
+/** A host may say whose VirtualServices it takes: `namespace/host`, with `.` for the gateway's own. */
+function serverRoutes(mesh: Mesh, gateway: Named, hosts: string[], findings: MeshFinding[]): Door['routes'] {
+  const full = `${gateway.namespace}/${gateway.name}`
+  const nameOf = (written: string, { namespace }: Named) =>
+    written.includes('/') ? written : `${namespace}/${written}`
+  const shared = ({ resource, spec }: Parsed<VirtualServiceSpec>) =>
+    hosts.flatMap((host) => {
+      const [place, name] = host.includes('/') ? (host.split('/') as [string, string]) : ['*', host]
+      const owner = place === '.' ? gateway.namespace : place
+      return owner === '*' || owner === resource.metadata.namespace ? sharedHosts(spec.hosts, name) : []
+    })
   const hanging = mesh.kinds
     .of(virtualService)
-    .filter(({ resource, spec }) =>
-      spec.gateways.some(
-        (written) => (written.includes('/') ? written : `${resource.metadata.namespace}/${written}`) === gatewayName,
-      ),
-    )
-  const shared = (hosts: string[]) => names.flatMap((name) => sharedHosts(hosts, name))
-  const hosts = new Set(hanging.flatMap(({ spec }) => shared(spec.hosts)))
-  return [...hosts].map((host) => {
-    const here = hanging.filter(({ spec }) => shared(spec.hosts).includes(host))
-    const [namespace = ''] = gatewayName.split('/')
-    const written =
-      here[0]?.spec.gateways.find((one) => one === gatewayName || `${namespace}/${one}` === gatewayName) ?? gatewayName
-    const compiled = inListOrder(mesh, here, namespace, written)
+    .filter(({ resource, spec }) => spec.gateways.some((written) => nameOf(written, resource.metadata) === full))
+  const served = new Set(hanging.flatMap(shared))
+  return [...served].map((host) => {
+    const here = hanging.filter((route) => shared(route).includes(host))
+    const [first] = here
+    const written = first?.spec.gateways.find((one) => nameOf(one, first.resource.metadata) === full) ?? full
+    const compiled = inListOrder(mesh, here, gateway.namespace, written)
     findings.push(...compiled.findings)
     return { hosts: [host], routes: compiled.routes }
   })

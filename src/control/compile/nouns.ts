@@ -22,8 +22,8 @@ export type TextMatch =
   | { absent: true }
 
 export type NamedMatch = { name: string } & TextMatch
-/** A header may also be asked not to match. */
-export type HeaderMatch = NamedMatch & { not?: true }
+/** A header may also be asked not to match, or to match in any case. */
+export type HeaderMatch = NamedMatch & { not?: true; ignoreCase?: true }
 
 export interface RouteMatch {
   path: ({ exact: string } | { prefix: string } | { text: string } | { regex: string }) & { ignoreCase?: true }
@@ -243,7 +243,7 @@ export type Condition =
   | { principal: TextMatch }
   | { clientCidr: string }
   | { connectionCidr: string }
-  | { header: NamedMatch }
+  | { header: HeaderMatch }
   | { path: TextMatch }
   | { port: number }
   | { destinationCidr: string }

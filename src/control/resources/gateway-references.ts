@@ -39,3 +39,19 @@ export const targetRef = z.strictObject({
 
 export type ParentRef = z.output<typeof parentRef>
 export type BackendRef = z.output<typeof backendRef>
+
+/** A service is called by its own names; host names are for the gateways that a route hangs on. */
+export function hostsHaveAMeaning({
+  parentRefs,
+  hostnames,
+}: {
+  parentRefs: ParentRef[]
+  hostnames: string[]
+}): boolean {
+  return hostnames.length === 0 || parentRefs.some(({ kind }) => kind === 'Gateway')
+}
+
+export const hostsWithoutMeaning = {
+  error: 'have no effect on a Service, which is called by its own names; they are for a Gateway',
+  path: ['hostnames'],
+}

@@ -2,7 +2,7 @@
 import * as z from 'zod'
 import { notYetKeys } from '../../config/not-yet.js'
 import { routeFilters } from './gateway-filters.js'
-import { backendRef, parentRef } from './gateway-references.js'
+import { backendRef, hostsHaveAMeaning, hostsWithoutMeaning, parentRef } from './gateway-references.js'
 import { hostPattern, resourceKind } from './kind.js'
 
 const match = z.strictObject({
@@ -36,12 +36,14 @@ const rule = z.strictObject({
 export const grpcRoute = resourceKind({
   apiVersions: ['gateway.networking.k8s.io/v1'],
   kind: 'GRPCRoute',
-  spec: z.strictObject({
-    parentRefs: z.array(parentRef).min(1).max(32),
-    hostnames: z.array(hostPattern()).max(16).default([]),
-    rules: z.array(rule).min(1).max(64),
-    ...notYetKeys('useDefaultGateways'),
-  }),
+  spec: z
+    .strictObject({
+      parentRefs: z.array(parentRef).min(1).max(32),
+      hostnames: z.array(hostPattern()).max(16).default([]),
+      rules: z.array(rule).min(1).max(64),
+      ...notYetKeys('useDefaultGateways'),
+    })
+    .refine(hostsHaveAMeaning, hostsWithoutMeaning),
 })
 
 export type GrpcRouteSpec = z.output<typeof grpcRoute.spec>

@@ -2,7 +2,7 @@
 import * as z from 'zod'
 import { notYetKeys } from '../../config/not-yet.js'
 import { routeFilters } from './gateway-filters.js'
-import { backendRef, parentRef } from './gateway-references.js'
+import { backendRef, hostsHaveAMeaning, hostsWithoutMeaning, parentRef } from './gateway-references.js'
 import { hostPattern, resourceKind } from './kind.js'
 import { span } from './span.js'
 
@@ -49,16 +49,18 @@ const rule = z.strictObject({
 export const httpRoute = resourceKind({
   apiVersions: ['gateway.networking.k8s.io/v1', 'gateway.networking.k8s.io/v1beta1'],
   kind: 'HTTPRoute',
-  spec: z.strictObject({
-    parentRefs: z.array(parentRef).min(1).max(32),
-    hostnames: z.array(hostPattern()).max(16).default([]),
-    rules: z
-      .array(rule)
-      .min(1)
-      .max(64)
-      .prefault([{ matches: [] }]),
-    ...notYetKeys('useDefaultGateways'),
-  }),
+  spec: z
+    .strictObject({
+      parentRefs: z.array(parentRef).min(1).max(32),
+      hostnames: z.array(hostPattern()).max(16).default([]),
+      rules: z
+        .array(rule)
+        .min(1)
+        .max(64)
+        .prefault([{ matches: [] }]),
+      ...notYetKeys('useDefaultGateways'),
+    })
+    .refine(hostsHaveAMeaning, hostsWithoutMeaning),
 })
 
 export type HttpRouteSpec = z.output<typeof httpRoute.spec>

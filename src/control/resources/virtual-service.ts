@@ -98,7 +98,9 @@ const httpRule = z.strictObject({
   name: z.string().optional(),
   match: z.array(match).default([]),
   route: z
-    .array(z.strictObject({ destination, weight: z.int().min(0).default(0), headers: headers.optional() }))
+    .array(
+      z.strictObject({ destination, weight: z.int().min(0).max(1_000_000).default(0), headers: headers.optional() }),
+    )
     .default([]),
   redirect: z
     .strictObject({

@@ -5,7 +5,7 @@ import type { Mesh } from '../compile/mesh.js'
 import type { MeshNode } from '../compile/node.js'
 import { buildSnapshot } from './snapshot.js'
 import { type Wire, XdsStream } from './stream.js'
-import { findingIssues, refusalIssues, type Verdict } from './verdicts.js'
+import { findingIssues, refusalIssues, type Verdict, type VerdictIssue } from './verdicts.js'
 
 export interface Plane {
   node: MeshNode
@@ -13,6 +13,8 @@ export interface Plane {
   connectedAtMs: number
   /** What it refused last, in its own words; null: nothing yet. */
   lastRefusal: string | null
+  /** Why the present mesh could not be compiled for it; null: it could. */
+  fault: string | null
 }
 
 /** The loop goes round after so many milliseconds of compiling, so that answers are read while others are told. */
@@ -39,15 +41,21 @@ export class Planes {
       },
       settled: () => this.events.emit('settled'),
     })
-    const plane: Plane = { node, stream, connectedAtMs: this.now(), lastRefusal: null }
+    const plane: Plane = { node, stream, connectedAtMs: this.now(), lastRefusal: null, fault: null }
     this.all.add(plane)
-    stream.update(buildSnapshot(this.mesh, node, this.certificates))
+    this.bring(plane, this.mesh)
     return plane
   }
 
   disconnect(plane: Plane): void {
     this.all.delete(plane)
     this.events.emit('settled')
+  }
+
+  /** Calls back when one came, went or has answered; the returned function ends it. */
+  onChange(listener: () => void): () => void {
+    this.events.on('settled', listener)
+    return () => this.events.off('settled', listener)
   }
 
   /** Tells all of them; a mesh that comes meanwhile takes the place of this one. */
@@ -69,29 +77,43 @@ export class Planes {
     let began = this.now()
     for (const plane of [...this.all]) {
       if (!this.all.has(plane)) continue
-      plane.stream.update(buildSnapshot(mesh, plane.node, this.certificates))
+      this.bring(plane, mesh)
       if (this.now() - began < sliceMs) continue
       await new Promise((resolve) => setImmediate(resolve))
       began = this.now()
     }
   }
 
+  /** What cannot be compiled for one of them leaves that one as it was, and must not end the others. */
+  private bring(plane: Plane, mesh: Mesh): void {
+    try {
+      plane.stream.update(buildSnapshot(mesh, plane.node, this.certificates))
+      plane.fault = null
+    } catch (error) {
+      plane.fault = `revision ${mesh.revision} cannot be compiled for it: ${(error as Error).message}`
+      this.events.emit('settled')
+    }
+  }
+
   verdicts(revision: number): Verdict[] {
-    return [...this.all].map(({ node, stream }): Verdict => {
+    return [...this.all].map((one): Verdict => {
+      const { node, stream, fault } = one
       const { snapshot } = stream
-      const issues = [...stream.refusals().flatMap(refusalIssues), ...findingIssues(snapshot?.findings ?? [])]
-      const answered = stream.isSettled ? (snapshot?.revision ?? 0) : 0
-      const state = answered < revision ? 'pending' : issues.length > 0 ? 'refused' : 'applied'
+      const issues: VerdictIssue[] = [
+        ...(fault === null ? [] : [{ code: 'WEFT_XDS_REFUSED' as const, origin: null, message: fault }]),
+        ...stream.refusals().flatMap(refusalIssues),
+        ...findingIssues(snapshot?.findings ?? []),
+      ]
+      const state = isPending(one, revision) ? 'pending' : issues.length > 0 ? 'refused' : 'applied'
       const { id, plane, service, namespace } = node
-      return { node: id, plane, service, namespace, state, revision: answered, issues }
+      return { node: id, plane, service, namespace, state, revision: answeredOf(one), issues }
     })
   }
 
   /** Resolves when every data plane that is connected has answered for the revision, or with what there is at the bound. */
   async settled(revision: number, signal: AbortSignal): Promise<Verdict[]> {
     for (;;) {
-      const verdicts = this.verdicts(revision)
-      if (verdicts.every(({ state }) => state !== 'pending')) return verdicts
+      if (![...this.all].some((plane) => isPending(plane, revision))) return this.verdicts(revision)
       try {
         await once(this.events, 'settled', { signal })
       } catch {
@@ -99,4 +121,12 @@ export class Planes {
       }
     }
   }
+}
+
+function answeredOf({ stream }: Plane): number {
+  return stream.isSettled ? (stream.snapshot?.revision ?? 0) : 0
+}
+
+function isPending(plane: Plane, revision: number): boolean {
+  return plane.fault === null && answeredOf(plane) < revision
 }

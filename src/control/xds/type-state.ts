@@ -140,7 +140,9 @@ export function bookNack(state: TypeState, message: string): Refusal[] {
   const changed = [...inFlight.after].filter(([name]) => !inFlight.repeated.has(name))
   const named = changed.filter(([name, after]) => after !== undefined && mentions(message, name))
   const culprits = (named.length > 0 ? named : changed).flatMap(([, after]) => (after === undefined ? [] : [after]))
-  for (const [name] of inFlight.after) {
+  for (const [name, after] of inFlight.after) {
+    // There is nothing to blame for what went away, and nothing to gain by saying it again.
+    if (after === undefined) continue
     const before = inFlight.before.get(name)
     if (before === undefined) state.sent.delete(name)
     else state.sent.set(name, before)

@@ -96,6 +96,18 @@ describe.each([{ whole: false }, { whole: true }])('a stream, whole: $whole', ({
     expect(refused.map(({ resource }) => resource.name).sort()).toEqual(['a', 'b'])
   })
 
+  it('does not say again what went away when the client refuses even that', () => {
+    const { stream, notes, answer, refused } = joined({ whole })
+    stream.update(snapshotOf(2, { clusters: {}, endpoints: {}, listeners: { l: '1' }, routes: { r: '1' } }))
+    expect(notes.take()).toEqual(['clusters -a'])
+    answer('clusters', 'no')
+    stream.request(subscription('endpoints', { unsubscribe: ['a'] }))
+    answer('endpoints')
+    expect(notes.take().filter((line) => line.startsWith('clusters'))).toEqual([])
+    expect(refused).toEqual([])
+    expect(stream.isSettled).toBe(true)
+  })
+
   it('sends nothing to a client that does not read, and then only the latest', () => {
     const { stream, notes } = joined({ whole })
     stream.setWritable(false)

@@ -20,7 +20,8 @@ export function stringMatcher(match: TextMatch): StringMatcherJson | null {
 export function headerMatcher(match: HeaderMatch): HeaderMatcherJson {
   const invert = match.not === true ? { invertMatch: true } : {}
   if ('present' in match || 'absent' in match) return { name: match.name, presentMatch: 'present' in match, ...invert }
-  return { name: match.name, stringMatch: stringMatcher(match) ?? {}, ...invert }
+  const ignoreCase = match.ignoreCase === true ? { ignoreCase: true } : {}
+  return { name: match.name, stringMatch: { ...stringMatcher(match), ...ignoreCase }, ...invert }
 }
 
 function queryMatcher(match: NamedMatch): QueryParameterMatcherJson {
