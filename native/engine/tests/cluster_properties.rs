@@ -33,7 +33,7 @@ fn name(at: usize) -> String {
 }
 
 fn wanted(at: usize, weight: u32) -> Wanted {
-    Wanted { name: socket(at).to_string(), socket: socket(at), weight, place: Place::default() }
+    Wanted { name: socket(at).to_string(), reach: socket(at).into(), weight, place: Place::default() }
 }
 
 fn cluster_of(weights: &[u32], load_balancer: LoadBalancer) -> (ClusterBook, Cluster) {
