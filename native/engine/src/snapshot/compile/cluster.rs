@@ -28,7 +28,7 @@ impl Compiler<'_> {
             return Arc::clone(known);
         }
         self.assign(index, dto);
-        let filters = self.filters(&format!("clusters.{index}"), &format!("cluster {}", dto.name), &dto.filters);
+        let filters = self.filters("clusters", index, &dto.name, &dto.filters);
         Arc::new(GenerationCluster {
             index: u16::try_from(index).unwrap_or(u16::MAX),
             name: dto.name.clone(),
