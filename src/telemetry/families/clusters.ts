@@ -32,6 +32,11 @@ interface Gauge {
 const gauges: readonly Gauge[] = [
   { name: 'weft_cluster_endpoints', help: 'Endpoints of the cluster.', read: (endpoints) => endpoints.length },
   {
+    name: 'weft_cluster_endpoints_healthy',
+    help: 'Endpoints of the cluster that no health check holds for down.',
+    read: (endpoints) => endpoints.filter(({ healthy }) => healthy).length,
+  },
+  {
     name: 'weft_cluster_requests_active',
     help: 'Upstream attempts under way now.',
     read: (endpoints) => endpoints.reduce((sum, { active }) => sum + active, 0),
