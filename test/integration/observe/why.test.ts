@@ -129,6 +129,24 @@ it('asks the rules of its generation again, with what it kept of the request', a
   expect(await ruled.stop()).toBe(0)
 })
 
+it('tells whom the balancer compared, with scores, and which of them it picked', async () => {
+  const other = await Upstream.start('other')
+  const endpoints = [upstream.address, other.address]
+  const balanced = await ProxyProcess.start(endpoints, {
+    cluster: { loadBalancer: { policy: 'least-request', choices: 2 } },
+  })
+  const answer = await request(`${balanced.url}/bytes/5`, { headers: { 'x-request-id': 'balanced' } })
+  await answer.body.dump()
+  const { attempts } = (await (await fetch(`${balanced.admin}/why/balanced?format=json`)).json()) as Why
+  const candidates = attempts[0]?.candidates ?? []
+  expect(candidates.length).toBeGreaterThan(0)
+  for (const { address } of candidates) expect(endpoints).toContain(address)
+  const [picked] = candidates.filter((candidate) => candidate.picked)
+  expect(picked?.address).toBe(attempts[0]?.upstream)
+  expect(picked?.score).toBe(Math.min(...candidates.map(({ score }) => score)))
+  expect(await balanced.stop()).toBe(0)
+})
+
 it('gives an id to an answer whose request could not be read, and finds it by that', async () => {
   const { statusCode, headers, body } = await request(`${proxy.url}/`, { headers: { 'x-big': 'b'.repeat(70_000) } })
   await body.dump()
@@ -139,9 +157,11 @@ it('gives an id to an answer whose request could not be read, and finds it by th
 
 it('names what it kept of a generation that a reload replaced, and says when that is gone', async () => {
   await ask('before-reload')
-  await proxy.reload(proxy.config)
+  // A configuration that did not change makes no new generation.
+  const changed = (turn: number) => proxy.reload({ ...proxy.config, node: { version: `v${turn}` } })
+  await changed(0)
   expect(await why('before-reload')).toMatchObject({ generationKnown: true, record: { route: 'all' } })
-  for (let turn = 0; turn < 4; turn++) await proxy.reload(proxy.config)
+  for (let turn = 1; turn < 5; turn++) await changed(turn)
   await ask('after-reload')
   expect(await why('before-reload')).toMatchObject({ generationKnown: false, record: { route: null } })
   const { stdout } = await run('why', 'before-reload')
