@@ -18,6 +18,11 @@ export const codes = {
   WEFT_CONFIG_NOT_YET: 'A key or value is known by name but does not work yet in this version.',
   WEFT_CONFIG_DUPLICATE: 'Two entries that must differ have the same name or address.',
   WEFT_CONFIG_REFERENCE: 'An entry names a listener or a cluster that does not exist.',
+  WEFT_CONFIG_VARIABLE:
+    'A variable that the configuration names between `$` and braces is not set, or is not written as one.',
+  WEFT_CONFIG_INCLUDE:
+    'An `include` names a file that does not exist, that includes itself, or that is included already.',
+  WEFT_DISCOVERY_FILE: 'A file of endpoints cannot be used; the cluster keeps the endpoints that it has.',
   WEFT_CONFIG_CONTRADICTION: 'Keys or conditions stand side by side that exclude each other.',
   WEFT_CONFIG_UNREACHABLE:
     'A route or one of its matches can never take a request, because another one takes all of them first.',
@@ -76,6 +81,8 @@ export interface Issue {
   message: string
   hint: string | null
   line: number | null
+  /** Where it stands, when that is not the file that was asked for but one that it names. */
+  file?: string
 }
 
 export interface WeftErrorDetails {

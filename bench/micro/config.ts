@@ -8,6 +8,7 @@ const written = {
   listeners: [{ name: 'edge', address: '127.0.0.1:8080' }],
   routes: Array.from({ length: 1000 }, (_, at) => ({
     name: `route-${at}`,
+    hosts: [`host-${at}.example`],
     forward: [{ cluster: `cluster-${at}` }],
   })),
   clusters: Array.from({ length: 1000 }, (_, at) => ({ name: `cluster-${at}`, endpoints: ['127.0.0.1:9000'] })),

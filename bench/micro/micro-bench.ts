@@ -4,5 +4,8 @@ export interface MicroBench {
   /** The longest median a call may take, in µs; null where the figure is only for orientation. */
   readonly mustMicros: number | null
   /** Returns the call to measure, or null when what it needs is not built. */
-  readonly prepare: () => (() => unknown) | null
+  readonly prepare: () => Call | null | Promise<Call | null>
 }
+
+/** What is measured; a promise is waited for. */
+export type Call = () => unknown

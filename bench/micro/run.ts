@@ -6,13 +6,14 @@
 import { Bench } from 'tinybench'
 import { boundaryBenches } from './boundary.js'
 import { configBenches } from './config.js'
+import { largeBenches } from './large.js'
 import type { MicroBench } from './micro-bench.js'
 
-const benches: readonly MicroBench[] = [...configBenches, ...boundaryBenches]
+const benches: readonly MicroBench[] = [...configBenches, ...boundaryBenches, ...largeBenches]
 
 const bench = new Bench({ time: 500, warmupTime: 100 })
 for (const { name, prepare } of benches) {
-  const call = prepare()
+  const call = await prepare()
   if (call === null) console.log(`${name}: left out, the engine is not built`)
   else bench.add(name, call)
 }

@@ -51,8 +51,8 @@ export function describeFailure(error: WeftError, file: string, paint: Paint = p
 }
 
 /** `weft.yaml:12  routes[0].timout  `timout` is not a known key; did you mean `timeout`?  [WEFT_CONFIG_UNKNOWN_KEY]` */
-function describeIssue({ path, code, message, hint, line }: Issue, file: string, paint: Paint): string {
-  const place = line === null ? file : `${file}:${line}`
+function describeIssue({ path, code, message, hint, line, file: named }: Issue, file: string, paint: Paint): string {
+  const place = line === null ? (named ?? file) : `${named ?? file}:${line}`
   const what = hint === null ? message : `${message}; ${hint}`
   return `  ${place}  ${paint('bold', path === '' ? '(root)' : path)}  ${what}  ${paint('dim', `[${code}]`)}`
 }

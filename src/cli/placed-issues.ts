@@ -1,6 +1,7 @@
 /** Issues of the API and refusals of data planes, put at the lines of the files that the resources came from. */
 import type { FiledResource } from '../control/client/resource-files.js'
 import { type Issue, WeftError } from '../errors.js'
+import { describeNotice, type Notice } from './resource.js'
 import type { Session } from './session.js'
 import type { Verdict } from './verdicts.js'
 
@@ -10,9 +11,9 @@ interface Placed extends Issue {
 
 /** What `ask` gives; where the API finds issues, they are printed file by file and the exit code is given instead. */
 export async function failPlaced<Result>(
-  session: Session,
+  { fail }: Pick<Session, 'fail'>,
   resources: readonly FiledResource[],
-  ask: () => Promise<Result>,
+  ask: () => Result | Promise<Result>,
 ): Promise<Result | number> {
   try {
     return await ask()
@@ -28,15 +29,24 @@ export async function failPlaced<Result>(
       byFile.set(filed.file, [...(byFile.get(filed.file) ?? []), placed])
     }
     let code = 0
-    for (const [file, found] of byFile) {
+    for (const [file, unsorted] of byFile) {
+      const found = unsorted.sort((a, b) => (a.line ?? 0) - (b.line ?? 0))
       const count = found.length === 1 ? '1 issue' : `${found.length} issues`
-      code = session.fail(
-        new WeftError(error.code, `${file} has ${count}, nothing was applied`, { issues: found }),
-        file,
-      )
+      code = fail(new WeftError(error.code, `${file} has ${count}`, { issues: found }), file)
     }
     return code
   }
+}
+
+/** One line per notice, at its place. */
+export function explainNotices(notices: readonly Notice[], resources: readonly FiledResource[]): Promise<string[]> {
+  return Promise.all(
+    notices.map(async (notice) => {
+      const filed = resources.find(({ value }) => nameOf(value) === notice.resource)
+      const place = filed === undefined ? null : `${filed.file}:${await lineOf(filed, notice.path)}`
+      return describeNotice(notice, place)
+    }),
+  )
 }
 
 /** One line per refusal: the data plane, what it refused, where that stands. */

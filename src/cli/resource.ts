@@ -23,11 +23,18 @@ export interface ShownChange {
   after: ShownResource | null
 }
 
+export interface Notice {
+  resource: string
+  path: string
+  message: string
+  hint: string | null
+}
+
 export interface ShownChanges {
   revision: number
   dryRun: boolean
   changes: ShownChange[]
-  notices: { resource: string; path: string; message: string; hint: string | null }[]
+  notices: Notice[]
 }
 
 export function resourcePath(kind: string, namespace: string | undefined, name: string): string {
@@ -39,13 +46,15 @@ export function shortKind(kind: string): string {
   return kind.split('.')[0] ?? kind
 }
 
-/** One line per change, and one per notice. */
-export function describeChanges({ changes, notices, dryRun }: ShownChanges): string {
+/** One line per change. */
+export function describeChanges({ changes, dryRun }: ShownChanges): string {
   const lines = changes.map(({ kind, namespace, name, outcome }) => {
     return `${shortKind(kind)} ${namespace}/${name} ${outcome}${dryRun && outcome !== 'unchanged' ? ' (dry run)' : ''}`
   })
-  const noted = notices.map(({ resource, path, message, hint }) => {
-    return `notice: ${resource} ${path}: ${message}${hint === null ? '' : `; ${hint}`}`
-  })
-  return [...lines, ...noted].join('\n')
+  return lines.join('\n')
+}
+
+/** What the mesh gives cause to say about a change; `place` is the file and line, when there is one. */
+export function describeNotice({ resource, path, message, hint }: Notice, place: string | null): string {
+  return `notice: ${place ?? resource}  ${path}  ${message}${hint === null ? '' : `; ${hint}`}`
 }

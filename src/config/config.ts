@@ -15,6 +15,10 @@ import { tracing } from './tracing.js'
 
 export const config = z
   .strictObject({
+    include: z.array(z.string().min(1)).prefault([]).meta({
+      description:
+        'Further files, relative to this one; `*` and `?` stand for characters of a name. Their lists are appended; a path inside of them is relative to this file',
+    }),
     node: node.prefault({}),
     admin: admin.nullable().default(null).meta({ description: 'Absent: no admin server' }),
     workers: z.int().min(1).max(256).default(1).meta({ description: 'Threads that carry traffic' }),

@@ -15,12 +15,14 @@ export function crossCheck(written: unknown): Finding[] {
   const listeners = entries(root.listeners)
   const clusters = entries(root.clusters)
   const routes = entries(root.routes)
+  const [listenerNames, clusterNames] = [names(listeners), names(clusters)]
   return [
     ...duplicateNames('listeners', listeners),
     ...duplicateAddresses(root.admin, listeners),
     ...duplicateNames('routes', routes),
     ...duplicateNames('clusters', clusters),
-    ...routes.flatMap((route) => routeReferences(route, names(listeners), names(clusters))),
+    ...routes.flatMap((route) => routeReferences(route, listenerNames, clusterNames)),
+    ...clusters.flatMap(duplicateEndpoints),
   ]
 }
 
@@ -64,7 +66,7 @@ function duplicateAddresses(admin: unknown, listeners: Indexed[]): Finding[] {
   })
 }
 
-function routeReferences({ index, entry }: Indexed, listeners: string[], clusters: string[]): Finding[] {
+function routeReferences({ index, entry }: Indexed, listeners: Names, clusters: Names): Finding[] {
   const named = Array.isArray(entry.listeners) ? entry.listeners : []
   return [
     ...named.flatMap((name, i) => reference(['routes', index, 'listeners', i], 'listener', name, listeners)),
@@ -74,17 +76,38 @@ function routeReferences({ index, entry }: Indexed, listeners: string[], cluster
   ]
 }
 
-function reference(path: Path, noun: string, name: unknown, known: string[]): Finding[] {
-  if (typeof name !== 'string' || known.includes(name)) return []
-  const suggestion = nearest(name, known)
+function reference(path: Path, noun: string, name: unknown, known: Names): Finding[] {
+  if (typeof name !== 'string' || known.has(name)) return []
+  // Comparing thousands of wrong names with thousands of right ones would take minutes.
+  const suggestion = known.size > mostSuggestible ? null : nearest(name, known)
   const hint =
     suggestion !== null
       ? `did you mean ${JSON.stringify(suggestion)}?`
-      : known.length > 0
-        ? `known: ${known.slice(0, 8).join(', ')}`
+      : known.size > 0
+        ? `known: ${[...known].slice(0, 8).join(', ')}`
         : `declare it under ${noun}s`
   return [{ path, code: 'WEFT_CONFIG_REFERENCE', message: `there is no ${noun} named ${JSON.stringify(name)}`, hint }]
 }
+
+function duplicateEndpoints({ index, entry }: Indexed): Finding[] {
+  const first = new Map<unknown, number>()
+  return (Array.isArray(entry.endpoints) ? entry.endpoints : []).flatMap((written, at) => {
+    const address = isEntry(written) ? written.address : written
+    const earlier = first.get(address)
+    if (typeof address !== 'string' || earlier === undefined) {
+      first.set(address, at)
+      return []
+    }
+    const message = `${address} is already clusters[${index}].endpoints[${earlier}]`
+    const path = ['clusters', index, 'endpoints', at]
+    return [{ path, code: 'WEFT_CONFIG_DUPLICATE' as const, message, hint: 'give the first one a weight' }]
+  })
+}
+
+type Names = ReadonlySet<string>
+
+/** Names among which the nearest to a wrong one is looked for. */
+const mostSuggestible = 1_000
 
 interface Indexed {
   index: number
@@ -96,8 +119,8 @@ function entries(value: unknown): Indexed[] {
   return value.flatMap((entry, index) => (isEntry(entry) ? [{ index, entry }] : []))
 }
 
-function names(list: Indexed[]): string[] {
-  return list.flatMap(({ entry }) => (typeof entry.name === 'string' ? [entry.name] : []))
+function names(list: Indexed[]): Names {
+  return new Set(list.flatMap(({ entry }) => (typeof entry.name === 'string' ? [entry.name] : [])))
 }
 
 function isEntry(value: unknown): value is Entry {

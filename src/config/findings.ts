@@ -96,7 +96,10 @@ function wrongType(path: Path, expected: string, value: unknown): Finding {
 
 /** The value is shown unless the message already quotes it. */
 function notAllowed(path: Path, reason: string, value: unknown): Finding {
-  const shown = typeof value === 'object' || reason.includes(String(value)) ? '' : `, found ${describe(value)}`
+  const shown =
+    value === undefined || typeof value === 'object' || reason.includes(String(value))
+      ? ''
+      : `, found ${describe(value)}`
   return { path, code: 'WEFT_CONFIG_VALUE', message: `${reason}${shown}`, hint: null }
 }
 

@@ -6,29 +6,37 @@
 import { readFile } from 'node:fs/promises'
 import { CORE_SCHEMA, loadAll, mergeTag, YAMLException } from 'js-yaml'
 import { WeftError } from '../errors.js'
+import type { Finding } from './findings.js'
 import type { Path } from './path.js'
+import { markVariables, plainMarkTag, substitute } from './variables.js'
 
 const schema = CORE_SCHEMA.withTags(mergeTag)
+const schemaWithVariables = schema.withTags(plainMarkTag)
 
 export interface LoadedFile {
+  /** As `lineFinder` takes it: line for line what stands in the file. */
   text: string
   value: unknown
+  /** Variables that are not set. */
+  findings: Finding[]
 }
 
-export async function loadFile(file: string): Promise<LoadedFile> {
-  const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+export async function loadFile(file: string, environment: NodeJS.ProcessEnv = process.env): Promise<LoadedFile> {
+  const written = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
     throw new WeftError('WEFT_CONFIG_UNREADABLE', `cannot read ${file}: ${reason(cause)}`, {
       hint: 'name the file with -c FILE',
       cause,
     })
   })
-  return { text, value: parseText(text, file) }
+  const { text, references } = markVariables(written)
+  const parsed = parseText(text, file, references.length > 0 ? schemaWithVariables : schema)
+  return { text, ...substitute(parsed, references, environment) }
 }
 
 /** Reads YAML (and so JSON). An empty text is an empty configuration. */
-export function parseText(text: string, file: string): unknown {
+export function parseText(text: string, file: string, tags = schema): unknown {
   try {
-    const documents = loadAll(text, { schema })
+    const documents = loadAll(text, { schema: tags })
     if (documents.length > 1)
       throw new WeftError('WEFT_CONFIG_SYNTAX', `${file}: holds ${documents.length} documents`, {
         hint: 'a proxy configuration is one document; remove the lines with ---',

@@ -7,7 +7,7 @@ export const records = z
     ring: z
       .int()
       .min(0)
-      .max(1_048_576)
+      .max(131_072)
       .default(16_384)
       .meta({ description: 'Decision records kept per worker; 128 bytes each, and as much again for their text' }),
     headers: z.array(headerName).max(32).prefault([]).meta({ description: 'Request headers kept in each record' }),

@@ -101,6 +101,7 @@ function byRank(one: Rule, other: Rule): number {
 
 function shadowsIn(ranked: readonly Rule[], before: readonly Rule[]): Map<Rule, Rule> {
   const shadows = new Map<Rule, Rule>()
+  if (ranked.length + before.length < 2) return shadows // nearly always, and there may be ten thousand
   const equal = new Map<string, Rule>()
   ranked.forEach((rule, at) => {
     const text = JSON.stringify([rule.asks.method, sorted(rule.asks.headers), sorted(rule.asks.query)])

@@ -7,17 +7,18 @@ import type { Issue } from '../errors.js'
 import { config, type ResolvedConfig } from './config.js'
 import { crossCheck } from './cross-checks.js'
 import { type Finding, findingsOf } from './findings.js'
-import { formatPath, type Path } from './path.js'
+import type { Place, PlaceOf } from './include.js'
+import { formatPath } from './path.js'
 import { route } from './route.js'
 import { checkRoute, type IndexedRoute } from './route-checks.js'
 import { shadowedRoutes } from './route-shadows.js'
 
 export type Validation = { config: ResolvedConfig; issues: [] } | { config: null; issues: Issue[] }
 
-/** Finds the line on which a path stands; null when the configuration came from no file. */
-export type LineOf = (path: Path) => number | null
+/** Of a configuration that came from no file. */
+const nowhere: PlaceOf = (path) => ({ file: null, path, line: null })
 
-export function validate(written: unknown, lineOf: LineOf = () => null): Validation {
+export function validate(written: unknown, placeOf: PlaceOf = nowhere): Validation {
   const parsed = config.safeParse(written)
   const findings: Finding[] = [
     ...(parsed.success ? [] : findingsOf(config, written, parsed.error.issues)),
@@ -28,8 +29,18 @@ export function validate(written: unknown, lineOf: LineOf = () => null): Validat
     ),
   ]
   if (parsed.success && findings.length === 0) return { config: parsed.data, issues: [] }
-  const issues = findings.map(({ path, ...rest }) => ({ path: formatPath(path), ...rest, line: lineOf(path) }))
-  return { config: null, issues: issues.sort((a, b) => (a.line ?? 0) - (b.line ?? 0)) }
+  return { config: null, issues: sorted(findings.map((finding) => issueAt(placeOf(finding.path), finding))) }
+}
+
+/** A finding as it is told: with the path and line of the file in which it stands. */
+export function issueAt({ file, path, line }: Place, { code, message, hint }: Finding): Issue {
+  return { path: formatPath(path), code, message, hint, line, ...(file === null ? {} : { file }) }
+}
+
+/** The main file first, each file from its top to its bottom. */
+export function sorted(issues: Issue[]): Issue[] {
+  const file = (issue: Issue) => issue.file ?? ''
+  return issues.sort((a, b) => file(a).localeCompare(file(b)) || (a.line ?? 0) - (b.line ?? 0))
 }
 
 function routeFindings(routes: readonly IndexedRoute[], written: unknown): Finding[] {

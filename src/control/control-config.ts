@@ -69,6 +69,26 @@ export const controlConfig = z
     tls: tls.nullable().default(null).meta({ description: 'Needed for every address but loopback' }),
     etcd: etcd.nullable().default(null).meta({ description: 'Absent: the embedded store' }),
     operators: z.array(operator).default([]).meta({ description: 'Who may do what by client certificate' }),
+    xds: z
+      .strictObject({
+        listen: address({ minPort: 0 }).default('127.0.0.1:7401').meta({ description: 'Where data planes connect' }),
+      })
+      .prefault({}),
+    certificates: z.string().nullable().default(null).meta({
+      description:
+        'Folder of workload certificates: NAMESPACE/ACCOUNT.crt and .key, roots.pem, named/NAMESPACE/NAME.crt',
+    }),
+    mesh: z
+      .strictObject({
+        trustDomain: z.string().min(1).default('cluster.local').meta({ description: 'Of SPIFFE IDs' }),
+        clusterDomain: z
+          .string()
+          .min(1)
+          .default('cluster.local')
+          .meta({ description: 'Last part of long service names' }),
+        rootNamespace: z.string().min(1).default('weft-system').meta({ description: 'Its policies hold everywhere' }),
+      })
+      .prefault({}),
     sources: z.array(source).default([]).meta({ description: 'Services whose workloads do not register themselves' }),
     limits: z
       .strictObject({
@@ -108,6 +128,7 @@ function relativeTo(folder: string, config: ControlConfig): ControlConfig {
   return {
     ...config,
     data: from(data),
+    certificates: from(config.certificates),
     sources: sources.map((one) => (one.file === undefined ? one : { ...one, file: { path: from(one.file.path) } })),
     tls: tls && { certificate: from(tls.certificate), key: from(tls.key), clientCa: from(tls.clientCa) },
     etcd: etcd && { ...etcd, ca: from(etcd.ca), certificate: from(etcd.certificate), key: from(etcd.key) },

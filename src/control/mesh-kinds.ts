@@ -1,12 +1,34 @@
-/** The kinds of resources that `weft control` takes. */
-import { envelopeKinds } from './envelope.js'
+/** The kinds of resources that `weft control` takes, and what a mesh of them gives cause to say. */
+import type { MeshFinding } from './compile/finding.js'
+import { lintMesh } from './compile/lint.js'
+import { indexMesh, type Mesh, type MeshOptions } from './compile/mesh.js'
+import type { MeshState } from './mesh-source.js'
+import { kindId, type Notice, type ResourceKinds } from './resource-kinds.js'
+import { resourceKinds, validateResource } from './resources/index.js'
+import { formatKey } from './store/key.js'
 
-const groups: Record<string, readonly string[]> = {
-  'gateway.networking.k8s.io': ['HTTPRoute', 'GRPCRoute', 'Gateway', 'ReferenceGrant'],
-  'networking.istio.io': ['VirtualService', 'DestinationRule', 'Gateway', 'ServiceEntry', 'WorkloadEntry', 'Sidecar'],
-  'security.istio.io': ['PeerAuthentication', 'AuthorizationPolicy'],
+export function createMeshKinds(options: MeshOptions): ResourceKinds {
+  // What did not change since the last look is not parsed again.
+  let last: Mesh | null = null
+  return {
+    known: resourceKinds.map(({ kind, apiVersions: [first] }) => ({ kind, group: first.split('/')[0] ?? '' })),
+    validate: validateResource,
+    review(state) {
+      last = indexMesh(state, last, options)
+      return lintMesh(last).map((finding) => noticeOf(finding, state))
+    },
+  }
 }
 
-export const meshKinds = envelopeKinds(
-  Object.entries(groups).flatMap(([group, kinds]) => kinds.map((kind) => ({ kind, group }))),
-)
+function noticeOf({ origin, message, hint }: MeshFinding, state: MeshState): Notice {
+  return { resource: resourceName(origin, state), path: origin.path, message, hint }
+}
+
+/** `Kind.group/namespace/name`: an origin says which resource, without its group. */
+export function resourceName(origin: { kind: string; namespace: string; name: string }, state: MeshState): string {
+  const { kind, namespace, name } = origin
+  const named = state.resources.find(({ kind: other, metadata }) => {
+    return other === kind && metadata.namespace === namespace && metadata.name === name
+  })
+  return formatKey({ kind: named === undefined ? kind : kindId(named.apiVersion, kind), namespace, name })
+}

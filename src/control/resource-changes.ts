@@ -55,7 +55,7 @@ export class ResourceChanges {
   }
 
   async apply(written: readonly unknown[], options: ApplyOptions): Promise<ChangeResult> {
-    const issues = written.flatMap((value, index) => this.issuesOf(value, index))
+    const issues = written.flatMap((value, index) => issuesOf(this.kinds, value, index))
     if (issues.length > 0) throw invalid(issues)
     const resources = written.map((value) => normalise(value as WrittenResource))
     refuseTwice(resources)
@@ -97,7 +97,7 @@ export class ResourceChanges {
       return this.carryOut([{ key, outcome: 'deleted', before, value: null, expect }], { ...options, reason })
     }
     // The kinds may have changed since it was written.
-    const issues = this.issuesOf(wanted.value, 0)
+    const issues = issuesOf(this.kinds, wanted.value, 0)
     if (issues.length > 0) throw invalid(issues)
     const same = before !== null && isDeepStrictEqual(before.value, wanted.value)
     const outcome: Outcome = same ? 'unchanged' : before === null ? 'created' : 'changed'
@@ -154,17 +154,18 @@ export class ResourceChanges {
     const next: MeshState = { ...state, revision: nextRevision, resources: [...kept, ...added] }
     return this.kinds.review(next).filter(({ resource }) => touched.has(resource))
   }
+}
 
-  private issuesOf(value: unknown, index: number): PlacedIssue[] {
-    const { ok, issues } = this.kinds.validate(value)
-    if (ok) return []
-    const { kind = 'resource', metadata } = (value ?? {}) as { kind?: string; metadata?: { name?: string } }
-    return issues.map((issue) => ({ ...issue, index, resource: `${kind}/${metadata?.name ?? ''}` }))
-  }
+/** Issues of one resource of a list. */
+export function issuesOf(kinds: ResourceKinds, value: unknown, index: number): PlacedIssue[] {
+  const { ok, issues } = kinds.validate(value)
+  if (ok) return []
+  const { kind = 'resource', metadata } = (value ?? {}) as { kind?: string; metadata?: { name?: string } }
+  return issues.map((issue) => ({ ...issue, index, resource: `${kind}/${metadata?.name ?? ''}` }))
 }
 
 /** Without what a store or a cluster wrote beside it: versions, times, status. */
-function normalise({ apiVersion, kind, metadata, spec }: WrittenResource): {
+export function normalise({ apiVersion, kind, metadata, spec }: WrittenResource): {
   key: Key
   value: Value
   expect: number | null
@@ -199,7 +200,7 @@ function refuseTwice(resources: readonly { key: Key }[]): void {
   if (issues.length > 0) throw invalid(issues)
 }
 
-function invalid(issues: readonly PlacedIssue[]): WeftError {
+export function invalid(issues: readonly PlacedIssue[]): WeftError {
   const many = issues.length === 1 ? '1 issue' : `${issues.length} issues`
   return new WeftError('WEFT_CONFIG_INVALID', `not applied: ${many}`, {
     issues: issues.map((issue) => ({ ...issue, line: null })),

@@ -5,8 +5,9 @@
  */
 import type { Logger } from '../telemetry/logger.js'
 import type { ControlConfig } from './control-config.js'
-import { meshKinds } from './mesh-kinds.js'
-import { type ControlPlane, startControl } from './start-control.js'
+import { startDistribution } from './distribution.js'
+import { createMeshKinds } from './mesh-kinds.js'
+import { type ControlOptions, type ControlPlane, startControl } from './start-control.js'
 import { isResourceKind } from './store/key.js'
 
 export interface RunControlOptions {
@@ -21,7 +22,9 @@ export async function runControl({ config, version, logger }: RunControlOptions)
     process.once('SIGTERM', resolve)
     process.once('SIGINT', resolve)
   })
-  const control = await startControl({ config, version, kinds: meshKinds, logger })
+  const kinds = createMeshKinds(config.mesh)
+  const distribute: ControlOptions['distribute'] = (source, tokens) => startDistribution(config, source, tokens)
+  const control = await startControl({ config, version, kinds, logger, distribute })
   process.on('SIGHUP', () => void renew(control, logger))
   logger.info(`weft ${version} control ready in ${Math.round(performance.now())} ms: ${summary(control, config)}`)
   await ended
@@ -29,10 +32,10 @@ export async function runControl({ config, version, logger }: RunControlOptions)
   return 0
 }
 
-function summary({ url, store }: ControlPlane, { data, etcd }: ControlConfig): string {
+function summary({ url, xdsAddress, store }: ControlPlane, { data, etcd }: ControlConfig): string {
   const place = etcd === null ? `store in ${data}` : `store in etcd at ${etcd.urls.join(', ')}`
   const count = store.list().filter(({ key }) => isResourceKind(key.kind)).length
-  return `${url}, ${place}, revision ${store.revision()}, ${count} resource${count === 1 ? '' : 's'}`
+  return `${url}, xDS on ${xdsAddress}, ${place}, revision ${store.revision()}, ${count} resource${count === 1 ? '' : 's'}`
 }
 
 async function renew(control: ControlPlane, logger: Logger): Promise<void> {

@@ -29,6 +29,8 @@ import type { Store } from './store/store.js'
 
 /** The side that brings the mesh to data planes. */
 export interface Distribution {
+  /** `ip:port`, with the port that it really has. */
+  address: string
   dataPlanes: DataPlanes
   close(): Promise<void>
 }
@@ -46,6 +48,8 @@ export interface ControlOptions {
 
 export interface ControlPlane {
   url: string
+  /** Where data planes connect; null where nothing is brought anywhere. */
+  xdsAddress: string | null
   store: Store
   source: MeshSource
   /** Reads the certificate's files again. */
@@ -104,7 +108,8 @@ async function open(options: ControlOptions, opened: (() => Promise<void> | void
     const renewed = await readCertificate(config)
     if (renewed !== null) server.renewCertificate(renewed)
   }
-  return { url: server.url, store, source, renewCertificate, close }
+  const xdsAddress = distribution?.address ?? null
+  return { url: server.url, xdsAddress, store, source, renewCertificate, close }
 }
 
 /** The audit log of each replica is its own; the embedded store locks its folder itself. */

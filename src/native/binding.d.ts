@@ -7,6 +7,12 @@
 export declare function takeSockets(proxy: number, path: string, timeoutMs: number): number
 
 /**
+ * Changes the endpoints of one cluster between two snapshots: an encoded `EndpointUpdate`. Returns JSON:
+ * `{added, changed, removed, rejected}`.
+ */
+export declare function updateEndpoints(proxy: number, update: Buffer): string
+
+/**
  * Where a request would go, as JSON: `{rejected, answers}`, one answer for each listener that is asked about. `question`
  * is JSON: `{method, target, headers, client, listener}`.
  */
@@ -51,7 +57,7 @@ export declare function heartbeats(proxy: number): Array<number>
 /** Opens every access log again. Returns JSON: those that could not be opened, with the reason. */
 export declare function reopenLogs(proxy: number): string
 
-/** Puts an encoded snapshot in force, all of it or nothing. Returns JSON: `{generation, rejected, listeners}`. */
+/** Puts an encoded snapshot in force, all of it or nothing. Returns JSON: `{generation, unchanged, rejected, listeners}`. */
 export declare function apply(proxy: number, snapshot: Buffer): string
 
 /** Serves the proxy on this thread's loop from now on, as the worker with this index. */

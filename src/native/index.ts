@@ -16,17 +16,27 @@ export type { Attempt, Candidate, DecisionRecord, RecordList, RecordQuery, Why }
 
 /**
  * What the addon exports, as its source declares it. `proxy` is the process-wide number that `createProxy` returned,
- * `worker` an index from 0. Some return JSON: `apply` a {@link Verdict}, `stats` {@link Stats}, `records` and `why`
- * what `decisions.ts` declares.
+ * `worker` an index from 0. Some return JSON: `apply` a {@link Verdict}, `updateEndpoints` an {@link UpdateVerdict},
+ * `stats` {@link Stats}, `records` and `why` what `decisions.ts` declares.
  */
 export type Addon = typeof binding
 
 /** The engine's answer to a snapshot. Nothing has changed when `rejected` is not empty. */
 export interface Verdict {
   generation: number
+  /** The same bytes were in force already. */
+  unchanged?: boolean
   rejected: { path: string; code: string; message: string }[]
   /** Where each listener really listens, which tells the port that a port 0 became. */
   listeners?: { name: string; address: string }[]
+}
+
+/** The engine's answer to a change of endpoints. Nothing has changed when `rejected` is not empty. */
+export interface UpdateVerdict {
+  added: number
+  changed: number
+  removed: number
+  rejected: Verdict['rejected']
 }
 
 export interface Stats {
@@ -85,6 +95,8 @@ export interface Series {
 
 export interface EndpointStats {
   address: string
+  weight: number
+  healthy: boolean
   active: number
   requests: number
   failures: number

@@ -366,6 +366,14 @@ name: string,
  */
 endpoints: Array<ClusterEndpoint>, 
 /**
+ * The endpoints come from a registry; an empty list then leaves those that are known already.
+ */
+discovered: boolean, 
+/**
+ * How an endpoint is chosen.
+ */
+loadBalancer: LoadBalancer, 
+/**
  * To establish a connection, ms.
  */
 connectTimeoutMs: number, 
@@ -415,7 +423,45 @@ export type ClusterEndpoint = {
 /**
  * `ip:port`, `[v6]:port`.
  */
-address: string, };
+address: string, 
+/**
+ * Its share of the requests, 1 to 65,535.
+ */
+weight: number, 
+/**
+ * Where it runs; empty text where nothing was said.
+ */
+region: string, 
+/**
+ * The inner part of the locality.
+ */
+zone: string, 
+/**
+ * Free labels.
+ */
+labels: { [key in string]: string }, };
+export type LoadBalancer = { "policy": "round-robin", } | { "policy": "random", } | { "policy": "least-request", 
+/**
+ * How many are drawn.
+ */
+choices: number, };
+export type EndpointUpdate = { 
+/**
+ * Name of the cluster.
+ */
+cluster: string, 
+/**
+ * Endpoints that come, or whose weight, place or labels change.
+ */
+endpoints: Array<ClusterEndpoint>, 
+/**
+ * Addresses that go.
+ */
+removed: Array<string>, 
+/**
+ * `endpoints` are all that there are: what is not among them goes.
+ */
+complete: boolean, };
 export type Filter = { "type": "local-rate-limit" } & LocalRateLimit | { "type": "header-rewrite" } & HeaderRewrite;
 export type LocalRateLimit = { 
 /**

@@ -6,6 +6,7 @@
  */
 import { dirname, resolve } from 'node:path'
 import type { ResolvedConfig } from '../config/config.js'
+import type { ResolvedEndpoint } from '../config/endpoint.js'
 import type { Snapshot } from '../native/snapshot.js'
 import { compileCluster } from './compile/cluster.js'
 import { idsOf } from './compile/ids.js'
@@ -16,8 +17,11 @@ import { compileRoute } from './compile/route.js'
 /** The layout of the snapshot; the engine refuses any other. */
 export const snapshotFormat = 2
 
+/** What registries know, by cluster. */
+export type Endpoints = ReadonlyMap<string, readonly ResolvedEndpoint[]>
+
 /** `file` is where the configuration stands: paths in it are relative to that. */
-export function compileSnapshot(config: ResolvedConfig, file: string): Snapshot {
+export function compileSnapshot(config: ResolvedConfig, file: string, found: Endpoints = new Map()): Snapshot {
   const { id, service, version, region, zone } = config.node
   const listenerIds = idsOf(config.listeners)
   const clusterIds = idsOf(config.clusters)
@@ -29,6 +33,6 @@ export function compileSnapshot(config: ResolvedConfig, file: string): Snapshot 
     drainDeadlineMs: config.drain.deadline,
     listeners: config.listeners.map((listener) => compileListener(listener, dirname(resolve(file)))),
     routes: config.routes.map((route) => compileRoute(route, listenerIds, clusterIds)),
-    clusters: config.clusters.map(compileCluster),
+    clusters: config.clusters.map((cluster) => compileCluster(cluster, found.get(cluster.name))),
   } satisfies Snapshot
 }

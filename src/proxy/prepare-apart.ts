@@ -3,12 +3,24 @@
  * megabytes; ending the thread gives them back, where in the main thread they would stay for the life of the proxy.
  */
 import { Worker } from 'node:worker_threads'
+import type { Watched } from '../config/signature.js'
 import { WeftError } from '../errors.js'
 import type { Prepared } from './prepare.js'
-import type { Answer } from './prepare-thread.js'
+import type { Answer, Task } from './prepare-thread.js'
 
-export function prepareApart(file: string): Promise<Prepared> {
-  const thread = new Worker(new URL('./prepare-thread.js', import.meta.url), { workerData: { file } })
+/** `reading` is told of every file that was read, also when one of them was refused. */
+export async function prepareApart(file: string, reading: (watched: Watched[]) => void = () => {}): Promise<Prepared> {
+  return (await prepareInThread({ kind: 'config', file }, reading)) as Prepared
+}
+
+/** A file of endpoints as an encoded update of the cluster. */
+export async function prepareEndpointsApart(cluster: string, file: string): Promise<Uint8Array> {
+  return (await prepareInThread({ kind: 'endpoints', cluster, file }, () => {})) as Uint8Array
+}
+
+function prepareInThread(task: Task, reading: (watched: Watched[]) => void): Promise<NonNullable<Answer['result']>> {
+  const { file } = task
+  const thread = new Worker(new URL('./prepare-thread.js', import.meta.url), { workerData: task })
   return new Promise((resolve, reject) => {
     let answer: Answer | null = null
     thread.once('message', (message: Answer) => {
@@ -17,9 +29,11 @@ export function prepareApart(file: string): Promise<Prepared> {
     thread.once('error', (cause) => reject(unprepared(file, cause.message, cause)))
     // Settled on exit, not on the message: only then has the heap been given back.
     thread.once('exit', (code) => {
-      if (answer === null) reject(unprepared(file, `its thread ended with code ${code}`))
-      else if (answer.error === null) resolve(answer.prepared)
-      else reject(revive(answer.error))
+      if (answer === null) return reject(unprepared(file, `its thread ended with code ${code}`))
+      reading(answer.watched)
+      if (answer.error !== null) reject(revive(answer.error))
+      else if (answer.result === null) reject(unprepared(file, 'its thread had no answer'))
+      else resolve(answer.result)
     })
   })
 }

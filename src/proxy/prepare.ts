@@ -5,13 +5,19 @@
  * Invariant: everything heavy (the schema library, the YAML reader) is reached from here and from nowhere else in the
  * orchestrator, so that it can run in a thread whose heap is given back.
  */
+import { dirname, resolve } from 'node:path'
 import type { ProxyConfig, ResolvedConfig } from '../config/config.js'
-import { lineFinder, loadFile } from '../config/load.js'
-import { type LineOf, validate } from '../config/validate.js'
+import { readConfig } from '../config/read.js'
+import type { Watched } from '../config/signature.js'
+import { type Validation, validate } from '../config/validate.js'
+import { readEndpointFile } from '../discovery/endpoint-file.js'
+import type { Source } from '../discovery/registry.js'
 import { WeftError } from '../errors.js'
+import type { EndpointUpdate, Snapshot } from '../native/snapshot.js'
 import { compileSnapshot } from './compile-snapshot.js'
 import { descriptorLimit, fitConnections } from './descriptor-limit.js'
-import { encodeSnapshot } from './encode-snapshot.js'
+import { type Discovered, discover } from './discovery-sources.js'
+import { encodeEndpointUpdate, encodeSnapshot } from './encode-snapshot.js'
 
 /** What the orchestrator needs to know of a configuration besides the bytes. */
 export interface Plan {
@@ -20,6 +26,8 @@ export interface Plan {
   adminAddress: string | null
   listeners: { name: string; protocol: string; address: string; clusters: string[] }[]
   clusters: { name: string; endpoints: string[] }[]
+  /** Registries to follow. */
+  sources: Source[]
   warnings: string[]
   node: { id: string; service: string; version: string; region: string; zone: string }
   /** The resolved configuration as JSON text, for `/config_dump`. */
@@ -31,34 +39,54 @@ export interface Prepared {
   plan: Plan
 }
 
-/** Throws `WEFT_CONFIG_*`; `WEFT_CONFIG_INVALID` carries every issue. */
-export async function prepareFile(file: string): Promise<Prepared> {
-  return prepareResolved(await resolveFile(file), file)
+/** Throws `WEFT_CONFIG_*`; `WEFT_CONFIG_INVALID` carries every issue. `reading` is told of each file before it is read. */
+export async function prepareFile(file: string, reading?: (watched: Watched) => void): Promise<Prepared> {
+  return prepareResolved(await resolveFile(file, reading), file)
 }
 
 /** The same for a configuration that is already a value; paths in it are relative to the working directory. */
-export function prepareConfig(config: ProxyConfig): Prepared {
-  return prepareResolved(resolveConfig(config, 'the configuration'), 'config')
+export async function prepareConfig(config: ProxyConfig): Promise<Prepared> {
+  const resolved = accepted(validate(config), 'the configuration')
+  if (resolved.include.length > 0) {
+    throw new WeftError('WEFT_CONFIG_INCLUDE', 'include works in files only', { hint: 'spread the values instead' })
+  }
+  return prepareResolved(resolved, 'config')
 }
 
 /** Load and validate only. */
-export async function resolveFile(file: string): Promise<ResolvedConfig> {
-  const { text, value } = await loadFile(file)
-  const first = validate(value)
-  return first.config ?? resolveConfig(value, file, await lineFinder(text))
+export async function resolveFile(file: string, reading?: (watched: Watched) => void): Promise<ResolvedConfig> {
+  return accepted(await readConfig(file, reading === undefined ? {} : { reading }), file)
 }
 
-function resolveConfig(value: unknown, name: string, lineOf?: LineOf): ResolvedConfig {
-  const { config, issues } = validate(value, lineOf)
+/** Load, validate and compile: the snapshot that `file` is now, with what its registries know. */
+export async function compileFile(file: string): Promise<Snapshot> {
+  const config = await resolveFile(file)
+  const { endpoints } = await discover(config, dirname(resolve(file)))
+  return compileSnapshot(config, file, endpoints)
+}
+
+/** A file of endpoints as the whole set of a cluster. Throws `WEFT_CONFIG_*` and `WEFT_DISCOVERY_FILE`. */
+export async function prepareEndpoints(cluster: string, path: string): Promise<Uint8Array> {
+  const { endpoints, error } = await readEndpointFile(path)
+  if (error !== null) throw error
+  return encodeEndpointUpdate({ cluster, endpoints, removed: [], complete: true } satisfies EndpointUpdate)
+}
+
+function accepted({ config, issues }: Validation, name: string): ResolvedConfig {
   if (config !== null) return config
   const count = issues.length === 1 ? '1 issue' : `${issues.length} issues`
   throw new WeftError('WEFT_CONFIG_INVALID', `${name} has ${count}`, { issues })
 }
 
-function prepareResolved(resolved: ResolvedConfig, file: string): Prepared {
+async function prepareResolved(resolved: ResolvedConfig, file: string): Promise<Prepared> {
   const { config, warnings } = fitConnections(resolved, descriptorLimit())
-  const snapshot = compileSnapshot(config, file)
-  const plan: Plan = {
+  const discovered = await discover(config, dirname(resolve(file)))
+  const snapshot = compileSnapshot(config, file, discovered.endpoints)
+  return { snapshot: encodeSnapshot(snapshot), plan: planOf(config, snapshot, discovered, warnings) }
+}
+
+function planOf(config: ResolvedConfig, snapshot: Snapshot, discovered: Discovered, warnings: string[]): Plan {
+  return {
     workers: config.workers,
     drainDeadlineMs: config.drain.deadline,
     adminAddress: config.admin?.address ?? null,
@@ -69,9 +97,9 @@ function prepareResolved(resolved: ResolvedConfig, file: string): Prepared {
       return { name, protocol, address, clusters: [...clusters] }
     }),
     clusters: snapshot.clusters.map(({ name, endpoints }) => ({ name, endpoints: endpoints.map((e) => e.address) })),
-    warnings,
+    sources: discovered.sources,
+    warnings: [...warnings, ...discovered.warnings],
     node: snapshot.node,
     dump: JSON.stringify(config),
   }
-  return { snapshot: encodeSnapshot(snapshot), plan }
 }

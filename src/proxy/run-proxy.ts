@@ -1,6 +1,6 @@
 /**
- * The life of the `weft run` process: start, reload on SIGHUP, logs opened again on SIGUSR1, drain on SIGTERM or SIGINT, the wrapped application, the
- * admin server, the change to a successor, the exit code.
+ * The life of the `weft run` process: start, reload, logs opened again on SIGUSR1, drain on SIGTERM or SIGINT, the
+ * wrapped application, the admin server, the change to a successor, the exit code.
  *
  * Invariants: the application starts after the proxy is ready and ends after inbound work has drained; one deadline
  * bounds the whole ending; a second signal ends at once.
@@ -13,6 +13,7 @@ import { type AppProcess, startApp } from './app-process.js'
 import { Ending } from './ending.js'
 import type { Plan } from './prepare.js'
 import { reapOrphans } from './reaper.js'
+import { reloadOnChange } from './reload.js'
 import { startLine } from './start-line.js'
 import { startProxy, type WeftProxy } from './start-proxy.js'
 import { awaitSuccessor, succeed } from './succession.js'
@@ -20,6 +21,8 @@ import { takeoverPath } from './takeover-path.js'
 
 export interface RunOptions {
   file: string
+  /** Reload when the file, or one that it includes, changes. */
+  watch: boolean
   /** The application and its arguments; empty for none. */
   app: string[]
   /** Follow the process that serves the file now. */
@@ -29,14 +32,14 @@ export interface RunOptions {
 }
 
 /** Runs until the proxy has ended; resolves with the exit code of the process. */
-export async function runProxy({ file, app, takeover, version, logger }: RunOptions): Promise<number> {
+export async function runProxy({ file, watch, app, takeover, version, logger }: RunOptions): Promise<number> {
   if (takeover && app.length > 0) refuseApp()
   const path = takeover ? await takeoverPath(file) : null
   const proxy = await startProxy({ file }, { logger, ...(path === null ? {} : { takeover: path }) })
   const ending = new Ending()
   process.on('SIGTERM', () => ending.signal('SIGTERM'))
   process.on('SIGINT', () => ending.signal('SIGINT'))
-  process.on('SIGHUP', () => void reload(proxy, file, logger))
+  const reloading = reloadOnChange(proxy, { file, watch, logger })
   process.on('SIGUSR1', () => reopenLogs(proxy, logger))
   // Not before the answer to the request that asked for it has left.
   const drain = () => void setImmediate(() => ending.start())
@@ -55,6 +58,7 @@ export async function runProxy({ file, app, takeover, version, logger }: RunOpti
     await door?.close()
     return ending.forced ? ending.code() : 0
   } finally {
+    reloading.close()
     admin.close()
     await proxy.close()
   }
@@ -132,20 +136,4 @@ function reopenLogs(proxy: WeftProxy, logger: Logger): void {
   for (const { path, reason } of proxy.reopenLogs())
     logger.error('an access log could not be opened again and goes on in the old file', { path, reason })
   logger.info('access logs opened again')
-}
-
-async function reload(proxy: WeftProxy, file: string, logger: Logger): Promise<void> {
-  const before = proxy.plan()
-  try {
-    const { generation } = await proxy.apply({ file })
-    logger.info('reloaded', { file, generation })
-    const after = proxy.plan()
-    for (const name of ['workers', 'adminAddress'] as const) {
-      if (before[name] !== after[name]) logger.warn(`a change of ${name} takes effect at the next start`)
-    }
-  } catch (error) {
-    if (!(error instanceof WeftError)) throw error
-    logger.error(`not reloaded, everything stays as it was: ${error.message}`, { code: error.code })
-    for (const { path, code, message, line } of error.issues) logger.error(message, { path, code, line })
-  }
 }

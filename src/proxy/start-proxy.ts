@@ -8,6 +8,7 @@
 
 import type { Histograms, ProxyStatus } from '../admin/endpoint.js'
 import type { ProxyConfig } from '../config/config.js'
+import type { Watched } from '../config/signature.js'
 import { WeftError } from '../errors.js'
 import {
   type Addon,
@@ -15,14 +16,16 @@ import {
   type RecordList,
   type RecordQuery,
   type Stats,
+  type UpdateVerdict,
   type Verdict,
   type Why,
 } from '../native/index.js'
 import { type Counts, countsOf, withCarried } from '../telemetry/carried.js'
 import { createLogger, type Logger } from '../telemetry/logger.js'
 import { drain } from './drain.js'
+import { type Followed, followSources } from './follow-sources.js'
 import type { Plan, Prepared } from './prepare.js'
-import { prepareApart } from './prepare-apart.js'
+import { prepareApart, prepareEndpointsApart } from './prepare-apart.js'
 import { type StartThread, startThread } from './traffic-thread.js'
 import { startWorkers, type Workers } from './workers.js'
 
@@ -43,14 +46,27 @@ export interface StartOptions {
   logger?: Logger
   addon?: Addon
   startThread?: StartThread
-  prepare?: (source: ConfigSource) => Promise<Prepared>
+  prepare?: Prepare
+}
+
+/** `reading` is told of every file that was read, also when one of them was refused. */
+type Prepare = (source: ConfigSource, reading: (watched: Watched[]) => void) => Promise<Prepared>
+
+/** What came of a new configuration. */
+export interface Change {
+  generation: number
+  /** It was in force already. */
+  unchanged: boolean
+  rejected: Verdict['rejected']
 }
 
 export interface WeftProxy {
   /** Where a listener listens; for a unix socket `unix:/path` as the host, and port 0. */
   address(listener: string): { host: string; port: number }
   /** Replaces the configuration; throws `WEFT_CONFIG_*` or `WEFT_SNAPSHOT_REJECTED` and then nothing has changed. */
-  apply(source: ConfigSource): Promise<{ generation: number; rejected: Verdict['rejected'] }>
+  apply(source: ConfigSource): Promise<Change>
+  /** The files that the last configuration, in force or refused, was read from. */
+  files(): Watched[]
   /** The plan that is in force. */
   plan(): Plan
   stats(): Stats
@@ -85,8 +101,8 @@ export async function startProxy(source: ConfigSource, options: StartOptions = {
 }
 
 /** A file is prepared in a thread of its own; a value in place, where the caller pays for the schema library. */
-async function prepareSource(source: ConfigSource): Promise<Prepared> {
-  if (isFile(source)) return prepareApart(source.file)
+const prepareSource: Prepare = async (source, reading) => {
+  if (isFile(source)) return prepareApart(source.file, reading)
   const { prepareConfig } = await import('./prepare.js')
   return prepareConfig(source)
 }
@@ -103,7 +119,9 @@ interface Applied {
 class Orchestrator implements WeftProxy {
   private readonly addon: Addon
   private readonly logger: Logger
-  private readonly prepare: NonNullable<StartOptions['prepare']>
+  private readonly prepare: Prepare
+  private readonly sources: Followed
+  private read: Watched[] = []
   private id = -1
   private applied: Applied | null = null
   private workers: Workers | null = null
@@ -119,6 +137,11 @@ class Orchestrator implements WeftProxy {
     this.addon = options.addon ?? loadAddon()
     this.logger = options.logger ?? standardLogger()
     this.prepare = options.prepare ?? prepareSource
+    this.sources = followSources({
+      logger: this.logger,
+      update: (bytes) => this.updateEndpoints(bytes),
+      readEndpoints: prepareEndpointsApart,
+    })
   }
 
   async start(
@@ -128,7 +151,7 @@ class Orchestrator implements WeftProxy {
     // The first thread boots while the configuration is read: a file always has at least one worker.
     const ahead = isFile(source) || (workers ?? 0) > 0 ? start() : null
     try {
-      const prepared = await this.prepare(source)
+      const prepared = await this.prepareFor(source)
       const count = workers ?? (isFile(source) ? prepared.plan.workers : 0)
       this.id = this.addon.createProxy('weft', Math.max(1, count))
       if (takeover !== undefined) this.inherit(takeover)
@@ -139,6 +162,7 @@ class Orchestrator implements WeftProxy {
         this.workers = await startWorkers({ addon, proxy, count, startThread: start, ahead, logger })
       }
     } catch (error) {
+      this.sources.close()
       ahead?.terminate()
       await ahead?.ended
       if (this.id >= 0) this.addon.closeProxy(this.id)
@@ -155,13 +179,17 @@ class Orchestrator implements WeftProxy {
     return { host: found.address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(found.address.slice(colon + 1)) }
   }
 
-  apply(source: ConfigSource): Promise<{ generation: number; rejected: Verdict['rejected'] }> {
+  apply(source: ConfigSource): Promise<Change> {
     const change = this.lastChange.then(async () => {
-      const { generation, rejected } = this.take(await this.prepare(source))
-      return { generation, rejected }
+      const { generation, unchanged = false, rejected } = this.take(await this.prepareFor(source))
+      return { generation, unchanged, rejected }
     })
     this.lastChange = change.catch(() => {})
     return change
+  }
+
+  files(): Watched[] {
+    return this.read
   }
 
   succeeds(): boolean {
@@ -231,6 +259,7 @@ class Orchestrator implements WeftProxy {
 
   private async end(): Promise<void> {
     await this.lastChange
+    this.sources.close()
     if (this.workers === null) this.addon.detach(this.id, 0)
     await this.workers?.close()
     if (!this.addon.flushLogs(this.id, logFlushMs))
@@ -254,7 +283,19 @@ class Orchestrator implements WeftProxy {
     if (verdict.rejected.length > 0) throw rejection(verdict)
     for (const warning of plan.warnings) this.logger.warn(warning)
     this.applied = { plan, verdict }
+    this.sources.renew(plan.sources)
     return verdict
+  }
+
+  private prepareFor(source: ConfigSource): Promise<Prepared> {
+    return this.prepare(source, (watched) => {
+      this.read = watched
+    })
+  }
+
+  private updateEndpoints(bytes: Uint8Array): UpdateVerdict {
+    const update = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    return JSON.parse(this.addon.updateEndpoints(this.id, update)) as UpdateVerdict
   }
 
   private current(): Applied {

@@ -6,28 +6,39 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { decode } from 'msgpackr'
 import { describe, expect, it } from 'vitest'
-import { lineFinder, loadFile } from '../../src/config/load.js'
-import { validate } from '../../src/config/validate.js'
+import { readConfig } from '../../src/config/read.js'
+import type { Issue } from '../../src/errors.js'
 import { compileSnapshot } from '../../src/proxy/compile-snapshot.js'
 import { encodeSnapshot } from '../../src/proxy/encode-snapshot.js'
 
 const folder = import.meta.dirname
 const cases = readdirSync(folder).filter((name) => existsSync(join(folder, name, 'config.yaml')))
 
+/** What the cases may name with `${…}`. */
+const environment = { PORT: '9000', WORKERS: '2', HOST: '127.0.0.1', EMPTY: '', DIGITS: '0123', FLAG: 'true' }
+
+/** With the file's place in the folder of its case. */
+function told(issues: Issue[]): Issue[] {
+  const within = (text: string) => text.replaceAll(`${folder}/`, '')
+  return issues.map((issue) => ({
+    ...issue,
+    message: within(issue.message),
+    ...(issue.file === undefined ? {} : { file: within(issue.file) }),
+  }))
+}
+
 describe('a configuration file', () => {
   it.each(cases)('%s', async (name) => {
-    const { text, value } = await loadFile(join(folder, name, 'config.yaml'))
-    const { config, issues } = validate(value, await lineFinder(text))
+    const { config, issues } = await readConfig(join(folder, name, 'config.yaml'), { environment })
     const accepted = config !== null
-    const result = accepted ? compileSnapshot(config, '/etc/weft/config.yaml') : issues
+    const result = accepted ? compileSnapshot(config, '/etc/weft/config.yaml') : told(issues)
     const expectation = join(folder, name, accepted ? 'snapshot.json' : 'issues.json')
     await expect(`${JSON.stringify(result, null, 2)}\n`).toMatchFileSnapshot(expectation)
     expect(existsSync(join(folder, name, accepted ? 'issues.json' : 'snapshot.json'))).toBe(false)
   })
 
   it('is the same after the bytes that the engine gets are decoded', async () => {
-    const { value } = await loadFile(join(folder, 'every-setting', 'config.yaml'))
-    const { config } = validate(value)
+    const { config } = await readConfig(join(folder, 'every-setting', 'config.yaml'))
     if (config === null) throw new Error('the case must be valid')
     const snapshot = compileSnapshot(config, 'config.yaml')
     expect(decode(encodeSnapshot(snapshot))).toEqual(snapshot)

@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ApiClient } from '../../src/control/client/api-client.js'
 import { controlConfig, type WrittenControlConfig } from '../../src/control/control-config.js'
-import { envelopeKinds } from '../../src/control/envelope.js'
 import type { ResourceKinds } from '../../src/control/resource-kinds.js'
 import { type ControlOptions, type ControlPlane, startControl } from '../../src/control/start-control.js'
 import type { Fields, Logger } from '../../src/telemetry/logger.js'
+import { envelopeKinds } from './envelope-kinds.js'
 import { scratchFolder } from './scratch.js'
 
 export const kinds: ResourceKinds = envelopeKinds([

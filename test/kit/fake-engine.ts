@@ -29,6 +29,11 @@ export class FakeEngine implements Addon {
     return JSON.stringify({ generation: this.generation, rejected: this.rejected })
   }
 
+  updateEndpoints(_proxy: number, update: Buffer): string {
+    this.calls.push(`updateEndpoints ${update.toString()}`)
+    return JSON.stringify({ added: 1, changed: 0, removed: 0, rejected: [] })
+  }
+
   check(): string {
     return JSON.stringify(this.rejected)
   }
@@ -161,6 +166,7 @@ export function preparedAs(text: string, plan: Partial<Prepared['plan']> = {}): 
     adminAddress: null,
     listeners,
     clusters,
+    sources: [],
     warnings: [],
     node: { id: '', service: '', version: '', region: '', zone: '' },
     dump: '{}',

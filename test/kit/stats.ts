@@ -39,6 +39,16 @@ export function seriesOf(change: Partial<Series> = {}): Series {
 }
 
 export function clusterOf(name: string, endpoints: Partial<EndpointStats>[], counters = {}): ClusterStats {
-  const empty = { address: '', active: 0, requests: 0, failures: 0, serverErrors: 0, idle: 0, latency: [] }
+  const empty = {
+    address: '',
+    active: 0,
+    requests: 0,
+    failures: 0,
+    serverErrors: 0,
+    weight: 1,
+    healthy: true,
+    idle: 0,
+    latency: [],
+  }
   return { name, counters, endpoints: endpoints.map((endpoint) => ({ ...empty, ...endpoint })) }
 }

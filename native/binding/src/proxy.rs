@@ -39,7 +39,7 @@ pub fn create_proxy(name: String, workers: u32) -> u32 {
     id
 }
 
-/// Puts an encoded snapshot in force, all of it or nothing. Returns JSON: `{generation, rejected, listeners}`.
+/// Puts an encoded snapshot in force, all of it or nothing. Returns JSON: `{generation, unchanged, rejected, listeners}`.
 #[napi]
 pub fn apply(proxy: u32, snapshot: Buffer) -> Result<String> {
     guarded("apply", || {
@@ -53,10 +53,21 @@ pub fn apply(proxy: u32, snapshot: Buffer) -> Result<String> {
         let listeners = stats::listeners(&proxy);
         let verdict = serde_json::json!({
             "generation": applied.generation,
+            "unchanged": applied.unchanged,
             "rejected": applied.rejected,
             "listeners": listeners,
         });
         Ok(verdict.to_string())
+    })
+}
+
+/// Changes the endpoints of one cluster between two snapshots: an encoded `EndpointUpdate`. Returns JSON:
+/// `{added, changed, removed, rejected}`.
+#[napi]
+pub fn update_endpoints(proxy: u32, update: Buffer) -> Result<String> {
+    guarded("updateEndpoints", || {
+        let updated = find(proxy)?.update_endpoints_encoded(&update);
+        serde_json::to_string(&updated).map_err(|error| failed("updateEndpoints", &error))
     })
 }
 

@@ -10,10 +10,11 @@ fn main() {
 mod generate {
     use ts_rs::{Config, TS};
     use weft_engine::snapshot::{
-        AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, Fallback, FallbackCause, FieldMatch, Filter, Forward,
-        ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine, HeaderReplace, HeaderRewrite, KeyPart, Listener,
-        ListenerLimits, LocalRateLimit, Node, PathChange, PathMatch, RateBucket, Records, Redirect, Respond, Retry,
-        RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch, Snapshot, StickyKey, Tracing, ValueTest,
+        AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, EndpointUpdate, Fallback, FallbackCause, FieldMatch,
+        Filter, Forward, ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine, HeaderReplace, HeaderRewrite, KeyPart,
+        Listener, ListenerLimits, LoadBalancer, LocalRateLimit, Node, PathChange, PathMatch, RateBucket, Records,
+        Redirect, Respond, Retry, RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch, Snapshot, StickyKey,
+        Tracing, ValueTest,
     };
 
     pub(crate) fn print() {
@@ -49,6 +50,8 @@ mod generate {
             CircuitBreaker::decl(&config),
             RetryBudget::decl(&config),
             ClusterEndpoint::decl(&config),
+            LoadBalancer::decl(&config),
+            EndpointUpdate::decl(&config),
             Filter::decl(&config),
             LocalRateLimit::decl(&config),
             RateBucket::decl(&config),

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use smallvec::SmallVec;
 
+use crate::cluster::Picked;
 use crate::downstream::Downstream;
 use crate::error::{Error, Kind, Source};
 use crate::http::head::{Known, RequestHead, ResponseHead, Version};
@@ -152,6 +153,7 @@ impl Account {
             Mark::RequestsOverflow | Mark::PendingOverflow | Mark::ConnectionsOverflow => {
                 self.count_cluster(ClusterCounter::Overflows);
             }
+            Mark::Panic => self.count_cluster(ClusterCounter::PanicPicks),
             Mark::Fallback => self.count_cluster(ClusterCounter::Fallbacks),
             _ => {}
         }
@@ -164,6 +166,16 @@ impl Account {
     /// The balancer compares this endpoint for the attempt that comes next; the lowest score is picked.
     pub fn compared(&mut self, endpoint: u16, score: f32) {
         self.candidates.push(Candidate { attempt: self.record.attempts, endpoint, score });
+    }
+
+    /// The balancer has picked, between the ones it compared: there goes the next attempt.
+    pub fn picked(&mut self, picked: Picked) -> Arc<Endpoint> {
+        picked.candidates.as_slice().iter().for_each(|(endpoint, score)| self.compared(*endpoint, *score));
+        self.attempt(picked.index, &picked.endpoint);
+        if picked.panicked {
+            self.mark(Mark::Panic);
+        }
+        picked.endpoint
     }
 
     /// An endpoint was picked.

@@ -93,18 +93,18 @@ async fn forward(
     let _place = limit::request(cluster).inspect_err(|_| exchange.account.mark(Mark::RequestsOverflow))?;
     let mut outgoing = Outgoing::new(exchange, route, cluster, rest);
     let attempted = loop {
-        let Some((index, endpoint)) = cluster::pick(cluster, &outgoing.tried) else {
+        let Some(picked) = cluster::pick(&exchange.worker.picker, cluster, &outgoing.tried) else {
             break Err(Error::new(Kind::NoHealthyUpstream, "the cluster has no endpoint"));
         };
-        exchange.account.attempt(index, endpoint);
-        let attempted = attempt::run(exchange, &mut outgoing, endpoint).await;
+        let endpoint = exchange.account.picked(picked);
+        let attempted = attempt::run(exchange, &mut outgoing, &endpoint).await;
         match retry::classify(&outgoing.outcome(&attempted), &outgoing.standing(exchange)) {
             Verdict::Done => break attempted,
             Verdict::Stop(why) => break outgoing.stop(exchange, why, attempted),
             Verdict::Replay => outgoing.replay(exchange, attempted),
             Verdict::Retry(wait) => match outgoing.claim_retry(wait) {
                 Err(why) => break outgoing.stop(exchange, why, attempted),
-                Ok(()) => match outgoing.pause(exchange, endpoint, attempted, wait).await {
+                Ok(()) => match outgoing.pause(exchange, &endpoint, attempted, wait).await {
                     Ok(()) => {}
                     Err(error) => break Err(error),
                 },

@@ -3,6 +3,8 @@
 //! Any thread may apply a snapshot or read statistics; workers notice by number and are woken. What is applied is
 //! complete: every socket is bound and every log open before the first worker sees the new generation.
 
+mod endpoints;
+
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -18,6 +20,8 @@ use crate::listener::handover::{Handed, Label};
 use crate::slot::Slot;
 use crate::snapshot::{Books, Generation, GenerationListener, Rejection, compile};
 use crate::telemetry::metrics::{self, Counter, DEFAULT_SERIES, Report, SeriesBudget, WorkerMetrics};
+
+pub use endpoints::Updated;
 
 /// Generations before the present one that are kept, so that `why` can tell what a record was decided by.
 pub const HISTORY: usize = 4;
@@ -75,6 +79,8 @@ struct Listening {
 pub struct Applied {
     /// Generation in force now.
     pub generation: u32,
+    /// The same bytes were in force already.
+    pub unchanged: bool,
     /// Why the snapshot was refused; empty when it is in force.
     pub rejected: Vec<Rejection>,
 }
@@ -125,20 +131,28 @@ impl Proxy {
 
     /// Puts a snapshot in force, all of it or nothing.
     pub fn apply(&self, bytes: &[u8]) -> Applied {
-        match self.try_apply(bytes) {
-            Ok(generation) => Applied { generation, rejected: Vec::new() },
-            Err(rejected) => Applied { generation: self.number(), rejected },
+        let fingerprint = compile::fingerprint::of_bytes(bytes);
+        if let Some(current) = self.generation().filter(|current| current.fingerprint == fingerprint) {
+            // It may come because its logs were moved away.
+            let failed = |(path, error)| Rejection::new("", "WEFT_LOG_OPEN", format!("cannot open {path}: {error}"));
+            let rejected = self.reopen_logs().into_iter().map(failed).collect();
+            return Applied { generation: current.number, unchanged: true, rejected };
+        }
+        match self.try_apply(bytes, fingerprint) {
+            Ok(generation) => Applied { generation, unchanged: false, rejected: Vec::new() },
+            Err(rejected) => Applied { generation: self.number(), unchanged: false, rejected },
         }
     }
 
-    fn try_apply(&self, bytes: &[u8]) -> Result<u32, Vec<Rejection>> {
+    fn try_apply(&self, bytes: &[u8], fingerprint: u64) -> Result<u32, Vec<Rejection>> {
         let snapshot = compile::decode(bytes).map_err(|rejection| vec![rejection])?;
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let before = self.current.load_full();
         let number = self.number() + 1;
-        let generation = compile::compile(&snapshot, number, &mut state.books, before.as_deref())?;
-        let opened = self.open_sockets(&generation, &state.sockets, &mut state.inherited)?;
+        let compiled = compile::compile(&snapshot, number, fingerprint, &mut state.books, before.as_deref())?;
+        let opened = self.open_sockets(&compiled.generation, &state.sockets, &mut state.inherited)?;
+        let generation = compiled.settle(&mut state.books);
         state.sockets.extend(opened);
         state.inherited.clear();
         state
@@ -277,7 +291,7 @@ impl Proxy {
         let mut state = self.state.lock();
         let oldest = self.number().saturating_sub(HISTORY as u32);
         state.retired.retain(|generation| generation.number >= oldest || Arc::strong_count(generation) > 1);
-        state.books.endpoints.forget_unused();
+        state.books.clusters.forget_unused();
         state.books.limits.forget_unused();
         state.books.filters.forget_unused();
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::proxy::Proxy;
 use crate::slot::Slot;
-use crate::snapshot::Endpoint;
+use crate::snapshot::Member;
 use crate::telemetry::metrics::{Bins, ClusterSums, Counter, Report, hdr};
 
 /// Everything that can be read from outside.
@@ -54,6 +54,8 @@ struct ClusterStats {
 #[serde(rename_all = "camelCase")]
 struct EndpointStats {
     address: String,
+    weight: u32,
+    healthy: bool,
     active: u32,
     requests: u64,
     failures: u64,
@@ -72,7 +74,7 @@ pub fn read(proxy: &Proxy) -> Stats {
         .map(|cluster| ClusterStats {
             name: cluster.name.clone(),
             counters: counts(&cluster.name).map(|found| found.counts).unwrap_or_default(),
-            endpoints: cluster.endpoints.iter().map(|known| endpoint(known)).collect(),
+            endpoints: cluster.membership.set().members().map(endpoint).collect(),
         })
         .collect();
     Stats {
@@ -152,12 +154,15 @@ fn worker(slot: &Slot) -> WorkerStats {
     }
 }
 
-fn endpoint(known: &Endpoint) -> EndpointStats {
+fn endpoint(member: &Member) -> EndpointStats {
+    let known = &member.endpoint;
     let active = known.active.load(Ordering::Relaxed);
     let mut latency = Bins::default();
     latency.add(&known.latency);
     EndpointStats {
         address: known.socket.to_string(),
+        weight: member.weight,
+        healthy: known.is_healthy(),
         active,
         requests: known.requests.load(Ordering::Relaxed),
         failures: known.failures.load(Ordering::Relaxed),

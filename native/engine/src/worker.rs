@@ -10,6 +10,7 @@ use std::task::{Poll, Waker};
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::buffer::Buffers;
+use crate::cluster::Picker;
 use crate::heads::Heads;
 use crate::record::{Record, Texts};
 use crate::slot::Slot;
@@ -25,6 +26,8 @@ pub struct Worker {
     pub buffers: Buffers,
     /// Heads to be used again.
     pub heads: Heads,
+    /// Its part in picking endpoints.
+    pub picker: Picker,
     /// Idle connections to endpoints.
     pub pool: Rc<Pool>,
     /// Client connections, to be woken when a drain begins.
@@ -42,6 +45,7 @@ impl Worker {
             slot,
             buffers: Buffers::default(),
             heads: Heads::default(),
+            picker: Picker::new(),
             pool: Rc::new(Pool::default()),
             connections: Connections::default(),
             metrics: RefCell::new(metrics),

@@ -2,7 +2,7 @@
 
 import type { CliCommand } from '../command.js'
 import { exitCodes } from '../output.js'
-import { explainRefusals, failPlaced } from '../placed-issues.js'
+import { explainNotices, explainRefusals, failPlaced } from '../placed-issues.js'
 import { describeChanges, type ShownChanges } from '../resource.js'
 import { addFilesOption, type FilesOptions, readStandardInput } from '../resource-input.js'
 import { addSessionOptions, type Session, type SessionOptions, withSession } from '../session.js'
@@ -30,6 +30,7 @@ async function execute(session: Session, { filename, dryRun = false, wait }: App
   const result = await failPlaced(session, resources, () => session.client.ask<ShownChanges>('POST', '/v1/apply', body))
   if (typeof result === 'number') return result
   if (session.format === 'table') await session.print(describeChanges(result), result)
+  for (const line of await explainNotices(result.notices, resources)) session.say(line)
   const changed = result.changes.some(({ outcome }) => outcome !== 'unchanged')
   const verdicts: Verdict[] =
     dryRun || !changed || wait === 0 ? [] : await waitForVerdicts(session, result.revision, wait)

@@ -19,12 +19,11 @@ export const compile: CliCommand = {
 }
 
 async function execute({ config, out, output }: CompileOptions): Promise<number> {
-  const { resolveFile } = await import('../../proxy/prepare.js')
-  const { compileSnapshot } = await import('../../proxy/compile-snapshot.js')
+  const { compileFile } = await import('../../proxy/prepare.js')
   const { encodeSnapshot } = await import('../../proxy/encode-snapshot.js')
   const print = createOutput(output)
   try {
-    const bytes = encodeSnapshot(compileSnapshot(await resolveFile(config), config))
+    const bytes = encodeSnapshot(await compileFile(config))
     await writeFile(out, bytes).catch((cause: Error) => {
       throw new WeftError('WEFT_SNAPSHOT_UNWRITABLE', `cannot write ${out}: ${cause.message}`, { cause })
     })

@@ -12,6 +12,9 @@ interface ControlFlags {
   listen?: string
   id?: string
   advertise?: string
+  xds?: string
+  certificates?: string
+  trustDomain?: string
   store?: 'embedded' | 'etcd'
   etcd?: string[]
   tlsCert?: string
@@ -33,6 +36,9 @@ function addFlags(command: Command): Command {
     .option('-c, --config <file>', 'configuration file; the options below stand above it')
     .option('--data <folder>', 'folder of the store, the audit log and the first token')
     .option('--listen <ip:port>', 'where the API is served (127.0.0.1:7400)')
+    .option('--xds <ip:port>', 'where data planes connect (127.0.0.1:7401)')
+    .option('--certificates <folder>', 'workload certificates, for mutual TLS')
+    .option('--trust-domain <name>', 'of SPIFFE IDs (cluster.local)')
     .addOption(new Option('--store <kind>', 'where resources are kept').choices(['embedded', 'etcd']))
     .option('--etcd <url...>', 'nodes of etcd')
     .option('--id <name>', 'unique name of this replica')
@@ -58,11 +64,15 @@ async function execute(flags: ControlFlags): Promise<number> {
 }
 
 /** The flags that were given, as they would stand in the file. */
-function written({ data, listen, id, advertise, store, etcd, tlsCert, tlsKey, tlsClientCa }: ControlFlags): object {
-  const plain = Object.entries({ data, listen, id, advertise }).filter(([, value]) => value !== undefined)
+function written(flags: ControlFlags): object {
+  const { data, listen, id, advertise, certificates, xds, trustDomain } = flags
+  const { store, etcd, tlsCert, tlsKey, tlsClientCa } = flags
+  const plain = Object.entries({ data, listen, id, advertise, certificates }).filter(([, value]) => value !== undefined)
   const tls = { certificate: tlsCert, key: tlsKey, clientCa: tlsClientCa ?? null }
   return {
     ...Object.fromEntries(plain),
+    ...(xds !== undefined && { xds: { listen: xds } }),
+    ...(trustDomain !== undefined && { mesh: { trustDomain } }),
     ...(tlsCert !== undefined || tlsKey !== undefined ? { tls } : {}),
     ...(store === 'embedded' ? { etcd: null } : {}),
     ...(store === 'etcd' || etcd !== undefined ? { etcd: { urls: etcd ?? [] } } : {}),

@@ -2,7 +2,7 @@
 import type { CliCommand } from '../command.js'
 import { diffLines } from '../line-diff.js'
 import { exitCodes } from '../output.js'
-import { failPlaced } from '../placed-issues.js'
+import { explainNotices, failPlaced } from '../placed-issues.js'
 import { type ShownChange, type ShownChanges, type ShownResource, shortKind } from '../resource.js'
 import { addFilesOption, type FilesOptions, readStandardInput } from '../resource-input.js'
 import { addSessionOptions, dumpYaml, type Session, type SessionOptions, withSession } from '../session.js'
@@ -30,6 +30,7 @@ async function execute(session: Session, { filename, exitCode }: DiffOptions): P
   const changed = result.changes.filter(({ outcome }) => outcome !== 'unchanged')
   const texts = await Promise.all(changed.map(diffOf))
   await session.print(texts.length === 0 ? 'no difference' : texts.join('\n'), { changes: changed })
+  for (const line of await explainNotices(result.notices, resources)) session.say(line)
   return exitCode && changed.length > 0 ? exitCodes.failed : exitCodes.ok
 }
 

@@ -1,7 +1,7 @@
 /** `weft rollback`: puts back what a resource was, as a new change. */
 import type { CliCommand } from '../command.js'
 import { exitCodes } from '../output.js'
-import { describeChanges, resourcePath, type ShownChanges } from '../resource.js'
+import { describeChanges, describeNotice, resourcePath, type ShownChanges } from '../resource.js'
 import { addNamespaceOption, addSessionOptions, type Session, type SessionOptions, withSession } from '../session.js'
 import { addWaitOption, describeVerdicts, waitForVerdicts } from '../verdicts.js'
 import { diffOf } from './diff.js'
@@ -35,6 +35,7 @@ async function execute(session: Session, kind: string, name: string, options: Ro
   const result = await session.client.ask<ShownChanges>('POST', path, body)
   const text = dryRun ? (await Promise.all(result.changes.map(diffOf))).join('\n') : describeChanges(result)
   await session.print(text, result)
+  for (const notice of result.notices) session.say(describeNotice(notice, null))
   const changed = result.changes.some(({ outcome }) => outcome !== 'unchanged')
   if (dryRun || !changed || wait === 0) return exitCodes.ok
   const verdicts = await waitForVerdicts(session, result.revision, wait)

@@ -11,22 +11,24 @@ export const run: CliCommand = {
   declare(command, finish) {
     addOutputOption(addFileOption(command))
       .option('--takeover', 'take the listening sockets of the process that serves this file now; it drains and ends')
+      .option('--no-watch', 'reload on SIGHUP only, not when a file of the configuration changes')
       .argument('[app...]', 'application and its arguments, started when the proxy is ready')
       .action((app: string[], options: RunFlags) => finish(execute(app, options)))
   },
 }
 
 interface RunFlags extends FileOptions {
+  watch: boolean
   takeover?: boolean
 }
 
-async function execute(app: string[], { config, output, takeover = false }: RunFlags): Promise<number> {
+async function execute(app: string[], { config, output, watch, takeover = false }: RunFlags): Promise<number> {
   const { runProxy } = await import('../../proxy/run-proxy.js')
   const colour = process.stderr.isTTY === true && process.env.NO_COLOR === undefined
   const write = (line: string) => void process.stderr.write(line)
   const logger = createLogger({ format: output, colour, write, now: () => new Date() })
   try {
-    return await runProxy({ file: config, app, takeover, version: weftVersion, logger })
+    return await runProxy({ file: config, watch, app, takeover, version: weftVersion, logger })
   } catch (error) {
     if (!(error instanceof WeftError)) throw error
     return createOutput(output).failure(error, config)

@@ -1,21 +1,39 @@
-/** `weft validate`: every issue of a configuration file, nothing started. */
+/** `weft validate`: every issue of a configuration file, or of files with resources of the mesh; nothing started. */
 import { WeftError } from '../../errors.js'
-import { addFileOption, addOutputOption, type CliCommand, type FileOptions } from '../command.js'
-import { createOutput, exitCodes } from '../output.js'
+import { addOutputOption, type CliCommand } from '../command.js'
+import { createOutput, exitCodes, type Format, type Output } from '../output.js'
+import { explainNotices, failPlaced } from '../placed-issues.js'
+import { readStandardInput } from '../resource-input.js'
+
+interface ValidateOptions {
+  config?: string
+  filename?: string[]
+  output: Format
+}
 
 export const validate: CliCommand = {
   name: 'validate',
-  about: 'check a configuration file and print every issue',
+  about: 'check a configuration file, or files with resources, and print every issue',
   declare(command, finish) {
-    addOutputOption(addFileOption(command)).action((options: FileOptions) => finish(execute(options)))
+    addOutputOption(command)
+      .option('-c, --config <file>', "a proxy's configuration file")
+      .option('-f, --filename <file...>', 'files or folders with resources; - for standard input')
+      .action((options: ValidateOptions) => finish(execute(options)))
   },
 }
 
-async function execute({ config, output }: FileOptions): Promise<number> {
+async function execute({ config, filename, output }: ValidateOptions): Promise<number> {
+  const print = createOutput(output)
+  if (filename !== undefined) return validateResources(filename, print)
+  if (config !== undefined) return validateConfig(config, print)
+  const missing = new WeftError('WEFT_CONFIG_MISSING', 'what to check is missing', { hint: 'give -c FILE or -f FILE' })
+  return print.failure(missing, 'the command line')
+}
+
+async function validateConfig(config: string, print: Output): Promise<number> {
   const { resolveFile } = await import('../../proxy/prepare.js')
   const { checkByEngine } = await import('../../proxy/ask-engine.js')
   const { loadAddon } = await import('../../native/index.js')
-  const print = createOutput(output)
   try {
     const resolved = await resolveFile(config)
     await checkByEngine(loadAddon(), resolved, config)
@@ -31,5 +49,24 @@ async function execute({ config, output }: FileOptions): Promise<number> {
   } catch (error) {
     if (!(error instanceof WeftError)) throw error
     return print.failure(error, config)
+  }
+}
+
+async function validateResources(files: readonly string[], print: Output): Promise<number> {
+  const { checkResources } = await import('../../control/check-resources.js')
+  const { readResources } = await import('../../control/client/resource-files.js')
+  const name = files.join(', ')
+  try {
+    const resources = await readResources(files, readStandardInput)
+    const fail = (error: WeftError, file: string) => print.failure(error, file)
+    const notices = await failPlaced({ fail }, resources, () => checkResources(resources.map(({ value }) => value)))
+    if (typeof notices === 'number') return notices
+    for (const line of await explainNotices(notices, resources)) process.stderr.write(`${line}\n`)
+    const count = `${resources.length} resource${resources.length === 1 ? '' : 's'}`
+    print.result(`${name} is valid: ${count}`, { ok: true, file: name, issues: [], notices })
+    return exitCodes.ok
+  } catch (error) {
+    if (!(error instanceof WeftError)) throw error
+    return print.failure(error, name)
   }
 }

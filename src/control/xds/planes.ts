@@ -52,6 +52,12 @@ export class Planes {
     this.events.emit('settled')
   }
 
+  /** Calls back when one came, went or has answered; the returned function ends it. */
+  onChange(listener: () => void): () => void {
+    this.events.on('settled', listener)
+    return () => this.events.off('settled', listener)
+  }
+
   /** Tells all of them; a mesh that comes meanwhile takes the place of this one. */
   async tell(mesh: Mesh): Promise<void> {
     this.mesh = mesh

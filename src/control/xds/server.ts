@@ -2,7 +2,8 @@
  * The xDS server: aggregated discovery over gRPC, state of the world and delta. It compiles the mesh after a change has
  * come to rest and tells each data plane its own view of it.
  */
-import type { Metadata, Server, ServerCredentials, ServerDuplexStream } from '@grpc/grpc-js'
+import { type Metadata, Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js'
+import type { AuthContext } from '@grpc/grpc-js/build/src/auth-context.js'
 import { isLoopback } from '../../config/loopback.js'
 import { WeftError } from '../../errors.js'
 import type { CertificateSource } from '../certificate-source.js'
@@ -29,17 +30,18 @@ export interface XdsServerOptions {
   credentials?: ServerCredentials
   certificates?: CertificateSource
   mesh?: Partial<MeshOptions>
-  /** A reason why this caller may not be this data plane, or null. Its certificate or token is in the metadata's peer. */
-  admit?: (node: MeshNode, metadata: Metadata, peer: string) => string | null
+  /** A reason why this caller may not be this data plane, or null. Its token is in the metadata, its certificate in `peer`. */
+  admit?: (node: MeshNode, metadata: Metadata, peer: AuthContext) => string | null
   quietMs?: number
   maxMs?: number
 }
 
 export interface PlaneStatus {
   node: MeshNode
-  connectedAtMs: number
-  /** The revision that it has answered for, 0 while it has not. */
+  connectedForMs: number
+  /** The revision that it has answered for, 0 while it has not; and the newest that it was sent. */
   revision: number
+  sentRevision: number
   lastRefusal: string | null
   staleAnswers: number
 }
@@ -50,6 +52,8 @@ export interface XdsServer {
   verdicts(revision: number): Verdict[]
   /** Waits until every connected data plane has answered for the revision, at most so long. */
   settled(revision: number, timeoutMs: number): Promise<Verdict[]>
+  /** Calls back when a data plane came, went or has answered; the returned function ends it. */
+  onChange(listener: () => void): () => void
   close(): Promise<void>
 }
 
@@ -64,7 +68,6 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
     throw new WeftError('WEFT_XDS_ADDRESS', `the xDS server would speak plain gRPC on ${address}`, {
       hint: 'give it a certificate, or listen on 127.0.0.1',
     })
-  const { Server, ServerCredentials } = await import('@grpc/grpc-js')
   const meshOptions = { ...defaultMeshOptions, ...options.mesh }
   let mesh = indexMesh(source.current(), null, meshOptions)
   const planes = new Planes(mesh, certificates, () => performance.now())
@@ -98,6 +101,7 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
     planes: () => [...planes.all].map(status),
     verdicts: (revision) => planes.verdicts(revision),
     settled: (revision, timeoutMs) => planes.settled(revision, AbortSignal.timeout(timeoutMs)),
+    onChange: (listener) => planes.onChange(listener),
     close: async () => {
       for (const end of endings) end()
       server.forceShutdown()
@@ -118,7 +122,9 @@ function bind(server: Server, address: string, credentials: ServerCredentials): 
 
 function status({ node, connectedAtMs, stream, lastRefusal }: Plane): PlaneStatus {
   const revision = stream.isSettled ? (stream.snapshot?.revision ?? 0) : 0
-  return { node, connectedAtMs, revision, lastRefusal, staleAnswers: stream.staleAnswers }
+  const sentRevision = stream.snapshot?.revision ?? 0
+  const connectedForMs = performance.now() - connectedAtMs
+  return { node, connectedForMs, revision, sentRevision, lastRefusal, staleAnswers: stream.staleAnswers }
 }
 
 type Admit = NonNullable<XdsServerOptions['admit']>
@@ -172,7 +178,7 @@ function serve<Request extends AnyRequest, Response>(
       if (request.node === undefined || request.node.id === '')
         return refuse(3, 'the first request of a stream must say which node it is: give the bootstrap a node id')
       const node = nodeOf(request.node)
-      const reason = admit(node, call.metadata, call.getPeer())
+      const reason = admit(node, call.metadata, call.getAuthContext())
       if (reason !== null) return refuse(7, reason)
       plane = planes.connect(
         node,

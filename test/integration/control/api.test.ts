@@ -434,7 +434,7 @@ describe('the verdicts of data planes', () => {
         return () => void listeners.delete(listener)
       },
     }
-    const control = await start({}, { distribute: async () => ({ dataPlanes, close: async () => {} }) })
+    const control = await start({}, { distribute: async () => ({ address: '', dataPlanes, close: async () => {} }) })
     const seen: string[] = []
     for await (const line of control.admin.lines<{ verdicts: Verdict[] }>('/v1/verdicts/1')) {
       seen.push(line.verdicts[0]?.state ?? '')

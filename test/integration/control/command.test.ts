@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { dump } from 'js-yaml'
 import { afterEach, describe, expect, it } from 'vitest'
-import { httpRoute } from '../../kit/control.js'
+import { httpRoute as route } from '../../kit/control.js'
 import { type ControlProcess, startControlProcess } from '../../kit/control-process.js'
 import { endPrograms, Program } from '../../kit/program.js'
 import { scratchFolder } from '../../kit/scratch.js'
@@ -17,6 +17,12 @@ function writeResources(...resources: object[]): string {
   return file
 }
 
+const spec = (weight: number) => ({
+  parentRefs: [{ group: '', kind: 'Service', name: 'reviews' }],
+  rules: [{ backendRefs: [{ name: 'reviews-v1', port: 9080, weight }] }],
+})
+const httpRoute = (name: string, its: object = spec(1), metadata: object = {}) => route(name, its, metadata)
+
 /** Times, versions and token ids differ from run to run. */
 const settled = (text: string) =>
   text
@@ -24,11 +30,6 @@ const settled = (text: string) =>
     .replace(/token:[0-9a-f]{8}\(first\)/g, 'FIRST')
     .replace(/up \d+\w/, 'up AGE')
     .replace(/ \d+s$/gm, ' AGE')
-
-const spec = (weight: number) => ({
-  parentRefs: [{ group: '', kind: 'Service', name: 'reviews' }],
-  rules: [{ backendRefs: [{ name: 'reviews-v1', port: 9080, weight }] }],
-})
 
 describe('weft control', () => {
   it('keeps what was applied over a kill, and hands out the first token once, in a file for its owner', async () => {
@@ -80,7 +81,11 @@ describe('the commands of the control plane', () => {
       stdout: expect.stringContaining('+        - name: reviews-v1'),
     })
     const applied = await weft('apply', '-f', one)
-    expect(applied).toMatchObject({ code: 0, stderr: 'kept; no data plane is connected that it concerns\n' })
+    expect(applied).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('kept; no data plane is connected that it concerns\n'),
+    })
+    expect(applied.stderr).toContain(`notice: ${one}:10  spec.parentRefs[0]  there is no Service default/reviews`)
     expect((await weft('diff', '-f', one)).stdout).toBe('no difference\n')
     expect((await weft('diff', '--exit-code', '-f', two)).code).toBe(1)
     await expect((await weft('diff', '-f', two)).stdout).toMatchFileSnapshot('../../golden/control/diff.txt')
@@ -131,19 +136,30 @@ describe('the commands of the control plane', () => {
   it('name file and line of every issue', async () => {
     const { weft } = await startControlProcess()
     const file = join(scratchFolder(), 'mesh.yaml')
-    writeFileSync(
-      file,
-      `${dump(httpRoute('a'))}---\napiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: { name: B }\nspecs: {}\n`,
-    )
+    const head = 'apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\n'
+    const spec = 'spec:\n  parentRefs: [{ group: "", kind: Service, name: a }]\n'
+    writeFileSync(file, `${head}metadata: { name: a }\n${spec}---\n${head}metadata: { name: B }\n${spec}  rulez: []\n`)
     const { code, stderr } = await weft('apply', '-f', file)
     expect(code).toBe(2)
     expect(stderr.split('\n')).toEqual([
-      `error: ${file} has 2 issues, nothing was applied [WEFT_CONFIG_INVALID]`,
+      `error: ${file} has 2 issues [WEFT_CONFIG_INVALID]`,
       expect.stringContaining(`  ${file}:9  metadata.name  must be lower-case`),
-      `  ${file}:10  specs  \`specs\` is not a known key; did you mean \`spec\`?  [WEFT_CONFIG_UNKNOWN_KEY]`,
+      `  ${file}:12  spec.rulez  \`rulez\` is not a known key; did you mean \`rules\`?  [WEFT_CONFIG_UNKNOWN_KEY]`,
       '',
     ])
+    expect(await weft('validate', '-f', file)).toMatchObject({ code: 2, stderr })
     expect(await weft('apply', '-f', '/nowhere.yaml')).toMatchObject({ code: 2 })
+  })
+
+  it('check resources without a control plane', async () => {
+    const valid = new Program(process.execPath, ['dist/weft.js', 'validate', '-f', writeResources(httpRoute('a'))])
+    expect(await valid.end()).toBe(0)
+    expect(valid.stdout).toMatch(/mesh\.yaml is valid: 1 resource\n$/)
+    expect(valid.stderr).toMatch(
+      /^notice: .*mesh\.yaml:8 {2}spec\.parentRefs\[0\] {2}there is no Service default\/reviews/,
+    )
+    const example = new Program(process.execPath, ['dist/weft.js', 'validate', '-f', 'test/examples/mesh.yaml'])
+    expect([await example.end(), example.stdout]).toEqual([0, 'test/examples/mesh.yaml is valid: 5 resources\n'])
   })
 
   it('follow changes as they happen', async () => {

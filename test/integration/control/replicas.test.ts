@@ -20,7 +20,7 @@ async function replica(etcd: string, id: string) {
 
 function writeRoute(name: string): string {
   const file = join(scratchFolder(), 'mesh.yaml')
-  writeFileSync(file, dump(httpRoute(name)))
+  writeFileSync(file, dump(httpRoute(name, { parentRefs: [{ group: '', kind: 'Service', name: 's' }] })))
   return file
 }
 

@@ -1,5 +1,5 @@
 /** `weft-agent`, the engine without Node, with a snapshot that `weft compile` wrote. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { request } from 'undici'
 import { afterEach, expect, it } from 'vitest'
@@ -19,13 +19,14 @@ afterEach(async () => {
 })
 
 /** The smallest example with its two addresses changed. */
-async function compiled(upstream: Upstream) {
+async function compiled(upstream: Upstream, listener = '') {
   const folder = scratchFolder()
   const port = await freePort()
   const [config, snapshot] = [join(folder, 'weft.yaml'), join(folder, 'weft.snapshot')]
   const write = async (endpoint: string) => {
     const minimal = readFileSync(join(root, 'test/examples/minimal.yaml'), 'utf8')
-    writeFileSync(config, minimal.replace('127.0.0.1:8080', `127.0.0.1:${port}`).replace('127.0.0.1:9000', endpoint))
+    const changed = minimal.replace('127.0.0.1:8080', `127.0.0.1:${port}\n${listener}`)
+    writeFileSync(config, changed.replace('127.0.0.1:9000', endpoint))
     await outputOf(process.execPath, [entry, 'compile', '-c', config, '-o', snapshot])
   }
   await write(upstream.address)
@@ -61,6 +62,23 @@ it('takes a new snapshot on SIGHUP, refuses a broken one and goes on', async () 
   agent.signal('SIGHUP')
   await agent.says(/weft-agent: .*WEFT_/)
   expect(await ask()).toBe('two\n')
+  agent.signal('SIGTERM')
+  expect(await agent.end()).toBe(0)
+})
+
+it('opens its access log again on SIGUSR1, after a rotation moved the file away', async () => {
+  const upstream = await Upstream.start()
+  const log = join(scratchFolder(), 'access.log')
+  const { agent, url } = await compiled(upstream, `    accessLog: { path: ${log}, format: '%REQ(:PATH)%' }\n`)
+  const ask = async (path: string) => (await request(`${url}${path}`)).body.dump()
+  await ask('/before')
+  await expect.poll(() => readFileSync(log, 'utf8'), { interval: 10 }).toBe('/before\n')
+  renameSync(log, `${log}.1`)
+  agent.signal('SIGUSR1')
+  await expect.poll(() => existsSync(log), { interval: 10 }).toBe(true)
+  await ask('/after')
+  await expect.poll(() => readFileSync(log, 'utf8'), { interval: 10 }).toBe('/after\n')
+  expect(readFileSync(`${log}.1`, 'utf8')).toBe('/before\n')
   agent.signal('SIGTERM')
   expect(await agent.end()).toBe(0)
 })

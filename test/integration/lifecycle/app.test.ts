@@ -75,7 +75,7 @@ it('an application that ends by itself ends the proxy with its exit code, by a s
 
 it('a reload leaves the application alone', async () => {
   const proxy = await startWithApp()
-  expect(await proxy.reload(proxy.config)).toContain('generation=2')
+  expect(await proxy.reload({ ...proxy.config, node: { id: 'again' } })).toContain('generation=2')
   expect(await (await request(proxy.url)).body.text()).toBe('of the app')
   proxy.signal('SIGTERM')
   expect(await proxy.end()).toBe(21)

@@ -65,7 +65,7 @@ describe('a proxy', () => {
     expect(proxy.plan()).toBe(before)
     addon.rejected = []
     prepared.push(preparedAs('four', { drainDeadlineMs: 5 }))
-    await expect(proxy.apply(file)).resolves.toEqual({ generation: 2, rejected: [] })
+    await expect(proxy.apply(file)).resolves.toMatchObject({ generation: 2, rejected: [] })
     expect(proxy.plan().drainDeadlineMs).toBe(5)
     await proxy.close()
   })

@@ -1,20 +1,85 @@
-//! Which endpoint an attempt goes to. Pure but for the balancer's own turn.
+//! Which endpoint an attempt goes to. Pure but for the balancers' turns and random numbers.
+//!
+//! A balancer draws; who was drawn but is not healthy, or was tried already, is drawn again. Two rules bound that: when
+//! all endpoints were tried, one of them is tried again; when none is healthy, all count as healthy (panic), because a
+//! check that fails everywhere says more about the check.
 
+mod draw;
+mod least_request;
+mod picker;
+mod random;
 mod round_robin;
 
 use std::sync::Arc;
 
-use crate::snapshot::{Endpoint, GenerationCluster};
+use crate::snapshot::{Endpoint, GenerationCluster, LoadBalancer, Membership};
 
-/// The endpoint for the next attempt, with its index in the cluster; one whose id is in `avoid` only when all are. `None`:
-/// the cluster is empty.
-pub fn pick<'a>(cluster: &'a GenerationCluster, avoid: &[u32]) -> Option<(u16, &'a Arc<Endpoint>)> {
-    let count = cluster.endpoints.len();
-    let first = round_robin::next(&cluster.turn, count)?;
-    let turns = (0..count).map(|turn| (first + turn) % count);
-    let index = turns
-        .clone()
-        .find(|index| cluster.endpoints.get(*index).is_some_and(|known| !avoid.contains(&known.id)))
-        .unwrap_or(first);
-    cluster.endpoints.get(index).map(|endpoint| (u16::try_from(index).unwrap_or(u16::MAX), endpoint))
+pub use draw::Candidates;
+pub use picker::Picker;
+
+use draw::Draw;
+
+/// Draws by chance before the members are gone through one after the other.
+const REDRAWS: u32 = 8;
+
+/// What was picked, and between whom.
+pub struct Picked {
+    /// The endpoint.
+    pub endpoint: Arc<Endpoint>,
+    /// Its index among the cluster's endpoints at that moment.
+    pub index: u16,
+    /// Those that the balancer compared, with what it compared; empty where it compares nothing.
+    pub candidates: Candidates,
+    /// No endpoint is healthy: this one is as good as any.
+    pub panicked: bool,
+}
+
+/// The endpoint for the next attempt; `tried` are the ids of those that an earlier attempt went to. `None`: the cluster
+/// is empty.
+pub fn pick(picker: &Picker, cluster: &GenerationCluster, tried: &[u32]) -> Option<Picked> {
+    choose(picker, &cluster.membership, cluster.load_balancer, tried)
+}
+
+/// The same for endpoints without their cluster.
+pub fn choose(picker: &Picker, membership: &Membership, load_balancer: LoadBalancer, tried: &[u32]) -> Option<Picked> {
+    picker.with_set(membership, |set, random| {
+        let panicked = membership.unhealthy() >= set.len() && !set.is_empty();
+        let mut draw = Draw { set, membership, random, candidates: Candidates::new(), tried, unhealthy: panicked };
+        let index = usable(load_balancer, &mut draw)?;
+        let endpoint = Arc::clone(&set.member(index)?.endpoint);
+        Some(Picked {
+            endpoint,
+            index: u16::try_from(index).unwrap_or(u16::MAX),
+            candidates: draw.candidates,
+            panicked,
+        })
+    })
+}
+
+/// The one list of balancers.
+fn drawn(load_balancer: LoadBalancer, draw: &mut Draw<'_>) -> Option<u32> {
+    match load_balancer {
+        LoadBalancer::RoundRobin {} => round_robin::draw(draw),
+        LoadBalancer::Random {} => random::draw(draw),
+        LoadBalancer::LeastRequest { choices } => least_request::draw(draw, choices),
+    }
+}
+
+fn usable(load_balancer: LoadBalancer, draw: &mut Draw<'_>) -> Option<u32> {
+    let first = drawn(load_balancer, draw)?;
+    if !draw.is_picky() || draw.is_usable(first) {
+        return Some(first);
+    }
+    // By chance, not by turn: the share of one that is down goes to all others, not to its neighbour.
+    for _ in 0..REDRAWS {
+        let next = random::draw(draw)?;
+        if draw.is_usable(next) {
+            return Some(next);
+        }
+    }
+    if let Some(found) = draw.scan() {
+        return Some(found);
+    }
+    draw.tried = &[];
+    if draw.is_picky() { draw.scan().or(Some(first)) } else { Some(first) }
 }

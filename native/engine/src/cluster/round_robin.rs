@@ -1,32 +1,15 @@
-//! Round robin: each endpoint in turn, over all workers.
+//! Round robin: each endpoint in its turn, over all workers. With weights, each round has as many turns as they add up
+//! to, spread over the round.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use super::draw::Draw;
 
-/// The next index below `count`; `None` when there is none. A single endpoint costs no shared write.
-pub(super) fn next(turn: &AtomicU32, count: usize) -> Option<usize> {
-    match count {
-        0 => None,
-        1 => Some(0),
-        _ => Some(turn.fetch_add(1, Ordering::Relaxed) as usize % count),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_endpoint_gets_the_same_share() {
-        let turn = AtomicU32::new(7);
-        let mut hits = [0_u32; 3];
-        for _ in 0..300 {
-            hits[next(&turn, 3).unwrap()] += 1;
-        }
-        assert_eq!(hits, [100, 100, 100]);
-    }
-
-    #[test]
-    fn an_empty_cluster_has_no_endpoint() {
-        assert_eq!(next(&AtomicU32::new(0), 0), None);
+/// The member whose turn it is; `None` when there is none. A single one costs no shared write.
+pub(super) fn draw(draw: &mut Draw<'_>) -> Option<u32> {
+    match (draw.set.len(), draw.set.total_weight()) {
+        (0, _) => None,
+        (1, _) => Some(0),
+        // The remainder is below a 32-bit length.
+        (len, None) => Some((draw.membership.turn() % u64::from(len)) as u32),
+        (_, Some(_)) => Some(draw.set.holder(draw.set.spread(draw.membership.turn()))),
     }
 }

@@ -72,7 +72,7 @@ pub fn retry(cluster: &GenerationCluster) -> Option<Held<'_>> {
 fn active(cluster: &GenerationCluster) -> u32 {
     match &cluster.limits.breaker {
         Some(breaker) if breaker.max_requests.is_some() => breaker.state.requests.held(),
-        _ => cluster.endpoints.iter().map(|endpoint| endpoint.active.load(Relaxed)).sum(),
+        _ => cluster.membership.set().members().map(|member| member.endpoint.active.load(Relaxed)).sum(),
     }
 }
 

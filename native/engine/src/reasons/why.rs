@@ -74,7 +74,7 @@ pub fn why(proxy: &Proxy, id: &str) -> Option<Why> {
     let record = read.record;
     let generation = Generations::of(proxy).get(record.generation);
     let cluster = generation.as_deref().and_then(|generation| generation.clusters.get(usize::from(record.cluster)));
-    let attempts = attempts(&record, &read.trail, cluster);
+    let attempts = attempts(&record, &read.trail, cluster.map(|cluster| &**cluster));
     let told = Told::of(worker, read, generation.as_deref());
     Some(Why {
         routing: generation.as_deref().and_then(|generation| routing(&told, generation)),
@@ -111,7 +111,7 @@ fn attempts(record: &Record, trail: &Trail, cluster: Option<&GenerationCluster>)
         AttemptTold {
             reused: attempt.connect_us == 0 && !never_connected(attempt.cause),
             failure: Kind::of_number(attempt.cause).map(|kind| kind.words()),
-            candidates: compared.map(|candidate| told(candidate, &attempt, cluster)).collect(),
+            candidates: compared.map(|candidate| told(candidate, &attempt, cluster, record.start_unix_us)).collect(),
             attempt,
         }
     });
@@ -122,12 +122,20 @@ fn never_connected(cause: u8) -> bool {
     matches!(Kind::of_number(cause), Some(Kind::ConnectFailed | Kind::ConnectTimeout))
 }
 
-fn told(candidate: &Candidate, attempt: &Attempt, cluster: Option<&GenerationCluster>) -> CandidateTold {
-    let endpoint = cluster.and_then(|cluster| cluster.endpoints.get(usize::from(candidate.endpoint)));
+fn told(
+    candidate: &Candidate,
+    attempt: &Attempt,
+    cluster: Option<&GenerationCluster>,
+    started_unix_us: u64,
+) -> CandidateTold {
     let picked = candidate.endpoint == attempt.endpoint;
-    let address = match endpoint {
-        Some(endpoint) => Some(endpoint.socket.to_string()),
-        None => (picked && attempt.upstream != Address::NONE).then(|| attempt.upstream.to_string()),
+    let address = if picked {
+        (attempt.upstream != Address::NONE).then(|| attempt.upstream.to_string())
+    } else {
+        // An index means what it meant as long as the cluster has the same endpoints.
+        let set = cluster.filter(|cluster| cluster.membership.changed_unix_us() < started_unix_us);
+        let member = set.map(|cluster| cluster.membership.set());
+        member.and_then(|set| set.member(candidate.endpoint.into()).map(|member| member.endpoint.socket.to_string()))
     };
     CandidateTold { address, score: candidate.score, picked }
 }

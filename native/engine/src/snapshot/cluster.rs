@@ -1,4 +1,6 @@
-//! A cluster: interchangeable endpoints and how connections to them are kept.
+//! A cluster: interchangeable endpoints, how one of them is chosen and how connections to them are kept.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +15,10 @@ pub struct Cluster {
     pub name: String,
     /// Where its requests can go.
     pub endpoints: Vec<ClusterEndpoint>,
+    /// The endpoints come from a registry; an empty list then leaves those that are known already.
+    pub discovered: bool,
+    /// How an endpoint is chosen.
+    pub load_balancer: LoadBalancer,
     /// To establish a connection, ms.
     pub connect_timeout_ms: u32,
     /// How long an unused connection is kept, ms.
@@ -25,11 +31,50 @@ pub struct Cluster {
     pub filters: Vec<Filter>,
 }
 
+/// How an endpoint is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(ts_rs::TS))]
+#[serde(tag = "policy", rename_all = "kebab-case")]
+pub enum LoadBalancer {
+    /// Each in turn, by weight.
+    RoundRobin {},
+    /// By chance, by weight.
+    Random {},
+    /// Of some drawn by chance, the one with the fewest requests under way.
+    LeastRequest {
+        /// How many are drawn.
+        choices: u8,
+    },
+}
+
 /// One address of a cluster.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "generate", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClusterEndpoint {
     /// `ip:port`, `[v6]:port`.
     pub address: String,
+    /// Its share of the requests, 1 to 65,535.
+    pub weight: u32,
+    /// Where it runs; empty text where nothing was said.
+    pub region: String,
+    /// The inner part of the locality.
+    pub zone: String,
+    /// Free labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A change of the endpoints of one cluster, on its way between two snapshots.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EndpointUpdate {
+    /// Name of the cluster.
+    pub cluster: String,
+    /// Endpoints that come, or whose weight, place or labels change.
+    pub endpoints: Vec<ClusterEndpoint>,
+    /// Addresses that go.
+    pub removed: Vec<String>,
+    /// `endpoints` are all that there are: what is not among them goes.
+    pub complete: bool,
 }

@@ -18,12 +18,13 @@ mod tracing;
 use serde::{Deserialize, Serialize};
 
 pub use circuit_breaker::{CircuitBreaker, RetryBudget};
-pub use cluster::{Cluster, ClusterEndpoint};
+pub use cluster::{Cluster, ClusterEndpoint, EndpointUpdate, LoadBalancer};
 pub use compile::Rejection;
 pub use filter::{Filter, HeaderEdits, HeaderReplace, HeaderRewrite, KeyPart, LocalRateLimit, RateBucket};
 pub use generation::{
-    Books, Endpoint, Generation, GenerationCluster, GenerationListener, GenerationLog, GenerationRetry,
-    GenerationRewrite, GenerationRoute, RetryConditions,
+    Books, Changes, ClusterBook, Endpoint, EndpointSet, Generation, GenerationCluster, GenerationListener,
+    GenerationLog, GenerationRetry, GenerationRewrite, GenerationRoute, Member, Membership, Place, RetryConditions,
+    Wanted,
 };
 pub use listener::{AccessLog, Listener, ListenerLimits};
 pub use node::{Node, Records};
@@ -63,5 +64,6 @@ pub struct Snapshot {
 pub fn inspect(bytes: &[u8]) -> Result<Generation, Vec<Rejection>> {
     let mut snapshot = compile::decode(bytes).map_err(|rejection| vec![rejection])?;
     snapshot.listeners.iter_mut().for_each(|listener| listener.access_log = None);
-    compile::compile(&snapshot, 0, &mut Books::default(), None)
+    let mut books = Books::default();
+    compile::compile(&snapshot, 0, 0, &mut books, None).map(|compiled| compiled.settle(&mut books))
 }

@@ -146,7 +146,7 @@ impl<'a> Outgoing<'a> {
         wait: Duration,
     ) -> Result<(), Error> {
         self.retries += 1;
-        // What failed may have been the age of the connections; and a connection that was fresh once need not be again.
+        // Time has passed since a stale connection was met: a retry may use a pooled one again.
         self.fresh = false;
         if self.policy().is_some_and(|policy| policy.avoid_previous_endpoints) {
             self.tried.push(endpoint.id);

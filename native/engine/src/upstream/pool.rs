@@ -110,7 +110,11 @@ impl Pool {
             }
             let now = weft_rt::now();
             self.retain(|idle| {
-                idle.until > now && !idle.upstream.is_wanted() && is_quiet(&mut idle.upstream.stream, cx)
+                let endpoint = &idle.upstream.endpoint;
+                idle.until > now
+                    && endpoint.is_member()
+                    && !idle.upstream.is_wanted()
+                    && is_quiet(&mut idle.upstream.stream, cx)
             });
             timer.set((self.idle.get() > 0).then(|| now + SWEEP));
             while timer.poll_expired(cx).is_ready() {

@@ -1,36 +1,96 @@
 //! Clusters and their endpoints.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::Compiler;
-use crate::snapshot::{Cluster, GenerationCluster};
+use super::fingerprint;
+use super::{Compiler, MAX_NOUNS, Rejection};
+use crate::snapshot::{Cluster, ClusterEndpoint, GenerationCluster, Place, Wanted};
+
+/// The largest weight of an endpoint: the sum of all weights of a cluster stays below 2^32.
+const MAX_WEIGHT: u32 = u16::MAX as u32;
+
+/// The endpoints that a cluster is to have once the generation is in force.
+pub(crate) struct Assignment {
+    /// The cluster's name.
+    pub(crate) cluster: String,
+    /// All of its endpoints.
+    pub(crate) endpoints: Vec<Wanted>,
+}
 
 impl Compiler<'_> {
-    pub(super) fn cluster(&mut self, index: usize, dto: &Cluster) -> Option<GenerationCluster> {
-        let mut endpoints = Vec::with_capacity(dto.endpoints.len());
-        for (at, endpoint) in dto.endpoints.iter().enumerate() {
-            let socket = self.address(format!("clusters.{index}.endpoints.{at}.address"), &endpoint.address)?;
-            endpoints.push(self.books.endpoints.endpoint(&dto.name, socket));
+    pub(super) fn cluster(&mut self, index: usize, dto: &Cluster) -> Arc<GenerationCluster> {
+        let fingerprint = fingerprint::of_noun(dto, index);
+        if let Some(known) = self.known_clusters.get(dto.name.as_str())
+            && known.fingerprint == fingerprint
+        {
+            return Arc::clone(known);
         }
+        self.assign(index, dto);
         let filters = self.filters(&format!("clusters.{index}"), &format!("cluster {}", dto.name), &dto.filters);
-        let turn = self.turn_of(&dto.name);
-        Some(GenerationCluster {
+        Arc::new(GenerationCluster {
             index: u16::try_from(index).unwrap_or(u16::MAX),
             name: dto.name.clone(),
-            endpoints,
+            fingerprint,
+            membership: self.books.clusters.membership(&dto.name),
+            load_balancer: dto.load_balancer,
             connect_timeout: Duration::from_millis(dto.connect_timeout_ms.into()),
             keep_alive_idle: Duration::from_millis(dto.keep_alive_idle_ms.into()),
             limits: self.limits(dto),
-            turn: AtomicU32::new(turn),
             filters,
         })
     }
 
-    /// The balancer goes on where it was: a reload must not send every worker back to the first endpoint.
-    fn turn_of(&self, cluster: &str) -> u32 {
-        let before =
-            self.previous.and_then(|generation| generation.clusters.iter().find(|known| known.name == cluster));
-        before.map_or(0, |known| known.turn.load(Ordering::Relaxed))
+    /// A registry that has nothing to say takes nothing away.
+    fn assign(&mut self, index: usize, dto: &Cluster) {
+        if dto.discovered && dto.endpoints.is_empty() {
+            return;
+        }
+        match wanted(&dto.endpoints) {
+            Ok(endpoints) => self.assignments.push(Assignment { cluster: dto.name.clone(), endpoints }),
+            Err(rejections) => {
+                let prefix = format!("clusters.{index}.");
+                self.rejected.extend(rejections.into_iter().map(|rejection| rejection.under(&prefix)));
+            }
+        }
     }
+}
+
+/// Endpoints as they are said, understood; or every reason why not.
+pub(crate) fn wanted(endpoints: &[ClusterEndpoint]) -> Result<Vec<Wanted>, Vec<Rejection>> {
+    let mut rejected = Vec::new();
+    if endpoints.len() >= MAX_NOUNS {
+        rejected.push(too_many(endpoints.len()));
+    }
+    let mut understood = Vec::with_capacity(endpoints.len());
+    for (at, dto) in endpoints.iter().enumerate() {
+        if !(1..=MAX_WEIGHT).contains(&dto.weight) {
+            let message = format!("weight {} is not between 1 and {MAX_WEIGHT}", dto.weight);
+            rejected.push(Rejection::new(format!("endpoints.{at}.weight"), "WEFT_SNAPSHOT_WEIGHT", message));
+        }
+        match socket(&dto.address) {
+            Ok(socket) => {
+                let place = Place { region: dto.region.clone(), zone: dto.zone.clone(), labels: dto.labels.clone() };
+                // Spelt one way, so that an address is the same endpoint however it was written.
+                understood.push(Wanted { name: socket.to_string(), socket, weight: dto.weight, place });
+            }
+            Err(rejection) => rejected.push(rejection.under(&format!("endpoints.{at}."))),
+        }
+    }
+    if rejected.is_empty() { Ok(understood) } else { Err(rejected) }
+}
+
+/// An address as it is said.
+pub(crate) fn socket(text: &str) -> Result<SocketAddr, Rejection> {
+    text.parse().map_err(|_| {
+        let message = format!("`{text}` is not an ip:port or [v6]:port");
+        Rejection::new("address", "WEFT_SNAPSHOT_ADDRESS", message)
+    })
+}
+
+/// More endpoints than a cluster can have.
+pub(crate) fn too_many(count: usize) -> Rejection {
+    let message = format!("{count} endpoints: at most {} are supported", MAX_NOUNS - 1);
+    Rejection::new("endpoints", "WEFT_SNAPSHOT_TOO_LARGE", message)
 }

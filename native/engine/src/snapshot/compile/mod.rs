@@ -3,13 +3,15 @@
 mod address;
 mod cluster;
 mod filter;
+pub(crate) mod fingerprint;
 mod limits;
 mod listener;
 mod retry;
 mod route;
 mod route_match;
 
-use std::net::SocketAddr;
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -18,6 +20,10 @@ use crate::route::Table;
 
 use super::{Books, Generation, GenerationCluster, GenerationListener, GenerationRoute};
 use super::{FORMAT, Snapshot};
+
+pub(crate) use cluster::{socket, too_many, wanted};
+
+use cluster::Assignment;
 
 /// Why a part of a snapshot does not come into force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -34,10 +40,15 @@ impl Rejection {
     pub(crate) fn new(path: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
         Self { path: path.into(), code, message: message.into() }
     }
+
+    /// The same of a part of something larger.
+    fn under(self, prefix: &str) -> Self {
+        Self { path: format!("{prefix}{}", self.path), ..self }
+    }
 }
 
 /// Indexes cross the hot path as 16-bit numbers; the last one means "none".
-const MAX_NOUNS: usize = u16::MAX as usize;
+pub(crate) const MAX_NOUNS: usize = u16::MAX as usize;
 
 pub(crate) fn decode(bytes: &[u8]) -> Result<Snapshot, Rejection> {
     let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
@@ -51,21 +62,46 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Snapshot, Rejection> {
     Ok(snapshot)
 }
 
+/// What is to come into force: all of it or nothing.
+pub(crate) struct Compiled {
+    pub(crate) generation: Generation,
+    assignments: Vec<Assignment>,
+}
+
+impl Compiled {
+    /// Nothing can be refused any more: the clusters get their endpoints.
+    pub(crate) fn settle(self, books: &mut Books) -> Generation {
+        for Assignment { cluster, endpoints } in self.assignments {
+            books.clusters.change(&cluster, endpoints, &[], true);
+        }
+        self.generation
+    }
+}
+
 /// Collects every issue, or the generation.
 pub(crate) fn compile(
     snapshot: &Snapshot,
     number: u32,
+    fingerprint: u64,
     books: &mut Books,
     previous: Option<&Generation>,
-) -> Result<Generation, Vec<Rejection>> {
-    let mut compiler = Compiler { rejected: Vec::new(), books, previous, redact: &snapshot.records.redact };
+) -> Result<Compiled, Vec<Rejection>> {
+    let known = previous.map_or(&[][..], |generation| &generation.clusters);
+    let known_clusters = known.iter().map(|cluster| (cluster.name.as_str(), cluster)).collect();
+    let mut compiler = Compiler {
+        rejected: Vec::new(),
+        books,
+        known_clusters,
+        assignments: Vec::new(),
+        redact: &snapshot.records.redact,
+    };
     compiler.count("listeners", snapshot.listeners.len());
     compiler.count("routes", snapshot.routes.len());
     compiler.count("clusters", snapshot.clusters.len());
     let mut listeners: Vec<GenerationListener> =
         snapshot.listeners.iter().enumerate().filter_map(|(index, dto)| compiler.listener(index, dto)).collect();
-    let clusters: Vec<GenerationCluster> =
-        snapshot.clusters.iter().enumerate().filter_map(|(index, dto)| compiler.cluster(index, dto)).collect();
+    let clusters: Vec<Arc<GenerationCluster>> =
+        snapshot.clusters.iter().enumerate().map(|(index, dto)| compiler.cluster(index, dto)).collect();
     let names: Vec<&str> = snapshot.clusters.iter().map(|cluster| cluster.name.as_str()).collect();
     let mut rules: route::RulesOf = vec![Vec::new(); snapshot.listeners.len()];
     let routes: Vec<GenerationRoute> = snapshot
@@ -77,6 +113,7 @@ pub(crate) fn compile(
     if !compiler.rejected.is_empty() {
         return Err(compiler.rejected);
     }
+    let assignments = compiler.assignments;
     // Nothing was refused, so that listeners and their descriptions stand side by side.
     for ((listener, dto), rules) in listeners.iter_mut().zip(&snapshot.listeners).zip(rules) {
         listener.table = Table::new(rules, dto.service_header.as_deref());
@@ -88,13 +125,17 @@ pub(crate) fn compile(
         clusters.iter().map(|cluster| cluster.name.as_str()),
     );
     let (records, tracing) = (snapshot.records.clone(), snapshot.tracing);
-    Ok(Generation { number, listeners, routes, clusters, ids, records, tracing, drain_deadline })
+    let generation =
+        Generation { number, fingerprint, listeners, routes, clusters, ids, records, tracing, drain_deadline };
+    Ok(Compiled { generation, assignments })
 }
 
 struct Compiler<'a> {
     rejected: Vec<Rejection>,
     books: &'a mut Books,
-    previous: Option<&'a Generation>,
+    /// Of the generation before, by name.
+    known_clusters: HashMap<&'a str, &'a Arc<GenerationCluster>>,
+    assignments: Vec<Assignment>,
     /// Headers whose values are never kept.
     redact: &'a [String],
 }
@@ -105,15 +146,6 @@ impl Compiler<'_> {
             let message = format!("{length} {noun}: at most {} are supported", MAX_NOUNS - 1);
             self.rejected.push(Rejection::new(noun, "WEFT_SNAPSHOT_TOO_LARGE", message));
         }
-    }
-
-    fn address(&mut self, path: String, text: &str) -> Option<SocketAddr> {
-        let parsed = text.parse().ok();
-        if parsed.is_none() {
-            let message = format!("`{text}` is not an ip:port or [v6]:port");
-            self.rejected.push(Rejection::new(path, "WEFT_SNAPSHOT_ADDRESS", message));
-        }
-        parsed
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use super::endpoint::EndpointBook;
+use super::cluster_book::ClusterBook;
 use crate::filter::FilterBook;
 use crate::limit::LimitBook;
 use crate::telemetry::access_log::{LogWriter, Sink};
@@ -44,8 +44,8 @@ impl LogBook {
 /// What outlives generations: the state that they share.
 #[derive(Default)]
 pub struct Books {
-    /// Endpoints with their statistics.
-    pub endpoints: EndpointBook,
+    /// Endpoints with their statistics, and which of them each cluster has.
+    pub clusters: ClusterBook,
     /// Numbers of the names that series are about.
     pub names: Names,
     /// What is counted against limits.

@@ -1,15 +1,20 @@
 //! A generation: a snapshot compiled for the hot path, numbered, immutable.
 //!
-//! Only [`Endpoint`] carries state. It is keyed by cluster and address in the [`endpoint::EndpointBook`], so that it
-//! survives the generation that named it.
+//! State is not in here: an [`Endpoint`] is keyed by cluster and address in the [`ClusterBook`], and so survives the
+//! generation that named it; the endpoints that a cluster has now are its [`Membership`]'s and change without a new
+//! generation.
 
 mod books;
 mod cluster;
+mod cluster_book;
 mod endpoint;
+mod endpoint_set;
 mod listener;
+mod membership;
 mod retry;
 mod route;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Records, Tracing};
@@ -17,8 +22,11 @@ use crate::telemetry::metrics::Ids;
 
 pub use books::Books;
 pub use cluster::GenerationCluster;
-pub use endpoint::Endpoint;
+pub use cluster_book::{Changes, ClusterBook, Wanted};
+pub use endpoint::{Endpoint, Place};
+pub use endpoint_set::{EndpointSet, Member};
 pub use listener::{GenerationListener, GenerationLog};
+pub use membership::Membership;
 pub use retry::{GenerationRetry, RetryConditions};
 pub use route::{GenerationRewrite, GenerationRoute};
 
@@ -26,12 +34,14 @@ pub use route::{GenerationRewrite, GenerationRoute};
 pub struct Generation {
     /// Grows by one with each applied snapshot.
     pub number: u32,
+    /// Of the bytes it was made from: the same bytes again are no new generation.
+    pub fingerprint: u64,
     /// By snapshot index.
     pub listeners: Vec<GenerationListener>,
     /// By snapshot index.
     pub routes: Vec<GenerationRoute>,
     /// By snapshot index.
-    pub clusters: Vec<GenerationCluster>,
+    pub clusters: Vec<Arc<GenerationCluster>>,
     /// Numbers of its names, for metrics.
     pub ids: Ids,
     /// What exchanges record.

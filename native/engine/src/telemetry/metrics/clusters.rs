@@ -24,6 +24,7 @@ cluster_counters! {
     RetriesRefused, "weft_cluster_retries_refused_total", "Retries that the retry budget had no room for.";
     Overflows, "weft_cluster_overflows_total", "Requests refused at a limit of the circuit breaker.";
     Timeouts, "weft_cluster_timeouts_total", "Attempts that ended because the endpoint did not connect or answer in time.";
+    PanicPicks, "weft_cluster_panic_picks_total", "Endpoints picked although none of the cluster was healthy.";
     Fallbacks, "weft_cluster_fallbacks_total", "Failures that the route's fallback answered.";
 }
 

@@ -1,10 +1,8 @@
-/**
- * The envelope that every resource has, whatever its kind: who it is. What stands under `spec` is the kind's own affair.
- */
+/** Kinds of which only the envelope is checked, so that tests of the control plane need no good specs. */
 import * as z from 'zod'
-import { findingsOf } from '../config/findings.js'
-import { formatPath } from '../config/path.js'
-import type { ResourceIssue, ResourceKinds } from './resource-kinds.js'
+import { findingsOf } from '../../src/config/findings.js'
+import { formatPath } from '../../src/config/path.js'
+import type { ResourceIssue, ResourceKinds } from '../../src/control/resource-kinds.js'
 
 const name = z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, {
   error: 'must be lower-case letters, digits, - and ., starting and ending with a letter or digit',

@@ -1,0 +1,73 @@
+//! A cluster's endpoints as of now: the place where a new [`EndpointSet`] is put and from which workers take it.
+//!
+//! Process-wide and keyed by the cluster's name, so that a set changes without a new generation. Workers keep the set
+//! they took and compare one number per pick; nothing is locked or counted while nothing changes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use super::endpoint_set::EndpointSet;
+
+/// The endpoints of a cluster as of now.
+pub struct Membership {
+    /// Dense and unique in the proxy: the place of its set in each worker.
+    pub id: u32,
+    number: AtomicU64,
+    current: Mutex<Arc<EndpointSet>>,
+    unhealthy: Arc<AtomicU32>,
+    turns: Turns,
+    changed_unix_us: AtomicU64,
+}
+
+/// Written with each pick in turn: on a cache line of its own, or every reader of the numbers above would lose theirs.
+#[derive(Default)]
+#[repr(align(128))]
+struct Turns(AtomicU64);
+
+impl Membership {
+    pub(super) fn new(id: u32, unhealthy: Arc<AtomicU32>) -> Self {
+        Self {
+            id,
+            number: AtomicU64::new(0),
+            current: Mutex::default(),
+            unhealthy,
+            turns: Turns::default(),
+            changed_unix_us: AtomicU64::new(0),
+        }
+    }
+
+    /// The number of the set in force; 0 before the first.
+    pub fn number(&self) -> u64 {
+        self.number.load(Ordering::Acquire)
+    }
+
+    /// The set in force.
+    pub fn set(&self) -> Arc<EndpointSet> {
+        Arc::clone(&self.current.lock())
+    }
+
+    pub(super) fn publish(&self, set: EndpointSet) {
+        let number = set.number;
+        let before = std::mem::replace(&mut *self.current.lock(), Arc::new(set));
+        self.changed_unix_us.store(weft_rt::unix_micros(), Ordering::Relaxed);
+        self.number.store(number, Ordering::Release);
+        drop(before);
+    }
+
+    /// Members that are not healthy.
+    pub fn unhealthy(&self) -> u32 {
+        self.unhealthy.load(Ordering::Relaxed)
+    }
+
+    /// The next turn, over all workers.
+    pub fn turn(&self) -> u64 {
+        self.turns.0.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// When the set in force came, µs since 1970: indexes noted before that may mean others now.
+    pub fn changed_unix_us(&self) -> u64 {
+        self.changed_unix_us.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,106 @@
+/**
+ * The xDS server as the rest of the control plane sees it: started over the mesh, admitting data planes by proof, its
+ * verdicts in terms of resources.
+ */
+import { ServerCredentials } from '@grpc/grpc-js'
+import { isLoopback } from '../config/loopback.js'
+import type { Tokens } from './access/tokens.js'
+import { noCertificates } from './certificate-source.js'
+import { type ControlConfig, readCertificate } from './control-config.js'
+import type { DataPlane, DataPlanes, Refusal, Verdict } from './data-planes.js'
+import { type FileCertificates, fileCertificates } from './file-certificates.js'
+import { resourceName } from './mesh-kinds.js'
+import type { MeshSource } from './mesh-source.js'
+import type { Distribution } from './start-control.js'
+import { type PlaneStatus, startXdsServer, type XdsServer } from './xds/server.js'
+import type { Verdict as XdsVerdict } from './xds/verdicts.js'
+import { refuseDataPlane } from './xds-admission.js'
+
+export async function startDistribution(
+  config: ControlConfig,
+  source: MeshSource,
+  tokens: Tokens,
+): Promise<Distribution> {
+  const { xds, mesh } = config
+  const certificate = await readCertificate(config)
+  const files: FileCertificates | null = config.certificates === null ? null : fileCertificates(config.certificates)
+  const pair = certificate && {
+    cert_chain: Buffer.from(certificate.certificate),
+    private_key: Buffer.from(certificate.key),
+  }
+  const clientCa = certificate?.clientCa ? Buffer.from(certificate.clientCa) : null
+  const options = { tokens, trustDomain: mesh.trustDomain, open: isLoopback(xds.listen) && clientCa === null }
+  const server = await startXdsServer({
+    ...{ source, address: xds.listen, mesh, certificates: files ?? noCertificates },
+    ...(pair !== null && { credentials: ServerCredentials.createSsl(clientCa, [pair], clientCa !== null) }),
+    admit(node, metadata, peer) {
+      const [authorization] = metadata.get('authorization')
+      const proof = { certificate: peer.sslPeerCertificate ?? null, authorization: authorization?.toString() ?? null }
+      return refuseDataPlane(options, node, proof)
+    },
+  })
+  const host = xds.listen.slice(0, xds.listen.lastIndexOf(':'))
+  return {
+    address: `${host}:${server.port}`,
+    dataPlanes: describePlanes(server, source),
+    async close() {
+      await server.close()
+      files?.close()
+    },
+  }
+}
+
+/** Keeps what the server does not: since when each is behind, and what it refused last and when. */
+function describePlanes(server: XdsServer, source: MeshSource): DataPlanes {
+  const behindSinceMs = new Map<string, number>()
+  const refused = new Map<string, NonNullable<DataPlane['lastRefusal']>>()
+  const look = () => {
+    const planes = server.planes()
+    for (const { node, revision, sentRevision } of planes) {
+      if (revision >= sentRevision) behindSinceMs.delete(node.id)
+      else if (!behindSinceMs.has(node.id)) behindSinceMs.set(node.id, Date.now())
+    }
+    for (const verdict of server.verdicts(0)) {
+      const [first] = refusalsOf(verdict, source)
+      const known = refused.get(verdict.node)
+      if (first === undefined || (known?.revision === verdict.revision && known.message === first.message)) continue
+      refused.set(verdict.node, { ...first, revision: verdict.revision, atMs: Date.now() })
+    }
+    const connected = new Set(planes.map(({ node }) => node.id))
+    for (const kept of [behindSinceMs, refused]) for (const id of kept.keys()) if (!connected.has(id)) kept.delete(id)
+  }
+  server.onChange(look)
+  return {
+    list() {
+      look()
+      return server.planes().map((plane) => dataPlaneOf(plane, behindSinceMs, refused))
+    },
+    verdicts: (revision) => server.verdicts(revision).map((verdict) => verdictOf(verdict, source)),
+    onChange: (listener) => server.onChange(listener),
+  }
+}
+
+function dataPlaneOf(
+  { node, connectedForMs, revision, sentRevision }: PlaneStatus,
+  behindSinceMs: ReadonlyMap<string, number>,
+  refused: ReadonlyMap<string, NonNullable<DataPlane['lastRefusal']>>,
+): DataPlane {
+  const { id, plane: kind, namespace, service } = node
+  const since = behindSinceMs.get(id)
+  return {
+    ...{ node: id, kind, namespace, service, connectedAtMs: Date.now() - connectedForMs },
+    ...{ sentRevision, ackedRevision: revision, staleMs: since === undefined ? 0 : Math.max(1, Date.now() - since) },
+    lastRefusal: refused.get(id) ?? null,
+  }
+}
+
+function verdictOf(verdict: XdsVerdict, source: MeshSource): Verdict {
+  return { node: verdict.node, state: verdict.state, refusals: refusalsOf(verdict, source) }
+}
+
+function refusalsOf({ issues }: XdsVerdict, source: MeshSource): Refusal[] {
+  return issues.map(({ origin, message }) => {
+    const resource = origin === null ? null : resourceName(origin, source.current())
+    return { resource, path: origin?.path ?? null, message }
+  })
+}

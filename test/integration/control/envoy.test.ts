@@ -1,0 +1,73 @@
+/** The whole way as a person goes it: `weft control`, `weft bootstrap envoy`, `weft apply`, traffic, verdicts. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { startControlProcess } from '../../kit/control-process.js'
+import { ask, CountedService, closeServices, tally } from '../../kit/counted-service.js'
+import { listening, runEnvoy } from '../../kit/envoy.js'
+import { endPrograms } from '../../kit/program.js'
+import { scratchFolder } from '../../kit/scratch.js'
+import { freePort } from '../../kit/weft-process.js'
+
+afterEach(async () => {
+  await endPrograms()
+  await closeServices()
+})
+
+const split = (one: number, two: number, path = 'value: /') => `apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: reviews-canary }
+spec:
+  parentRefs: [{ group: '', kind: Service, name: reviews }]
+  rules:
+    - matches: [{ path: { ${path} } }]
+      backendRefs: [{ name: reviews-v1, port: 80, weight: ${one} }, { name: reviews-v2, port: 80, weight: ${two} }]
+`
+
+describe('one command', () => {
+  it('steers a real Envoy, waits for it, and says what it refused and where that stands', async () => {
+    const [one, two] = [await CountedService.start('one'), await CountedService.start('two')]
+    const control = await startControlProcess()
+    const { weft, xds } = control
+    const outbound = await freePort()
+    const bootstrap = ['bootstrap', 'envoy', '--node', 'page-1', '--service', 'productpage', '--control', xds]
+    const printed = await weft(...bootstrap, '--outbound', `127.0.0.1:${outbound}`)
+    expect(printed.code).toBe(0)
+    await runEnvoy(printed.stdout)
+    for (const [service, port] of [
+      ['reviews', one.port],
+      ['reviews-v1', one.port],
+      ['reviews-v2', two.port],
+    ] as const) {
+      const headers = { authorization: `Bearer ${control.token}` }
+      const body = JSON.stringify({ service, port })
+      expect((await fetch(`${control.url}/v1/workloads`, { method: 'POST', headers, body })).status).toBe(201)
+    }
+    await listening(outbound)
+    const file = join(scratchFolder(), 'canary.yaml')
+    const apply = (yaml: string) => {
+      writeFileSync(file, yaml)
+      return weft('apply', '-f', file)
+    }
+    const counted = () => tally(20, () => ask(outbound, 'reviews'))
+
+    expect(await apply(split(1, 0))).toMatchObject({ code: 0, stderr: 'applied on 1 of 1 data plane\n' })
+    expect(await counted()).toEqual({ one: 20 })
+    expect(await apply(split(0, 1))).toMatchObject({ code: 0, stderr: 'applied on 1 of 1 data plane\n' })
+    expect(await counted()).toEqual({ two: 20 })
+
+    const refused = await apply(split(1, 0, "type: RegularExpression, value: '/bad['"))
+    expect(refused.code).toBe(1)
+    expect(refused.stderr).toContain('applied on 0 of 1 data plane, 1 refused\n')
+    expect(refused.stderr).toMatch(new RegExp(`  page-1 refused ${file}:7  spec\\.rules\\[0\\]  .*missing \\]`))
+    expect(await counted()).toEqual({ two: 20 })
+    expect((await weft('status')).stdout).toMatch(/page-1 +envoy +default\/productpage +in step .*missing \]/)
+
+    expect(await weft('rollback', 'httproute', 'reviews-canary')).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('applied on 1 of 1 data plane\n'),
+    })
+    expect(await counted()).toEqual({ two: 20 })
+    expect((await weft('status')).stdout).toMatch(/page-1 +envoy +default\/productpage +in step/)
+  })
+})
