@@ -79,6 +79,34 @@ describe.each([{ whole: false }, { whole: true }])('a stream, whole: $whole', ({
     expect(stream.isSettled).toBe(true)
   })
 
+  it('is not done before the client has asked for what it was told of', () => {
+    const { stream, answer } = joined({ whole })
+    stream.update(
+      snapshotOf(2, {
+        clusters: { a: '1', b: '1' },
+        endpoints: { a: '1', b: '1' },
+        listeners: { l: '1' },
+        routes: { r: '1' },
+      }),
+    )
+    answer('clusters')
+    expect(stream.isSettled).toBe(false)
+    stream.request(subscription('endpoints', { subscribe: ['b'] }))
+    expect(stream.isSettled).toBe(false)
+    answer('endpoints')
+    expect(stream.isSettled).toBe(true)
+  })
+
+  it('does not wait for what a newer state names no more', () => {
+    const { stream, answer } = joined({ whole })
+    const others = { listeners: { l: '1' }, routes: { r: '1' } }
+    stream.update(snapshotOf(2, { ...others, clusters: { a: '1', b: '1' }, endpoints: { a: '1', b: '1' } }))
+    answer('clusters')
+    stream.update(snapshotOf(3, { ...others, clusters: { a: '1' }, endpoints: { a: '1' } }))
+    answer('clusters')
+    expect(stream.isSettled).toBe(true)
+  })
+
   it('sends the endpoints of a cluster again after each change of the cluster', () => {
     const { stream, notes } = joined({ whole })
     stream.update(
