@@ -8,11 +8,13 @@ interface CpuOptions {
   readonly summary: string
   readonly connections: number
   readonly bytes: number
+  /** Templates of this scenario's own, by the name of the proxy. */
+  readonly templates?: Readonly<Record<string, string>>
   readonly full: Extent
   readonly quick: Extent
 }
 
-function cpuPerRequest({ name, summary, connections, bytes, full, quick }: CpuOptions): Scenario {
+function cpuPerRequest({ name, summary, connections, bytes, templates = {}, full, quick }: CpuOptions): Scenario {
   return {
     name,
     summary,
@@ -24,7 +26,7 @@ function cpuPerRequest({ name, summary, connections, bytes, full, quick }: CpuOp
     quick,
     weftOnlyWhenQuick: false,
     measure: async (rig, proxy, seconds) => {
-      const running = await rig.kept(proxy)
+      const running = await rig.kept({ ...proxy, template: templates[proxy.name] ?? proxy.template })
       const options = { addr: running.address, connections, seconds, path: `/bytes/${bytes}`, bytes }
       const before = cpuSeconds(running.pid)
       const result = await runLoad<ClosedResult>(rig.load, 'closed', options)
@@ -57,6 +59,16 @@ export const h1Big = cpuPerRequest({
   summary: '64 KiB answers, 64 keep-alive connections',
   connections: 64,
   bytes: 65536,
+  full: { rounds: 5, seconds: 8 },
+  quick: { rounds: 3, seconds: 2 },
+})
+
+export const pipeline = cpuPerRequest({
+  name: 'pipeline-1k',
+  summary: 'the whole pipeline: routes, rate limit, retries, breaker, JSON log; Envoy as a sidecar runs it',
+  connections: 64,
+  bytes: 1024,
+  templates: { weft: 'weft-pipeline.yaml', 'weft-agent': 'weft-pipeline.yaml', envoy: 'envoy-sidecar.yaml' },
   full: { rounds: 5, seconds: 8 },
   quick: { rounds: 3, seconds: 2 },
 })

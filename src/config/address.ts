@@ -1,9 +1,10 @@
 /**
  * Addresses: an IP literal and a port, `127.0.0.1:8080` or `[::1]:8080`, and where it is asked for a unix socket,
- * `unix:/run/app.sock`. Names are refused until DNS discovery exists, because a name resolved once at start would be
- * stale without anybody noticing.
+ * `unix:/run/app.sock`. Names are refused: one resolved once at start would be stale without anybody noticing, so a name
+ * is what a cluster's `discovery` follows.
  */
 import { isIP } from 'node:net'
+import { resolve } from 'node:path'
 import * as z from 'zod'
 
 export interface Address {
@@ -30,7 +31,7 @@ function nameRefusal(name: string, port: number): string {
   if (name === '' || name === '*') return `name the interface: 0.0.0.0:${port} listens on all of them`
   if (/^[\d.]+$/.test(name)) return `${JSON.stringify(name)} is not an IPv4 address`
   if (name === 'localhost') return `names are not resolved: write 127.0.0.1:${port}`
-  return `names are not resolved: ${JSON.stringify(name)} must be an IP address (discovery by DNS comes in a later version)`
+  return `names are not resolved: ${JSON.stringify(name)} must be an IP address; endpoints behind a name are \`discovery: { type: dns, name: ${name}, port: ${port} }\``
 }
 
 /** How a unix socket's address begins; its path follows, or `@` and a name that stands in no file system. */
@@ -38,6 +39,13 @@ export const unixPrefix = 'unix:'
 
 /** The longest path that a socket's address has room for (unix(7)), without the end of text. */
 const maxUnixPathBytes = 107
+
+/** The address of a unix socket with its path made absolute; any other as it is. */
+export function absoluteAddress(address: string, folder: string): string {
+  const path = address.slice(unixPrefix.length)
+  if (!address.startsWith(unixPrefix) || path.startsWith('@')) return address
+  return unixPrefix + resolve(folder, path)
+}
 
 /** A sentence that says why a text is not a unix socket's address; null when it is one. */
 export function unixRefusal(text: string): string | null {

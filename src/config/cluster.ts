@@ -5,28 +5,19 @@ import { discovery } from './discovery.js'
 import { duration } from './duration.js'
 import { endpoint } from './endpoint.js'
 import { filters } from './filter.js'
+import { healthCheck } from './health-check.js'
+import { keepAlive, tcpKeepAlive } from './keep-alive.js'
 import { loadBalancer } from './load-balancer.js'
 import { name } from './name.js'
 import { notYetKeys, words } from './not-yet.js'
 import { retryBudget } from './retry-budget.js'
 
-const keepAlive = z
-  .strictObject({
-    idleTimeout: duration({ later: ['learned'] })
-      .prefault('3s')
-      .meta({ description: 'An idle upstream connection is closed after this time; 0 keeps none' }),
-  })
-  .meta({ title: 'keepAlive' })
-
 export const cluster = z
   .strictObject({
     name: name().meta({ description: 'Unique name' }),
-    endpoints: z
-      .array(endpoint)
-      .min(1)
-      .nullable()
-      .default(null)
-      .meta({ description: 'Addresses, as `ip:port` or `{ address: ip:port }`; either these or `discovery`' }),
+    endpoints: z.array(endpoint).min(1).nullable().default(null).meta({
+      description: 'Addresses, as `ip:port`, `unix:path` or `{ address: ip:port }`; either these or `discovery`',
+    }),
     discovery: discovery.nullable().default(null).meta({ description: 'The registry that knows the endpoints' }),
     loadBalancer: loadBalancer.prefault({}),
     protocol: words(['http1'], ['http2', 'auto']).prefault('http1').meta({ description: 'What the endpoints speak' }),
@@ -34,8 +25,13 @@ export const cluster = z
     keepAlive: keepAlive.prefault({}),
     circuitBreaker: circuitBreaker.nullable().default(null).meta({ description: 'Absent: no bounds' }),
     retryBudget: retryBudget.prefault({}),
+    tcpKeepAlive: tcpKeepAlive
+      .nullable()
+      .default(null)
+      .meta({ description: "The kernel's probes of silent connections; absent: as the system is set" }),
+    healthCheck: healthCheck.nullable().default(null).meta({ description: 'Absent: endpoints are not checked' }),
     filters: filters(),
-    ...notYetKeys('tls', 'healthCheck', 'outlierDetection', 'hedge'),
+    ...notYetKeys('tls', 'outlierDetection', 'hedge'),
     ...notYetKeys('subsets', 'localityAware', 'panicThreshold', 'adaptiveConcurrency', 'proxyProtocol'),
   })
   .superRefine(({ endpoints, discovery }, context) => {

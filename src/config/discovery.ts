@@ -1,25 +1,13 @@
 /** `clusters[].discovery`: the registry that says where the endpoints of a cluster are. */
 import * as z from 'zod'
-import { notYetKeys, words } from './not-yet.js'
+import { dnsDiscovery } from './discovery/dns.js'
+import { fileDiscovery } from './discovery/file.js'
+
+/** Registries that are known by name and do not work yet. */
+const later = ['consul', 'etcd', 'zookeeper', 'eureka', 'nacos', 'kubernetes', 'polaris']
 
 export const discovery = z
-  .strictObject({
-    type: words(['file'], ['dns', 'consul', 'etcd', 'zookeeper', 'eureka', 'nacos', 'kubernetes', 'polaris']).meta({
-      description: 'The kind of registry',
-    }),
-    path: z
-      .string()
-      .min(1)
-      .nullable()
-      .default(null)
-      .meta({ description: 'Of `file`: a list of endpoints, relative to the configuration; watched' }),
-    ...notYetKeys('name', 'port', 'refresh'),
-  })
-  .superRefine(({ type, path }, context) => {
-    if (path === null)
-      context.addIssue({ code: 'custom', path: ['path'], message: `discovery by ${type} needs a path` })
-  })
-  .transform(({ type, path }) => ({ type, path: path ?? '' }))
-  .meta({ title: 'discovery', description: 'Where the endpoints of a cluster come from.' })
+  .discriminatedUnion('type', [dnsDiscovery, fileDiscovery])
+  .meta({ title: 'discovery', description: 'Where the endpoints of a cluster come from.', later })
 
 export type Discovery = z.output<typeof discovery>

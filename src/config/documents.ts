@@ -19,6 +19,7 @@ interface JsonSchema {
   required?: string[]
   items?: JsonSchema
   anyOf?: JsonSchema[]
+  /** Objects that their `type` tells apart. */
   oneOf?: JsonSchema[]
   const?: unknown
   /** Types that are known by name and do not work yet. */
@@ -72,6 +73,7 @@ function* objects(schema: JsonSchema, path: string): Generator<[string, JsonSche
   }
   if (schema.items !== undefined) yield* objects(schema.items, `${path}[]`)
   for (const choice of schema.anyOf ?? []) yield* objects(choice, path)
+  for (const type of schema.oneOf ?? []) yield* objects(type, `${path} of type ${type.title}`)
 }
 
 function filterSections({ oneOf, later, laterKeys }: JsonSchema): string[] {

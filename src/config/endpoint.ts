@@ -3,7 +3,7 @@ import * as z from 'zod'
 import { address } from './address.js'
 import { notYetKeys } from './not-yet.js'
 
-const endpointAddress = address({ minPort: 1 })
+const endpointAddress = address({ minPort: 1, unix: true })
 
 /** The sum of a cluster's weights must fit 32 bits. */
 const maxWeight = 65_535
@@ -12,7 +12,7 @@ export const endpoint = z.union([
   endpointAddress.transform((text) => ({ address: text, weight: 1, region: '', zone: '', labels: {} })),
   z
     .strictObject({
-      address: endpointAddress.meta({ description: 'IP and port' }),
+      address: endpointAddress.meta({ description: 'IP and port, or a unix socket' }),
       weight: z
         .int()
         .min(1, { error: `must be between 1 and ${maxWeight}; remove an endpoint that is to get no requests` })

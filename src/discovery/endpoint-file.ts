@@ -2,6 +2,8 @@
  * A file of endpoints: a list of addresses as in `clusters[].endpoints`. Read where a schema library may be loaded: in
  * the thread that prepares, not in the main thread.
  */
+import { dirname } from 'node:path'
+import { absoluteAddress } from '../config/address.js'
 import { endpointFile, type ResolvedEndpoint } from '../config/endpoint.js'
 import { findingsOf } from '../config/findings.js'
 import { lineFinder, loadFile } from '../config/load.js'
@@ -31,7 +33,9 @@ async function endpointsOf(path: string): Promise<ResolvedEndpoint[]> {
   const { text, value, findings } = await loadFile(path)
   const parsed = endpointFile.safeParse(value)
   const all = [...findings, ...(parsed.success ? [] : findingsOf(endpointFile, value, parsed.error.issues))]
-  if (parsed.success && all.length === 0) return parsed.data
+  if (parsed.success && all.length === 0) {
+    return parsed.data.map((endpoint) => ({ ...endpoint, address: absoluteAddress(endpoint.address, dirname(path)) }))
+  }
   const lineOf = await lineFinder(text)
   const issues: Issue[] = all.map((finding) => ({
     ...finding,

@@ -74,6 +74,8 @@ export interface WorkerStats {
 export interface ClusterStats {
   name: string
   counters: Record<string, number>
+  /** The name that its endpoints are found by. */
+  dns: DnsStats | null
   endpoints: EndpointStats[]
 }
 
@@ -93,10 +95,21 @@ export interface Series {
   responseSizes: number[]
 }
 
+/** What came of asking for a cluster's name. `nextMs` is the wait after the last lookup. */
+export interface DnsStats {
+  name: string
+  lookups: number
+  failures: number
+  error: string | null
+  nextMs: number
+}
+
 export interface EndpointStats {
   address: string
   weight: number
   healthy: boolean
+  /** `unchecked`, `healthy`, `unhealthy`, or `pending` before the first check has ended. */
+  health: string
   active: number
   requests: number
   failures: number
@@ -105,6 +118,8 @@ export interface EndpointStats {
   idle: number
   /** From the begin of an attempt to the answer's first byte. */
   latency: Durations
+  /** Idle time after which it closes connections, as far as that was learned. */
+  closesIdleAfterMs: number | null
 }
 
 let loaded: Addon | null = null

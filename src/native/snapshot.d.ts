@@ -378,10 +378,6 @@ loadBalancer: LoadBalancer,
  */
 connectTimeoutMs: number, 
 /**
- * How long an unused connection is kept, ms.
- */
-keepAliveIdleMs: number, 
-/**
  * Bounds on what is under way.
  */
 circuitBreaker: CircuitBreaker | null, 
@@ -392,7 +388,23 @@ retryBudget: RetryBudget,
 /**
  * In the order in which requests meet them, once for an exchange however often it is attempted.
  */
-filters: Array<Filter>, };
+filters: Array<Filter>, 
+/**
+ * How connections are kept.
+ */
+keepAlive: KeepAlive, 
+/**
+ * Probes of the kernel's; none: as the system is set.
+ */
+tcpKeepAlive: TcpKeepAlive | null, 
+/**
+ * Where endpoints come from besides the list.
+ */
+dns: Dns | null, 
+/**
+ * How endpoints are checked.
+ */
+healthCheck: HealthCheck | null, };
 export type CircuitBreaker = { 
 /**
  * Connections, idle ones included; 0: no bound.
@@ -421,7 +433,7 @@ percent: number,
 minConcurrency: number, };
 export type ClusterEndpoint = { 
 /**
- * `ip:port`, `[v6]:port`.
+ * `ip:port`, `[v6]:port`, `unix:/path`, `unix:@name`.
  */
 address: string, 
 /**
@@ -550,3 +562,97 @@ export type Tracing = {
  * Traces begun here that are sampled, in millionths.
  */
 samplingPpm: number, };
+export type KeepAlive = { 
+/**
+ * How long an unused connection is kept, ms; none: as long as the endpoint was seen to allow.
+ */
+idleTimeoutMs: number | null, 
+/**
+ * Requests on one connection before it is closed; 0: no bound.
+ */
+maxRequestsPerConnection: number, };
+export type TcpKeepAlive = { 
+/**
+ * Silence before the first probe, s.
+ */
+timeS: number, 
+/**
+ * Between probes, s.
+ */
+intervalS: number, 
+/**
+ * Probes without an answer before the connection is given up.
+ */
+probes: number, 
+/**
+ * Longest time that sent bytes stay without acknowledgement, ms; 0: the system's.
+ */
+userTimeoutMs: number, };
+export type Dns = { 
+/**
+ * The name.
+ */
+name: string, 
+/**
+ * Port of the endpoints; with SRV records those say it and this is 0.
+ */
+port: number, 
+/**
+ * Which records are asked for.
+ */
+record: DnsRecord, 
+/**
+ * The name as a whole is one endpoint, whatever addresses it has.
+ */
+single: boolean, 
+/**
+ * Longest time between two lookups, ms; a record's TTL shortens it.
+ */
+refreshMs: number, 
+/**
+ * Name servers, `ip:port`; empty: those of the system.
+ */
+resolvers: Array<string>, };
+export type DnsRecord = "address" | "a" | "aaaa" | "srv";
+export type HealthCheck = { 
+/**
+ * The request; none: that a connection can be made is enough.
+ */
+http: HttpCheck | null, 
+/**
+ * Between two checks of an endpoint, ms.
+ */
+intervalMs: number, 
+/**
+ * Largest random addition to each interval, ms.
+ */
+intervalJitterMs: number, 
+/**
+ * For one check, ms.
+ */
+timeoutMs: number, 
+/**
+ * Successes in a row that make an endpoint healthy.
+ */
+healthyThreshold: number, 
+/**
+ * Failures in a row that make it unhealthy.
+ */
+unhealthyThreshold: number, 
+/**
+ * Checks follow each other on one connection.
+ */
+reuseConnection: boolean, };
+export type HttpCheck = { 
+/**
+ * Path and query.
+ */
+path: string, 
+/**
+ * The `host` header; empty: the endpoint's address.
+ */
+host: string, 
+/**
+ * Statuses that mean healthy, as inclusive ranges.
+ */
+expectedStatuses: Array<[number, number]>, };

@@ -25,14 +25,15 @@ export function compileSnapshot(config: ResolvedConfig, file: string, found: End
   const { id, service, version, region, zone } = config.node
   const listenerIds = idsOf(config.listeners)
   const clusterIds = idsOf(config.clusters)
+  const folder = dirname(resolve(file))
   return {
     format: snapshotFormat,
     node: { id, service, version, region, zone },
     records: compileRecords(config),
     tracing: config.tracing === null ? null : { samplingPpm: config.tracing.sampling },
     drainDeadlineMs: config.drain.deadline,
-    listeners: config.listeners.map((listener) => compileListener(listener, dirname(resolve(file)))),
+    listeners: config.listeners.map((listener) => compileListener(listener, folder)),
     routes: config.routes.map((route) => compileRoute(route, listenerIds, clusterIds)),
-    clusters: config.clusters.map((cluster) => compileCluster(cluster, found.get(cluster.name))),
+    clusters: config.clusters.map((cluster) => compileCluster(cluster, folder, found.get(cluster.name))),
   } satisfies Snapshot
 }

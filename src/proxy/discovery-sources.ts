@@ -16,7 +16,8 @@ export interface Discovered {
 export async function discover({ clusters }: ResolvedConfig, folder: string): Promise<Discovered> {
   const discovered: Discovered = { sources: [], endpoints: new Map(), warnings: [] }
   for (const { name, discovery } of clusters) {
-    if (discovery === null) continue
+    // The engine itself follows names.
+    if (discovery?.type !== 'file') continue
     const { watched, endpoints, error } = await readEndpointFile(resolve(folder, discovery.path))
     discovered.sources.push({ cluster: name, type: discovery.type, watched })
     if (error === null) discovered.endpoints.set(name, endpoints)

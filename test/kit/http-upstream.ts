@@ -43,9 +43,9 @@ export class Upstream {
     open.add(this)
   }
 
-  static async start(name = 'app', port = 0): Promise<Upstream> {
+  static async start(name = 'app', port = 0, host = '127.0.0.1'): Promise<Upstream> {
     const upstream = new Upstream(name)
-    upstream.server.listen(port, '127.0.0.1')
+    upstream.server.listen(port, host)
     await once(upstream.server, 'listening')
     return upstream
   }
@@ -55,7 +55,7 @@ export class Upstream {
   }
 
   get address(): string {
-    return `127.0.0.1:${this.port}`
+    return `${(this.server.address() as AddressInfo).address}:${this.port}`
   }
 
   /** The next exchange that came to `/hold`. */

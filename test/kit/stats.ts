@@ -47,8 +47,10 @@ export function clusterOf(name: string, endpoints: Partial<EndpointStats>[], cou
     serverErrors: 0,
     weight: 1,
     healthy: true,
+    health: 'unchecked',
     idle: 0,
+    closesIdleAfterMs: null,
     latency: [],
   }
-  return { name, counters, endpoints: endpoints.map((endpoint) => ({ ...empty, ...endpoint })) }
+  return { name, counters, dns: null, endpoints: endpoints.map((endpoint) => ({ ...empty, ...endpoint })) }
 }

@@ -27,7 +27,7 @@ fn pick(picker: &Picker, cluster: &Cluster, tried: &[u32]) -> Option<Picked> {
 fn wanted(at: usize, weight: u32) -> Wanted {
     let place = Place { zone: format!("zone-{}", at % 3), ..Place::default() };
     let socket = SocketAddr::from(([10, 0, (at >> 8) as u8, at as u8], 80));
-    Wanted { name: socket.to_string(), socket, weight, place }
+    Wanted { name: socket.to_string(), reach: socket.into(), weight, place }
 }
 
 fn cluster_of(count: usize, weights: bool, load_balancer: LoadBalancer) -> (ClusterBook, Cluster) {

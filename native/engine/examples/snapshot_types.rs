@@ -10,11 +10,11 @@ fn main() {
 mod generate {
     use ts_rs::{Config, TS};
     use weft_engine::snapshot::{
-        AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, EndpointUpdate, Fallback, FallbackCause, FieldMatch,
-        Filter, Forward, ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine, HeaderReplace, HeaderRewrite, KeyPart,
-        Listener, ListenerLimits, LoadBalancer, LocalRateLimit, Node, PathChange, PathMatch, RateBucket, Records,
-        Redirect, Respond, Retry, RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch, Snapshot, StickyKey,
-        Tracing, ValueTest,
+        AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, Dns, DnsRecord, EndpointUpdate, Fallback, FallbackCause,
+        FieldMatch, Filter, Forward, ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine, HeaderReplace,
+        HeaderRewrite, HealthCheck, HttpCheck, KeepAlive, KeyPart, Listener, ListenerLimits, LoadBalancer,
+        LocalRateLimit, Node, PathChange, PathMatch, RateBucket, Records, Redirect, Respond, Retry, RetryBudget,
+        RetryOn, Rewrite, Route, RouteAction, RouteMatch, Snapshot, StickyKey, TcpKeepAlive, Tracing, ValueTest,
     };
 
     pub(crate) fn print() {
@@ -60,6 +60,12 @@ mod generate {
             HeaderEdits::decl(&config),
             HeaderReplace::decl(&config),
             Tracing::decl(&config),
+            KeepAlive::decl(&config),
+            TcpKeepAlive::decl(&config),
+            Dns::decl(&config),
+            DnsRecord::decl(&config),
+            HealthCheck::decl(&config),
+            HttpCheck::decl(&config),
         ] {
             println!("export {declaration}");
         }

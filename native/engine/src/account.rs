@@ -183,7 +183,7 @@ impl Account {
         self.leave_endpoint();
         self.record.connect_us = 0;
         self.record.endpoint = index;
-        self.record.upstream = Address::from(endpoint.socket);
+        self.record.upstream = endpoint.recorded;
         self.record.attempts = self.record.attempts.saturating_add(1);
         self.attempt_started = weft_rt::now();
         endpoint.active.fetch_add(1, Ordering::Relaxed);
@@ -191,17 +191,19 @@ impl Account {
         self.endpoint = Some(Arc::clone(endpoint));
     }
 
-    /// A pooled connection serves the attempt.
-    pub fn reused(&self) {
+    /// A pooled connection to this address serves the attempt.
+    pub fn reused(&mut self, address: Address) {
+        self.record.upstream = address;
         self.worker.count(Counter::UpstreamConnectionsReused, 1);
         self.count_cluster(ClusterCounter::ConnectionsReused);
     }
 
-    /// A new connection was tried.
-    pub fn connected(&mut self, established: bool) {
+    /// A new connection was tried; where it stands, its address is known.
+    pub fn connected(&mut self, established: Option<Address>) {
         self.worker.count(Counter::UpstreamConnections, 1);
         self.count_cluster(ClusterCounter::Connections);
-        if established {
+        if let Some(address) = established {
+            self.record.upstream = address;
             self.record.connect_us = micros(self.attempt_started, weft_rt::now()).max(1);
         } else {
             self.worker.count(Counter::UpstreamConnectionsFailed, 1);

@@ -52,11 +52,13 @@ pub enum Kind {
     RateLimited(u16),
     /// One attempt took longer than the retry policy gives it.
     TryTimeout,
+    /// The name that stands for the cluster's endpoints has never resolved.
+    DnsFailed,
 }
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Refused(400),
         Self::HeadersTimeout,
         Self::DownstreamGone,
@@ -75,11 +77,12 @@ impl Kind {
         Self::Internal,
         Self::RateLimited(429),
         Self::TryTimeout,
+        Self::DnsFailed,
     ];
 
     /// The kind of a record's number; `None` for 0 and for numbers of no kind.
     pub fn of_number(number: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(number).checked_sub(1)?).copied()
+        Self::ALL.into_iter().find(|kind| kind.number() == number)
     }
 
     /// What happened, in words.
@@ -103,6 +106,7 @@ impl Kind {
             Self::Internal => "the proxy failed",
             Self::RateLimited(_) => "a rate limit refused the request",
             Self::TryTimeout => "the attempt took longer than its retry policy gives it",
+            Self::DnsFailed => "the name of the cluster has never resolved",
         }
     }
 
@@ -127,6 +131,7 @@ impl Kind {
             Self::Internal => 16,
             Self::RateLimited(_) => 17,
             Self::TryTimeout => 18,
+            Self::DnsFailed => 19,
         }
     }
 }
@@ -161,7 +166,9 @@ impl Error {
     pub fn source(&self) -> Source {
         match self.kind {
             Kind::Refused(_) | Kind::HeadersTimeout | Kind::DownstreamGone | Kind::RateLimited(_) => Source::Downstream,
-            Kind::NoRoute | Kind::NoHealthyUpstream | Kind::Overflow | Kind::Internal => Source::Internal,
+            Kind::NoRoute | Kind::NoHealthyUpstream | Kind::Overflow | Kind::Internal | Kind::DnsFailed => {
+                Source::Internal
+            }
             Kind::ConnectFailed
             | Kind::ConnectTimeout
             | Kind::UpstreamClosed
@@ -188,9 +195,8 @@ mod tests {
 
     #[test]
     fn a_kind_is_found_by_its_number() {
-        for (place, kind) in Kind::ALL.iter().enumerate() {
-            assert_eq!(usize::from(kind.number()), place + 1);
-            assert_eq!(Kind::of_number(kind.number()), Some(*kind));
+        for kind in Kind::ALL {
+            assert_eq!(Kind::of_number(kind.number()), Some(kind));
         }
         assert_eq!((Kind::of_number(0), Kind::of_number(200)), (None, None));
     }

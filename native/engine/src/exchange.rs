@@ -94,7 +94,7 @@ async fn forward(
     let mut outgoing = Outgoing::new(exchange, route, cluster, rest);
     let attempted = loop {
         let Some(picked) = cluster::pick(&exchange.worker.picker, cluster, &outgoing.tried) else {
-            break Err(Error::new(Kind::NoHealthyUpstream, "the cluster has no endpoint"));
+            break Err(cluster::nowhere(cluster));
         };
         let endpoint = exchange.account.picked(picked);
         let attempted = attempt::run(exchange, &mut outgoing, &endpoint).await;

@@ -13,6 +13,9 @@
 //!
 //! **Life of a configuration change**: [`proxy`] `apply` → [`snapshot`] decode, compile → sockets → [`steer`] in each
 //! [`worker`] → a new view in each [`serving`] listener.
+//!
+//! **Life of an endpoint between two changes**: the [`cold`] thread finds it by name and checks its health; a pick sees
+//! the set and the health in force.
 #![forbid(unsafe_code)]
 
 // Each module uses what stands below it. `scripts/check-structure` holds this order.
@@ -23,6 +26,8 @@ pub mod stats;
 pub mod steer;
 
 pub mod proxy;
+
+pub mod cold;
 
 pub mod listener;
 

@@ -4,17 +4,19 @@
 //! complete: every socket is bound and every log open before the first worker sees the new generation.
 
 mod endpoints;
+mod following;
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use parking_lot::{Condvar, Mutex};
 use weft_rt::Addr;
 
+use crate::cold::Following;
 use crate::listener::bind::{self, Bound};
 use crate::listener::handover::{Handed, Label};
 use crate::slot::Slot;
@@ -38,6 +40,9 @@ pub struct Proxy {
     turned: Condvar,
     /// Something that a worker held may be free now.
     releasable: AtomicBool,
+    /// What the cold thread does for it; none while no cluster asks for anything.
+    following: Mutex<Option<Following>>,
+    itself: Weak<Self>,
 }
 
 /// What only `apply` and the readers of statistics touch.
@@ -89,7 +94,7 @@ impl Proxy {
     /// A proxy without a configuration.
     pub fn new(name: &str, workers: usize) -> Arc<Self> {
         let budget = Arc::new(SeriesBudget::new(DEFAULT_SERIES));
-        Arc::new(Self {
+        Arc::new_cyclic(|itself| Self {
             name: name.to_owned(),
             current: ArcSwapOption::empty(),
             number: AtomicU32::new(0),
@@ -99,6 +104,8 @@ impl Proxy {
             turn: Mutex::default(),
             turned: Condvar::new(),
             releasable: AtomicBool::new(false),
+            following: Mutex::default(),
+            itself: Weak::clone(itself),
         })
     }
 
@@ -151,6 +158,7 @@ impl Proxy {
         let before = self.current.load_full();
         let number = self.number() + 1;
         let compiled = compile::compile(&snapshot, number, fingerprint, &mut state.books, before.as_deref())?;
+        let following = self.prepare_following(&compiled.generation)?;
         let opened = self.open_sockets(&compiled.generation, &state.sockets, &mut state.inherited)?;
         let generation = compiled.settle(&mut state.books);
         state.sockets.extend(opened);
@@ -158,11 +166,17 @@ impl Proxy {
         state
             .sockets
             .retain(|socket| generation.listeners.iter().any(|listener| SocketKey::of(listener) == socket.key));
+        for listener in &generation.listeners {
+            let Some(mode) = listener.socket_mode else { continue };
+            let key = SocketKey::of(listener);
+            state.sockets.iter().filter(|socket| socket.key == key).for_each(|socket| socket.bound.permit(mode));
+        }
         self.current.store(Some(Arc::new(generation)));
         self.number.store(number, Ordering::Release);
         state.retired.extend(before);
         drop(guard);
         self.slots.iter().for_each(|slot| slot.wake());
+        self.follow(following);
         self.release();
         Ok(number)
     }

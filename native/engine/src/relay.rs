@@ -17,6 +17,7 @@ use crate::upstream::answer::{ANSWER_LIMITS, Answer};
 use crate::upstream::attempt::{Answered, request_error};
 use crate::upstream::connect::Upstream;
 use crate::upstream::outgoing::Outgoing;
+use crate::upstream::pool;
 use crate::worker::Worker;
 
 /// How long a client may take to accept a local reply.
@@ -39,6 +40,7 @@ pub async fn run(
     let mut answering = answer_transfer(exchange, &answer, framing, keep_alive);
     let reusable = response_keep_alive(&answer.head) && answer.framing != Framing::UntilClose;
     answering.fill_with(answer.rest);
+    pool::hear(&upstream, &answer.head, &cluster.keeping);
     exchange.worker.heads.give_response(answer.head);
 
     let relaying = Relaying { exchange, upstream: &mut upstream, sending, answering: &mut answering, broken: false };
@@ -61,8 +63,7 @@ pub async fn run(
         return Err(error);
     }
     if reusable && request_sent && surplus.is_none() {
-        upstream.served = upstream.served.saturating_add(1);
-        exchange.worker.pool.give(upstream, cluster.keep_alive_idle);
+        exchange.worker.pool.give(upstream, &cluster.keeping);
     }
     Ok(match (keep_alive, exchange.unread) {
         (true, false) => Next::Request,

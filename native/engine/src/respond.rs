@@ -74,6 +74,12 @@ pub fn verdict(error: &Error) -> Verdict {
         Kind::RateLimited(status) => {
             (status, Flag::RateLimited, "http_request_denied", "send fewer requests, or later")
         }
+        Kind::DnsFailed => (
+            503,
+            Flag::DnsResolutionFailed,
+            "dns_error",
+            "check the name and its name servers; `/clusters` of the admin server says what they answer",
+        ),
         Kind::Internal => (500, Flag::None, "proxy_internal_error", "report this with the proxy's log"),
     };
     let proxy_status = match error.cause.filter(|_| error.kind == Kind::ConnectFailed) {

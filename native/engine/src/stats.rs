@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::proxy::Proxy;
 use crate::slot::Slot;
-use crate::snapshot::Member;
+use crate::snapshot::{Member, Resolution, ResolutionState};
 use crate::telemetry::metrics::{Bins, ClusterSums, Counter, Report, hdr};
 
 /// Everything that can be read from outside.
@@ -47,7 +47,16 @@ pub struct ListenerStats {
 struct ClusterStats {
     name: String,
     counters: ClusterSums,
+    /// The name that its endpoints are found by.
+    dns: Option<DnsStats>,
     endpoints: Vec<EndpointStats>,
+}
+
+#[derive(Serialize)]
+struct DnsStats {
+    name: String,
+    #[serde(flatten)]
+    state: ResolutionState,
 }
 
 #[derive(Serialize)]
@@ -56,12 +65,16 @@ struct EndpointStats {
     address: String,
     weight: u32,
     healthy: bool,
+    /// What its health check found last.
+    health: &'static str,
     active: u32,
     requests: u64,
     failures: u64,
     server_errors: u64,
     idle: u32,
     latency: Bins,
+    /// Idle time after which it closes connections, as far as that was learned.
+    closes_idle_after_ms: Option<u64>,
 }
 
 /// Reads everything.
@@ -74,6 +87,7 @@ pub fn read(proxy: &Proxy) -> Stats {
         .map(|cluster| ClusterStats {
             name: cluster.name.clone(),
             counters: counts(&cluster.name).map(|found| found.counts).unwrap_or_default(),
+            dns: cluster.resolution.as_deref().map(dns),
             endpoints: cluster.membership.set().members().map(endpoint).collect(),
         })
         .collect();
@@ -154,20 +168,26 @@ fn worker(slot: &Slot) -> WorkerStats {
     }
 }
 
+fn dns(resolution: &Resolution) -> DnsStats {
+    DnsStats { name: resolution.dns.name.clone(), state: resolution.state() }
+}
+
 fn endpoint(member: &Member) -> EndpointStats {
     let known = &member.endpoint;
     let active = known.active.load(Ordering::Relaxed);
     let mut latency = Bins::default();
     latency.add(&known.latency);
     EndpointStats {
-        address: known.socket.to_string(),
+        address: known.name.clone(),
         weight: member.weight,
         healthy: known.is_healthy(),
+        health: known.health.finding().word(),
         active,
         requests: known.requests.load(Ordering::Relaxed),
         failures: known.failures.load(Ordering::Relaxed),
         server_errors: known.server_errors.load(Ordering::Relaxed),
         idle: known.connections.load(Ordering::Relaxed).saturating_sub(active),
         latency,
+        closes_idle_after_ms: known.idle_age.learned().map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
     }
 }

@@ -9,8 +9,12 @@ export const clusters: AdminEndpoint = {
     const { clusters } = proxy.stats()
     if (query.get('format') === 'json') return jsonAnswer(clusters)
     const rows = clusters.flatMap(({ name, endpoints }) =>
-      endpoints.map((e) => [name, e.address, e.active, e.requests, e.failures, e.idle]),
+      endpoints.map((e) => [name, e.address, e.health, e.active, e.requests, e.failures, e.idle]),
     )
-    return textAnswer(columns([['cluster', 'endpoint', 'active', 'requests', 'failures', 'idle'], ...rows]))
+    const failing = clusters.flatMap(({ name, dns }) =>
+      dns === null || dns.error === null ? [] : [`${name}: the last lookup of ${dns.name} failed: ${dns.error}\n`],
+    )
+    const names = ['cluster', 'endpoint', 'health', 'active', 'requests', 'failures', 'idle']
+    return textAnswer(columns([names, ...rows]) + failing.join(''))
   },
 }

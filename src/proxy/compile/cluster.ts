@@ -1,23 +1,34 @@
 /** `clusters[]` → the engine's clusters. */
+import { absoluteAddress } from '../../config/address.js'
 import type { ResolvedConfig } from '../../config/config.js'
 import type { ResolvedEndpoint } from '../../config/endpoint.js'
-import type { Cluster, LoadBalancer } from '../../native/snapshot.js'
+import type { Cluster, Dns, HealthCheck, KeepAlive, LoadBalancer, TcpKeepAlive } from '../../native/snapshot.js'
 import { compileCircuitBreaker } from './circuit-breaker.js'
 import { compileFilter } from './filter.js'
 
-/** `found` are the endpoints that the cluster's registry knows; none where it could not be asked. */
+type ResolvedCluster = ResolvedConfig['clusters'][number]
+
+/** Paths are relative to `folder`; `found` are the endpoints that the cluster's registry knows; none where it could not be asked. */
 export function compileCluster(
-  cluster: ResolvedConfig['clusters'][number],
+  cluster: ResolvedCluster,
+  folder: string,
   found: readonly ResolvedEndpoint[] = [],
 ): Cluster {
-  const { name, endpoints, discovery, connectTimeout, keepAlive, circuitBreaker, retryBudget, filters } = cluster
+  const { name, endpoints, discovery, connectTimeout, keepAlive, tcpKeepAlive, healthCheck } = cluster
+  const { circuitBreaker, retryBudget, filters } = cluster
   return {
     name,
-    endpoints: endpoints ?? [...found],
+    endpoints: (endpoints ?? found).map((endpoint) => ({
+      ...endpoint,
+      address: absoluteAddress(endpoint.address, folder),
+    })),
     discovered: discovery !== null,
     loadBalancer: compileLoadBalancer(cluster.loadBalancer),
     connectTimeoutMs: connectTimeout,
-    keepAliveIdleMs: keepAlive.idleTimeout,
+    keepAlive: compileKeepAlive(keepAlive),
+    tcpKeepAlive: tcpKeepAlive === null ? null : compileTcpKeepAlive(tcpKeepAlive),
+    dns: discovery?.type === 'dns' ? compileDns(discovery) : null,
+    healthCheck: healthCheck === null ? null : compileHealthCheck(healthCheck),
     circuitBreaker: circuitBreaker === null ? null : compileCircuitBreaker(circuitBreaker),
     retryBudget,
     filters: filters.map(compileFilter),
@@ -26,4 +37,36 @@ export function compileCluster(
 
 function compileLoadBalancer({ policy, choices }: ResolvedConfig['clusters'][number]['loadBalancer']): LoadBalancer {
   return policy === 'least-request' ? { policy, choices } : { policy }
+}
+
+function compileKeepAlive({ idleTimeout, maxRequestsPerConnection }: ResolvedCluster['keepAlive']): KeepAlive {
+  return { idleTimeoutMs: idleTimeout === 'learned' ? null : idleTimeout, maxRequestsPerConnection } satisfies KeepAlive
+}
+
+function compileTcpKeepAlive(options: NonNullable<ResolvedCluster['tcpKeepAlive']>): TcpKeepAlive {
+  const { time, interval, probes, userTimeout } = options
+  return {
+    timeS: Math.ceil(time / 1000),
+    intervalS: Math.ceil(interval / 1000),
+    probes,
+    userTimeoutMs: userTimeout,
+  } satisfies TcpKeepAlive
+}
+
+/** SRV records bring their ports: none is configured. */
+function compileDns(discovery: Extract<ResolvedCluster['discovery'], { type: 'dns' }>): Dns {
+  const { name, port = 0, record, logical, refresh, resolvers } = discovery
+  return { name, port, record, single: logical, refreshMs: refresh, resolvers } satisfies Dns
+}
+
+function compileHealthCheck(check: NonNullable<ResolvedCluster['healthCheck']>): HealthCheck {
+  return {
+    http: check.http,
+    intervalMs: check.interval,
+    intervalJitterMs: check.intervalJitter,
+    timeoutMs: check.timeout,
+    healthyThreshold: check.healthyThreshold,
+    unhealthyThreshold: check.unhealthyThreshold,
+    reuseConnection: check.reuseConnection,
+  } satisfies HealthCheck
 }

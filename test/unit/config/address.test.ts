@@ -26,7 +26,7 @@ describe('an address', () => {
     ['[127.0.0.1]:80', '"127.0.0.1" is not an IPv4 address'],
     [
       'app.internal:80',
-      'names are not resolved: "app.internal" must be an IP address (discovery by DNS comes in a later version)',
+      'names are not resolved: "app.internal" must be an IP address; endpoints behind a name are `discovery: { type: dns, name: app.internal, port: 80 }`',
     ],
   ])('%s is refused with a reason', (text, reason) => {
     expect(parseAddress(text)).toBe(reason)

@@ -42,7 +42,13 @@ describe('validation', () => {
       routes: [
         { listeners: null, hosts: [], matches: [], timeout: 15_000, firstByteTimeout: 15_000, idleTimeout: 300_000 },
       ],
-      clusters: [{ protocol: 'http1', connectTimeout: 1_000, keepAlive: { idleTimeout: 3_000 } }],
+      clusters: [
+        {
+          protocol: 'http1',
+          connectTimeout: 1_000,
+          keepAlive: { idleTimeout: 'learned', maxRequestsPerConnection: 0 },
+        },
+      ],
     })
   })
 

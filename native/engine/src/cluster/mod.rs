@@ -12,6 +12,7 @@ mod round_robin;
 
 use std::sync::Arc;
 
+use crate::error::{Error, Kind};
 use crate::snapshot::{Endpoint, GenerationCluster, LoadBalancer, Membership};
 
 pub use draw::Candidates;
@@ -54,6 +55,14 @@ pub fn choose(picker: &Picker, membership: &Membership, load_balancer: LoadBalan
             panicked,
         })
     })
+}
+
+/// Why a cluster has no endpoint at all.
+pub fn nowhere(cluster: &GenerationCluster) -> Error {
+    match &cluster.resolution {
+        Some(resolution) => Error::new(Kind::DnsFailed, resolution.unresolved),
+        None => Error::new(Kind::NoHealthyUpstream, "the cluster has no endpoint"),
+    }
 }
 
 /// The one list of balancers.

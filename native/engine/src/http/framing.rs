@@ -144,6 +144,19 @@ pub fn response_keep_alive(head: &ResponseHead) -> bool {
     quiet && keep_alive(head.version, head.section())
 }
 
+/// The seconds after which the upstream closes an idle connection, where it says so: `keep-alive: timeout=5, max=100`.
+pub fn announced_idle_seconds(head: &ResponseHead) -> Option<u32> {
+    let parameters = head.get(Known::KeepAlive)?.split(|byte| *byte == b',');
+    parameters.into_iter().find_map(|parameter| {
+        let (name, value) = parameter.split_at_checked(memchr::memchr(b'=', parameter)?)?;
+        let digits = value.get(1..)?.trim_ascii();
+        if !name.trim_ascii().eq_ignore_ascii_case(b"timeout") {
+            return None;
+        }
+        std::str::from_utf8(digits).ok()?.parse().ok()
+    })
+}
+
 fn keep_alive(version: Version, section: Section<'_>) -> bool {
     match version {
         Version::Http11 => !section.lists(Known::Connection, b"close"),

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use serde::Serialize;
 
 use super::Proxy;
-use crate::snapshot::compile::{MAX_NOUNS, socket, too_many, wanted};
+use crate::snapshot::compile::{MAX_NOUNS, address, too_many, wanted};
 use crate::snapshot::{Changes, EndpointUpdate, Rejection, Wanted};
 
 /// What came of an update of endpoints.
@@ -32,8 +32,8 @@ impl Proxy {
 
     /// Changes the endpoints of one cluster; see [`Proxy::change_endpoints`].
     pub fn update_endpoints(&self, update: &EndpointUpdate) -> Updated {
-        let removed = update.removed.iter().map(|text| match socket(text) {
-            Ok(socket) => socket.to_string(),
+        let removed = update.removed.iter().map(|text| match address(text) {
+            Ok(address) => address.to_string(),
             Err(_) => text.clone(),
         });
         match wanted(&update.endpoints) {
@@ -53,6 +53,9 @@ impl Proxy {
     pub fn change_endpoints(&self, cluster: &str, wanted: Vec<Wanted>, removed: &[String], complete: bool) -> Updated {
         match self.try_change(cluster, wanted, removed, complete) {
             Ok(changes) => {
+                if changes != Changes::default() {
+                    self.tell_changed(cluster);
+                }
                 if changes.removed > 0 {
                     self.releasable.store(true, Ordering::Relaxed);
                 }

@@ -135,7 +135,7 @@ fn told(
         // An index means what it meant as long as the cluster has the same endpoints.
         let set = cluster.filter(|cluster| cluster.membership.changed_unix_us() < started_unix_us);
         let member = set.map(|cluster| cluster.membership.set());
-        member.and_then(|set| set.member(candidate.endpoint.into()).map(|member| member.endpoint.socket.to_string()))
+        member.and_then(|set| set.member(candidate.endpoint.into()).map(|member| member.endpoint.name.clone()))
     };
     CandidateTold { address, score: candidate.score, picked }
 }

@@ -227,7 +227,7 @@ fn shares(split: &Split, generation: &Generation, facts: &dyn RequestFacts) -> V
 }
 
 fn endpoints(cluster: &GenerationCluster) -> Vec<String> {
-    cluster.membership.set().members().map(|member| member.endpoint.socket.to_string()).collect()
+    cluster.membership.set().members().map(|member| member.endpoint.name.clone()).collect()
 }
 
 fn sticky_words(key: &Sticky, present: bool) -> String {

@@ -17,7 +17,7 @@ impl Fallback {
     /// Whether a failure is one that it stands in for.
     pub fn covers(&self, kind: Kind) -> bool {
         let cause = match kind {
-            Kind::NoHealthyUpstream => FallbackCause::NoHealthyUpstream,
+            Kind::NoHealthyUpstream | Kind::DnsFailed => FallbackCause::NoHealthyUpstream,
             Kind::Overflow => FallbackCause::Overflow,
             Kind::FirstByteTimeout | Kind::TryTimeout | Kind::ExchangeTimeout => FallbackCause::Timeout,
             Kind::ConnectFailed | Kind::ConnectTimeout => FallbackCause::ConnectFailure,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CircuitBreaker, Filter, RetryBudget};
+use super::{CircuitBreaker, Dns, Filter, HealthCheck, KeepAlive, RetryBudget, TcpKeepAlive};
 
 /// A group of endpoints.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -21,14 +21,20 @@ pub struct Cluster {
     pub load_balancer: LoadBalancer,
     /// To establish a connection, ms.
     pub connect_timeout_ms: u32,
-    /// How long an unused connection is kept, ms.
-    pub keep_alive_idle_ms: u32,
     /// Bounds on what is under way.
     pub circuit_breaker: Option<CircuitBreaker>,
     /// Bound on retries.
     pub retry_budget: RetryBudget,
     /// In the order in which requests meet them, once for an exchange however often it is attempted.
     pub filters: Vec<Filter>,
+    /// How connections are kept.
+    pub keep_alive: KeepAlive,
+    /// Probes of the kernel's; none: as the system is set.
+    pub tcp_keep_alive: Option<TcpKeepAlive>,
+    /// Where endpoints come from besides the list.
+    pub dns: Option<Dns>,
+    /// How endpoints are checked.
+    pub health_check: Option<HealthCheck>,
 }
 
 /// How an endpoint is chosen.
@@ -52,7 +58,7 @@ pub enum LoadBalancer {
 #[cfg_attr(feature = "generate", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClusterEndpoint {
-    /// `ip:port`, `[v6]:port`.
+    /// `ip:port`, `[v6]:port`, `unix:/path`, `unix:@name`.
     pub address: String,
     /// Its share of the requests, 1 to 65,535.
     pub weight: u32,

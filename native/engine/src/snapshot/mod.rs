@@ -5,8 +5,11 @@
 mod circuit_breaker;
 mod cluster;
 pub(crate) mod compile;
+mod dns;
 mod filter;
 mod generation;
+mod health_check;
+mod keep_alive;
 mod listener;
 mod node;
 mod respond;
@@ -20,12 +23,16 @@ use serde::{Deserialize, Serialize};
 pub use circuit_breaker::{CircuitBreaker, RetryBudget};
 pub use cluster::{Cluster, ClusterEndpoint, EndpointUpdate, LoadBalancer};
 pub use compile::Rejection;
+pub use dns::{Dns, DnsRecord};
 pub use filter::{Filter, HeaderEdits, HeaderReplace, HeaderRewrite, KeyPart, LocalRateLimit, RateBucket};
 pub use generation::{
-    Books, Changes, ClusterBook, Endpoint, EndpointSet, Generation, GenerationCluster, GenerationListener,
-    GenerationLog, GenerationRetry, GenerationRewrite, GenerationRoute, Member, Membership, Place, RetryConditions,
-    Wanted,
+    Books, Changes, ClusterBook, Destination, Endpoint, EndpointSet, Finding, Generation, GenerationCluster,
+    GenerationListener, GenerationLog, GenerationRetry, GenerationRewrite, GenerationRoute, Health, Idle, IdleAge,
+    Keeping, LONGEST_WATCH, Member, Membership, Place, Reach, Resolution, ResolutionState, RetryConditions, Several,
+    Wanted, recorded,
 };
+pub use health_check::{HealthCheck, HttpCheck};
+pub use keep_alive::{KeepAlive, TcpKeepAlive};
 pub use listener::{AccessLog, Listener, ListenerLimits};
 pub use node::{Node, Records};
 pub use respond::{Fallback, FallbackCause, HeaderChanges, HeaderLine, Respond};

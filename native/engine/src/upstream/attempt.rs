@@ -35,7 +35,7 @@ pub async fn run(
 ) -> Result<Answered, Error> {
     if exchange.head.text(exchange.head.authority).is_empty() {
         // HTTP/1.0 without a Host; what we send on is HTTP/1.1, which must have one.
-        exchange.head.set_authority(endpoint.socket.to_string().as_bytes());
+        exchange.head.set_authority(endpoint.authority().as_bytes());
     }
     outgoing.attempt_begins(exchange);
     let mut upstream = obtain(exchange, outgoing, endpoint).await?;

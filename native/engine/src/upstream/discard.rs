@@ -13,6 +13,7 @@ use super::connect::Upstream;
 use crate::buffer::Buffer;
 use crate::http::body::BodyDecoder;
 use crate::http::framing::{Framing, response_keep_alive};
+use crate::snapshot::Keeping;
 use crate::worker::Worker;
 
 /// A longer rest is not read: a new connection is cheaper.
@@ -21,8 +22,8 @@ const MAX_BYTES: usize = 64 * 1024;
 /// A slower rest is not waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Throws an answer away. `request_sent`: the endpoint has the whole request. The connection is kept for `keep`.
-pub(super) fn discard(worker: &Rc<Worker>, answered: Answered, request_sent: bool, keep: Duration) {
+/// Throws an answer away. `request_sent`: the endpoint has the whole request. The connection is kept as `keeping` says.
+pub(super) fn discard(worker: &Rc<Worker>, answered: Answered, request_sent: bool, keeping: Keeping) {
     let Answered { answer, upstream } = answered;
     let short = !matches!(answer.framing, Framing::UntilClose)
         && !matches!(answer.framing, Framing::Length(length) if length > MAX_BYTES as u64);
@@ -37,15 +38,10 @@ pub(super) fn discard(worker: &Rc<Worker>, answered: Answered, request_sent: boo
         worker.buffers.give(buffer);
     }
     match first {
-        Taken::All if reusable => give(worker, upstream, keep),
-        Taken::Some if reusable => weft_rt::spawn(rest.drain(Rc::clone(worker), upstream, keep)).detach(),
+        Taken::All if reusable => worker.pool.give(upstream, &keeping),
+        Taken::Some if reusable => weft_rt::spawn(rest.drain(Rc::clone(worker), upstream, keeping)).detach(),
         _ => {}
     }
-}
-
-fn give(worker: &Worker, mut upstream: Upstream, keep: Duration) {
-    upstream.served = upstream.served.saturating_add(1);
-    worker.pool.give(upstream, keep);
 }
 
 /// What is left of an answer.
@@ -80,12 +76,12 @@ impl Rest {
         }
     }
 
-    async fn drain(mut self, worker: Rc<Worker>, mut upstream: Upstream, keep: Duration) {
+    async fn drain(mut self, worker: Rc<Worker>, mut upstream: Upstream, keeping: Keeping) {
         let mut timer = Timer::new();
         timer.set(Some(weft_rt::now() + PATIENCE));
         let whole = poll_fn(|cx| self.poll(cx, &worker, &mut upstream, &mut timer)).await;
         if whole {
-            give(&worker, upstream, keep);
+            worker.pool.give(upstream, &keeping);
         }
     }
 

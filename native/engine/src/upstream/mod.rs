@@ -7,4 +7,5 @@ mod discard;
 mod obtain;
 pub mod outgoing;
 pub mod pool;
+pub mod race;
 mod spare;

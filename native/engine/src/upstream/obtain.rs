@@ -32,14 +32,14 @@ pub(super) async fn obtain(
     outgoing.reused = used.is_ok();
     let place = match used {
         Ok(used) => {
-            exchange.account.reused();
+            exchange.account.reused(used.address);
             return Ok(used);
         }
         Err(place) => place,
     };
-    let (timeout, deadlines) = (outgoing.cluster.connect_timeout, &mut outgoing.deadlines);
-    let connected = connect::connect(endpoint, timeout, exchange.downstream, deadlines).await;
-    exchange.account.connected(connected.is_ok());
+    let (cluster, deadlines) = (outgoing.cluster, &mut outgoing.deadlines);
+    let connected = connect::connect(endpoint, cluster, exchange.downstream, deadlines).await;
+    exchange.account.connected(connected.as_ref().ok().map(|upstream| upstream.address));
     let mut upstream = connected?;
     upstream.place = place;
     Ok(upstream)

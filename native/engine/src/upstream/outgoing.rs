@@ -198,7 +198,7 @@ impl<'a> Outgoing<'a> {
             Ok(answered) => {
                 exchange.account.retried(Ok(answered.answer.head.status));
                 let whole = self.sending.is_done();
-                discard(exchange.worker, answered, whole, self.cluster.keep_alive_idle);
+                discard(exchange.worker, answered, whole, self.cluster.keeping);
             }
             Err(error) => exchange.account.retried(Err(&error)),
         }

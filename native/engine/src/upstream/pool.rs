@@ -1,7 +1,9 @@
 //! Idle connections of one worker, by endpoint; the one used last is used next.
 //!
 //! An idle connection that becomes readable has been closed (or speaks out of turn): it is dropped, never reused.
-//! A keeper task per worker drops those and the ones past their idle time, and sleeps while the pool is empty.
+//! A keeper task per worker drops those and the ones past their idle time, and sleeps while the pool is empty. Where the
+//! idle time is learned, one connection per endpoint that is past it stays as a witness: it serves nobody any more, and
+//! its end tells when the endpoint closes idle connections. It makes way for a new connection.
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::future::poll_fn;
@@ -16,19 +18,22 @@ use weft_rt::{Stream, Timer};
 
 use super::connect::Upstream;
 use super::spare::next_thread;
-use crate::snapshot::Endpoint;
+use crate::http::framing::announced_idle_seconds;
+use crate::http::head::ResponseHead;
+use crate::snapshot::{Endpoint, Idle, Keeping, LONGEST_WATCH};
 
 /// How often the keeper looks for connections past their idle time.
 const SWEEP: Duration = Duration::from_millis(500);
 
-struct Idle {
+struct Waiting {
     upstream: Upstream,
-    until: Instant,
+    since: Instant,
+    idle: Idle,
 }
 
 /// The pool of one worker.
 pub struct Pool {
-    by_endpoint: RefCell<Vec<Vec<Idle>>>,
+    by_endpoint: RefCell<Vec<Vec<Waiting>>>,
     idle: Cell<u32>,
     keeper: RefCell<Option<Waker>>,
     /// Connections on their way to somebody who waited for one, by his ticket.
@@ -66,33 +71,45 @@ impl Pool {
         let now = weft_rt::now();
         let mut pools = self.by_endpoint.borrow_mut();
         let pool = pools.get_mut(endpoint.id as usize)?;
-        while let Some(mut idle) = pool.pop() {
+        // The keeper sweeps seldom: what is past its time may still be here.
+        while let Some(mut waiting) = pool.pop_if(|waiting| waiting.is_reusable(now)) {
             self.idle.set(self.idle.get() - 1);
-            let stream = &mut idle.upstream.stream;
-            // The keeper sweeps seldom: what is past its time may still be here.
-            if idle.until > now && is_quiet(stream, &mut Context::from_waker(waker)) && !(probe && has_ended(stream)) {
-                return Some(idle.upstream);
+            let stream = &mut waiting.upstream.stream;
+            match look(stream, &mut Context::from_waker(waker)) {
+                Seen::Quiet if probe && has_ended(stream) => waiting.learn(Seen::End, now),
+                Seen::Quiet => return Some(waiting.upstream),
+                seen => waiting.learn(seen, now),
             }
         }
+        self.idle.set(self.idle.get().saturating_sub(u32::try_from(pool.len()).unwrap_or(u32::MAX)));
+        // An endpoint that serves one connection at a time would not come to the new one before these have ended.
+        pool.drain(..).for_each(|waiting| waiting.outlived(now));
         None
     }
 
-    /// Keeps a connection whose last answer is complete; not at all when `keep` is zero.
-    pub fn give(&self, mut upstream: Upstream, keep: Duration) {
-        let keeper = self.keeper.borrow();
-        let Some(waker) = keeper.as_ref().filter(|_| !keep.is_zero()) else { return };
-        // Registers the keeper: it is woken when the endpoint closes the connection.
-        if !is_quiet(&mut upstream.stream, &mut Context::from_waker(waker)) {
+    /// Keeps a connection whose last answer is complete, as long as the cluster wants.
+    pub fn give(&self, mut upstream: Upstream, keeping: &Keeping) {
+        upstream.served = upstream.served.saturating_add(1);
+        if keeping.max_requests.is_some_and(|max| upstream.served >= max) || keeping.idle == Idle::For(Duration::ZERO) {
             return;
         }
+        let keeper = self.keeper.borrow();
+        let Some(waker) = keeper.as_ref() else { return };
+        let since = weft_rt::now();
+        // Registers the keeper: it is woken when the endpoint closes the connection.
+        let seen = look(&mut upstream.stream, &mut Context::from_waker(waker));
+        if seen != Seen::Quiet {
+            return Waiting { upstream, since, idle: keeping.idle }.learn(seen, since);
+        }
         let Some(upstream) = self.part_with(upstream, waker) else { return };
-        let id = upstream.endpoint.id as usize;
+        let waiting = Waiting { upstream, since, idle: keeping.idle };
+        let id = waiting.upstream.endpoint.id as usize;
         let mut pools = self.by_endpoint.borrow_mut();
         if pools.len() <= id {
             pools.resize_with(id + 1, Vec::new);
         }
         if let Some(pool) = pools.get_mut(id) {
-            pool.push(Idle { upstream, until: weft_rt::now() + keep });
+            pool.push(waiting);
             self.idle.set(self.idle.get() + 1);
             if self.idle.get() == 1 {
                 waker.wake_by_ref();
@@ -109,13 +126,7 @@ impl Pool {
                 *self.keeper.borrow_mut() = Some(cx.waker().clone());
             }
             let now = weft_rt::now();
-            self.retain(|idle| {
-                let endpoint = &idle.upstream.endpoint;
-                idle.until > now
-                    && endpoint.is_member()
-                    && !idle.upstream.is_wanted()
-                    && is_quiet(&mut idle.upstream.stream, cx)
-            });
+            self.sweep(now, cx);
             timer.set((self.idle.get() > 0).then(|| now + SWEEP));
             while timer.poll_expired(cx).is_ready() {
                 timer.set((self.idle.get() > 0).then(|| now + SWEEP));
@@ -125,26 +136,92 @@ impl Pool {
         .await;
     }
 
-    fn retain(&self, mut keep: impl FnMut(&mut Idle) -> bool) {
+    fn sweep(&self, now: Instant, cx: &mut Context<'_>) {
         let mut kept = 0;
         for pool in self.by_endpoint.borrow_mut().iter_mut() {
-            pool.retain_mut(&mut keep);
+            let mut watched = false;
+            pool.retain_mut(|waiting| {
+                let seen = look(&mut waiting.upstream.stream, cx);
+                if seen != Seen::Quiet {
+                    waiting.learn(seen, now);
+                    return false;
+                }
+                // The oldest stands first: it is the witness.
+                let member = waiting.upstream.endpoint.is_member() && !waiting.upstream.is_wanted();
+                member
+                    && (waiting.is_reusable(now)
+                        || (!std::mem::replace(&mut watched, true) && waiting.is_worth_watching(now)))
+            });
             kept += pool.len();
         }
         self.idle.set(u32::try_from(kept).unwrap_or(u32::MAX));
     }
 }
 
-/// Whether nothing can be read: neither an end of stream nor bytes that nobody asked for. Registers the waker.
-fn is_quiet(stream: &mut Stream, cx: &mut Context<'_>) -> bool {
+impl Waiting {
+    fn is_reusable(&self, now: Instant) -> bool {
+        let limit = match self.idle {
+            Idle::For(time) => time,
+            Idle::Learned => self.upstream.endpoint.idle_age.limit(),
+        };
+        now.saturating_duration_since(self.since) < limit
+    }
+
+    /// Whether its end would tell something. One that outlives the watch has told that, too.
+    fn is_worth_watching(&self, now: Instant) -> bool {
+        let young = now.saturating_duration_since(self.since) < LONGEST_WATCH;
+        if !young {
+            self.outlived(now);
+        }
+        self.idle == Idle::Learned && young
+    }
+
+    /// It is given up although the endpoint still keeps it.
+    fn outlived(&self, now: Instant) {
+        if self.idle == Idle::Learned {
+            self.upstream.endpoint.idle_age.outlived(now.saturating_duration_since(self.since));
+        }
+    }
+
+    fn learn(&self, seen: Seen, now: Instant) {
+        if seen == Seen::End && self.idle == Idle::Learned {
+            self.upstream.endpoint.idle_age.ended(now.saturating_duration_since(self.since));
+        }
+    }
+}
+
+/// What an endpoint says in its first answer on a connection about how long it keeps it.
+pub fn hear(upstream: &Upstream, answer: &ResponseHead, keeping: &Keeping) {
+    if upstream.served == 0
+        && keeping.idle == Idle::Learned
+        && let Some(seconds) = announced_idle_seconds(answer)
+    {
+        upstream.endpoint.idle_age.announced(seconds);
+    }
+}
+
+/// What an idle connection shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    /// Nothing: it can be used.
+    Quiet,
+    /// The endpoint has closed it.
+    End,
+    /// Bytes that nobody asked for.
+    Bytes,
+}
+
+/// Looks without waiting, and registers the waker where there is nothing to see.
+fn look(stream: &mut Stream, cx: &mut Context<'_>) -> Seen {
     while stream.poll_readable(cx).is_ready() {
         // Readiness is optimistic after a read that filled its buffer: only the system knows.
         match stream.try_read(&mut [0]) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            _ => return false,
+            Ok(0) | Err(_) => return Seen::End,
+            Ok(_) => return Seen::Bytes,
         }
     }
-    true
+    Seen::Quiet
 }
 
 /// Asks the system whether anything, an end of stream included, waits to be read.

@@ -4,9 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::address::address;
 use super::fingerprint;
 use super::{Compiler, MAX_NOUNS, Rejection};
-use crate::snapshot::{Cluster, ClusterEndpoint, GenerationCluster, Place, Wanted};
+use crate::snapshot::{
+    Cluster, ClusterEndpoint, Dns, GenerationCluster, Idle, KeepAlive, Keeping, Place, Reach, Resolution, Wanted,
+};
 
 /// The largest weight of an endpoint: the sum of all weights of a cluster stays below 2^32.
 const MAX_WEIGHT: u32 = u16::MAX as u32;
@@ -28,7 +31,8 @@ impl Compiler<'_> {
             return Arc::clone(known);
         }
         self.assign(index, dto);
-        let filters = self.filters(&format!("clusters.{index}"), &format!("cluster {}", dto.name), &dto.filters);
+        let filters = self.filters("clusters", index, &dto.name, &dto.filters);
+        let resolution = dto.dns.as_ref().and_then(|dns| self.resolution(index, &dto.name, dns));
         Arc::new(GenerationCluster {
             index: u16::try_from(index).unwrap_or(u16::MAX),
             name: dto.name.clone(),
@@ -36,10 +40,25 @@ impl Compiler<'_> {
             membership: self.books.clusters.membership(&dto.name),
             load_balancer: dto.load_balancer,
             connect_timeout: Duration::from_millis(dto.connect_timeout_ms.into()),
-            keep_alive_idle: Duration::from_millis(dto.keep_alive_idle_ms.into()),
             limits: self.limits(dto),
             filters,
+            tcp_keep_alive: dto.tcp_keep_alive.clone(),
+            keeping: keeping(&dto.keep_alive),
+            resolution,
+            health_check: dto.health_check.clone().map(Arc::new),
         })
+    }
+
+    /// A name that is asked for as before stays the one that it was, with what was found of it.
+    fn resolution(&mut self, index: usize, cluster: &str, dns: &Dns) -> Option<Arc<Resolution>> {
+        let before = self.known_clusters.get(cluster).and_then(|known| known.resolution.as_ref());
+        if let Some(known) = before.filter(|known| known.dns == *dns) {
+            return Some(Arc::clone(known));
+        }
+        let path = |at: usize| format!("clusters.{index}.dns.resolvers.{at}");
+        let servers = dns.resolvers.iter().enumerate().map(|(at, text)| self.socket(path(at), text));
+        let servers: Option<Vec<SocketAddr>> = servers.collect();
+        servers.map(|servers| Arc::new(Resolution::new(dns.clone(), servers)))
     }
 
     /// A registry that has nothing to say takes nothing away.
@@ -69,11 +88,12 @@ pub(crate) fn wanted(endpoints: &[ClusterEndpoint]) -> Result<Vec<Wanted>, Vec<R
             let message = format!("weight {} is not between 1 and {MAX_WEIGHT}", dto.weight);
             rejected.push(Rejection::new(format!("endpoints.{at}.weight"), "WEFT_SNAPSHOT_WEIGHT", message));
         }
-        match socket(&dto.address) {
-            Ok(socket) => {
+        match address(&dto.address) {
+            Ok(address) => {
                 let place = Place { region: dto.region.clone(), zone: dto.zone.clone(), labels: dto.labels.clone() };
                 // Spelt one way, so that an address is the same endpoint however it was written.
-                understood.push(Wanted { name: socket.to_string(), socket, weight: dto.weight, place });
+                let name = address.to_string();
+                understood.push(Wanted { name, reach: Reach::One(address), weight: dto.weight, place });
             }
             Err(rejection) => rejected.push(rejection.under(&format!("endpoints.{at}."))),
         }
@@ -81,16 +101,15 @@ pub(crate) fn wanted(endpoints: &[ClusterEndpoint]) -> Result<Vec<Wanted>, Vec<R
     if rejected.is_empty() { Ok(understood) } else { Err(rejected) }
 }
 
-/// An address as it is said.
-pub(crate) fn socket(text: &str) -> Result<SocketAddr, Rejection> {
-    text.parse().map_err(|_| {
-        let message = format!("`{text}` is not an ip:port or [v6]:port");
-        Rejection::new("address", "WEFT_SNAPSHOT_ADDRESS", message)
-    })
-}
-
 /// More endpoints than a cluster can have.
 pub(crate) fn too_many(count: usize) -> Rejection {
     let message = format!("{count} endpoints: at most {} are supported", MAX_NOUNS - 1);
     Rejection::new("endpoints", "WEFT_SNAPSHOT_TOO_LARGE", message)
+}
+
+fn keeping(dto: &KeepAlive) -> Keeping {
+    Keeping {
+        idle: dto.idle_timeout_ms.map_or(Idle::Learned, |ms| Idle::For(Duration::from_millis(ms.into()))),
+        max_requests: Some(dto.max_requests_per_connection).filter(|max| *max > 0),
+    }
 }

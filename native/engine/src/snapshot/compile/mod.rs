@@ -21,7 +21,8 @@ use crate::route::Table;
 use super::{Books, Generation, GenerationCluster, GenerationListener, GenerationRoute};
 use super::{FORMAT, Snapshot};
 
-pub(crate) use cluster::{socket, too_many, wanted};
+pub(crate) use address::address;
+pub(crate) use cluster::{too_many, wanted};
 
 use cluster::Assignment;
 
@@ -71,6 +72,9 @@ pub(crate) struct Compiled {
 impl Compiled {
     /// Nothing can be refused any more: the clusters get their endpoints.
     pub(crate) fn settle(self, books: &mut Books) -> Generation {
+        for cluster in &self.generation.clusters {
+            books.clusters.set_checked(&cluster.name, cluster.health_check.is_some());
+        }
         for Assignment { cluster, endpoints } in self.assignments {
             books.clusters.change(&cluster, endpoints, &[], true);
         }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Membership;
+use super::{Membership, Resolution};
 use crate::filter::Chain;
 use crate::limit::Limits;
-use crate::snapshot::LoadBalancer;
+use crate::snapshot::{HealthCheck, LoadBalancer, TcpKeepAlive};
 
 /// A cluster, compiled. One that did not change is the same one in the next generation.
 pub struct GenerationCluster {
@@ -22,10 +22,34 @@ pub struct GenerationCluster {
     pub load_balancer: LoadBalancer,
     /// To establish a connection.
     pub connect_timeout: Duration,
-    /// How long an unused connection is kept.
-    pub keep_alive_idle: Duration,
     /// Bounds on what is under way.
     pub limits: Limits,
     /// What looks at its requests before an endpoint is picked.
     pub filters: Chain,
+    /// What the kernel is asked to do about connections that have died in silence.
+    pub tcp_keep_alive: Option<TcpKeepAlive>,
+    /// How connections are kept between requests.
+    pub keeping: Keeping,
+    /// The name that its endpoints are found by.
+    pub resolution: Option<Arc<Resolution>>,
+    /// How its endpoints are checked.
+    pub health_check: Option<Arc<HealthCheck>>,
+}
+
+/// How connections are kept between requests.
+#[derive(Clone, Copy, Debug)]
+pub struct Keeping {
+    /// How long an unused one is.
+    pub idle: Idle,
+    /// Requests after which a connection is not used again.
+    pub max_requests: Option<u32>,
+}
+
+/// How long an unused connection is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Idle {
+    /// For this time; zero keeps none.
+    For(Duration),
+    /// For as long as the endpoint was seen to allow: [`super::IdleAge`].
+    Learned,
 }

@@ -3,13 +3,14 @@
 //! Changed under the proxy's lock only: by `apply` and by updates between two snapshots.
 
 use std::collections::HashSet;
-use std::net::SocketAddr;
+use std::collections::hash_map::Entry as Slot;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use foldhash::{HashMap, HashMapExt};
 use serde::Serialize;
 
+use super::destination::Reach;
 use super::endpoint::{Endpoint, Place};
 use super::endpoint_set::{Draft, EndpointSet, Member};
 use super::membership::Membership;
@@ -20,7 +21,7 @@ pub struct Wanted {
     /// What it is known by among the endpoints of its cluster.
     pub name: String,
     /// Where it listens.
-    pub socket: SocketAddr,
+    pub reach: Reach,
     /// Its share, at least 1.
     pub weight: u32,
     /// Where it runs.
@@ -53,6 +54,8 @@ struct Entry {
     membership: Arc<Membership>,
     unhealthy: Arc<AtomicU32>,
     draft: Draft,
+    /// Its endpoints are checked: a new one waits for its first result.
+    checked: bool,
     /// Members, and endpoints that went but are still in use.
     known: HashMap<String, Known>,
 }
@@ -87,10 +90,22 @@ impl ClusterBook {
         }
         let unhealthy = Arc::new(AtomicU32::new(0));
         let membership = Arc::new(Membership::new(self.membership_ids.take(), Arc::clone(&unhealthy)));
-        let entry =
-            Entry { membership: Arc::clone(&membership), unhealthy, draft: Draft::default(), known: HashMap::new() };
+        let entry = Entry {
+            membership: Arc::clone(&membership),
+            unhealthy,
+            draft: Draft::default(),
+            checked: false,
+            known: HashMap::new(),
+        };
         self.entries.insert(cluster.to_owned(), entry);
         membership
+    }
+
+    /// Whether endpoints that come to a cluster from now on are checked.
+    pub fn set_checked(&mut self, cluster: &str, checked: bool) {
+        if let Some(entry) = self.entries.get_mut(cluster) {
+            entry.checked = checked;
+        }
     }
 
     /// How many endpoints a cluster would have after a change. `None`: there is no such cluster.
@@ -129,9 +144,9 @@ impl ClusterBook {
         for name in going {
             changes.removed += u32::from(entry.remove(&name));
         }
-        for Wanted { name, socket, weight, place } in wanted {
+        for Wanted { name, reach, weight, place } in wanted {
             let place = (place != Place::default()).then(|| intern(&mut self.places, place));
-            match entry.put(&mut self.endpoint_ids, name, socket, weight, place) {
+            match entry.put(&mut self.endpoint_ids, name, reach, weight, place) {
                 Put::Added => changes.added += 1,
                 Put::Changed => changes.changed += 1,
                 Put::Same => {}
@@ -179,11 +194,20 @@ enum Put {
 }
 
 impl Entry {
-    fn put(&mut self, ids: &mut Ids, name: String, socket: SocketAddr, weight: u32, place: Option<Arc<Place>>) -> Put {
-        let known = self.known.entry(name).or_insert_with_key(|name| Known {
-            endpoint: Arc::new(Endpoint::new(ids.take(), name, socket, &self.unhealthy)),
-            index: None,
-        });
+    fn put(&mut self, ids: &mut Ids, name: String, reach: Reach, weight: u32, place: Option<Arc<Place>>) -> Put {
+        let known = match self.known.entry(name) {
+            Slot::Occupied(known) => {
+                known.get().endpoint.destination.follow(reach);
+                known.into_mut()
+            }
+            Slot::Vacant(slot) => {
+                let endpoint = Arc::new(Endpoint::new(ids.take(), slot.key(), reach, &self.unhealthy));
+                if self.checked {
+                    endpoint.begin_checks();
+                }
+                slot.insert(Known { endpoint, index: None })
+            }
+        };
         let member = |endpoint: &Arc<Endpoint>| Member { endpoint: Arc::clone(endpoint), weight, place: place.clone() };
         match known.index {
             Some(index) => {

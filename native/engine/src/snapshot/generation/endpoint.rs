@@ -1,11 +1,13 @@
 //! An endpoint with its state, shared by all workers, generations and endpoint sets.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
-use weft_rt::Addr;
+use super::destination::{Destination, Reach};
+use super::health::{Finding, Health};
+use super::idle_age::IdleAge;
+use crate::record::Address;
 
 use crate::telemetry::metrics::Latency;
 
@@ -13,12 +15,16 @@ use crate::telemetry::metrics::Latency;
 pub struct Endpoint {
     /// Dense and unique in the process: the index of its pool in each worker.
     pub id: u32,
-    /// What its cluster knows it by: its address as text.
+    /// What its cluster knows it by: its address as text, or the name that stands for several.
     pub name: String,
     /// Where it listens.
-    pub address: Addr,
-    /// The same for records.
-    pub socket: SocketAddr,
+    pub destination: Destination,
+    /// The same for records, where it is one address.
+    pub recorded: Address,
+    /// What its health check says.
+    pub health: Health,
+    /// When it closes idle connections.
+    pub idle_age: IdleAge,
     /// Exchanges under way.
     pub active: AtomicU32,
     /// Attempts so far.
@@ -35,12 +41,15 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    pub(super) fn new(id: u32, name: &str, socket: SocketAddr, unhealthy: &Arc<AtomicU32>) -> Self {
+    pub(super) fn new(id: u32, name: &str, reach: Reach, unhealthy: &Arc<AtomicU32>) -> Self {
+        let destination = Destination::from(reach);
         Self {
             id,
             name: name.to_owned(),
-            address: Addr::Tcp(socket),
-            socket,
+            recorded: destination.recorded(),
+            destination,
+            health: Health::default(),
+            idle_age: IdleAge::default(),
             active: AtomicU32::new(0),
             requests: AtomicU64::new(0),
             failures: AtomicU64::new(0),
@@ -48,6 +57,31 @@ impl Endpoint {
             server_errors: AtomicU64::new(0),
             latency: Latency::default(),
             condition: Condition { bits: AtomicU8::new(0), unhealthy: Arc::clone(unhealthy) },
+        }
+    }
+
+    /// What stands in `host` where the client named nothing. A path is no host.
+    pub fn authority(&self) -> &str {
+        if self.name.starts_with("unix:") { "localhost" } else { &self.name }
+    }
+
+    /// A health check found this.
+    pub fn found(&self, finding: Finding) {
+        self.health.set(finding);
+        self.set_healthy(finding.is_usable());
+    }
+
+    /// Checks begin. What earlier ones found stays until the first result.
+    pub fn begin_checks(&self) {
+        if self.health.finding() == Finding::Unchecked {
+            self.found(Finding::Pending);
+        }
+    }
+
+    /// A connection was refused: nobody listens there. Where checks can tell when that is over, that is believed at once.
+    pub fn refused(&self) {
+        if self.health.finding() == Finding::Healthy {
+            self.found(Finding::Unhealthy);
         }
     }
 
@@ -113,7 +147,8 @@ mod tests {
     #[test]
     fn only_members_that_are_not_healthy_are_counted() {
         let unhealthy = Arc::new(AtomicU32::new(0));
-        let endpoint = Endpoint::new(0, "127.0.0.1:80", ([127, 0, 0, 1], 80).into(), &unhealthy);
+        let endpoint =
+            Endpoint::new(0, "127.0.0.1:80", Reach::from(std::net::SocketAddr::from(([127, 0, 0, 1], 80))), &unhealthy);
         let count = || unhealthy.load(Ordering::Relaxed);
         endpoint.set_healthy(false);
         assert_eq!((endpoint.is_healthy(), count()), (false, 0));

@@ -185,15 +185,28 @@ impl Draft {
     }
 }
 
-/// A step with no divisor in common with `total`, near its golden section.
+/// Steps looked at on either side of the golden section.
+const STEPS: u32 = 16;
+
+/// A step with no divisor in common with `total`, near its golden section, whose turns are spread best.
+///
+/// How evenly they are spread, the largest quotient of the continued fraction of step and total tells: the smaller the
+/// better, and the golden section has nothing but ones (Knuth, "The Art of Computer Programming" 3, section 6.4).
 fn coprime_stride(total: u32) -> u32 {
     let golden = (u64::from(total) * 618 / 1000).max(1) as u32;
-    (golden..total).find(|step| greatest_divisor(*step, total) == 1).unwrap_or(1)
+    let steps = golden.saturating_sub(STEPS).max(1)..=golden.saturating_add(STEPS).min(total.saturating_sub(1));
+    let ranked = steps.filter_map(|step| Some((largest_quotient(total, step)?, step.abs_diff(golden), step)));
+    ranked.min().map_or(1, |(_, _, step)| step)
 }
 
-fn greatest_divisor(mut a: u32, mut b: u32) -> u32 {
-    while b != 0 {
-        (a, b) = (b, a % b);
+/// Of the continued fraction of `total / step`; `None` when they have a divisor in common.
+fn largest_quotient(total: u32, step: u32) -> Option<u32> {
+    let (mut above, mut below, mut largest) = (total, step, 0);
+    while below != 0 {
+        let (quotient, rest) = (above / below, above % below);
+        // The last quotient is also one less and a one.
+        largest = largest.max(if rest == 0 { quotient - 1 } else { quotient });
+        (above, below) = (below, rest);
     }
-    a
+    (above == 1).then_some(largest)
 }

@@ -7,10 +7,14 @@
 mod books;
 mod cluster;
 mod cluster_book;
+mod destination;
 mod endpoint;
 mod endpoint_set;
+mod health;
+mod idle_age;
 mod listener;
 mod membership;
+mod resolution;
 mod retry;
 mod route;
 
@@ -21,12 +25,16 @@ use super::{Records, Tracing};
 use crate::telemetry::metrics::Ids;
 
 pub use books::Books;
-pub use cluster::GenerationCluster;
+pub use cluster::{GenerationCluster, Idle, Keeping};
 pub use cluster_book::{Changes, ClusterBook, Wanted};
+pub use destination::{Destination, Reach, Several, recorded};
 pub use endpoint::{Endpoint, Place};
 pub use endpoint_set::{EndpointSet, Member};
+pub use health::{Finding, Health};
+pub use idle_age::{IdleAge, LONGEST_WATCH};
 pub use listener::{GenerationListener, GenerationLog};
 pub use membership::Membership;
+pub use resolution::{Resolution, ResolutionState};
 pub use retry::{GenerationRetry, RetryConditions};
 pub use route::{GenerationRewrite, GenerationRoute};
 

@@ -1,0 +1,10 @@
+// The shop's page: details and reviews of a product, asked for at the same time.
+import { call, serve } from './service.mjs'
+
+serve(async (request) => {
+  const [details, reviews] = await Promise.all([
+    call('details', '/details', request),
+    call('reviews', '/reviews', request),
+  ])
+  return { product: 'a loom', details, reviews }
+})
