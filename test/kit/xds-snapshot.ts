@@ -28,8 +28,9 @@ export function snapshotOf(revision: number, versions: Versions): Snapshot {
   }
 }
 
+/** A listener names the routes `r`, a cluster its endpoints. */
 function resource(type: ResourceType, name: string, version: string): XdsResource {
-  return { type, name, version, json: {}, bytes: new Uint8Array(), pieces: () => [] }
+  return { type, name, version, json: {}, bytes: new Uint8Array(), refs: refsOf(type, name), pieces: () => [] }
 }
 
 /** What was sent, as `TYPE NONCE name=version … -removed`. */
@@ -64,4 +65,9 @@ export class Notes implements Wire {
 
 export function subscription(type: ResourceType, more: Partial<Subscription> = {}): Subscription {
   return { type, nonce: '', error: null, subscribe: [], unsubscribe: [], wildcard: false, initial: {}, ...more }
+}
+
+function refsOf(type: ResourceType, name: string): XdsResource['refs'] {
+  if (type === 'clusters') return [['endpoints', name]]
+  return type === 'listeners' ? [['routes', 'r']] : []
 }

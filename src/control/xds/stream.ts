@@ -6,6 +6,7 @@
  * client that does not read is sent nothing more and holds up nobody else; what it will get is always the latest.
  */
 import type { ResourceType, XdsResource } from '../compile/xds/resources.js'
+import { Expectations } from './expectations.js'
 import { changedNames, find, type Snapshot } from './snapshot.js'
 import {
   bookAck,
@@ -71,6 +72,7 @@ export class XdsStream {
   snapshot: Snapshot | null = null
   private readonly wire: Wire
   private readonly events: StreamEvents
+  private readonly expectations = new Expectations()
   private writable = true
   private nonces = 0
   /** Answers that came for a response that was not the last. */
@@ -109,10 +111,11 @@ export class XdsStream {
     if (writable) this.advance()
   }
 
-  /** Whether the client has and has answered everything that the snapshot holds for it. */
+  /** Whether the client has asked for, has and has answered everything that the snapshot holds for it. */
   get isSettled(): boolean {
     return (
       this.snapshot !== null &&
+      this.expectations.isMet &&
       makeOrder.every((type) => this.states[type].inFlight === null && this.states[type].dirty.size === 0)
     )
   }
@@ -135,7 +138,29 @@ export class XdsStream {
       return
     }
     if (error === null) bookAck(state)
-    else this.events.refused(state.type, bookNack(state, error), error)
+    else this.refuse(state, error)
+  }
+
+  private refuse(state: TypeState, message: string): void {
+    const refusals = bookNack(state, message)
+    for (const { resource } of refusals) this.expectations.forget([state.type, resource.name])
+    this.events.refused(state.type, refusals, message)
+  }
+
+  /** What the new resources name and the client does not ask for yet. */
+  private expect(
+    state: TypeState,
+    updates: Iterable<XdsResource>,
+    removals: readonly string[],
+    snapshot: Snapshot,
+  ): void {
+    for (const name of removals) this.expectations.forget([state.type, name])
+    for (const { name, refs } of updates) {
+      const missing = refs.filter(
+        ([type, one]) => !isWanted(this.states[type], one) && find(snapshot, type, one) !== undefined,
+      )
+      this.expectations.expect([state.type, name], missing)
+    }
   }
 
   private subscribe(state: TypeState, { subscribe, unsubscribe, wildcard, initial }: Subscription): void {
@@ -153,6 +178,7 @@ export class XdsStream {
     for (const name of unsubscribe) {
       if (name === '*') state.wildcard = false
       state.names.delete(name)
+      if (!isWanted(state, name)) this.expectations.forget([state.type, name])
       if (!isWanted(state, name))
         for (const held of [state.sent, state.dirty, state.forced, state.absent, state.refused]) held.delete(name)
     }
@@ -161,6 +187,7 @@ export class XdsStream {
       if (!(name in initial)) state.forced.add(name)
       state.names.add(name)
       state.dirty.add(name)
+      this.expectations.meet([state.type, name])
     }
   }
 
@@ -225,6 +252,7 @@ export class XdsStream {
       return false
     }
     this.nonces += 1
+    this.expect(state, updates.values(), removals, snapshot)
     const whole = this.wire.isWhole(state.type)
     const resources = whole ? this.everything(state, snapshot) : [...updates.values()]
     this.wire.write({

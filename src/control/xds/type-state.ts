@@ -66,6 +66,14 @@ export function isWanted({ wildcard, names }: TypeState, name: string): boolean 
   return wildcard || names.has(name)
 }
 
+/**
+ * Whether a client has to be told what is gone. What another resource named it lets go by itself, when that one was
+ * replaced and the last request that uses it has ended: taking it away before would break that request.
+ */
+function isRoot({ type, wildcard }: TypeState): boolean {
+  return wildcard || type === 'listeners'
+}
+
 export interface Changes {
   updates: Map<string, XdsResource>
   /** Sent before and gone now. */
@@ -89,7 +97,8 @@ export function changesOf(state: TypeState, find: (name: string) => XdsResource 
     const sent = state.sent.get(name)
     const forced = state.forced.has(name)
     if (target === undefined) {
-      if (sent !== undefined) changes.removals.push(name)
+      if (sent !== undefined && isRoot(state)) changes.removals.push(name)
+      else if (sent !== undefined) state.dirty.delete(name)
       else if (state.names.has(name) && (forced || !state.absent.has(name))) changes.absent.push(name)
       else state.dirty.delete(name)
     } else if (state.refused.get(name)?.version === target.version) state.dirty.delete(name)

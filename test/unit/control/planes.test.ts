@@ -35,6 +35,8 @@ describe('the connected data planes', () => {
     await planes.tell(indexMesh(source.current(), null))
     expect(notes.take()).toEqual(['clusters', expect.stringMatching(/^clusters default\/reviews\/main=/)])
     good.stream.request(subscription('clusters', { nonce: '2' }))
+    good.stream.request(subscription('endpoints', { subscribe: ['default/reviews/main'] }))
+    good.stream.request(subscription('endpoints', { nonce: '3' }))
     const verdicts = await planes.settled(source.current().revision, AbortSignal.timeout(1000))
     expect(verdicts.map(({ node: id, state }) => [id, state])).toEqual([
       ['broken', 'refused'],

@@ -49,6 +49,8 @@ export interface XdsResource {
   bytes: Uint8Array
   /** Equal for equal bytes. */
   version: string
+  /** What a client that has it asks for next. */
+  refs: readonly (readonly [type: ResourceType, name: string])[]
   pieces(): Piece[]
 }
 
@@ -57,9 +59,9 @@ type Plane = MeshNode['plane']
 export function clusterResource(cluster: Cluster, plane: Plane): XdsResource {
   return once(cluster, plane, () => {
     const json = clusterJson(cluster, plane)
-    return encode('clusters', cluster.name, json, () =>
-      cluster.origins.map((origin) => ({ origin, text: JSON.stringify(json) })),
-    )
+    const pieces = () => cluster.origins.map((origin) => ({ origin, text: JSON.stringify(json) }))
+    const refs = cluster.discovery.type === 'mesh' ? [['endpoints', cluster.name] as const] : []
+    return encode('clusters', cluster.name, json, pieces, refs)
   })
 }
 
@@ -70,7 +72,8 @@ export function endpointsResource(endpoints: ClusterEndpoints): XdsResource {
 export function tableResource(table: RouteTable, plane: Plane, hashOf: HashOf): XdsResource {
   return once(table, plane, () => {
     const json = routeConfiguration(table, plane, hashOf)
-    return encode('routes', table.name, json, () => tablePieces(table, json.virtualHosts ?? []))
+    const refs = plane === 'grpc' ? clusterNames(table).map((name) => ['clusters', name] as const) : []
+    return encode('routes', table.name, json, () => tablePieces(table, json.virtualHosts ?? []), refs)
   })
 }
 
@@ -84,12 +87,12 @@ export function hostResource(host: HostRoutes, plane: Plane, hashOf: HashOf): Xd
 
 export function listenerResource(listener: Listener, context: ListenerContext): XdsResource {
   return once(listener, context.role, () =>
-    encode('listeners', listener.name, listenerJson(listener, context), () => []),
+    encode('listeners', listener.name, listenerJson(listener, context), () => [], [['routes', listener.routes]]),
   )
 }
 
 export function grpcListenerResource(name: string, routes: string): XdsResource {
-  return encode('listeners', name, grpcListenerJson(name, routes), () => [])
+  return encode('listeners', name, grpcListenerJson(name, routes), () => [], [['routes', routes]])
 }
 
 export function certificateResource(name: string, { chain, key }: Certificate): XdsResource {
@@ -110,6 +113,14 @@ export function rootsResource({ roots, revoked }: TrustBundle): XdsResource {
   )
 }
 
+/** An Envoy has every cluster; a gRPC client asks for those that its routes name. */
+function clusterNames({ hosts }: RouteTable): string[] {
+  const actions = hosts.flatMap(({ routes }) => routes.map(({ action }) => action))
+  return [
+    ...new Set(actions.flatMap((action) => ('forward' in action ? action.forward.map(({ cluster }) => cluster) : []))),
+  ]
+}
+
 export { identitySecret, rootsSecret }
 
 function tablePieces(table: RouteTable, hosts: { routes?: object[] }[]): Piece[] {
@@ -122,10 +133,17 @@ function tablePieces(table: RouteTable, hosts: { routes?: object[] }[]): Piece[]
   return [...ofRoutes, ...policies.map((origin) => ({ origin, text: JSON.stringify(table.authorization) }))]
 }
 
-function encode(type: ResourceType, name: string, json: object, pieces: () => Piece[]): XdsResource {
+function encode(
+  type: ResourceType,
+  name: string,
+  json: object,
+  pieces: () => Piece[],
+  refs: XdsResource['refs'] = [],
+): XdsResource {
   const schema = schemas[type] as unknown as GenMessage<never>
   const bytes = toBinary(schema, fromJson(schema, json as never, { registry: anyRegistry }))
-  return { type, name, json, bytes, version: createHash('sha1').update(bytes).digest('base64url').slice(0, 12), pieces }
+  const version = createHash('sha1').update(bytes).digest('base64url').slice(0, 12)
+  return { type, name, json, bytes, version, refs, pieces }
 }
 
 const encoded = new WeakMap<object, Map<string, XdsResource>>()

@@ -1,0 +1,58 @@
+/**
+ * What a client will ask for next, because what it was sent names it: the endpoints of a cluster, the routes of a
+ * listener, a gRPC client's clusters. Until it has asked, it is not done with the change.
+ *
+ * Invariant: what nobody names any more is not waited for.
+ */
+import type { ResourceType } from '../compile/xds/resources.js'
+
+export type Reference = readonly [type: ResourceType, name: string]
+
+export class Expectations {
+  /** By what is waited for: who names it. */
+  private readonly waiting = new Map<string, Set<string>>()
+  /** By who names: what of it is waited for. */
+  private readonly named = new Map<string, string[]>()
+
+  get isMet(): boolean {
+    return this.waiting.size === 0
+  }
+
+  /** `source` was sent and names these, which the client has not asked for yet; what it named before counts no more. */
+  expect(source: Reference, missing: readonly Reference[]): void {
+    this.forget(source)
+    if (missing.length === 0) return
+    const from = key(source)
+    this.named.set(from, missing.map(key))
+    for (const one of missing) {
+      const sources = this.waiting.get(key(one)) ?? new Set<string>()
+      this.waiting.set(key(one), sources.add(from))
+    }
+  }
+
+  /** The client asked for it. */
+  meet(reference: Reference): void {
+    const asked = key(reference)
+    for (const from of this.waiting.get(asked) ?? []) {
+      const rest = (this.named.get(from) ?? []).filter((one) => one !== asked)
+      if (rest.length === 0) this.named.delete(from)
+      else this.named.set(from, rest)
+    }
+    this.waiting.delete(asked)
+  }
+
+  /** The client does not have it any more, or never took it. */
+  forget(source: Reference): void {
+    const from = key(source)
+    for (const one of this.named.get(from) ?? []) {
+      const sources = this.waiting.get(one)
+      sources?.delete(from)
+      if (sources?.size === 0) this.waiting.delete(one)
+    }
+    this.named.delete(from)
+  }
+}
+
+function key([type, name]: Reference): string {
+  return `${type} ${name}`
+}
