@@ -93,7 +93,7 @@ export const controlConfig = z
     limits: z
       .strictObject({
         maxBodyBytes: z.int().min(1_024).max(15_000_000).default(4_194_304),
-        requestsPerSecond: z.int().min(1).max(1_000_000).default(500).meta({ description: 'For each caller' }),
+        requestsPerSecond: z.int().min(1).max(1_000_000).default(2_000).meta({ description: 'For each caller' }),
       })
       .prefault({}),
   })

@@ -5,9 +5,8 @@
  */
 import type { Logger } from '../telemetry/logger.js'
 import type { ControlConfig } from './control-config.js'
-import { startDistribution } from './distribution.js'
-import { createMeshKinds } from './mesh-kinds.js'
-import { type ControlOptions, type ControlPlane, startControl } from './start-control.js'
+import type { ControlPlane } from './start-control.js'
+import { startWithDataPlanes } from './start-with-data-planes.js'
 import { isResourceKind } from './store/key.js'
 
 export interface RunControlOptions {
@@ -22,9 +21,7 @@ export async function runControl({ config, version, logger }: RunControlOptions)
     process.once('SIGTERM', resolve)
     process.once('SIGINT', resolve)
   })
-  const kinds = createMeshKinds(config.mesh)
-  const distribute: ControlOptions['distribute'] = (source, tokens) => startDistribution(config, source, tokens)
-  const control = await startControl({ config, version, kinds, logger, distribute })
+  const control = await startWithDataPlanes({ config, version, logger })
   process.on('SIGHUP', () => void renew(control, logger))
   logger.info(`weft ${version} control ready in ${Math.round(performance.now())} ms: ${summary(control, config)}`)
   await ended

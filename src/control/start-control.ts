@@ -103,7 +103,7 @@ async function open(options: ControlOptions, opened: (() => Promise<void> | void
   })
   opened.push(() => server.close())
   await makeFirstToken(config, store, tokens, logger)
-  opened.push(store.onStatus(() => sayStatus(store, logger)))
+  opened.push(sayStatus(store, logger))
   const renewCertificate = async () => {
     const renewed = await readCertificate(config)
     if (renewed !== null) server.renewCertificate(renewed)
@@ -165,8 +165,18 @@ function sweepRegularly(registry: Registry, logger: Logger): () => void {
   return () => clearInterval(timer)
 }
 
-function sayStatus(store: Store, logger: Logger): void {
-  const { writable, reason } = store.status()
-  if (writable) logger.info('changes are taken')
-  else logger.warn(`changes are not taken here: ${reason}`)
+/** Says whether changes are taken, each time that is another answer. */
+function sayStatus(store: Store, logger: Logger): () => void {
+  const answer = () => {
+    const { writable, reason } = store.status()
+    return writable ? 'changes are taken' : `changes are not taken here: ${reason}`
+  }
+  let said = answer()
+  return store.onStatus(() => {
+    const now = answer()
+    if (now === said) return
+    said = now
+    if (store.status().writable) logger.info(now)
+    else logger.warn(now)
+  })
 }

@@ -51,6 +51,8 @@ type Stream = Extract<ApiAnswer, { stream: unknown }>['stream']
 /** What a stream may hold for a reader that does not read. */
 const maxUnsentBytes = 64 * 1024 * 1024
 const lifeSignMs = 15_000
+/** Streams that are open at once; each holds a connection and a place among the store's watchers. */
+const maxStreams = 2_000
 
 /** Throws `WEFT_CONTROL_ADDRESS`, `WEFT_CONTROL_PLAIN` or `WEFT_CONTROL_CERTIFICATE`. */
 export async function startServer(options: ServerOptions): Promise<ApiServer> {
@@ -190,6 +192,7 @@ class Api {
   }
 
   private sendStream(request: IncomingMessage, response: ServerResponse, begin: Stream): void {
+    if (this.streams.size >= maxStreams) throw tooOften(`${maxStreams} streams are open already`, 1_000)
     response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' })
     response.flushHeaders()
     if (request.method === 'HEAD') {

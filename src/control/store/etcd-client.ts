@@ -22,6 +22,8 @@ export interface KeyValue {
   key: string
   value: string
   createRevision: string
+  /** etcd's revision that wrote it. */
+  modRevision: string
 }
 
 export type Compare = { key: string; createRevision: string } | { key: string; value: string }
@@ -41,14 +43,16 @@ interface Kv {
   key: string
   value?: string
   create_revision: string
+  mod_revision: string
 }
 
 const encode = (text: string) => Buffer.from(text).toString('base64')
 const decode = (text = '') => Buffer.from(text, 'base64').toString()
-const keyValue = ({ key, value, create_revision }: Kv): KeyValue => ({
+const keyValue = ({ key, value, create_revision, mod_revision }: Kv): KeyValue => ({
   key: decode(key),
   value: decode(value),
   createRevision: create_revision,
+  modRevision: mod_revision,
 })
 
 /** The first key behind all that start with `prefix`. */
@@ -127,7 +131,7 @@ export class EtcdClient {
           end(result?.compact_revision === undefined ? 'broken' : 'compacted')
         } else if (result !== undefined) {
           const puts = (result.events ?? []).filter(({ type = 'PUT' }) => type === 'PUT').map(({ kv }) => keyValue(kv))
-          on.puts(puts, result.header.revision)
+          on.puts(puts)
         }
       })
       response.once('close', () => end('broken'))
@@ -213,14 +217,13 @@ export class EtcdClient {
 export type WatchEnd = 'compacted' | 'broken'
 
 export interface WatchHandlers {
-  /** `revision` is etcd's own. */
-  puts(puts: KeyValue[], revision: string): void
+  /** Called with none when the watch stands; all puts of one transaction come together. */
+  puts(puts: KeyValue[]): void
   end(end: WatchEnd): void
 }
 
 interface WatchLine {
   result?: {
-    header: { revision: string }
     canceled?: boolean
     compact_revision?: string
     events?: { type?: string; kv: Kv }[]

@@ -272,11 +272,12 @@ class EtcdStore implements Store {
   }
 
   private follow(): void {
-    this.behind = null
     const next = String(BigInt(this.readRevision) + 1n)
     this.endWatch = this.client.watch(`${this.prefix}commits/`, next, {
-      puts: (puts, revision) => {
-        this.readRevision = revision
+      puts: (puts) => {
+        this.setBehind(null)
+        // Not etcd's present revision, which may be ahead of what has been sent.
+        this.readRevision = puts.at(-1)?.modRevision ?? this.readRevision
         for (const { value } of puts) this.learn(JSON.parse(value) as Commit)
       },
       end: (end) => this.followAgain(end === 'compacted'),
@@ -292,12 +293,18 @@ class EtcdStore implements Store {
   private followAgain(readAll: boolean): void {
     if (this.closed) return
     this.endWatch()
-    this.behind = 'the watch on etcd has ended; it is begun again'
+    this.setBehind('the watch on etcd has ended; it is begun again')
     this.retry = setTimeout(() => {
       if (!readAll) this.follow()
       else this.sync().catch(() => this.followAgain(true))
     }, retryMs)
     this.retry.unref()
+  }
+
+  private setBehind(behind: string | null): void {
+    if (this.behind === behind) return
+    this.behind = behind
+    this.announceStatus()
   }
 
   private announceStatus(): void {

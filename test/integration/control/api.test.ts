@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { dump } from 'js-yaml'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { ApiClient } from '../../../src/control/client/api-client.js'
-import type { DataPlanes, Verdict } from '../../../src/control/data-planes.js'
+import type { DataPlane, DataPlanes, Verdict } from '../../../src/control/data-planes.js'
 import { httpRoute, startTestControl, type TestControl } from '../../kit/control.js'
 import { removeScratch } from '../../kit/scratch.js'
 
@@ -442,6 +442,39 @@ describe('the verdicts of data planes', () => {
       for (const listener of [...listeners]) listener()
     }
     expect([seen, listeners.size]).toEqual([['pending', 'applied'], 0])
+  })
+
+  it('are told to everybody for the data planes of their namespaces only', async () => {
+    const plane = (node: string, namespace: string): DataPlane => ({
+      ...{
+        node,
+        namespace,
+        kind: 'envoy',
+        service: 's',
+        connectedAtMs: 0,
+        sentRevision: 1,
+        ackedRevision: 1,
+        staleMs: 0,
+      },
+      lastRefusal: null,
+    })
+    const dataPlanes: DataPlanes = {
+      list: () => [plane('n1', 'shop'), plane('n2', 'bank')],
+      verdicts: () => ['n1', 'n2'].map((node) => ({ node, state: 'applied', refusals: [] })),
+      onChange: () => () => {},
+    }
+    const control = await start({}, { distribute: async () => ({ address: '', dataPlanes, close: async () => {} }) })
+    const { client } = await tokenFor(control, { name: 'v', role: 'viewer', namespaces: ['shop'] })
+    const nodes = async (asker: ApiClient) => {
+      const seen: string[] = []
+      for await (const line of asker.lines<{ verdicts: Verdict[] }>('/v1/verdicts/1')) {
+        seen.push(...line.verdicts.map(({ node }) => node))
+      }
+      return seen
+    }
+    expect([await nodes(control.admin), await nodes(client)]).toEqual([['n1', 'n2'], ['n1']])
+    const { dataPlanes: listed } = await client.get<{ dataPlanes: { node: string }[] }>('/v1/status')
+    expect(listed.map(({ node }) => node)).toEqual(['n1'])
   })
 })
 

@@ -1,8 +1,10 @@
 /** The store on a real etcd: the table of every store, two replicas, hand-over, fencing, compaction, partitions. */
+import { readFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type EtcdStoreOptions, openEtcdStore } from '../../../src/control/store/etcd.js'
 import { EtcdClient } from '../../../src/control/store/etcd-client.js'
 import type { Store, WatchEvent } from '../../../src/control/store/store.js'
+import { makeAuthority } from '../../kit/certificates.js'
 import { type Etcd, startEtcd } from '../../kit/etcd.js'
 import { endPrograms, outputOf } from '../../kit/program.js'
 import { describeStore } from '../../kit/store-conformance.js'
@@ -168,6 +170,27 @@ describe('the store on etcd', () => {
     expect(store.get(route('a'))?.value).toEqual({ n: 5 })
     await store.close()
     await again.program.kill()
+  })
+
+  it('speaks TLS and shows its certificate', async () => {
+    const authority = makeAuthority()
+    const node = authority.issue('etcd', 'IP:127.0.0.1')
+    const own = await startEtcd(undefined, { ...node, clientCa: authority.ca })
+    const ca = readFileSync(authority.ca, 'utf8')
+    const { certificate, key } = authority.issue('control', 'DNS:control')
+    const pair = { certificate: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') }
+    const store = await open('one', freshPrefix(), { urls: [own.url], ca, ...pair })
+    await write(store, 'alice', put('a', { n: 1 }))
+    const two = await open('two', `/weft-${prefixes}/`, { urls: [own.url], ca, ...pair })
+    expect(two.list()).toEqual(store.list())
+    for (const wrong of [{ ca }, { ...pair }]) {
+      await expect(open('three', freshPrefix(), { urls: [own.url], ...wrong })).rejects.toMatchObject({
+        code: 'WEFT_STORE_UNREACHABLE',
+      })
+    }
+    await two.close()
+    await store.close()
+    await own.program.kill()
   })
 
   it('does not start where etcd does not answer', async () => {

@@ -1,6 +1,8 @@
 /** `GET /v1/verdicts/{revision}`: what the data planes make of a revision, a JSON line after each change of it. */
 import * as z from 'zod'
 import { WeftError } from '../../../errors.js'
+import { mayIn, type Principal } from '../../access/roles.js'
+import type { DataPlanes, Verdict } from '../../data-planes.js'
 import { endpoint } from '../endpoint.js'
 import { verdict } from '../shapes.js'
 
@@ -10,7 +12,7 @@ export const verdicts = endpoint({
   about: 'What the data planes make of a revision: a JSON line now and after each change, until none is pending',
   access: 'read',
   result: z.object({ revision: z.int(), verdicts: z.array(verdict) }),
-  answer({ dataPlanes }, { params }) {
+  answer({ dataPlanes }, { params, principal }) {
     const revision = Number(params.revision)
     if (!Number.isSafeInteger(revision)) {
       throw new WeftError('WEFT_API_REQUEST', `${params.revision} is not a revision`, { path: 'path' })
@@ -19,7 +21,7 @@ export const verdicts = endpoint({
       stream(write, end) {
         let last = ''
         const look = () => {
-          const now = dataPlanes.verdicts(revision)
+          const now = verdictsFor(principal, dataPlanes, revision)
           const text = JSON.stringify(now)
           if (text !== last) write({ revision, verdicts: now })
           last = text
@@ -32,3 +34,12 @@ export const verdicts = endpoint({
     }
   },
 })
+
+/** Of data planes in the namespaces of whoever asks. */
+function verdictsFor(principal: Principal, dataPlanes: DataPlanes, revision: number): readonly Verdict[] {
+  const all = dataPlanes.verdicts(revision)
+  if (principal.namespaces.includes('*')) return all
+  const seen = dataPlanes.list().filter(({ namespace }) => mayIn(principal, namespace))
+  const nodes = new Set(seen.map(({ node }) => node))
+  return all.filter(({ node }) => nodes.has(node))
+}

@@ -1,0 +1,15 @@
+/** The control plane with the kinds that Weft knows and the xDS server that brings them to data planes. */
+import { startDistribution } from './distribution.js'
+import { createMeshKinds } from './mesh-kinds.js'
+import { type ControlOptions, type ControlPlane, startControl } from './start-control.js'
+
+export function startWithDataPlanes(
+  options: Pick<ControlOptions, 'config' | 'version' | 'logger'>,
+): Promise<ControlPlane> {
+  const { config } = options
+  return startControl({
+    ...options,
+    kinds: createMeshKinds(config.mesh),
+    distribute: (source, tokens) => startDistribution(config, source, tokens),
+  })
+}
