@@ -166,6 +166,11 @@ impl Proxy {
         state
             .sockets
             .retain(|socket| generation.listeners.iter().any(|listener| SocketKey::of(listener) == socket.key));
+        for listener in &generation.listeners {
+            let Some(mode) = listener.socket_mode else { continue };
+            let key = SocketKey::of(listener);
+            state.sockets.iter().filter(|socket| socket.key == key).for_each(|socket| socket.bound.permit(mode));
+        }
         self.current.store(Some(Arc::new(generation)));
         self.number.store(number, Ordering::Release);
         state.retired.extend(before);

@@ -92,11 +92,13 @@ test('a reload moves a listener from one file to another and back to a port', as
   const proxy = await start({ address: `unix:${path}` })
   const folder = join(scratchFolder(), 'sub')
   mkdirSync(folder)
-  const moved = (address: string) => {
-    const listeners = proxy.config.listeners.map((listener) => ({ ...listener, address }))
+  const moved = (address: string, socketMode: string | null = null) => {
+    const listeners = proxy.config.listeners.map((listener) => ({ ...listener, address, socketMode }))
     return proxy.reload({ ...proxy.config, listeners })
   }
-  await moved(`unix:${folder}/edge.sock`)
+  await moved(`unix:${folder}/edge.sock`, '600')
+  await moved(`unix:${folder}/edge.sock`, '640')
+  expect(statSync(join(folder, 'edge.sock')).mode & 0o777).toBe(0o640)
   expect(await ask(join(folder, 'edge.sock'))).toBe(200)
   expect(existsSync(path)).toBe(false)
   await moved(`127.0.0.1:${proxy.port}`)

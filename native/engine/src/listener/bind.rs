@@ -27,6 +27,16 @@ pub struct Bound {
 }
 
 impl Bound {
+    /// Permissions of a unix socket's file that was there before this configuration. The file is our own, so that this
+    /// fails only when somebody has taken it away, and then there is nothing to protect.
+    pub fn permit(&self, mode: u32) {
+        if let Addr::Unix(path) = &self.address
+            && self.file.is_some()
+        {
+            let _ = unix::permit(path, mode);
+        }
+    }
+
     /// The file of a unix socket belongs to the process that follows this one.
     pub fn leave_file(&mut self) {
         self.file.take().into_iter().for_each(SocketFile::leave);

@@ -62,10 +62,15 @@ pub(super) fn bind(path: &Path, mode: Option<u32>) -> io::Result<(Socket, Option
     let file = SocketFile { path: path.to_owned(), identity: identity(path)? };
     // Before it listens: nobody connects with permissions that were not meant.
     if let Some(mode) = mode {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+        permit(path, mode)?;
     }
     socket.listen(BACKLOG)?;
     Ok((socket, Some(file)))
+}
+
+/// Sets the permissions of a socket's file.
+pub(super) fn permit(path: &Path, mode: u32) -> io::Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
 /// Removes the file of a socket that nobody listens at.

@@ -56,7 +56,7 @@ pub struct Entry<'a> {
     pub record: &'a Record,
     /// Its texts.
     pub texts: &'a Texts<'a>,
-    /// Values for [`Format::request_headers`], as received.
+    /// Values for [`Format::request_headers`], as filters have left them.
     pub request_headers: &'a [Option<&'a [u8]>],
     /// Values for [`Format::response_headers`], as sent.
     pub response_headers: &'a [Option<&'a [u8]>],

@@ -31,7 +31,7 @@ impl Compiler<'_> {
             return Arc::clone(known);
         }
         self.assign(index, dto);
-        let filters = self.filters(&format!("clusters.{index}"), &format!("cluster {}", dto.name), &dto.filters);
+        let filters = self.filters("clusters", index, &dto.name, &dto.filters);
         let resolution = dto.dns.as_ref().and_then(|dns| self.resolution(index, &dto.name, dns));
         Arc::new(GenerationCluster {
             index: u16::try_from(index).unwrap_or(u16::MAX),

@@ -5,10 +5,13 @@ use crate::filter::Chain;
 use crate::snapshot::Filter;
 
 impl Compiler<'_> {
-    /// The filters of a noun: `path` is where it stands in the snapshot, `owner` who it is in any snapshot.
-    pub(super) fn filters(&mut self, path: &str, owner: &str, filters: &[Filter]) -> Chain {
-        Chain::compile(filters, owner, &mut self.books.filters).unwrap_or_else(|unfit| {
-            let path = format!("{path}.filters.{}", unfit.place);
+    /// The filters of the entry `index` of `noun`, which is called `name` in any snapshot.
+    pub(super) fn filters(&mut self, noun: &str, index: usize, name: &str, filters: &[Filter]) -> Chain {
+        if filters.is_empty() {
+            return Chain::default();
+        }
+        Chain::compile(filters, &format!("{noun} {name}"), &mut self.books.filters).unwrap_or_else(|unfit| {
+            let path = format!("{noun}.{index}.filters.{}", unfit.place);
             self.rejected.push(Rejection::new(path, "WEFT_SNAPSHOT_FILTER", unfit.message));
             Chain::default()
         })

@@ -10,7 +10,7 @@ impl Compiler<'_> {
     pub(super) fn listener(&mut self, index: usize, dto: &Listener) -> Option<GenerationListener> {
         let address = self.listen_address(format!("listeners.{index}.address"), &dto.address)?;
         let access_log = dto.access_log.as_ref().and_then(|log| self.access_log(index, log));
-        let filters = self.filters(&format!("listeners.{index}"), &format!("listener {}", dto.name), &dto.filters);
+        let filters = self.filters("listeners", index, &dto.name, &dto.filters);
         Some(GenerationListener {
             name: dto.name.clone(),
             address,

@@ -45,7 +45,7 @@ impl Compiler<'_> {
         });
         let rewrite = dto.rewrite.as_ref().and_then(|rewrite| self.rewrite(&at, rewrite));
         self.rules(index, dto, rules);
-        let filters = self.filters(&at, &format!("route {}", dto.name), &dto.filters);
+        let filters = self.filters("routes", index, &dto.name, &dto.filters);
         Some(GenerationRoute {
             index: u16::try_from(index).unwrap_or(u16::MAX),
             name: dto.name.clone(),
