@@ -40,9 +40,12 @@ function sum({ proxies, clusters }, stats) {
       })
     }
     for (const { endpoints } of known.filter(({ name }) => clusters.includes(name)))
-      for (const { address, requests, failures } of endpoints) {
+      for (const { address, requests, failures, serverErrors } of endpoints) {
         const sofar = total.endpoints.get(address) ?? { requests: 0, failed: 0 }
-        total.endpoints.set(address, { requests: sofar.requests + requests, failed: sofar.failed + failures })
+        total.endpoints.set(address, {
+          requests: sofar.requests + requests,
+          failed: sofar.failed + failures + serverErrors,
+        })
         total.attempts += requests
       }
   }
