@@ -44,7 +44,7 @@ describe('a proxy that cannot start', () => {
     const text = await fails(proxy)
     expect(text).toBe(
       `error: ${proxy.file}  listeners[1].address  cannot listen on 127.0.0.1:${port}: another process listens there: ` +
-        'stop it, or choose another port  [WEFT_LISTENER_BIND]\n',
+        'stop it, or choose another address  [WEFT_LISTENER_BIND]\n',
     )
     expect(await refused(first.port)).toBe(true)
     taken.close()

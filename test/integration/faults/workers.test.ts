@@ -48,7 +48,11 @@ it.for([
 it('20 forced endings with open connections leave descriptors and memory as they were', async () => {
   const ending = new WorkerEnding()
   const upstream = await Upstream.start()
-  const proxy = await ProxyProcess.start(upstream.address, { config: { workers: 5 }, env: ending.env })
+  const proxy = await ProxyProcess.start(upstream.address, {
+    config: { workers: 5 },
+    cluster: { keepAlive: { idleTimeout: '3s' } },
+    env: ending.env,
+  })
   const endOne = async (n: number) => {
     const connections = await Connections.open(proxy.url, 20)
     const tunnel: Socket = connect(proxy.port, '127.0.0.1')

@@ -80,7 +80,9 @@ it('/clusters counts by endpoint', async () => {
     endpoints: [{ address: upstream.address, active: 0, requests: 51, failures: 0 }],
   })
   expect(cluster.endpoints[0].idle).toBeGreaterThan(0)
-  expect((await get('/clusters')).text).toMatch(new RegExp(`^app +${upstream.address} +0 +51 +0 +\\d+$`, 'm'))
+  expect((await get('/clusters')).text).toMatch(
+    new RegExp(`^app +${upstream.address} +unchecked +0 +51 +0 +\\d+$`, 'm'),
+  )
 })
 
 it('/ lists them all, anything else is 404, a wrong method 405', async () => {

@@ -1,12 +1,13 @@
 // A process that starts and ends worker threads with live engine handles, and prints what that left behind as one line
 // of JSON. `node endings.mjs HOW COUNT`; HOW is `terminate`, or a list of faults for `faulty-worker.mjs`.
 // The client is a process of its own: its sockets would grow this process' memory too.
-import { fork } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { execFileSync, fork } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import { encode } from 'msgpackr'
 
 const [how, count] = [process.argv[2], Number(process.argv[3])]
 const root = fileURLToPath(new URL('../../..', import.meta.url))
@@ -72,20 +73,23 @@ function footprint() {
   return { descriptors: readdirSync('/proc/self/fd').length, rssKib: Number(kib) }
 }
 
+/** What the command of this checkout compiles. */
 function snapshot(endpoint) {
-  const limits = {
-    ...{ maxConnections: 1000, maxHeaderBytes: 65536, maxHeaders: 100, headersTimeoutMs: 10000 },
-    ...{ idleTimeoutMs: 60000, maxRequestsPerConnection: 0 },
-  }
-  return encode({
-    format: 1,
-    node: { id: '', service: '', version: '', region: '', zone: '' },
-    records: { ring: 1024, headers: [], redact: [] },
-    drainDeadlineMs: 1000,
-    listeners: [{ name: 'edge', address: '127.0.0.1:0', limits, accessLog: null, abortOnClose: false }],
-    routes: [
-      { name: 'all', listeners: [0], cluster: 0, timeoutMs: 15000, firstByteTimeoutMs: 15000, idleTimeoutMs: 60000 },
-    ],
-    clusters: [{ name: 'app', endpoints: [{ address: endpoint }], connectTimeoutMs: 1000, keepAliveIdleMs: 3000 }],
-  })
+  const folder = mkdtempSync(join(tmpdir(), 'weft-endings-'))
+  const [config, compiled] = ['weft.yaml', 'snapshot'].map((name) => join(folder, name))
+  const limits = { maxConnections: 1000 }
+  const cluster = { name: 'app', endpoints: [endpoint], keepAlive: { idleTimeout: '3s' } }
+  writeFileSync(
+    config,
+    JSON.stringify({
+      records: { ring: 1024 },
+      listeners: [{ name: 'edge', address: '127.0.0.1:0', limits }],
+      routes: [{ name: 'all', forward: [{ cluster: 'app' }] }],
+      clusters: [cluster],
+    }),
+  )
+  execFileSync(process.execPath, [`${root}dist/weft.js`, 'compile', '-c', config, '-o', compiled])
+  const bytes = readFileSync(compiled)
+  rmSync(folder, { recursive: true })
+  return bytes
 }

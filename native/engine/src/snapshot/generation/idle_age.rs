@@ -10,6 +10,9 @@ use std::time::Duration;
 const UNTIL_LEARNED: Duration = Duration::from_secs(3);
 /// An idle connection is not watched for longer than this, and so not reused beyond four fifths of it.
 pub const LONGEST_WATCH: Duration = Duration::from_secs(60);
+/// Who closes a connection sooner than this does so for another reason than that it is idle: a restart, a crash, an
+/// answer after which it wanted no more. Reuse must not end for all because of one of these.
+const SHORTEST: Duration = Duration::from_millis(500);
 /// Nothing is known yet.
 const UNKNOWN: u32 = u32::MAX;
 
@@ -42,6 +45,9 @@ impl IdleAge {
     /// The upstream closed a connection that had been idle for so long. A shorter time counts at once. A longer one
     /// raises what is known by a quarter of the way: connections that a restart has ended say nothing about idle ones.
     pub fn ended(&self, idle: Duration) {
+        if idle < SHORTEST {
+            return;
+        }
         let idle = u32::try_from(idle.as_millis()).unwrap_or(UNKNOWN - 1);
         let known = self.seen_ms.load(Ordering::Relaxed);
         let learned = if idle < known { idle } else { known + (idle - known).div_ceil(4) };
@@ -98,7 +104,9 @@ mod tests {
         let age = IdleAge::default();
         age.ended(Duration::from_secs(5));
         age.ended(Duration::from_millis(20));
-        assert_eq!(ms(&age), 16);
+        assert_eq!(ms(&age), 4_000, "nobody closes an idle connection as soon as that");
+        age.ended(Duration::from_millis(600));
+        assert_eq!(ms(&age), 480);
         for _ in 0..12 {
             age.ended(Duration::from_secs(5));
         }
