@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type Budgets, judge } from './judge.js'
+import { type Budgets, fails, judge } from './judge.js'
 import type { ScenarioResult } from './measure.js'
 import { scenarios } from './scenarios/index.js'
 import type { Sample } from './scenarios/scenario.js'
@@ -51,6 +51,16 @@ test('a failure of ours is a miss, one of the peer is unclear, a peer that took 
   expect(outcome(result({ nginx: [10] }, { weft: 'status 503' }))).toBe('missed')
   expect(outcome(result({ weft: [10] }, { nginx: 'status 503' }))).toBe('unclear')
   expect(outcome(result({ weft: [10] }))).toBeUndefined()
+})
+
+test('a budget that does not gate is missed all the same, and fails no run', () => {
+  const free: Budgets = { 'h1-1k': [{ metric: 'cpuMicros', against: 'nginx', must: 1.2, aim: 0.9, gates: false }] }
+  const measured = result({ weft: [13], nginx: [10] })
+  expect([budgets, free].flatMap((these) => judge(measured, these)).map(({ outcome }) => outcome)).toEqual([
+    'missed',
+    'missed',
+  ])
+  expect([budgets, free].flatMap((these) => judge(measured, these)).map(fails)).toEqual([true, false])
 })
 
 test('a peer is never judged', () => {

@@ -7,7 +7,7 @@
  */
 import { mkdirSync } from 'node:fs'
 import { type Options, parseOptions, USAGE } from './arguments.js'
-import { type Budgets, isOurs, judge, readBudgets, type Verdict } from './judge.js'
+import { type Budgets, fails, isOurs, judge, readBudgets, type Verdict } from './judge.js'
 import { measureScenario, type ScenarioResult } from './measure.js'
 import { killEverything, setSessionPriority } from './processes.js'
 import { listProxies, type MeasuredProxy } from './proxies.js'
@@ -88,7 +88,7 @@ async function measureAndJudge(
     return { result, verdicts: judge(result, budgets) }
   }
   const first = await measure()
-  const doubts = first.verdicts.filter(({ outcome }) => outcome === 'missed' || outcome === 'unclear')
+  const doubts = first.verdicts.filter((verdict) => fails(verdict) || verdict.outcome === 'unclear')
   const reasons = [...doubts.map(describeVerdict), ...ownFailures(first.result)]
   if (reasons.length === 0) return first
   console.log(`${scenario.name}: ${reasons.join('; ')}; once more`)
@@ -106,7 +106,7 @@ function publish(report: Report, options: Options): number {
   writeJson(report, file)
   console.log(`\n${circumstances(report)}\n\n${table(report)}\n\nsamples: ${file}`)
   if (options.readme) console.log(`rewritten: ${writeReadmes(report).join(', ') || 'nothing has the markers'}`)
-  const missed = report.verdicts.filter(({ outcome }) => outcome === 'missed')
+  const missed = report.verdicts.filter(fails)
   const failed = report.results.flatMap((result) => ownFailures(result).map((why) => `${result.scenario.name}: ${why}`))
   for (const verdict of missed) console.error(`budget missed twice: ${verdict.scenario}: ${describeVerdict(verdict)}`)
   for (const failure of failed) console.error(`failed twice: ${failure}`)
