@@ -54,27 +54,30 @@ export function parseText(text: string, file: string, tags = schema): unknown {
 
 /** The 1-based line on which a path stands, or the nearest of its parents that stands anywhere. */
 export async function lineFinder(text: string): Promise<(path: Path) => number | null> {
-  const { isMap, isNode, isScalar, LineCounter, parseDocument } = await import('yaml')
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, merge: true })
-  return (path) => {
-    let node: unknown = document.contents
-    let offset = 0
-    for (const step of path) {
-      if (isMap(node)) {
-        const pair = node.items.find(({ key }) => (isScalar(key) ? key.value : key) === step)
-        if (pair === undefined) break
-        if (isNode(pair.key) && pair.key.range) offset = pair.key.range[0]
-        node = pair.value
-      } else {
-        const item = (node as { items?: unknown[] } | null)?.items?.[Number(step)]
-        if (!isNode(item)) break
-        if (item.range) offset = item.range[0]
-        node = item
-      }
+  const yaml = await import('yaml')
+  const lines = new yaml.LineCounter()
+  const document = yaml.parseDocument(text, { lineCounter: lines, merge: true })
+  return (path) => lines.linePos(offsetOf(yaml, document.contents, path, 0)).line
+}
+
+/** Where a path stands below a node of the reader `yaml`, or the nearest of its parents; `from` where none does. */
+export function offsetOf(yaml: typeof import('yaml'), root: unknown, path: Path, from: number): number {
+  let node = root
+  let offset = from
+  for (const step of path) {
+    if (yaml.isMap(node)) {
+      const pair = node.items.find(({ key }) => (yaml.isScalar(key) ? key.value : key) === step)
+      if (pair === undefined) break
+      if (yaml.isNode(pair.key) && pair.key.range) offset = pair.key.range[0]
+      node = pair.value
+    } else {
+      const item = (node as { items?: unknown[] } | null)?.items?.[Number(step)]
+      if (!yaml.isNode(item)) break
+      if (item.range) offset = item.range[0]
+      node = item
     }
-    return lines.linePos(offset).line
   }
+  return offset
 }
 
 function reason(error: NodeJS.ErrnoException): string {

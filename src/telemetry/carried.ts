@@ -4,6 +4,7 @@
  * Gauges are not added: connections and open exchanges of the old process are its own until it ends.
  */
 import type { ClusterStats, Durations, EndpointStats, Series, Stats } from '../native/index.js'
+import { addSeries } from './series-sum.js'
 
 /** The part of the statistics that only grows. */
 export type Counts = Pick<Stats, 'counters' | 'series' | 'routes' | 'clusters'>
@@ -61,23 +62,6 @@ function merged<T>(now: T[], before: T[], key: (entry: T) => string, add: (a: T,
 
 function seriesKey({ listener, route, cluster, status, flag }: Series): string {
   return JSON.stringify([listener, route, cluster, status, flag])
-}
-
-function addSeries(a: Series, b: Series): Series {
-  return {
-    ...a,
-    requests: a.requests + b.requests,
-    requestBytes: a.requestBytes + b.requestBytes,
-    responseBytes: a.responseBytes + b.responseBytes,
-    durationSumUs: a.durationSumUs + b.durationSumUs,
-    buckets: addCounts(a.buckets, b.buckets),
-    requestSizes: addCounts(a.requestSizes, b.requestSizes),
-    responseSizes: addCounts(a.responseSizes, b.responseSizes),
-  }
-}
-
-function addCounts(a: number[], b: number[]): number[] {
-  return a.map((count, at) => count + (b[at] ?? 0))
 }
 
 function addEndpoint(endpoint: EndpointStats, old: EndpointStats[]): EndpointStats {

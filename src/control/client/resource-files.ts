@@ -7,6 +7,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CORE_SCHEMA, loadAll, mergeTag, YAMLException } from 'js-yaml'
+import { offsetOf } from '../../config/load.js'
 import { WeftError } from '../../errors.js'
 
 export interface FiledResource {
@@ -71,26 +72,12 @@ function unreadable(file: string, cause: NodeJS.ErrnoException): WeftError {
 
 /** The 1-based line of a path such as `spec.rules[0].matches` in a document, or of its nearest parent. */
 export async function lineOfPath(text: string, document: number, path: string): Promise<number> {
-  const { isMap, isNode, isScalar, LineCounter, parseAllDocuments } = await import('yaml')
-  const lines = new LineCounter()
-  const parsed = parseAllDocuments(text, { lineCounter: lines, merge: true })
-  const root = Array.isArray(parsed) ? parsed[document] : undefined
-  let node: unknown = root?.contents
-  let offset = isNode(node) && node.range ? node.range[0] : 0
-  for (const step of stepsOf(path)) {
-    if (isMap(node)) {
-      const pair = node.items.find(({ key }) => (isScalar(key) ? key.value : key) === step)
-      if (pair === undefined) break
-      if (isNode(pair.key) && pair.key.range) offset = pair.key.range[0]
-      node = pair.value
-    } else {
-      const item = (node as { items?: unknown[] } | null)?.items?.[Number(step)]
-      if (!isNode(item)) break
-      if (item.range) offset = item.range[0]
-      node = item
-    }
-  }
-  return lines.linePos(offset).line
+  const yaml = await import('yaml')
+  const lines = new yaml.LineCounter()
+  const parsed = yaml.parseAllDocuments(text, { lineCounter: lines, merge: true })
+  const contents = Array.isArray(parsed) ? parsed[document]?.contents : undefined
+  const from = yaml.isNode(contents) && contents.range ? contents.range[0] : 0
+  return lines.linePos(offsetOf(yaml, contents, stepsOf(path), from)).line
 }
 
 /** `spec.rules[0]["a b"]` → `spec`, `rules`, `0`, `a b`. */

@@ -1,6 +1,6 @@
 /** `listeners[]` → the engine's listeners. */
 import { resolve } from 'node:path'
-import { unixPrefix } from '../../config/address.js'
+import { absoluteAddress } from '../../config/address.js'
 import type { ResolvedConfig } from '../../config/config.js'
 import type { Listener } from '../../native/snapshot.js'
 import { compileFilter } from './filter.js'
@@ -10,7 +10,7 @@ export function compileListener(listener: ResolvedConfig['listeners'][number], f
   const { name, address, serviceHeader, limits, accessLog, abortOnClose, trustedHops, socketMode, filters } = listener
   return {
     name,
-    address: absolute(address, folder),
+    address: absoluteAddress(address, folder),
     serviceHeader,
     limits: {
       maxConnections: limits.maxConnections,
@@ -27,11 +27,4 @@ export function compileListener(listener: ResolvedConfig['listeners'][number], f
     socketMode: socketMode === null ? null : Number.parseInt(socketMode, 8),
     filters: filters.map(compileFilter),
   } satisfies Listener
-}
-
-/** The address of a unix socket with its path made absolute; any other as it is. */
-function absolute(address: string, folder: string): string {
-  const path = address.slice(unixPrefix.length)
-  if (!address.startsWith(unixPrefix) || path.startsWith('@')) return address
-  return unixPrefix + resolve(folder, path)
 }

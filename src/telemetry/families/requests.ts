@@ -5,6 +5,7 @@
  * the same labels are added up, since Prometheus refuses a page that has a sample twice.
  */
 import type { Series, Stats } from '../../native/index.js'
+import { addSeries } from '../series-sum.js'
 import { type Family, family, histogramSamples, type Labels, renderLabels } from './family.js'
 
 export function requestFamilies(
@@ -78,18 +79,4 @@ function labelsOf({ listener, route, cluster, status, flag }: Series, service: s
 
 function shown(name: string): string {
   return name === '' || name === '-' ? 'unknown' : name
-}
-
-function addSeries(a: Series, b: Series): Series {
-  const add = (a: readonly number[], b: readonly number[]) => a.map((count, place) => count + (b[place] ?? 0))
-  return {
-    ...a,
-    requests: a.requests + b.requests,
-    requestBytes: a.requestBytes + b.requestBytes,
-    responseBytes: a.responseBytes + b.responseBytes,
-    durationSumUs: a.durationSumUs + b.durationSumUs,
-    buckets: add(a.buckets, b.buckets),
-    requestSizes: add(a.requestSizes, b.requestSizes),
-    responseSizes: add(a.responseSizes, b.responseSizes),
-  }
 }
