@@ -8,31 +8,18 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 
-use foldhash::fast::{FixedState, FoldHasher};
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
 use smallvec::SmallVec;
 
 use super::facts::RequestFacts;
 use super::rule::{HostPattern, PathPattern, Rule};
 use crate::http::path::plain_host;
 
-/// Texts of usual length lie in the map itself: a look-up then touches one line of memory less.
+/// Texts of usual length lie in the entry itself: a look-up then touches one line of memory less.
 type Text = SmallVec<[u8; 24]>;
-type Map<V> = HashMap<Text, V, Hashing>;
-
-/// A fixed hash without a state of its own: only a configuration puts texts in, so nobody can pile them up.
-#[derive(Clone, Copy, Debug, Default)]
-struct Hashing;
-
-impl BuildHasher for Hashing {
-    type Hasher = FoldHasher<'static>;
-
-    fn build_hasher(&self) -> Self::Hasher {
-        FixedState::default().build_hasher()
-    }
-}
-
 /// Lengths of texts, the longest first.
 type Lengths = SmallVec<[u32; 4]>;
 /// Rules of one host and path, the greatest rank first.
@@ -51,20 +38,49 @@ struct Candidate {
 #[derive(Debug, Default)]
 pub struct Table {
     rules: Vec<Rule>,
-    exact: Map<Paths>,
-    suffixes: Map<Paths>,
+    exact: Hosts,
+    suffixes: Hosts,
     suffix_lengths: Lengths,
     any: Paths,
+    /// The paths of all hosts.
+    paths: HashTable<Path>,
+    /// The regexes of the hosts that have some.
+    regexes: HashMap<u32, Ranked>,
     service_header: Option<Box<str>>,
 }
 
-/// The paths of one host.
+type Hosts = HashTable<Host>;
+
+/// A host: one line of memory. All hosts share one table of paths, so that ten thousand routes are three tables and not
+/// three for each of a thousand hosts.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Host {
+    name: Text,
+    paths: Paths,
+}
+
+/// What there is of paths for one host.
 #[derive(Debug, Default)]
 struct Paths {
-    prefixes: Map<Ranked>,
+    /// Lengths of its prefixes.
     prefix_lengths: Lengths,
-    exact: Map<Ranked>,
-    regexes: Ranked,
+    /// Tells its paths from those of other hosts.
+    host: u32,
+    /// It has exact paths.
+    exact: bool,
+    /// It has regexes.
+    regexes: bool,
+}
+
+/// A path of a host: one line of memory.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Path {
+    text: Text,
+    ranked: Ranked,
+    host: u32,
+    exact: bool,
 }
 
 /// A rule that takes a request.
@@ -80,21 +96,41 @@ impl Table {
     /// The table of these rules. `service_header` names the header whose value stands for the host.
     pub fn new(rules: Vec<Rule>, service_header: Option<&str>) -> Self {
         let mut table = Self { service_header: service_header.map(Box::from), ..Self::default() };
+        let mut hosts = 0;
         for (index, rule) in (0_u32..).zip(&rules) {
             let unconditional = rule.method.is_none() && rule.headers.is_empty() && rule.query.is_empty();
             let candidate = Candidate { rule: index, route: rule.route, unconditional };
             for pattern in &*rule.hosts {
-                let paths = match pattern {
+                let host = match pattern {
                     HostPattern::Any => &mut table.any,
-                    HostPattern::Suffix(suffix) => table.suffixes.entry(suffix.as_bytes().into()).or_default(),
-                    HostPattern::Exact(name) => table.exact.entry(name.as_bytes().into()).or_default(),
+                    HostPattern::Suffix(suffix) => host_named(&mut table.suffixes, suffix.as_bytes(), &mut hosts),
+                    HostPattern::Exact(name) => host_named(&mut table.exact, name.as_bytes(), &mut hosts),
                 };
-                paths.insert(&rule.path, candidate);
+                match &rule.path {
+                    PathPattern::Exact(path) => {
+                        host.exact = true;
+                        ranked(&mut table.paths, host.host, true, path).push(candidate);
+                    }
+                    PathPattern::Prefix(prefix) => {
+                        insert_length(&mut host.prefix_lengths, prefix);
+                        ranked(&mut table.paths, host.host, false, prefix).push(candidate);
+                    }
+                    PathPattern::Regex(_) => {
+                        host.regexes = true;
+                        table.regexes.entry(host.host).or_default().push(candidate);
+                    }
+                }
             }
         }
-        let every = table.exact.values_mut().chain(table.suffixes.values_mut()).chain([&mut table.any]);
-        every.for_each(|paths| paths.settle(&rules));
-        table.suffix_lengths = lengths(table.suffixes.keys());
+        // The host is the same for all of a list.
+        let rank = |candidate: &Candidate| {
+            Reverse(rules.get(candidate.rule as usize).map(|rule| rule.rank(&HostPattern::Any)))
+        };
+        let lists = table.paths.iter_mut().map(|path| &mut path.ranked).chain(table.regexes.values_mut());
+        lists.for_each(|ranked| ranked.sort_by_key(rank));
+        for suffix in &table.suffixes {
+            insert_length(&mut table.suffix_lengths, &suffix.name);
+        }
         table.rules = rules;
         table
     }
@@ -136,13 +172,13 @@ impl Table {
     }
 
     fn find_for<F: RequestFacts + ?Sized>(&self, host: &[u8], facts: &F) -> Option<Candidate> {
-        if let Some(found) = self.exact.get(host).and_then(|paths| self.find_in(paths, facts)) {
+        if let Some(found) = paths_of(&self.exact, host).and_then(|paths| self.find_in(paths, facts)) {
             return Some(found);
         }
         for length in &self.suffix_lengths {
             let Some(start) = host.len().checked_sub(*length as usize).filter(|start| *start > 0) else { continue };
             let suffix = host.get(start..).filter(|suffix| suffix.first() == Some(&b'.'));
-            let paths = suffix.and_then(|suffix| self.suffixes.get(suffix));
+            let paths = suffix.and_then(|suffix| paths_of(&self.suffixes, suffix));
             if let Some(found) = paths.and_then(|paths| self.find_in(paths, facts)) {
                 return Some(found);
             }
@@ -152,10 +188,13 @@ impl Table {
 
     fn find_in<F: RequestFacts + ?Sized>(&self, paths: &Paths, facts: &F) -> Option<Candidate> {
         let path = facts.path();
-        if let Some(found) = paths.exact.get(path).and_then(|ranked| self.first(ranked, facts)) {
+        if paths.exact
+            && let Some(found) = self.find_path(paths.host, true, path, facts)
+        {
             return Some(found);
         }
-        for candidate in &paths.regexes {
+        let regexes = if paths.regexes { self.regexes.get(&paths.host) } else { None };
+        for candidate in regexes.into_iter().flatten() {
             if self.rule(candidate.rule).is_some_and(|rule| rule.path.takes(path) && rule.holds(facts)) {
                 return Some(*candidate);
             }
@@ -165,11 +204,16 @@ impl Table {
             if !prefix.is_empty() && rest.first().is_some_and(|byte| *byte != b'/') {
                 continue;
             }
-            if let Some(found) = paths.prefixes.get(prefix).and_then(|ranked| self.first(ranked, facts)) {
+            if let Some(found) = self.find_path(paths.host, false, prefix, facts) {
                 return Some(found);
             }
         }
         None
+    }
+
+    fn find_path<F: RequestFacts + ?Sized>(&self, host: u32, exact: bool, text: &[u8], facts: &F) -> Option<Candidate> {
+        let found = self.paths.find(path_hash(host, exact, text), |path| path.is(host, exact, text));
+        found.and_then(|path| self.first(&path.ranked, facts))
     }
 
     fn first<F: RequestFacts + ?Sized>(&self, ranked: &[Candidate], facts: &F) -> Option<Candidate> {
@@ -180,31 +224,61 @@ impl Table {
     }
 }
 
-impl Paths {
-    fn insert(&mut self, path: &PathPattern, candidate: Candidate) {
-        match path {
-            PathPattern::Exact(path) => self.exact.entry(path[..].into()).or_default().push(candidate),
-            PathPattern::Prefix(prefix) => self.prefixes.entry(prefix[..].into()).or_default().push(candidate),
-            PathPattern::Regex(_) => self.regexes.push(candidate),
-        }
-    }
-
-    /// Sorts each list by rank; the host is the same for all of them.
-    fn settle(&mut self, rules: &[Rule]) {
-        let rank = |candidate: &Candidate| {
-            let rule = rules.get(candidate.rule as usize);
-            Reverse(rule.map(|rule| rule.rank(&HostPattern::Any)))
-        };
-        let every = self.exact.values_mut().chain(self.prefixes.values_mut()).chain([&mut self.regexes]);
-        every.for_each(|ranked| ranked.sort_by_key(rank));
-        self.prefix_lengths = lengths(self.prefixes.keys());
+impl Path {
+    fn is(&self, host: u32, exact: bool, text: &[u8]) -> bool {
+        self.host == host && self.exact == exact && self.text[..] == *text
     }
 }
 
-/// The distinct lengths, the longest first.
-fn lengths<'a>(texts: impl Iterator<Item = &'a Text>) -> Lengths {
-    let mut lengths: Lengths = texts.map(|text| u32::try_from(text.len()).unwrap_or(u32::MAX)).collect();
-    lengths.sort_unstable_by_key(|length| Reverse(*length));
-    lengths.dedup();
-    lengths
+/// A fixed hash: only a configuration puts texts in, so nobody can pile them up.
+fn hash(text: &[u8]) -> u64 {
+    let mut hasher = FixedState::default().build_hasher();
+    hasher.write(text);
+    hasher.finish()
+}
+
+fn path_hash(host: u32, exact: bool, text: &[u8]) -> u64 {
+    let mut hasher = FixedState::with_seed(u64::from(host) << 1 | u64::from(exact)).build_hasher();
+    hasher.write(text);
+    hasher.finish()
+}
+
+fn paths_of<'a>(hosts: &'a Hosts, name: &[u8]) -> Option<&'a Paths> {
+    hosts.find(hash(name), |host| host.name[..] == *name).map(|host| &host.paths)
+}
+
+/// The entry of a host, made on first use with the next number.
+fn host_named<'a>(hosts: &'a mut Hosts, name: &[u8], last: &mut u32) -> &'a mut Paths {
+    let entry = hosts.entry(hash(name), |host| host.name[..] == *name, |host| hash(&host.name));
+    let made = || {
+        *last += 1;
+        Host { name: name.into(), paths: Paths { host: *last, ..Paths::default() } }
+    };
+    &mut entry.or_insert_with(made).into_mut().paths
+}
+
+/// The rules of a path, none on first use.
+fn ranked<'a>(paths: &'a mut HashTable<Path>, host: u32, exact: bool, text: &[u8]) -> &'a mut Ranked {
+    let hash = |path: &Path| path_hash(path.host, path.exact, &path.text);
+    let entry = paths.entry(path_hash(host, exact, text), |path| path.is(host, exact, text), hash);
+    let made = || Path { text: text.into(), ranked: Ranked::new(), host, exact };
+    &mut entry.or_insert_with(made).into_mut().ranked
+}
+
+/// Adds to distinct lengths, the longest first.
+fn insert_length(lengths: &mut Lengths, text: &[u8]) {
+    let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+    if let Err(place) = lengths.binary_search_by_key(&Reverse(length), |known| Reverse(*known)) {
+        lengths.insert(place, length);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_and_a_path_fill_one_line_of_memory_each() {
+        assert_eq!((size_of::<Host>(), size_of::<Path>()), (64, 64));
+    }
 }
