@@ -1,6 +1,7 @@
 /** `listeners[]`: the doors. Each binds one address and says how much of the network it takes in at once. */
 import * as z from 'zod'
 import { address, unixPrefix } from './address.js'
+import { direction } from './direction.js'
 import { duration } from './duration.js'
 import { filters } from './filter.js'
 import { headerName } from './header-name.js'
@@ -62,6 +63,7 @@ export const listener = z
       .default(null)
       .meta({ description: 'Permissions of a unix socket’s file; absent: as the process’s umask has it' }),
     protocol: words(['http'], ['tcp', 'tls', 'auto']).prefault('http').meta({ description: 'What is spoken here' }),
+    direction,
     engine: words(['auto', 'native'], ['uws'])
       .prefault('auto')
       .meta({ description: '`auto` and `native`: the engine in Rust' }),

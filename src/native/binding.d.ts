@@ -24,8 +24,8 @@ export declare function createProxy(name: string, workers: number): number
 /** A worker's thread has ended; another one may attach in its place. */
 export declare function detach(proxy: number, worker: number): void
 
-/** Begins the drain. */
-export declare function stopAccepting(proxy: number): void
+/** Begins the drain, or extends it. `keep_outbound`: not yet for the listeners of the application's own requests. */
+export declare function stopAccepting(proxy: number, keepOutbound: boolean): void
 
 /** Collects one ended child process that nobody waits for. False: there was nothing to collect. */
 export declare function reap(pid: number): boolean
@@ -39,7 +39,7 @@ export declare function why(proxy: number, id: string): string
 /** Everything that was counted, as JSON. */
 export declare function stats(proxy: number): string
 
-/** Exchanges and tunnels that are still open. */
+/** Exchanges and tunnels that are still open; in a drain those that it is about. */
 export declare function active(proxy: number): number
 
 /** Forgets a proxy whose workers have ended. */

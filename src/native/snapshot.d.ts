@@ -84,6 +84,10 @@ serviceHeader: string | null,
  */
 limits: ListenerLimits, 
 /**
+ * Whose requests come in here.
+ */
+direction: Direction, 
+/**
  * Where and how exchanges are logged.
  */
 accessLog: AccessLog | null, 
@@ -141,6 +145,7 @@ path: string,
  * `text`, `json` or a format string.
  */
 format: string, };
+export type Direction = "inbound" | "outbound" | "gateway";
 export type Route = { 
 /**
  * Unique name.

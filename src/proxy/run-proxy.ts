@@ -109,24 +109,29 @@ async function runWithApp(
   }
 }
 
-/** Inbound work drains while the application lives; what is left of the deadline is the application's. */
+/**
+ * Inbound work drains while the application lives and can still call others; what is left of the deadline is the
+ * application's. Its own requests end last.
+ */
 async function endWithApp(proxy: WeftProxy, app: AppProcess, ending: Ending, logger: Logger): Promise<number> {
   const end = performance.now() + proxy.plan().drainDeadlineMs
-  const early = await Promise.race([app.ended, finish(proxy, ending, logger).then(() => null)])
+  const early = await Promise.race([app.ended, finish(proxy, ending, logger, true).then(() => null)])
   if (early !== null) return early
   if (!ending.forced) app.signal(ending.by ?? 'SIGTERM')
   const overdue = new Promise<null>((resolve) => {
     setTimeout(() => resolve(null), Math.max(1_000, end - performance.now())).unref()
   })
   const code = ending.forced ? null : await Promise.race([app.ended, overdue, ending.now.then(() => null)])
-  if (code !== null) return code
-  app.signal('SIGKILL')
-  return app.ended
+  if (code === null) app.signal('SIGKILL')
+  const ended = await app.ended
+  // Whoever asked is gone: nothing is left to wait for, but the sockets are closed in order.
+  await proxy.drain({ deadlineMs: 0 })
+  return ended
 }
 
 /** Drains, unless told to end at once. */
-async function finish(proxy: WeftProxy, ending: Ending, logger: Logger): Promise<void> {
-  const left = await Promise.race([proxy.drain(), ending.now.then(() => null)])
+async function finish(proxy: WeftProxy, ending: Ending, logger: Logger, keepOutbound = false): Promise<void> {
+  const left = await Promise.race([proxy.drain({ keepOutbound }), ending.now.then(() => null)])
   if (left === null) logger.warn('ended at once; open exchanges were cut')
   else if (left > 0) logger.warn('the drain deadline passed', { exchangesCut: left })
 }

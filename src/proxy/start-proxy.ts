@@ -89,8 +89,11 @@ export interface WeftProxy {
   /** Adds what the process before this one had counted; a later call replaces an earlier one. */
   carry(counts: string): void
   status(): ProxyStatus
-  /** Stops accepting and waits for open exchanges; returns how many were left at the deadline. */
-  drain(options?: { deadlineMs?: number }): Promise<number>
+  /**
+   * Stops accepting and waits for open exchanges; returns how many were left at the deadline. `keepOutbound`: outbound
+   * listeners go on until a later drain without it.
+   */
+  drain(options?: { deadlineMs?: number; keepOutbound?: boolean }): Promise<number>
   close(): Promise<void>
 }
 
@@ -247,9 +250,15 @@ class Orchestrator implements WeftProxy {
     return { state, generation, workers, replaced: this.workers?.replaced() ?? 0 }
   }
 
-  drain({ deadlineMs = this.current().plan.drainDeadlineMs }: { deadlineMs?: number } = {}): Promise<number> {
+  drain({
+    deadlineMs = this.current().plan.drainDeadlineMs,
+    keepOutbound = false,
+  }: {
+    deadlineMs?: number
+    keepOutbound?: boolean
+  } = {}): Promise<number> {
     this.draining = true
-    return drain(this.addon, this.id, deadlineMs)
+    return drain(this.addon, this.id, { deadlineMs, keepOutbound })
   }
 
   close(): Promise<void> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use weft_engine::proxy::Proxy;
+use weft_engine::proxy::{Drain, Proxy};
 use weft_engine::steer;
 
 #[global_allocator]
@@ -114,7 +114,7 @@ async fn wait(reload: &mut Signal, reopen: &mut Signal, terminate: &mut Signal, 
 }
 
 async fn drain(proxy: &Arc<Proxy>) {
-    proxy.drain();
+    proxy.drain(Drain::All);
     let deadline = proxy.generation().map_or(Duration::ZERO, |generation| generation.drain_deadline);
     let until = weft_rt::now() + deadline;
     while proxy.active() > 0 && weft_rt::now() < until {

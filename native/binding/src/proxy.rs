@@ -11,7 +11,7 @@ use napi::bindgen_prelude::Buffer;
 use napi::{Env, Result};
 use napi_derive::napi;
 use weft_engine::listener::handover;
-use weft_engine::proxy::Proxy;
+use weft_engine::proxy::{Drain, Proxy};
 use weft_engine::reasons;
 use weft_engine::stats;
 use weft_engine::steer;
@@ -104,13 +104,14 @@ pub fn attach(env: Env, proxy: u32, worker: u32) -> Result<()> {
     })
 }
 
-/// Begins the drain.
+/// Begins the drain, or extends it. `keep_outbound`: not yet for the listeners of the application's own requests.
 #[napi]
-pub fn stop_accepting(proxy: u32) -> Result<()> {
-    find(proxy).map(|proxy| proxy.drain())
+pub fn stop_accepting(proxy: u32, keep_outbound: bool) -> Result<()> {
+    let drain = if keep_outbound { Drain::Inbound } else { Drain::All };
+    find(proxy).map(|proxy| proxy.drain(drain))
 }
 
-/// Exchanges and tunnels that are still open.
+/// Exchanges and tunnels that are still open; in a drain those that it is about.
 #[napi]
 pub fn active(proxy: u32) -> Result<u32> {
     find(proxy).map(|proxy| u32::try_from(proxy.active()).unwrap_or(u32::MAX))
@@ -194,7 +195,7 @@ pub fn flush_logs(proxy: u32, timeout_ms: u32) -> Result<bool> {
 #[napi]
 pub fn close_proxy(proxy: u32) -> Result<()> {
     let closed = PROXIES.lock().unwrap_or_else(PoisonError::into_inner).remove(&proxy);
-    closed.map(|proxy| proxy.drain()).ok_or_else(|| unknown_proxy(proxy))
+    closed.map(|proxy| proxy.drain(Drain::All)).ok_or_else(|| unknown_proxy(proxy))
 }
 
 /// Collects one ended child process that nobody waits for. False: there was nothing to collect.

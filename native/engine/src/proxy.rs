@@ -3,12 +3,13 @@
 //! Any thread may apply a snapshot or read statistics; workers notice by number and are woken. What is applied is
 //! complete: every socket is bound and every log open before the first worker sees the new generation.
 
+mod drain;
 mod endpoints;
 mod following;
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use crate::slot::Slot;
 use crate::snapshot::{Books, Generation, GenerationListener, Rejection, compile};
 use crate::telemetry::metrics::{self, Counter, DEFAULT_SERIES, Report, SeriesBudget, WorkerMetrics};
 
+pub use drain::Drain;
 pub use endpoints::Updated;
 
 /// Generations before the present one that are kept, so that `why` can tell what a record was decided by.
@@ -35,7 +37,7 @@ pub struct Proxy {
     number: AtomicU32,
     slots: Vec<Arc<Slot>>,
     state: Mutex<State>,
-    draining: AtomicBool,
+    drain: AtomicU8,
     turn: Mutex<()>,
     turned: Condvar,
     /// Something that a worker held may be free now.
@@ -100,7 +102,7 @@ impl Proxy {
             number: AtomicU32::new(0),
             slots: (0..workers.max(1)).map(|index| Arc::new(Slot::new(index, &budget))).collect(),
             state: Mutex::default(),
-            draining: AtomicBool::new(false),
+            drain: AtomicU8::new(Drain::None as u8),
             turn: Mutex::default(),
             turned: Condvar::new(),
             releasable: AtomicBool::new(false),
@@ -244,23 +246,41 @@ impl Proxy {
         self.state.lock().sockets.iter().find(|socket| socket.key == key).map(|socket| socket.bound.address.clone())
     }
 
-    /// Begins a drain: nothing is accepted any more, answers say `connection: close`, idle connections are closed.
-    pub fn drain(&self) {
-        self.draining.store(true, Ordering::Release);
-        self.state.lock().sockets.clear();
+    /// Begins a drain, or extends it: nothing more is accepted by the listeners that it is about, their answers say
+    /// `connection: close`, their idle connections are closed.
+    pub fn drain(&self, drain: Drain) {
+        let drain = drain.max(self.drains());
+        self.drain.store(drain as u8, Ordering::Release);
+        if let Some(generation) = self.generation() {
+            let ending = generation.listeners.iter().filter(|listener| drain.is_about(listener.direction));
+            let keys: Vec<SocketKey> = ending.map(SocketKey::of).collect();
+            self.state.lock().sockets.retain(|socket| !keys.contains(&socket.key));
+        }
         self.slots.iter().for_each(|slot| slot.wake());
     }
 
-    /// Whether a drain has begun.
-    pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+    /// The drain that has begun.
+    pub fn drains(&self) -> Drain {
+        Drain::from_number(self.drain.load(Ordering::Relaxed))
     }
 
-    /// Exchanges and tunnels under way; in a drain also the listening sockets whose queue is not known to be empty.
+    /// Exchanges and tunnels under way that the drain is about, and listening sockets whose queue is not known to be
+    /// empty; without a drain all exchanges.
     pub fn active(&self) -> u64 {
-        let accepting =
-            |slot: &Slot| if self.is_draining() { slot.accepting.load(Ordering::Acquire).into() } else { 0 };
-        self.slots.iter().map(|slot| slot.sum(Counter::RequestsActive) + accepting(slot)).sum()
+        let drain = self.drains();
+        let active = |slot: &Slot| {
+            let all = slot.sum(Counter::RequestsActive);
+            let (inbound, outbound) = (&slot.accepting, &slot.accepting_outbound);
+            match drain {
+                Drain::None => all,
+                Drain::Inbound => {
+                    let outbound = slot.sum(Counter::RequestsOutboundActive);
+                    all.saturating_sub(outbound) + u64::from(inbound.load(Ordering::Acquire))
+                }
+                Drain::All => all + u64::from(inbound.load(Ordering::Acquire) + outbound.load(Ordering::Acquire)),
+            }
+        };
+        self.slots.iter().map(|slot| active(slot)).sum()
     }
 
     /// A worker's thread has ended: its gauges are no longer true. Call after the end of the thread.

@@ -4,9 +4,9 @@ use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 
-use crate::proxy::Proxy;
+use crate::proxy::{Drain, Proxy};
 use crate::slot::Slot;
-use crate::snapshot::{Member, Resolution, ResolutionState};
+use crate::snapshot::{Direction, Member, Resolution, ResolutionState};
 use crate::telemetry::metrics::{Bins, ClusterSums, Counter, Report, hdr};
 
 /// Everything that can be read from outside.
@@ -39,6 +39,7 @@ struct WorkerStats {
 #[serde(rename_all = "camelCase")]
 pub struct ListenerStats {
     name: String,
+    direction: Direction,
     address: String,
 }
 
@@ -94,7 +95,7 @@ pub fn read(proxy: &Proxy) -> Stats {
     Stats {
         name: proxy.name().to_owned(),
         generation: proxy.number(),
-        draining: proxy.is_draining(),
+        draining: proxy.drains() != Drain::None,
         workers: proxy.slots().iter().map(|slot| worker(slot)).collect(),
         listeners: listeners(proxy),
         clusters,
@@ -109,6 +110,7 @@ pub fn listeners(proxy: &Proxy) -> Vec<ListenerStats> {
     listeners
         .map(|known| ListenerStats {
             name: known.name.clone(),
+            direction: known.direction,
             address: proxy.address(&known.name).unwrap_or_else(|| known.address.clone()).to_string(),
         })
         .collect()

@@ -58,9 +58,7 @@ impl Steering {
         poll_fn(|cx| {
             self.worker.slot.listen(cx.waker());
             self.refresh();
-            if self.proxy.is_draining() && self.worker.begin_drain() {
-                self.served.borrow().iter().for_each(|served| served.serving.close());
-            }
+            self.drain();
             Poll::<()>::Pending
         })
         .await;
@@ -95,6 +93,19 @@ impl Steering {
             self.worker.connections.wake_all();
         }
         self.proxy.applied(&self.worker.slot, &generation);
+    }
+
+    /// Closes what the drain, if there is one, is about; their connections end after their exchange.
+    fn drain(&self) {
+        let drain = self.proxy.drains();
+        let served = self.served.borrow();
+        let ending = served
+            .iter()
+            .map(|served| &served.serving)
+            .filter(|serving| drain.is_about(serving.view().listener().direction) && !serving.is_closing());
+        if ending.map(|serving| serving.close()).count() > 0 {
+            self.worker.connections.wake_all();
+        }
     }
 
     fn open(&self, key: SocketKey, view: View) -> Option<Served> {

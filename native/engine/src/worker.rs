@@ -2,7 +2,7 @@
 //!
 //! Nothing here is shared with another thread but the [`Slot`].
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::cluster::Picker;
 use crate::heads::Heads;
 use crate::record::{Record, Texts};
 use crate::slot::Slot;
-use crate::snapshot::Generation;
+use crate::snapshot::{Direction, Generation};
 use crate::telemetry::metrics::{ClusterCounter, Counter, Metrics};
 use crate::upstream::pool::Pool;
 
@@ -34,7 +34,6 @@ pub struct Worker {
     pub connections: Connections,
     metrics: RefCell<Metrics>,
     date: RefCell<(u64, Rc<str>)>,
-    draining: Cell<bool>,
 }
 
 impl Worker {
@@ -50,22 +49,7 @@ impl Worker {
             connections: Connections::default(),
             metrics: RefCell::new(metrics),
             date: RefCell::new((0, Rc::from(""))),
-            draining: Cell::new(false),
         })
-    }
-
-    /// Connections end after their exchange from now on. False when that was so already.
-    pub fn begin_drain(&self) -> bool {
-        let begins = !self.draining.replace(true);
-        if begins {
-            self.connections.wake_all();
-        }
-        begins
-    }
-
-    /// Whether connections should end after their exchange.
-    pub fn is_draining(&self) -> bool {
-        self.draining.get()
     }
 
     /// Adds to a counter.
@@ -84,13 +68,19 @@ impl Worker {
     }
 
     /// An exchange begins.
-    pub fn begin_exchange(&self) {
+    pub fn begin_exchange(&self, direction: Direction) {
         self.count(Counter::RequestsActive, 1);
+        if direction == Direction::Outbound {
+            self.count(Counter::RequestsOutboundActive, 1);
+        }
     }
 
     /// An exchange has ended.
-    pub fn end_exchange(&self) {
+    pub fn end_exchange(&self, direction: Direction) {
         self.uncount(Counter::RequestsActive, 1);
+        if direction == Direction::Outbound {
+            self.uncount(Counter::RequestsOutboundActive, 1);
+        }
     }
 
     /// Writes a finished exchange to ring and metrics.

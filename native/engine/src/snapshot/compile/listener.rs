@@ -14,6 +14,7 @@ impl Compiler<'_> {
         Some(GenerationListener {
             name: dto.name.clone(),
             address,
+            direction: dto.direction,
             limits: dto.limits,
             head_limits: HeadLimits {
                 max_bytes: dto.limits.max_header_bytes as usize,

@@ -5,7 +5,7 @@ use weft_rt::Addr;
 use crate::filter::Chain;
 use crate::http::parse::HeadLimits;
 use crate::route::Table;
-use crate::snapshot::ListenerLimits;
+use crate::snapshot::{Direction, ListenerLimits};
 use crate::telemetry::access_log::{Format, Sink};
 
 /// A listener, compiled.
@@ -16,6 +16,8 @@ pub struct GenerationListener {
     pub address: Addr,
     /// As configured.
     pub limits: ListenerLimits,
+    /// Whose requests come in here.
+    pub direction: Direction,
     /// The part of the limits that the parser asks for.
     pub head_limits: HeadLimits,
     /// How exchanges are logged.
