@@ -30,7 +30,7 @@ export declare function stopAccepting(proxy: number, keepOutbound: boolean): voi
 /** Collects one ended child process that nobody waits for. False: there was nothing to collect. */
 export declare function reap(pid: number): boolean
 
-/** Durations by route and endpoint as HDR histograms (V2, compressed, base64), as JSON. */
+/** Durations by route, cluster and endpoint as HDR histograms (V2, compressed, base64), as JSON. */
 export declare function histograms(proxy: number): string
 
 /** Everything about the newest exchange with this request id, as JSON; `null` when there is no record of it. */

@@ -126,7 +126,7 @@ pub fn stats(proxy: u32) -> Result<String> {
     })
 }
 
-/// Durations by route and endpoint as HDR histograms (V2, compressed, base64), as JSON.
+/// Durations by route, cluster and endpoint as HDR histograms (V2, compressed, base64), as JSON.
 #[napi]
 pub fn histograms(proxy: u32) -> Result<String> {
     guarded("histograms", || {

@@ -120,6 +120,7 @@ pub fn listeners(proxy: &Proxy) -> Vec<ListenerStats> {
 #[derive(Serialize)]
 pub struct Histograms {
     routes: Vec<RouteHistogram>,
+    clusters: Vec<ClusterHistogram>,
     endpoints: Vec<EndpointHistogram>,
 }
 
@@ -130,15 +131,23 @@ struct RouteHistogram {
 }
 
 #[derive(Serialize)]
+struct ClusterHistogram {
+    cluster: String,
+    hdr: String,
+}
+
+#[derive(Serialize)]
 struct EndpointHistogram {
     cluster: String,
     endpoint: String,
     hdr: String,
 }
 
-/// Encodes the durations of all routes, and those of the endpoints in force that answered something.
+/// Encodes the durations of all routes, and those of the endpoints in force that answered something, alone and by
+/// cluster.
 pub fn histograms(proxy: &Proxy) -> Histograms {
     let Stats { report, clusters, .. } = read(proxy);
+    let by_cluster = clusters.iter().filter_map(cluster_histogram).collect();
     let routes = report.routes.into_iter();
     let endpoints = clusters.into_iter().flat_map(|ClusterStats { name, endpoints, .. }| {
         endpoints.into_iter().filter(|known| !known.latency.is_empty()).map(move |known| (name.clone(), known))
@@ -147,12 +156,22 @@ pub fn histograms(proxy: &Proxy) -> Histograms {
         routes: routes
             .filter_map(|known| Some(RouteHistogram { hdr: hdr(&known.latency)?, route: known.route }))
             .collect(),
+        clusters: by_cluster,
         endpoints: endpoints
             .filter_map(|(cluster, known)| {
                 Some(EndpointHistogram { cluster, hdr: hdr(&known.latency)?, endpoint: known.address })
             })
             .collect(),
     }
+}
+
+fn cluster_histogram(cluster: &ClusterStats) -> Option<ClusterHistogram> {
+    let mut all = Bins::default();
+    for endpoint in &cluster.endpoints {
+        all.merge(&endpoint.latency);
+    }
+    let hdr = if all.is_empty() { None } else { hdr(&all) }?;
+    Some(ClusterHistogram { cluster: cluster.name.clone(), hdr })
 }
 
 fn worker(slot: &Slot) -> WorkerStats {

@@ -26,7 +26,7 @@ function context(state: ProxyStatus['state'] = 'ready') {
     status: () => ({ state: now, generation: 3, workers: 1, replaced: 0 }),
     records: vi.fn<AdminContext['proxy']['records']>(() => ({ records: [], more: false })),
     why: () => null,
-    histograms: () => ({ routes: [{ route: 'all', hdr: 'H' }], endpoints: [] }),
+    histograms: () => ({ routes: [{ route: 'all', hdr: 'H' }], clusters: [], endpoints: [] }),
     failHealthcheck: (failing) => {
       now = failing ? 'failing' : 'ready'
     },
