@@ -76,6 +76,10 @@ name: string,
  */
 address: string, 
 /**
+ * Requests come through a door of TypeScript's: the engine keeps the address and accepts nothing.
+ */
+door: boolean, 
+/**
  * Header whose value is matched instead of the Host, lower case.
  */
 serviceHeader: string | null, 

@@ -40,6 +40,7 @@ struct WorkerStats {
 pub struct ListenerStats {
     name: String,
     address: String,
+    door: bool,
 }
 
 #[derive(Serialize)]
@@ -107,9 +108,9 @@ pub fn listeners(proxy: &Proxy) -> Vec<ListenerStats> {
     let Some(generation) = proxy.generation() else { return Vec::new() };
     let listeners = generation.listeners.iter();
     listeners
-        .map(|known| ListenerStats {
-            name: known.name.clone(),
-            address: proxy.address(&known.name).unwrap_or_else(|| known.address.clone()).to_string(),
+        .map(|known| {
+            let address = proxy.bound(known).unwrap_or_else(|| known.address.clone());
+            ListenerStats { name: known.name.clone(), address: address.to_string(), door: known.door }
         })
         .collect()
 }

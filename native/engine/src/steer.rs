@@ -11,7 +11,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::listener;
-use crate::proxy::{Proxy, SocketKey};
+use crate::proxy::{Proxy, Share, SocketKey};
 use crate::serving::{Serving, View};
 use crate::worker::Worker;
 
@@ -47,7 +47,7 @@ struct Steering {
     served: RefCell<Vec<Served>>,
 }
 
-/// A listener that a task accepts for, until the listener is closed.
+/// A listener that a task, or a door, accepts for, until the listener is closed.
 struct Served {
     key: SocketKey,
     serving: Rc<Serving>,
@@ -98,10 +98,12 @@ impl Steering {
     }
 
     fn open(&self, key: SocketKey, view: View) -> Option<Served> {
-        let (socket, connections) = self.proxy.socket(&key, self.worker.slot.index)?;
+        let Share { socket, connections } = self.proxy.share(&key, self.worker.slot.index)?;
         let serving = Rc::new(Serving::new(view, connections));
-        let socket = weft_rt::Listener::from_fd(socket).ok()?;
-        weft_rt::spawn(listener::accept(socket, Rc::clone(&serving), Rc::clone(&self.worker))).detach();
+        if let Some(socket) = socket {
+            let socket = weft_rt::Listener::from_fd(socket).ok()?;
+            weft_rt::spawn(listener::accept(socket, Rc::clone(&serving), Rc::clone(&self.worker))).detach();
+        }
         Some(Served { key, serving })
     }
 }

@@ -11,6 +11,7 @@ export function compileListener(listener: ResolvedConfig['listeners'][number], f
   return {
     name,
     address: absoluteAddress(address, folder),
+    door: false,
     serviceHeader,
     limits: {
       maxConnections: limits.maxConnections,
