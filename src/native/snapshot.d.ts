@@ -72,7 +72,8 @@ export type Listener = {
  */
 name: string, 
 /**
- * `ip:port`, `[v6]:port`, `unix:/path`, `unix:@name`; port 0 takes a free one.
+ * `ip:port`, `[v6]:port`, `unix:/path`, `unix:@name`; port 0 takes a free one. `memory` for requests from within the
+ * process.
  */
 address: string, 
 /**

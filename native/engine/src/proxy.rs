@@ -57,7 +57,8 @@ struct State {
     retired: Vec<Arc<Generation>>,
 }
 
-/// What tells listening sockets apart. A free port is asked for by name, for several listeners may want one.
+/// What tells listening sockets apart. A free port is asked for by name, for several listeners may want one; so is the
+/// process's memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SocketKey {
     address: Addr,
@@ -68,7 +69,10 @@ pub struct SocketKey {
 impl SocketKey {
     /// The key of a listener's socket.
     pub fn of(listener: &GenerationListener) -> Self {
-        let is_free = matches!(listener.address, Addr::Tcp(socket) if socket.port() == 0);
+        let is_free = match &listener.address {
+            Addr::Tcp(socket) => socket.port() == 0,
+            Addr::Unix(_) => listener.door,
+        };
         let name = is_free.then(|| listener.name.clone());
         Self { address: listener.address.clone(), name, door: listener.door }
     }
@@ -237,6 +241,7 @@ impl Proxy {
             let handed = state.inherited.extract_if(.., ours).map(|handed| handed.socket).collect();
             let bound = match &listener.address {
                 Addr::Tcp(address) if listener.door => bind::reserve(*address, handed),
+                Addr::Unix(_) if listener.door => Ok(bind::nothing()),
                 _ => bind::bind(&listener.address, listener.socket_mode, self.slots.len(), handed),
             };
             match bound {

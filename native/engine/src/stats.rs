@@ -4,6 +4,8 @@ use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 
+use weft_rt::Addr;
+
 use crate::proxy::Proxy;
 use crate::slot::Slot;
 use crate::snapshot::{Member, Resolution, ResolutionState};
@@ -110,7 +112,9 @@ pub fn listeners(proxy: &Proxy) -> Vec<ListenerStats> {
     listeners
         .map(|known| {
             let address = proxy.bound(known).unwrap_or_else(|| known.address.clone());
-            ListenerStats { name: known.name.clone(), address: address.to_string(), door: known.door }
+            let is_memory = known.door && matches!(address, Addr::Unix(_));
+            let address = if is_memory { "memory".to_owned() } else { address.to_string() };
+            ListenerStats { name: known.name.clone(), address, door: known.door }
         })
         .collect()
 }

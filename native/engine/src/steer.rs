@@ -20,8 +20,10 @@ pub fn attach(proxy: &Arc<Proxy>, index: usize) -> Option<Rc<Worker>> {
     let worker = Worker::new(proxy.slot(index)?);
     weft_rt::spawn(Rc::clone(&worker.pool).keep()).detach();
     weft_rt::spawn(report_panics(Rc::clone(&worker))).detach();
-    let steering =
+    let mut steering =
         Steering { proxy: Arc::clone(proxy), worker: Rc::clone(&worker), number: 0, served: RefCell::default() };
+    // At once: who attaches may send a request through a door before the next pass.
+    steering.refresh();
     weft_rt::spawn(steering.run()).detach();
     Some(worker)
 }
@@ -90,7 +92,10 @@ impl Steering {
         }
         self.served.replace(served);
         let gone: Vec<Served> = before.into_iter().flatten().collect();
-        gone.iter().for_each(|gone| gone.serving.close());
+        for gone in &gone {
+            gone.serving.close();
+            self.worker.doors.close(&gone.serving);
+        }
         if !gone.is_empty() {
             self.worker.connections.wake_all();
         }
@@ -103,6 +108,8 @@ impl Steering {
         if let Some(socket) = socket {
             let socket = weft_rt::Listener::from_fd(socket).ok()?;
             weft_rt::spawn(listener::accept(socket, Rc::clone(&serving), Rc::clone(&self.worker))).detach();
+        } else {
+            self.worker.doors.open(&serving);
         }
         Some(Served { key, serving })
     }

@@ -8,6 +8,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use weft_rt::Addr;
@@ -74,6 +75,11 @@ pub fn reserve(address: SocketAddr, inherited: Vec<OwnedFd>) -> io::Result<Bound
     };
     let address = kept.local_addr()?.as_socket().unwrap_or(address);
     Ok(Bound { address: Addr::Tcp(address), sockets: vec![kept.into()], file: None })
+}
+
+/// The address of requests from within the process.
+pub fn nothing() -> Bound {
+    Bound { address: Addr::Unix(PathBuf::new()), sockets: Vec::new(), file: None }
 }
 
 type Opened = (Addr, Vec<Socket>, Option<SocketFile>);

@@ -1,5 +1,7 @@
 //! Listeners and their logs.
 
+use std::path::PathBuf;
+
 use weft_rt::Addr;
 
 use super::{Compiler, Rejection};
@@ -10,8 +12,11 @@ use crate::telemetry::access_log::Format;
 
 impl Compiler<'_> {
     pub(super) fn listener(&mut self, index: usize, dto: &Listener) -> Option<GenerationListener> {
-        let address = self.listen_address(format!("listeners.{index}.address"), &dto.address)?;
-        if dto.door && matches!(address, Addr::Unix(_)) {
+        let address = match dto.address.as_str() {
+            "memory" if dto.door => Addr::Unix(PathBuf::new()),
+            text => self.listen_address(format!("listeners.{index}.address"), text)?,
+        };
+        if dto.door && matches!(&address, Addr::Unix(path) if !path.as_os_str().is_empty()) {
             let path = format!("listeners.{index}.address");
             self.rejected.push(Rejection::new(path, "WEFT_SNAPSHOT_ADDRESS", "a door listens on TCP only"));
         }
