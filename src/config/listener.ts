@@ -53,8 +53,9 @@ const accessLog = z
 export const listener = z
   .strictObject({
     name: name().meta({ description: 'Unique name' }),
-    address: address({ minPort: 0, unix: true }).meta({
-      description: 'Where to listen; port 0 takes a free one, `unix:@name` is a name without a file',
+    address: address({ minPort: 0, unix: true, memory: true }).meta({
+      description:
+        'Where to listen; port 0 takes a free one, `unix:@name` is a name without a file; `memory` takes requests of `weftmesh/undici` only',
     }),
     socketMode: z
       .string()

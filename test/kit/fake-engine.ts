@@ -50,6 +50,26 @@ export class FakeEngine implements Addon {
     return -1
   }
 
+  doorEvents(): void {}
+
+  doorListener(): number {
+    return 0
+  }
+
+  doorRequest(): number {
+    return 0
+  }
+
+  doorBody(): boolean {
+    return true
+  }
+
+  doorPause(): void {}
+
+  doorResume(): void {}
+
+  doorAbort(): void {}
+
   sendSockets(): void {}
 
   stopAccepting(): void {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use weft_engine::proxy::{Drain, Proxy};
+use weft_engine::snapshot;
 use weft_engine::steer;
 
 #[global_allocator]
@@ -81,6 +82,11 @@ fn apply(proxy: &Arc<Proxy>, file: &Path) -> bool {
             return false;
         }
     };
+    let doors = snapshot::inspect(&bytes).ok().into_iter().flat_map(|generation| generation.listeners);
+    if let Some(listener) = doors.into_iter().find(|listener| listener.door) {
+        eprintln!("weft-agent: the listener {} has the engine uws, which needs Node: run it with weft", listener.name);
+        return false;
+    }
     let applied = proxy.apply(&bytes);
     for rejection in &applied.rejected {
         eprintln!("weft-agent: {}: {} ({})", rejection.path, rejection.message, rejection.code);

@@ -16,8 +16,8 @@ use weft_engine::reasons;
 use weft_engine::stats;
 use weft_engine::steer;
 
-use crate::environment;
 use crate::error::{failed, guarded, unknown_proxy, unknown_worker};
+use crate::{door, environment};
 
 static PROXIES: LazyLock<Mutex<HashMap<u32, Arc<Proxy>>>> = LazyLock::new(Mutex::default);
 static NEXT: AtomicU32 = AtomicU32::new(1);
@@ -97,10 +97,13 @@ pub fn send_sockets(proxy: u32, descriptor: i32) -> Result<()> {
 #[napi]
 pub fn attach(env: Env, proxy: u32, worker: u32) -> Result<()> {
     guarded("attach", || {
+        let id = proxy;
         let proxy = find(proxy)?;
         let slot = proxy.slot(worker as usize).ok_or_else(|| unknown_worker(worker))?;
         environment::enter(&env, Arc::clone(&slot.heartbeat))?;
-        steer::attach(&proxy, worker as usize).map(drop).ok_or_else(|| unknown_worker(worker))
+        let attached = steer::attach(&proxy, worker as usize).ok_or_else(|| unknown_worker(worker))?;
+        door::attached(id, attached);
+        Ok(())
     })
 }
 
@@ -194,6 +197,7 @@ pub fn flush_logs(proxy: u32, timeout_ms: u32) -> Result<bool> {
 /// Forgets a proxy whose workers have ended.
 #[napi]
 pub fn close_proxy(proxy: u32) -> Result<()> {
+    door::forget(proxy);
     let closed = PROXIES.lock().unwrap_or_else(PoisonError::into_inner).remove(&proxy);
     closed.map(|proxy| proxy.drain(Drain::All)).ok_or_else(|| unknown_proxy(proxy))
 }

@@ -9,7 +9,7 @@ use crate::downstream::{Downstream, Next, gone};
 use crate::error::{Error, Kind};
 use crate::filter;
 use crate::http::forward::{Connection, ForwardResponse, encode_response};
-use crate::http::framing::{Framing, downstream_framing, response_keep_alive};
+use crate::http::framing::{Framing, response_keep_alive};
 use crate::ongoing::Ongoing;
 use crate::snapshot::GenerationCluster;
 use crate::transfer::{Broken, Transfer};
@@ -35,7 +35,7 @@ pub async fn run(
     let Outgoing { sending, deadlines, .. } = outgoing;
     filter::response(exchange, &mut answer.head);
     exchange.account.answered(&answer.head);
-    let framing = downstream_framing(answer.framing, exchange.head.version);
+    let framing = exchange.downstream.body_as_written(answer.framing, exchange.head.version);
     let keep_alive = exchange.may_keep_alive() && sending.is_decoded() && framing != Framing::UntilClose;
     let mut answering = answer_transfer(exchange, &answer, framing, keep_alive);
     let reusable = response_keep_alive(&answer.head) && answer.framing != Framing::UntilClose;

@@ -4,6 +4,8 @@ use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 
+use weft_rt::Addr;
+
 use crate::proxy::{Drain, Proxy};
 use crate::slot::Slot;
 use crate::snapshot::{Direction, Member, Resolution, ResolutionState};
@@ -41,6 +43,7 @@ pub struct ListenerStats {
     name: String,
     direction: Direction,
     address: String,
+    door: bool,
 }
 
 #[derive(Serialize)]
@@ -108,10 +111,11 @@ pub fn listeners(proxy: &Proxy) -> Vec<ListenerStats> {
     let Some(generation) = proxy.generation() else { return Vec::new() };
     let listeners = generation.listeners.iter();
     listeners
-        .map(|known| ListenerStats {
-            name: known.name.clone(),
-            direction: known.direction,
-            address: proxy.address(&known.name).unwrap_or_else(|| known.address.clone()).to_string(),
+        .map(|known| {
+            let address = proxy.bound(known).unwrap_or_else(|| known.address.clone());
+            let is_memory = known.door && matches!(address, Addr::Unix(_));
+            let address = if is_memory { "memory".to_owned() } else { address.to_string() };
+            ListenerStats { name: known.name.clone(), direction: known.direction, address, door: known.door }
         })
         .collect()
 }

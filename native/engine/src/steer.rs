@@ -11,7 +11,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::listener;
-use crate::proxy::{Proxy, SocketKey};
+use crate::proxy::{Proxy, Share, SocketKey};
 use crate::serving::{Serving, View};
 use crate::worker::Worker;
 
@@ -20,8 +20,10 @@ pub fn attach(proxy: &Arc<Proxy>, index: usize) -> Option<Rc<Worker>> {
     let worker = Worker::new(proxy.slot(index)?);
     weft_rt::spawn(Rc::clone(&worker.pool).keep()).detach();
     weft_rt::spawn(report_panics(Rc::clone(&worker))).detach();
-    let steering =
+    let mut steering =
         Steering { proxy: Arc::clone(proxy), worker: Rc::clone(&worker), number: 0, served: RefCell::default() };
+    // At once: who attaches may send a request through a door before the next pass.
+    steering.refresh();
     weft_rt::spawn(steering.run()).detach();
     Some(worker)
 }
@@ -47,7 +49,7 @@ struct Steering {
     served: RefCell<Vec<Served>>,
 }
 
-/// A listener that a task accepts for, until the listener is closed.
+/// A listener that a task, or a door, accepts for, until the listener is closed.
 struct Served {
     key: SocketKey,
     serving: Rc<Serving>,
@@ -88,7 +90,10 @@ impl Steering {
         }
         self.served.replace(served);
         let gone: Vec<Served> = before.into_iter().flatten().collect();
-        gone.iter().for_each(|gone| gone.serving.close());
+        for gone in &gone {
+            gone.serving.close();
+            self.worker.doors.close(&gone.serving);
+        }
         if !gone.is_empty() {
             self.worker.connections.wake_all();
         }
@@ -109,10 +114,14 @@ impl Steering {
     }
 
     fn open(&self, key: SocketKey, view: View) -> Option<Served> {
-        let (socket, connections) = self.proxy.socket(&key, self.worker.slot.index)?;
+        let Share { socket, connections } = self.proxy.share(&key, self.worker.slot.index)?;
         let serving = Rc::new(Serving::new(view, connections));
-        let socket = weft_rt::Listener::from_fd(socket).ok()?;
-        weft_rt::spawn(listener::accept(socket, Rc::clone(&serving), Rc::clone(&self.worker))).detach();
+        if let Some(socket) = socket {
+            let socket = weft_rt::Listener::from_fd(socket).ok()?;
+            weft_rt::spawn(listener::accept(socket, Rc::clone(&serving), Rc::clone(&self.worker))).detach();
+        } else {
+            self.worker.doors.open(&serving);
+        }
         Some(Served { key, serving })
     }
 }

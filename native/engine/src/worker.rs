@@ -11,6 +11,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use crate::buffer::Buffers;
 use crate::cluster::Picker;
+use crate::doors::Doors;
 use crate::heads::Heads;
 use crate::record::{Record, Texts};
 use crate::slot::Slot;
@@ -32,6 +33,8 @@ pub struct Worker {
     pub pool: Rc<Pool>,
     /// Client connections, to be woken when a drain begins.
     pub connections: Connections,
+    /// Listeners whose requests come through doors.
+    pub doors: Doors,
     metrics: RefCell<Metrics>,
     date: RefCell<(u64, Rc<str>)>,
 }
@@ -47,6 +50,7 @@ impl Worker {
             picker: Picker::new(),
             pool: Rc::new(Pool::default()),
             connections: Connections::default(),
+            doors: Doors::default(),
             metrics: RefCell::new(metrics),
             date: RefCell::new((0, Rc::from(""))),
         })

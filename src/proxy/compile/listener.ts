@@ -1,6 +1,6 @@
 /** `listeners[]` → the engine's listeners. */
 import { resolve } from 'node:path'
-import { absoluteAddress } from '../../config/address.js'
+import { absoluteAddress, memoryAddress } from '../../config/address.js'
 import type { ResolvedConfig } from '../../config/config.js'
 import { directionOfName } from '../../config/direction.js'
 import type { Listener } from '../../native/snapshot.js'
@@ -13,6 +13,7 @@ export function compileListener(listener: ResolvedConfig['listeners'][number], f
   return {
     name,
     address: absoluteAddress(address, folder),
+    door: address === memoryAddress,
     serviceHeader,
     direction: direction ?? directionOfName(name),
     limits: {

@@ -11,8 +11,11 @@ use super::Filter;
 pub struct Listener {
     /// Unique name.
     pub name: String,
-    /// `ip:port`, `[v6]:port`, `unix:/path`, `unix:@name`; port 0 takes a free one.
+    /// `ip:port`, `[v6]:port`, `unix:/path`, `unix:@name`; port 0 takes a free one. `memory` for requests from within the
+    /// process.
     pub address: String,
+    /// Requests come through a door of TypeScript's: the engine keeps the address and accepts nothing.
+    pub door: bool,
     /// Header whose value is matched instead of the Host, lower case.
     pub service_header: Option<String>,
     /// Bounds per listener, connection and head.

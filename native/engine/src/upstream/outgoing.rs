@@ -54,7 +54,8 @@ impl<'a> Outgoing<'a> {
     ) -> Self {
         let listener = exchange.view.listener();
         let out = exchange.worker.buffers.take_output();
-        let mut sending = Transfer::new(exchange.body, exchange.body, listener.head_limits.max_bytes, out, rest)
+        let read_as = exchange.downstream.body_as_read(exchange.body);
+        let mut sending = Transfer::new(read_as, exchange.body, listener.head_limits.max_bytes, out, rest)
             .bounded(listener.max_request_bytes);
         if let Some(retry) = &route.retry
             && may_fit(exchange.body, retry.max_body_bytes)

@@ -14,6 +14,8 @@ pub struct GenerationListener {
     pub name: String,
     /// Address as configured: with the name, the key of its socket.
     pub address: Addr,
+    /// Requests come through a door of TypeScript's.
+    pub door: bool,
     /// As configured.
     pub limits: ListenerLimits,
     /// Whose requests come in here.
