@@ -281,6 +281,11 @@ impl Account {
         }
     }
 
+    /// A filter that saw the answer's body gave it another status.
+    pub fn restated(&mut self, status: u16) {
+        self.record.status = status;
+    }
+
     /// Body bytes read from the client.
     pub fn request_bytes(&mut self, bytes: u64) {
         self.record.request_bytes = bytes;

@@ -46,6 +46,12 @@ impl Deadlines {
         }
     }
 
+    /// The clock of a body that is waited for: silence alone ends it.
+    pub fn of_silence(idle_after: Duration) -> Self {
+        let idle = Some(weft_rt::now() + idle_after);
+        Self { total: None, step: None, attempt: None, idle, idle_after: Some(idle_after), progress: 0 }
+    }
+
     /// An attempt begins under a policy that gives it so much time, a streaming request not counted.
     pub fn attempt_begins(&mut self, per_try: Option<Duration>, request_streams: bool) {
         self.attempt = per_try.filter(|_| !request_streams).map(|after| weft_rt::now() + after);

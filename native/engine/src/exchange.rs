@@ -9,7 +9,7 @@ use crate::account::Account;
 use crate::buffer::Buffer;
 use crate::downstream::{Downstream, Next, Request};
 use crate::error::{Error, Kind};
-use crate::filter::{self, Passed};
+use crate::filter::{self, Passed, body};
 use crate::http::framing::{Framing, request_framing};
 use crate::ongoing::Ongoing;
 use crate::record::Mark;
@@ -40,6 +40,7 @@ pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Requ
         head: &mut head,
         account: &mut account,
         body: Framing::None,
+        intake: None,
         // Nothing behind a head can be told apart until its framing is known.
         unread: true,
         retries_spent: false,
@@ -59,14 +60,16 @@ pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Requ
 /// Decides where the request goes.
 async fn drive(exchange: &mut Ongoing<'_>, rest: Option<Buffer>) -> Result<Next, Error> {
     exchange.body = request_framing(exchange.head)?;
-    let rest = exchange.part_from_next(rest);
+    let mut rest = exchange.part_from_next(rest);
     let view = exchange.view;
     exchange.check_length()?;
     filter::request(&view.listener().filters, exchange)?;
+    body::request(&view.listener().filters, exchange, &mut rest).await?;
     let generation = &view.generation;
     let routed = exchange.route()?;
     let route = routed.route;
     filter::request(&route.filters, exchange)?;
+    body::request(&route.filters, exchange, &mut rest).await?;
     let split = match &route.action {
         Action::Forward(split) => split,
         Action::Redirect(redirect) => {
@@ -79,6 +82,7 @@ async fn drive(exchange: &mut Ongoing<'_>, rest: Option<Buffer>) -> Result<Next,
     let cluster = generation.clusters.get(usize::from(cluster));
     let cluster = cluster.ok_or(Error::new(Kind::NoRoute, "the route's cluster does not exist"))?;
     filter::request(&cluster.filters, exchange)?;
+    body::request(&cluster.filters, exchange, &mut rest).await?;
     forward(exchange, route, cluster, rest).await
 }
 

@@ -14,6 +14,7 @@ use crate::http::framing::{Framing, expects_continue, request_keep_alive, wants_
 use crate::http::head::{Method, RequestHead};
 use crate::route::{self, Live, Redirect, Routed};
 use crate::serving::View;
+use crate::transfer::Transfer;
 use crate::trust;
 use crate::worker::Worker;
 
@@ -37,6 +38,8 @@ pub struct Ongoing<'a> {
     pub named: Option<Box<str>>,
     /// The filters that have seen the request, for the way back.
     pub passed: Passed<'a>,
+    /// The request's body, where filters see it before it is known where it goes.
+    pub intake: Option<Box<Transfer>>,
     /// Part of the request is still to be read.
     pub unread: bool,
     /// A retry policy would have gone on, but must not: proxies on the way back are told.

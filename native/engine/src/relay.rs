@@ -1,20 +1,26 @@
 //! The two bodies of an exchange on their way: the request as it is sent, the answer as it goes back.
 
+mod filtering;
+
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use filtering::Filtering;
+use weft_rt::Stream;
+
+use crate::buffer::Buffers;
 use crate::deadline::Deadlines;
-use crate::downstream::{Downstream, Next, gone};
+use crate::downstream::{Downstream, Next};
 use crate::error::{Error, Kind};
-use crate::filter;
+use crate::filter::{self, body};
 use crate::http::forward::{Connection, ForwardResponse, encode_response};
 use crate::http::framing::{Framing, response_keep_alive};
 use crate::ongoing::Ongoing;
 use crate::snapshot::GenerationCluster;
 use crate::transfer::{Broken, Transfer};
 use crate::upstream::answer::{ANSWER_LIMITS, Answer};
-use crate::upstream::attempt::{Answered, request_error};
+use crate::upstream::attempt::Answered;
 use crate::upstream::connect::Upstream;
 use crate::upstream::outgoing::Outgoing;
 use crate::upstream::pool;
@@ -32,28 +38,37 @@ pub async fn run(
 ) -> Result<Next, Error> {
     let Answered { mut answer, mut upstream } = answered;
     outgoing.answered();
-    let Outgoing { sending, deadlines, .. } = outgoing;
+    let mut reusable = response_keep_alive(&answer.head) && answer.framing != Framing::UntilClose;
     filter::response(exchange, &mut answer.head);
     exchange.account.answered(&answer.head);
-    let framing = exchange.downstream.body_as_written(answer.framing, exchange.head.version);
+    let out = exchange.worker.buffers.take_output();
+    let mut answering = Transfer::new(answer.framing, answer.framing, ANSWER_LIMITS.max_bytes, out, answer.rest.take());
+    if body::sees_answer(exchange) && !answering.is_decoded() {
+        let filtering = Filtering { exchange, upstream: &mut upstream, outgoing, answer: &mut answer };
+        if let Err(error) = Box::pin(filtering.run(&mut answering)).await {
+            settle_request(exchange, &mut outgoing.sending);
+            return Err(error);
+        }
+    }
+    if matches!(answer.head.status, 204 | 304) && answer.framing != Framing::None {
+        // A filter has made it an answer without a body. What the endpoint sends of one is not read.
+        answering.drop_body();
+        reusable = false;
+    }
+    let Outgoing { sending, deadlines, .. } = outgoing;
+    let framing = way_back(exchange, &answer, &mut answering);
     let keep_alive = exchange.may_keep_alive() && sending.is_decoded() && framing != Framing::UntilClose;
-    let mut answering = answer_transfer(exchange, &answer, framing, keep_alive);
-    let reusable = response_keep_alive(&answer.head) && answer.framing != Framing::UntilClose;
-    answering.fill_with(answer.rest);
+    begin(exchange, &answer, &mut answering, keep_alive);
     pool::hear(&upstream, &answer.head, &cluster.keeping);
     exchange.worker.heads.give_response(answer.head);
 
     let relaying = Relaying { exchange, upstream: &mut upstream, sending, answering: &mut answering, broken: false };
     let relayed = relaying.run(deadlines).await;
 
-    exchange.unread = !sending.is_decoded();
-    exchange.account.request_bytes(sending.body_bytes);
-    exchange.account.response_bytes(answering.body_bytes);
-    exchange.answering = answering.has_sent();
     let request_sent = sending.is_done();
-    if let Some(next_request) = sending.finish(&exchange.worker.buffers) {
-        exchange.downstream.keep(next_request);
-    }
+    settle_request(exchange, sending);
+    exchange.account.response_bytes(answering.passed_bytes());
+    exchange.answering = answering.has_sent();
     let surplus = answering.finish(&exchange.worker.buffers);
     if let Err(error) = relayed {
         if exchange.answering && framing == Framing::UntilClose {
@@ -72,19 +87,48 @@ pub async fn run(
     })
 }
 
-fn answer_transfer(exchange: &mut Ongoing<'_>, answer: &Answer, framing: Framing, keep_alive: bool) -> Transfer {
-    let mut out = exchange.worker.buffers.take_output();
-    out.append(&mut exchange.downstream.ahead);
+/// What was taken of the request, and what stands behind it.
+fn settle_request(exchange: &mut Ongoing<'_>, sending: &mut Transfer) {
+    exchange.unread = !sending.is_decoded();
+    exchange.account.request_bytes(sending.body_bytes);
+    if let Some(next_request) = sending.finish(&exchange.worker.buffers) {
+        exchange.downstream.keep(next_request);
+    }
+}
+
+/// How the answer's body goes on to the client.
+fn way_back(exchange: &Ongoing<'_>, answer: &Answer, answering: &mut Transfer) -> Framing {
+    let version = exchange.head.version;
+    if answering.is_bodiless() {
+        return answering.framing();
+    }
+    if answering.is_whole() || answering.is_tapped() {
+        // What a filter may change has no length before its end.
+        return answering.reframe(exchange.downstream.body_as_written(Framing::Chunked, version));
+    }
+    let framing = exchange.downstream.body_as_written(answer.framing, version);
+    if framing != answer.framing {
+        answering.reframe(framing);
+    }
+    framing
+}
+
+/// The head of the answer goes out, with what is held of its body.
+fn begin(exchange: &mut Ongoing<'_>, answer: &Answer, answering: &mut Transfer, keep_alive: bool) {
     let forward = ForwardResponse {
-        framing,
+        framing: answering.framing(),
         connection: if keep_alive { Connection::KeepAlive } else { Connection::Close },
         client_version: exchange.head.version,
         date: &exchange.worker.date(),
         retries_spent: exchange.retries_spent,
         changes: exchange.response_changes(),
     };
-    encode_response(&answer.head, &forward, &mut out);
-    Transfer::new(answer.framing, framing, ANSWER_LIMITS.max_bytes, out, None)
+    let ahead = &mut exchange.downstream.ahead;
+    answering.begin(|out| {
+        out.append(ahead);
+        encode_response(&answer.head, &forward, out);
+    });
+    answering.keep_no_more();
 }
 
 struct Relaying<'a, 'e> {
@@ -114,27 +158,28 @@ impl Relaying<'_, '_> {
     fn poll_both(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let buffers = &self.exchange.worker.buffers;
         let (client, endpoint) = (&mut self.exchange.downstream.stream, &mut self.upstream.stream);
-        if !self.broken && !self.sending.is_done() {
-            match self.sending.poll(cx, buffers, client, endpoint) {
-                Poll::Ready(Err(Broken::Sink(_))) => self.broken = true,
-                Poll::Ready(Err(broken)) => return Poll::Ready(Err(request_error(&broken))),
-                Poll::Ready(Ok(())) | Poll::Pending => {}
-            }
-        }
-        self.answering.poll(cx, buffers, endpoint, client).map_err(|broken| answer_error(&broken))
+        send_rest(cx, buffers, client, endpoint, self.sending, &mut self.broken)?;
+        self.answering.poll(cx, buffers, endpoint, client).map_err(|broken| broken.in_answer())
     }
 }
 
-fn answer_error(broken: &Broken) -> Error {
-    match broken {
-        Broken::Source(error) => {
-            Error::io(Kind::UpstreamTruncated, "the endpoint's connection failed amid its answer", error)
+/// Moves what is left of the request. `broken`: the endpoint stopped reading it, which its answer outlives.
+fn send_rest(
+    cx: &mut Context<'_>,
+    buffers: &Buffers,
+    client: &mut Stream,
+    endpoint: &mut Stream,
+    sending: &mut Transfer,
+    broken: &mut bool,
+) -> Result<(), Error> {
+    if !*broken && !sending.is_done() {
+        match sending.poll(cx, buffers, client, endpoint) {
+            Poll::Ready(Err(Broken::Sink(_))) => *broken = true,
+            Poll::Ready(Err(error)) => return Err(error.in_request()),
+            Poll::Ready(Ok(())) | Poll::Pending => {}
         }
-        Broken::Truncated => Error::new(Kind::UpstreamTruncated, "the endpoint closed amid its answer"),
-        Broken::Malformed(reason) => Error::new(Kind::UpstreamMalformed, reason),
-        Broken::TooLarge => Error::new(Kind::Internal, "an answer has no bound"),
-        Broken::Sink(error) => gone(error),
     }
+    Ok(())
 }
 
 /// Sends bytes of our own to the client. False: it does not take them.

@@ -1,9 +1,14 @@
 //! One direction of an exchange: a head already encoded, then a body that is decoded, framed anew and passed on.
 //!
-//! Backpressure: nothing is read while something is unsent, so a direction holds at most one buffer and one head.
-//! Cancel safety: all state is in the struct; a poll can be repeated by any task.
+//! Backpressure: nothing is read while something is unsent or a filter waits, so a direction holds at most one buffer and
+//! one head, with filters one part more. Cancel safety: all state is in the struct; a poll can be repeated by any task.
 
-use std::io::{self, IoSlice};
+mod broken;
+mod gather;
+mod tap;
+mod tapped;
+
+use std::io::IoSlice;
 use std::ops::Range;
 use std::task::{Context, Poll, ready};
 
@@ -13,26 +18,16 @@ use crate::buffer::{Buffer, Buffers};
 use crate::http::body::{BodyDecoder, BodyEncoder};
 use crate::http::framing::Framing;
 
+pub use broken::Broken;
+pub use gather::Gathered;
+use tap::Tap;
+pub use tap::{BodyFilter, BodyPart};
+
 /// A run of body bytes up to this length is copied behind the bytes already waiting: cheaper than a second I/O vector.
 const COPIED_RUN: usize = 8 * 1024;
 
 /// Encoded bytes that may gather before they must be written.
 const GATHERED: usize = 64 * 1024;
-
-/// Why a transfer ended early.
-#[derive(Debug)]
-pub enum Broken {
-    /// Reading failed.
-    Source(io::Error),
-    /// The source ended amid its body.
-    Truncated,
-    /// The source's framing is malformed.
-    Malformed(&'static str),
-    /// The body is longer than its bound.
-    TooLarge,
-    /// Writing failed.
-    Sink(io::Error),
-}
 
 /// State of one direction.
 pub struct Transfer {
@@ -52,6 +47,8 @@ pub struct Transfer {
     decoded: bool,
     /// Data taken so far, for another sink; only while it is wanted and short enough.
     kept: Option<Box<Kept>>,
+    /// Filters that see the body; absent where none does.
+    tap: Option<Box<Tap>>,
     /// Body bytes taken from the source so far.
     pub body_bytes: u64,
     max_body_bytes: u64,
@@ -68,6 +65,10 @@ struct Kept {
 }
 
 impl Kept {
+    fn unbounded() -> Self {
+        Self { data: Vec::new(), max_bytes: usize::MAX }
+    }
+
     /// False: it would be too much.
     fn takes(&mut self, data: &[u8]) -> bool {
         let fits = self.data.len() + data.len() <= self.max_bytes;
@@ -92,6 +93,7 @@ impl Transfer {
             ends_with_run: false,
             decoded: matches!(from, Framing::None | Framing::Length(0)),
             kept: None,
+            tap: None,
             body_bytes: 0,
             max_body_bytes: u64::MAX,
             read: 0,
@@ -121,7 +123,7 @@ impl Transfer {
         self.written = 0;
         self.sent_before = self.sent;
         write_head(&mut self.out);
-        if let Some(kept) = self.kept.as_ref().filter(|_| self.body_bytes > 0) {
+        if let Some(kept) = self.kept.as_ref().filter(|kept| !kept.data.is_empty()) {
             self.encoder = BodyEncoder::new(self.framing);
             self.encoder.encode(&kept.data, &mut self.out);
             // What waited to go out without a copy is among it.
@@ -142,6 +144,21 @@ impl Transfer {
     /// Gives the first bytes of the body, before the first poll.
     pub fn fill_with(&mut self, rest: Option<Buffer>) {
         self.buffer = rest;
+    }
+
+    /// How the body goes out.
+    pub fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    /// Whether there is nothing but a head.
+    pub fn is_bodiless(&self) -> bool {
+        matches!(self.framing, Framing::None | Framing::Length(0))
+    }
+
+    /// Nothing but a head goes out.
+    pub fn drop_body(&mut self) {
+        *self = Self::new(Framing::None, Framing::None, 0, std::mem::take(&mut self.out), None);
     }
 
     /// Whether all is sent.
@@ -179,11 +196,12 @@ impl Transfer {
         sink: &mut Stream,
     ) -> Poll<Result<(), Broken>> {
         loop {
-            self.stage()?;
+            let staged = self.poll_stage(cx)?;
             ready!(self.poll_flush(cx, sink))?;
             if self.decoded {
                 return Poll::Ready(Ok(()));
             }
+            ready!(staged);
             if self.buffer.as_ref().is_none_or(Buffer::is_empty) {
                 ready!(self.poll_fill(cx, buffers, source))?;
             }
@@ -192,6 +210,11 @@ impl Transfer {
 
     fn has_unsent(&self) -> bool {
         self.written < self.out.len() || !self.run.is_empty()
+    }
+
+    #[inline]
+    fn poll_stage(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Broken> {
+        if self.tap.is_some() { self.poll_tapped(cx) } else { self.stage().map(Poll::Ready) }
     }
 
     /// Decodes until there is enough for one write. A long run stays where it is and ends the stage.
@@ -212,16 +235,22 @@ impl Transfer {
                     self.encoder.encode(buffer.range(data.start, data.end), &mut self.out);
                 }
             } else {
-                // A chunk's own end line goes out in front of what follows it, so that the run needs no third vector.
-                let prefix = self.encoder.prefix(data.len()).map_err(|malformed| Broken::Malformed(malformed.0))?;
-                self.out.extend_from_slice(&prefix);
-                self.run = data;
-                self.ends_with_run = step.done;
+                self.leave(data, step.done)?;
             }
             if step.done {
                 self.end_body()?;
             }
         }
+        Ok(())
+    }
+
+    /// Data that is to go out from where it stands. A chunk's own end line goes out in front of what follows it, so that
+    /// the run needs no third vector.
+    fn leave(&mut self, data: Range<usize>, last: bool) -> Result<(), Broken> {
+        let prefix = self.encoder.prefix(data.len()).map_err(|malformed| Broken::Malformed(malformed.0))?;
+        self.out.extend_from_slice(&prefix);
+        self.run = data;
+        self.ends_with_run = last;
         Ok(())
     }
 
@@ -277,6 +306,10 @@ impl Transfer {
                 buffers.give(buffer);
                 ready!(other).map_err(Broken::Source)?;
                 self.decoder.end_of_input().map_err(|_| Broken::Truncated)?;
+                if self.tap.is_some() {
+                    self.end_tapped();
+                    return Poll::Ready(Ok(()));
+                }
                 self.decoded = true;
                 let ended = self.encoder.finish(&[], &mut self.out);
                 Poll::Ready(ended.map_err(|malformed| Broken::Malformed(malformed.0)))

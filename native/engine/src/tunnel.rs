@@ -99,6 +99,7 @@ fn tunnel_error(broken: &Broken, upwards: bool) -> Error {
         (Broken::Source(error) | Broken::Sink(error), _) => {
             Error::io(Kind::UpstreamTruncated, "the endpoint's connection failed", error)
         }
+        (Broken::Filter(error), _) => *error,
         (Broken::Truncated | Broken::Malformed(_) | Broken::TooLarge, _) => {
             Error::new(Kind::Internal, "a raw stream has no framing")
         }

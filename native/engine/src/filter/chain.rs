@@ -6,6 +6,7 @@ use std::sync::Arc;
 use foldhash::HashMap;
 
 use super::Filter;
+use super::body::{BodyMode, Direction, mode};
 use super::header_rewrite::HeaderRewrite;
 use super::local_rate_limit::LocalRateLimit;
 use crate::snapshot::Filter as Settings;
@@ -14,6 +15,8 @@ use crate::snapshot::Filter as Settings;
 #[derive(Default)]
 pub struct Chain {
     filters: Box<[Box<dyn Filter>]>,
+    /// One of them sees bodies of requests.
+    sees_requests: bool,
 }
 
 /// A filter that cannot be made: its place in the list, and why.
@@ -36,7 +39,23 @@ impl Chain {
             }
             .map_err(|message| Unfit { place, message })
         });
-        Ok(Self { filters: made.collect::<Result<_, Unfit>>()? })
+        made.collect::<Result<_, Unfit>>().map(Self::of)
+    }
+
+    fn of(filters: Box<[Box<dyn Filter>]>) -> Self {
+        let mut all = filters.iter().map(AsRef::as_ref);
+        let sees_requests = all.any(|filter| mode(filter, Direction::Request) != BodyMode::None);
+        Self { filters, sees_requests }
+    }
+
+    /// Whether one of them sees bodies of requests.
+    pub fn sees_requests(&self) -> bool {
+        self.sees_requests
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.filters.len()
     }
 
     /// Whether there is nothing to run.

@@ -6,8 +6,9 @@
 //!
 //! A filter is one file here, made in one place: [`Chain::compile`]. It works on heads, in place and at once; what must
 //! wait (a pool of workers, a remote authority) will wait in the driver, which is a task: a [`Verdict`] that says so
-//! belongs here, its waiting there. What must see bodies will do so where [`crate::transfer`] decodes them.
+//! belongs here, its waiting there. What sees bodies as well says so in [`Filter::bodies`].
 
+pub mod body;
 pub mod bucket;
 mod chain;
 mod header_rewrite;
@@ -28,6 +29,7 @@ use crate::http::parse::{HeadLimits, Parsed, parse_response};
 use crate::ongoing::Ongoing;
 use crate::record::Mark;
 
+pub use body::{BodyMode, Direction, SeesBodies};
 pub use chain::{Chain, FilterBook};
 
 /// What a filter keeps from a request to its answer.
@@ -41,6 +43,11 @@ pub trait Filter: Send + Sync {
     /// The answer's head is here, the upstream's or a local reply's. Only after [`Filter::request`] ran.
     fn response(&self, response: &mut Response<'_>) {
         let _unchanged = response;
+    }
+
+    /// Itself, where it sees bodies as well.
+    fn bodies(&self) -> Option<&dyn SeesBodies> {
+        None
     }
 }
 

@@ -104,18 +104,6 @@ fn poll_send(
             outgoing.deadlines.request_sent(outgoing.route);
             Ok(Sending::Broken(lost(&error)))
         }
-        Poll::Ready(Err(broken)) => Err(request_error(&broken)),
-    }
-}
-
-/// The error of a request whose own bytes failed.
-pub fn request_error(broken: &Broken) -> Error {
-    match broken {
-        Broken::Malformed(reason) => Error::new(Kind::Refused(400), reason),
-        Broken::TooLarge => Error::BODY_TOO_LARGE,
-        Broken::Source(error) | Broken::Sink(error) => {
-            Error::io(Kind::DownstreamGone, "the client's connection failed", error)
-        }
-        Broken::Truncated => Error::new(Kind::DownstreamGone, "the client closed amid its request"),
+        Poll::Ready(Err(broken)) => Err(broken.in_request()),
     }
 }

@@ -47,17 +47,22 @@ pub struct Outgoing<'a> {
 impl<'a> Outgoing<'a> {
     /// A request of which nothing is sent; `rest` is what came behind its head.
     pub fn new(
-        exchange: &Ongoing<'_>,
+        exchange: &mut Ongoing<'_>,
         route: &'a GenerationRoute,
         cluster: &'a GenerationCluster,
         rest: Option<Buffer>,
     ) -> Self {
-        let listener = exchange.view.listener();
-        let out = exchange.worker.buffers.take_output();
-        let read_as = exchange.downstream.body_as_read(exchange.body);
-        let mut sending = Transfer::new(read_as, exchange.body, listener.head_limits.max_bytes, out, rest)
-            .bounded(listener.max_request_bytes);
+        let mut started = exchange.account.started;
+        let mut sending = match exchange.intake.take() {
+            None => streaming(exchange, rest),
+            Some(intake) => {
+                // Until it was whole silence alone could end it.
+                started = if intake.is_whole() { weft_rt::now() } else { started };
+                filtered(*intake)
+            }
+        };
         if let Some(retry) = &route.retry
+            && !sending.is_whole()
             && may_fit(exchange.body, retry.max_body_bytes)
         {
             sending.keep(retry.max_body_bytes);
@@ -65,7 +70,7 @@ impl<'a> Outgoing<'a> {
         Self {
             route,
             cluster,
-            deadlines: Deadlines::start(route, exchange.account.started, exchange.unread),
+            deadlines: Deadlines::start(route, started, exchange.unread),
             sending,
             tried: SmallVec::new(),
             fresh: false,
@@ -90,9 +95,10 @@ impl<'a> Outgoing<'a> {
             client: &exchange.downstream.client,
             scheme: exchange.scheme(),
             request_id: exchange.account.generated_id(),
-            framing: exchange.body,
+            framing: self.sending.framing(),
             upgrade: wants_upgrade(exchange.head),
-            expect_continue: exchange.expects_continue(),
+            // Of a body that is here already nobody needs to be asked.
+            expect_continue: exchange.expects_continue() && !self.sending.is_whole(),
             changes: exchange.request_changes(),
         };
         self.sending.begin(|out| encode_request(exchange.head, &forward, out));
@@ -208,6 +214,22 @@ impl<'a> Outgoing<'a> {
     fn policy(&self) -> Option<&'a GenerationRetry> {
         self.route.retry.as_deref()
     }
+}
+
+/// A body that goes on as it comes.
+fn streaming(exchange: &Ongoing<'_>, rest: Option<Buffer>) -> Transfer {
+    let listener = exchange.view.listener();
+    let out = exchange.worker.buffers.take_output();
+    let read_as = exchange.downstream.body_as_read(exchange.body);
+    Transfer::new(read_as, exchange.body, listener.head_limits.max_bytes, out, rest).bounded(listener.max_request_bytes)
+}
+
+/// A body that filters see: its length is known again when it is whole.
+fn filtered(mut intake: Transfer) -> Transfer {
+    if intake.is_whole() || intake.is_tapped() {
+        intake.reframe(Framing::Chunked);
+    }
+    intake
 }
 
 /// Whether a body may turn out to be short enough to be kept; what has none needs no room.

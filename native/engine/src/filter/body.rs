@@ -1,0 +1,231 @@
+//! Filters that see bodies: where the ones of a request and of an answer join its transfer, and the waiting for a body
+//! that a filter wants whole.
+//!
+//! A body meets the filters in the order in which its head met them. One that takes it as it streams joins the transfer;
+//! one that wants all of it has the body gathered up to itself and its verdict awaited. A request is gathered before the
+//! next choice is made (route, cluster, endpoint), so that its filter may still decide them or answer itself; an answer
+//! before its head goes out. Bodies reach filters in whatever coding they have: nothing is decompressed.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::{Chain, Facts, Filter, Ran, Request, Response, State, Verdict};
+use crate::buffer::Buffer;
+use crate::deadline::Deadlines;
+use crate::error::{Error, Kind};
+use crate::http::framing::Framing;
+use crate::http::head::ResponseHead;
+use crate::ongoing::Ongoing;
+use crate::transfer::{BodyFilter, Gathered, Transfer};
+
+/// What a filter wants of bodies in one direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyMode {
+    /// Nothing.
+    None,
+    /// Each part as it comes.
+    Stream,
+    /// All of it at once.
+    Buffer {
+        /// More than this is too much.
+        max_bytes: usize,
+        /// An answer that is too much passes as if the filter were not there; else it is a failure.
+        open: bool,
+    },
+}
+
+/// Which way a body goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// To the endpoint.
+    Request,
+    /// To the client.
+    Response,
+}
+
+/// A filter that sees the bodies of an exchange besides its heads.
+pub trait SeesBodies: Send + Sync {
+    /// What it wants of bodies that go that way.
+    fn mode(&self, direction: Direction) -> BodyMode;
+
+    /// What sees one body as it streams. Only where the mode is [`BodyMode::Stream`].
+    fn stream(&self, direction: Direction, state: &mut State) -> Box<dyn BodyFilter>;
+
+    /// The whole body of a request is here. Pending: the same is asked again once the task is woken.
+    fn poll_request(&self, cx: &mut Context<'_>, request: &mut Request<'_>, body: &mut Vec<u8>) -> Poll<Verdict>;
+
+    /// The whole body of an answer is here, its head not yet sent.
+    fn poll_response(
+        &self,
+        cx: &mut Context<'_>,
+        response: &mut Response<'_>,
+        body: &mut Vec<u8>,
+    ) -> Poll<Result<(), Error>>;
+}
+
+/// What a filter wants of bodies that go that way.
+pub(super) fn mode(filter: &dyn Filter, direction: Direction) -> BodyMode {
+    filter.bodies().map_or(BodyMode::None, |bodies| bodies.mode(direction))
+}
+
+/// Has the filters of a chain, which have seen the request's head, see its body.
+#[inline]
+pub async fn request<'a>(chain: &'a Chain, exchange: &mut Ongoing<'a>, rest: &mut Option<Buffer>) -> Result<(), Error> {
+    if !chain.sees_requests() || matches!(exchange.body, Framing::None | Framing::Length(0)) {
+        return Ok(());
+    }
+    let mut sending = exchange.intake.take().unwrap_or_else(|| Box::new(intake(exchange, rest.take())));
+    let taken = Box::pin(take_in(chain, exchange, &mut sending)).await;
+    exchange.intake = Some(sending);
+    taken
+}
+
+/// The request's bytes from the client, before it is known where they go.
+fn intake(exchange: &Ongoing<'_>, rest: Option<Buffer>) -> Transfer {
+    let listener = exchange.view.listener();
+    let out = exchange.worker.buffers.take_output();
+    let read_as = exchange.downstream.body_as_read(exchange.body);
+    Transfer::new(read_as, exchange.body, listener.head_limits.max_bytes, out, rest).bounded(listener.max_request_bytes)
+}
+
+async fn take_in<'a>(chain: &'a Chain, exchange: &mut Ongoing<'a>, sending: &mut Transfer) -> Result<(), Error> {
+    let first = exchange.passed.len().saturating_sub(chain.len());
+    for place in first..exchange.passed.len() {
+        let Some(ran) = exchange.passed.get_mut(place) else { break };
+        let Some(bodies) = ran.filter.bodies() else { continue };
+        match bodies.mode(Direction::Request) {
+            BodyMode::None => {}
+            BodyMode::Stream => {
+                let mut filter = Some(bodies.stream(Direction::Request, &mut ran.state));
+                let mut clock = silence(exchange);
+                poll_fn(|cx| match sending.poll_add(cx, &mut filter) {
+                    Poll::Pending => poll_client(cx, exchange, &mut clock, 0),
+                    added => added,
+                })
+                .await?;
+            }
+            BodyMode::Buffer { max_bytes, .. } => {
+                gather(exchange, sending, max_bytes).await?;
+                ask(exchange, place, sending.gathered()).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Waits for the whole body of the request.
+async fn gather(exchange: &mut Ongoing<'_>, sending: &mut Transfer, max_bytes: usize) -> Result<(), Error> {
+    if sending.is_whole() {
+        return if sending.gathered().len() > max_bytes { Err(TOO_LONG) } else { Ok(()) };
+    }
+    if sending.announced().is_some_and(|bytes| bytes > max_bytes as u64) && !sending.is_tapped() {
+        return Err(TOO_LONG);
+    }
+    if exchange.expects_continue() && sending.body_bytes == 0 {
+        exchange.downstream.ahead.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+    }
+    let mut clock = silence(exchange);
+    let gathered = poll_fn(|cx| {
+        let downstream = &mut *exchange.downstream;
+        if let Poll::Ready(Err(error)) = downstream.poll_ahead(cx) {
+            return Poll::Ready(Err(error));
+        }
+        match sending.poll_gather(cx, &exchange.worker.buffers, &mut downstream.stream, max_bytes) {
+            Poll::Ready(Ok(Gathered::Whole)) => Poll::Ready(Ok(())),
+            Poll::Ready(Ok(Gathered::Beyond)) => Poll::Ready(Err(TOO_LONG)),
+            Poll::Ready(Err(broken)) => Poll::Ready(Err(broken.in_request())),
+            Poll::Pending => poll_client(cx, exchange, &mut clock, sending.progress()),
+        }
+    })
+    .await;
+    exchange.account.request_bytes(sending.body_bytes);
+    exchange.unread = !sending.is_decoded();
+    if let Some(next_request) = sending.take_surplus() {
+        exchange.downstream.keep(next_request);
+    }
+    gathered
+}
+
+const TOO_LONG: Error = Error::new(Kind::Refused(413), "the request's body is longer than a filter's `maxBodyBytes`");
+
+/// Waits for a filter's verdict on the whole body of the request.
+async fn ask(exchange: &mut Ongoing<'_>, place: usize, body: &mut Vec<u8>) -> Result<(), Error> {
+    let mut clock = silence(exchange);
+    let verdict = poll_fn(|cx| {
+        let facts =
+            Facts { client: exchange.client, generated_id: exchange.account.generated_id(), now: weft_rt::now() };
+        let Some(Ran { filter, state }) = exchange.passed.get_mut(place) else { return Poll::Ready(Ok(None)) };
+        let Some(bodies) = filter.bodies() else { return Poll::Ready(Ok(None)) };
+        let mut request = Request { head: &mut *exchange.head, facts, state, mark: None };
+        match bodies.poll_request(cx, &mut request, body) {
+            Poll::Ready(verdict) => Poll::Ready(Ok(Some((verdict, request.mark)))),
+            Poll::Pending => poll_client(cx, exchange, &mut clock, 0).map_ok(|()| None),
+        }
+    })
+    .await?;
+    let Some((verdict, mark)) = verdict else { return Ok(()) };
+    if let Some(mark) = mark {
+        exchange.account.mark(mark);
+    }
+    match verdict {
+        Verdict::Continue => Ok(()),
+        Verdict::Fail(error) => Err(error),
+    }
+}
+
+/// The clock of a client that is waited for: the route's, where one is chosen already, else the listener's.
+fn silence(exchange: &Ongoing<'_>) -> Deadlines {
+    let of_route = exchange.routed.and_then(|routed| routed.route.idle_timeout);
+    let of_listener = Duration::from_millis(exchange.view.listener().limits.idle_timeout_ms.into());
+    Deadlines::of_silence(of_route.unwrap_or(of_listener))
+}
+
+/// Ready with an error when the client has gone or was silent for too long; never with success.
+fn poll_client(
+    cx: &mut Context<'_>,
+    exchange: &mut Ongoing<'_>,
+    clock: &mut Deadlines,
+    progress: u64,
+) -> Poll<Result<(), Error>> {
+    let downstream = &mut *exchange.downstream;
+    if downstream.poll_gone(cx).is_ready() {
+        return Poll::Ready(Err(Error::new(Kind::DownstreamGone, "the client gave up")));
+    }
+    clock.poll(cx, &mut downstream.timer, progress).map(Err)
+}
+
+/// Whether a filter that ran wants to see the body of the answer.
+#[inline]
+pub fn sees_answer(exchange: &Ongoing<'_>) -> bool {
+    exchange.passed.iter().any(|ran| mode(ran.filter, Direction::Response) != BodyMode::None)
+}
+
+/// Has the filter that ran as number `place` see what the answer's transfer carries as it streams, if it wants that.
+pub fn answer_stream(exchange: &mut Ongoing<'_>, place: usize) -> Option<Box<dyn BodyFilter>> {
+    let ran = exchange.passed.get_mut(place)?;
+    let bodies = ran.filter.bodies().filter(|bodies| bodies.mode(Direction::Response) == BodyMode::Stream)?;
+    Some(bodies.stream(Direction::Response, &mut ran.state))
+}
+
+/// How much of an answer the filter that ran as number `place` wants at once, and whether more may pass without it.
+pub fn answer_limit(exchange: &Ongoing<'_>, place: usize) -> Option<(usize, bool)> {
+    match mode(exchange.passed.get(place)?.filter, Direction::Response) {
+        BodyMode::Buffer { max_bytes, open } => Some((max_bytes, open)),
+        BodyMode::None | BodyMode::Stream => None,
+    }
+}
+
+/// Asks the filter that ran as number `place` about the whole answer.
+pub fn poll_answer(
+    cx: &mut Context<'_>,
+    exchange: &mut Ongoing<'_>,
+    place: usize,
+    head: &mut ResponseHead,
+    body: &mut Vec<u8>,
+) -> Poll<Result<(), Error>> {
+    let facts = Facts { client: exchange.client, generated_id: exchange.account.generated_id(), now: weft_rt::now() };
+    let Some(Ran { filter, state }) = exchange.passed.get_mut(place) else { return Poll::Ready(Ok(())) };
+    let Some(bodies) = filter.bodies() else { return Poll::Ready(Ok(())) };
+    bodies.poll_response(cx, &mut Response { head, request: exchange.head, facts, state }, body)
+}

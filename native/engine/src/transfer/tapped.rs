@@ -1,0 +1,102 @@
+//! The stage of a transfer whose body is seen by filters.
+
+use std::task::{Context, Poll};
+
+use super::tap::{BodyFilter, Part, Tap};
+use super::{Broken, COPIED_RUN, GATHERED, Transfer};
+use crate::buffer::Buffer;
+
+impl Transfer {
+    /// Has a filter see what still comes of the body, behind those that see it already.
+    pub fn push_filter(&mut self, filter: Box<dyn BodyFilter>) {
+        self.tap.get_or_insert_default().push(filter);
+    }
+
+    /// As `stage`, with each part passing the filters. Pending: one of them waits.
+    pub(super) fn poll_tapped(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Broken> {
+        let Some(mut tap) = self.tap.take() else { return Ok(Poll::Ready(())) };
+        let staged = self.stage_through(cx, &mut tap);
+        self.tap = Some(tap);
+        staged
+    }
+
+    fn stage_through(&mut self, cx: &mut Context<'_>, tap: &mut Tap) -> Result<Poll<()>, Broken> {
+        while !self.decoded && self.run.is_empty() && self.out.len() < GATHERED {
+            match self.poll_part(cx, tap)? {
+                Poll::Pending => return Ok(Poll::Pending),
+                Poll::Ready(None) => break,
+                Poll::Ready(Some(part)) => {
+                    tap.passed += part.bytes(self.buffer.as_ref()).len() as u64;
+                    self.encode_part(&part)?;
+                }
+            }
+        }
+        Ok(Poll::Ready(()))
+    }
+
+    /// The next part that has passed all filters. `None`: more bytes are needed.
+    pub(super) fn poll_part(&mut self, cx: &mut Context<'_>, tap: &mut Tap) -> Result<Poll<Option<Part>>, Broken> {
+        if tap.part.is_none() {
+            tap.part = self.next_part()?;
+        }
+        match tap.poll_part(cx, self.buffer.as_ref()) {
+            Poll::Ready(passed) => passed.map(Poll::Ready),
+            Poll::Pending => Ok(Poll::Pending),
+        }
+    }
+
+    /// Decodes what the filters see at once. Short chunks are gathered, for each call has its price.
+    fn next_part(&mut self) -> Result<Option<Part>, Broken> {
+        let mut gathered = Vec::new();
+        loop {
+            let Some(buffer) = self.buffer.as_mut().filter(|buffer| !buffer.is_empty()) else {
+                return Ok((!gathered.is_empty()).then(|| Part::own(gathered, false)));
+            };
+            let base = buffer.start();
+            let step = self.decoder.decode(buffer.unread()).map_err(|malformed| Broken::Malformed(malformed.0))?;
+            let data = base + step.data.start..base + step.data.end;
+            buffer.consume(step.consumed);
+            self.body_bytes += data.len() as u64;
+            if self.body_bytes > self.max_body_bytes {
+                return Err(Broken::TooLarge);
+            }
+            let alone = gathered.is_empty() && (step.done || buffer.is_empty() || data.len() > COPIED_RUN);
+            if alone && (step.done || !data.is_empty()) {
+                return Ok(Some(Part::read(data, step.done)));
+            }
+            gathered.extend_from_slice(buffer.range(data.start, data.end));
+            if step.done {
+                return Ok(Some(Part::own(gathered, true)));
+            }
+        }
+    }
+
+    fn encode_part(&mut self, part: &Part) -> Result<(), Broken> {
+        let data = part.bytes(self.buffer.as_ref());
+        self.kept.take_if(|kept| !kept.takes(data));
+        match part.place().filter(|range| range.len() > COPIED_RUN) {
+            Some(range) => self.leave(range, part.last)?,
+            None if !data.is_empty() => self.encoder.encode(data, &mut self.out),
+            None => {}
+        }
+        if part.last { self.end_body() } else { Ok(()) }
+    }
+
+    /// The source has ended, and with it the body.
+    pub(super) fn end_tapped(&mut self) {
+        self.buffer = None;
+        if let Some(tap) = &mut self.tap {
+            tap.part = Some(Part::own(Vec::new(), true));
+        }
+    }
+
+    /// Body bytes that went on so far.
+    pub fn passed_bytes(&self) -> u64 {
+        self.tap.as_ref().map_or(self.body_bytes, |tap| tap.passed)
+    }
+
+    /// What the source sent beyond a body that was taken whole.
+    pub fn take_surplus(&mut self) -> Option<Buffer> {
+        self.buffer.take_if(|buffer| self.decoded && !buffer.is_empty())
+    }
+}
