@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::deadline::Deadlines;
 use crate::downstream::{Downstream, Next, gone};
 use crate::error::{Error, Kind};
-use crate::filter;
+use crate::filter::{self, Stop};
 use crate::http::forward::{Connection, ForwardResponse, encode_response};
 use crate::http::framing::{Framing, downstream_framing, response_keep_alive};
 use crate::ongoing::Ongoing;
@@ -29,11 +29,11 @@ pub async fn run(
     cluster: &GenerationCluster,
     answered: Answered,
     outgoing: &mut Outgoing<'_>,
-) -> Result<Next, Error> {
+) -> Result<Next, Stop> {
     let Answered { mut answer, mut upstream } = answered;
     outgoing.answered();
     let Outgoing { sending, deadlines, .. } = outgoing;
-    filter::response(exchange, &mut answer.head);
+    filter::response(exchange, &mut answer.head).await?;
     exchange.account.answered(&answer.head);
     let framing = downstream_framing(answer.framing, exchange.head.version);
     let keep_alive = exchange.may_keep_alive() && sending.is_decoded() && framing != Framing::UntilClose;
@@ -60,7 +60,7 @@ pub async fn run(
             // The end of the connection would say that the body is whole; only a reset tells the truth.
             exchange.downstream.stream.set_abort_on_drop();
         }
-        return Err(error);
+        return Err(error.into());
     }
     if reusable && request_sent && surplus.is_none() {
         exchange.worker.pool.give(upstream, &cluster.keeping);
