@@ -127,6 +127,12 @@ export class FakeEngine implements Addon {
     return false
   }
 
+  scriptHost(): void {}
+
+  scriptResume(): boolean {
+    return false
+  }
+
   version(): string {
     return 'fake'
   }

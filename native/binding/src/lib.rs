@@ -11,6 +11,7 @@ mod error;
 pub mod explain;
 mod javascript;
 pub mod proxy;
+pub mod script;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

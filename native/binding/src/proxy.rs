@@ -17,7 +17,7 @@ use weft_engine::stats;
 use weft_engine::steer;
 
 use crate::error::{failed, guarded, unknown_proxy, unknown_worker};
-use crate::{door, environment};
+use crate::{door, environment, script};
 
 static PROXIES: LazyLock<Mutex<HashMap<u32, Arc<Proxy>>>> = LazyLock::new(Mutex::default);
 static NEXT: AtomicU32 = AtomicU32::new(1);
@@ -101,8 +101,8 @@ pub fn attach(env: Env, proxy: u32, worker: u32) -> Result<()> {
         let proxy = find(proxy)?;
         let slot = proxy.slot(worker as usize).ok_or_else(|| unknown_worker(worker))?;
         environment::enter(&env, Arc::clone(&slot.heartbeat))?;
-        let attached = steer::attach(&proxy, worker as usize).ok_or_else(|| unknown_worker(worker))?;
-        door::attached(id, attached);
+        let attached = steer::attach(&proxy, worker as usize, Some(script::scripts(&env)));
+        door::attached(id, attached.ok_or_else(|| unknown_worker(worker))?);
         Ok(())
     })
 }

@@ -45,6 +45,8 @@ pub struct Account {
     /// As many retries as the policy has were made.
     retries_spent: bool,
     detail: &'static str,
+    /// What filters say of their decisions; in records it takes the place of the detail.
+    note: Option<Box<str>>,
     closed: bool,
 }
 
@@ -74,6 +76,7 @@ impl Account {
             response_headers: Vec::new(),
             retries_spent: false,
             detail: "",
+            note: None,
             closed: false,
         }
     }
@@ -262,7 +265,7 @@ impl Account {
             let last = self.present(ended, record.upstream_status);
             self.past.push(last);
         }
-        frame(self.detail, &self.past, &self.candidates)
+        frame(self.told(), &self.past, &self.candidates)
     }
 
     /// The answer's head is here.
@@ -306,6 +309,15 @@ impl Account {
         if error.source() == Source::Upstream {
             self.fail_endpoint();
         }
+    }
+
+    /// What filters say of their decisions.
+    pub fn note(&mut self, note: Option<Box<str>>) {
+        self.note = note;
+    }
+
+    fn told(&self) -> &str {
+        self.note.as_deref().unwrap_or(self.detail)
     }
 
     /// A local reply was made.
@@ -357,7 +369,7 @@ impl Account {
             route,
             cluster,
             downstream_local: Address::from(&self.view.listener().address),
-            detail: self.detail,
+            detail: self.told(),
         };
         let mut line = self.worker.buffers.take_output();
         log.format.format(&entry, &mut line);

@@ -2,7 +2,7 @@
 //!
 //! Nothing here is shared with another thread but the [`Slot`].
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use crate::buffer::Buffers;
 use crate::cluster::Picker;
 use crate::doors::Doors;
+use crate::filter::script::Scripts;
 use crate::heads::Heads;
 use crate::record::{Record, Texts};
 use crate::slot::Slot;
@@ -37,6 +38,7 @@ pub struct Worker {
     pub doors: Doors,
     metrics: RefCell<Metrics>,
     date: RefCell<(u64, Rc<str>)>,
+    scripts: OnceCell<Rc<Scripts>>,
 }
 
 impl Worker {
@@ -53,7 +55,18 @@ impl Worker {
             doors: Doors::default(),
             metrics: RefCell::new(metrics),
             date: RefCell::new((0, Rc::from(""))),
+            scripts: OnceCell::new(),
         })
+    }
+
+    /// Filters in TypeScript run here. The first call wins.
+    pub fn run_scripts(&self, scripts: Rc<Scripts>) {
+        let _known = self.scripts.set(scripts);
+    }
+
+    /// What runs filters in TypeScript, where something does.
+    pub fn scripts(&self) -> Option<&Rc<Scripts>> {
+        self.scripts.get()
     }
 
     /// Adds to a counter.

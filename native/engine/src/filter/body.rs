@@ -10,7 +10,7 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::{Chain, Facts, Filter, Ran, Request, Response, State, Verdict};
+use super::{Chain, Facts, Filter, Ran, Request, Response, State, Stop, Verdict};
 use crate::buffer::Buffer;
 use crate::deadline::Deadlines;
 use crate::error::{Error, Kind};
@@ -71,12 +71,12 @@ pub(super) fn mode(filter: &dyn Filter, direction: Direction) -> BodyMode {
 
 /// Has the filters of a chain, which have seen the request's head, see its body.
 #[inline]
-pub async fn request<'a>(chain: &'a Chain, exchange: &mut Ongoing<'a>, rest: &mut Option<Buffer>) -> Result<(), Error> {
+pub async fn request<'a>(chain: &'a Chain, exchange: &mut Ongoing<'a>, rest: &mut Option<Buffer>) -> Result<(), Stop> {
     if !chain.sees_requests() || matches!(exchange.body, Framing::None | Framing::Length(0)) {
         return Ok(());
     }
     let mut sending = exchange.intake.take().unwrap_or_else(|| Box::new(intake(exchange, rest.take())));
-    let taken = Box::pin(take_in(chain, exchange, &mut sending)).await;
+    let taken = Box::pin(take_in(exchange, &mut sending)).await;
     exchange.intake = Some(sending);
     taken
 }
@@ -89,9 +89,8 @@ fn intake(exchange: &Ongoing<'_>, rest: Option<Buffer>) -> Transfer {
     Transfer::new(read_as, exchange.body, listener.head_limits.max_bytes, out, rest).bounded(listener.max_request_bytes)
 }
 
-async fn take_in<'a>(chain: &'a Chain, exchange: &mut Ongoing<'a>, sending: &mut Transfer) -> Result<(), Error> {
-    let first = exchange.passed.len().saturating_sub(chain.len());
-    for place in first..exchange.passed.len() {
+async fn take_in(exchange: &mut Ongoing<'_>, sending: &mut Transfer) -> Result<(), Stop> {
+    for place in exchange.chain_from..exchange.passed.len() {
         let Some(ran) = exchange.passed.get_mut(place) else { break };
         let Some(bodies) = ran.filter.bodies() else { continue };
         match bodies.mode(Direction::Request) {
@@ -150,14 +149,14 @@ async fn gather(exchange: &mut Ongoing<'_>, sending: &mut Transfer, max_bytes: u
 const TOO_LONG: Error = Error::new(Kind::Refused(413), "the request's body is longer than a filter's `maxBodyBytes`");
 
 /// Waits for a filter's verdict on the whole body of the request.
-async fn ask(exchange: &mut Ongoing<'_>, place: usize, body: &mut Vec<u8>) -> Result<(), Error> {
+async fn ask(exchange: &mut Ongoing<'_>, place: usize, body: &mut Vec<u8>) -> Result<(), Stop> {
     let mut clock = silence(exchange);
     let verdict = poll_fn(|cx| {
         let facts =
             Facts { client: exchange.client, generated_id: exchange.account.generated_id(), now: weft_rt::now() };
         let Some(Ran { filter, state }) = exchange.passed.get_mut(place) else { return Poll::Ready(Ok(None)) };
         let Some(bodies) = filter.bodies() else { return Poll::Ready(Ok(None)) };
-        let mut request = Request { head: &mut *exchange.head, facts, state, mark: None };
+        let mut request = Request { head: &mut *exchange.head, facts, state, mark: None, outside: None };
         match bodies.poll_request(cx, &mut request, body) {
             Poll::Ready(verdict) => Poll::Ready(Ok(Some((verdict, request.mark)))),
             Poll::Pending => poll_client(cx, exchange, &mut clock, 0).map_ok(|()| None),
@@ -168,10 +167,7 @@ async fn ask(exchange: &mut Ongoing<'_>, place: usize, body: &mut Vec<u8>) -> Re
     if let Some(mark) = mark {
         exchange.account.mark(mark);
     }
-    match verdict {
-        Verdict::Continue => Ok(()),
-        Verdict::Fail(error) => Err(error),
-    }
+    verdict.stop()
 }
 
 /// The clock of a client that is waited for: the route's, where one is chosen already, else the listener's.
@@ -227,5 +223,5 @@ pub fn poll_answer(
     let facts = Facts { client: exchange.client, generated_id: exchange.account.generated_id(), now: weft_rt::now() };
     let Some(Ran { filter, state }) = exchange.passed.get_mut(place) else { return Poll::Ready(Ok(())) };
     let Some(bodies) = filter.bodies() else { return Poll::Ready(Ok(())) };
-    bodies.poll_response(cx, &mut Response { head, request: exchange.head, facts, state }, body)
+    bodies.poll_response(cx, &mut Response { head, request: exchange.head, facts, state, outside: None }, body)
 }

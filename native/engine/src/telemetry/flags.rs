@@ -86,6 +86,8 @@ flags! {
     DnsResolutionFailed, "DF", "DnsResolutionFailed", "dns_resolution_failure";
     /// The cluster's load assignment told to drop the request; 503.
     DropOverload, "DO", "DropOverload", "drop_overload";
+    /// A filter failed, and its policy ended the exchange; 500.
+    FilterFailed, "FF", "FilterFailed", "filter_failed";
 }
 
 impl Serialize for Flag {
