@@ -19,7 +19,7 @@ use crate::snapshot::{GenerationCluster, GenerationRoute};
 use crate::upstream::attempt;
 use crate::upstream::outgoing::Outgoing;
 use crate::worker::Worker;
-use crate::{cluster, limit, relay, reply, retry, trace, trust, tunnel};
+use crate::{cluster, limit, relay, reply, retry, socket, trace, trust, tunnel};
 
 /// Serves one request.
 pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Request) -> Next {
@@ -63,6 +63,9 @@ async fn drive(exchange: &mut Ongoing<'_>, rest: Option<Buffer>) -> Result<Next,
     let view = exchange.view;
     exchange.check_length()?;
     filter::request(&view.listener().filters, exchange)?;
+    if socket::is_asked_for(exchange) {
+        return socket::run(exchange).await;
+    }
     let generation = &view.generation;
     let routed = exchange.route()?;
     let route = routed.route;

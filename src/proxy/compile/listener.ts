@@ -12,6 +12,7 @@ export function compileListener(listener: ResolvedConfig['listeners'][number], f
     name,
     address: absoluteAddress(address, folder),
     door: address === memoryAddress,
+    sockets: [],
     serviceHeader,
     limits: {
       maxConnections: limits.maxConnections,

@@ -26,6 +26,7 @@ impl Compiler<'_> {
             name: dto.name.clone(),
             address,
             door: dto.door,
+            sockets: if dto.door { dto.sockets.clone() } else { Vec::new() },
             limits: dto.limits,
             head_limits: HeadLimits {
                 max_bytes: dto.limits.max_header_bytes as usize,
