@@ -7,6 +7,7 @@ export {
   startControlPlane,
 } from './control/start-control-plane.js'
 export { type Code, type Issue, WeftError } from './errors.js'
+export type { Change, ConfigSource } from './proxy/config-source.js'
 export {
   type DrainOptions,
   type StartOptions,
@@ -22,4 +23,3 @@ export type {
   RequestStats,
   RouteStats,
 } from './proxy/proxy-stats.js'
-export type { Change, ConfigSource } from './proxy/start-proxy.js'

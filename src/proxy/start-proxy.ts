@@ -6,8 +6,8 @@
  * was; changes are applied one after the other.
  */
 
+import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import type { Histograms, ProxyStatus } from '../admin/endpoint.js'
-import type { ProxyConfig } from '../config/config.js'
 import type { Watched } from '../config/signature.js'
 import { WeftError } from '../errors.js'
 import {
@@ -22,6 +22,7 @@ import {
 } from '../native/index.js'
 import { type Counts, countsOf, withCarried } from '../telemetry/carried.js'
 import { createLogger, type Logger } from '../telemetry/logger.js'
+import type { Change, ConfigSource } from './config-source.js'
 import { drain } from './drain.js'
 import { type Followed, followSources } from './follow-sources.js'
 import type { Plan, Prepared } from './prepare.js'
@@ -34,9 +35,6 @@ const logFlushMs = 1_000
 
 /** How long a running process may take to hand over its listening sockets. */
 const takeoverMs = 5_000
-
-/** A configuration as a value, or the file that holds it. */
-export type ConfigSource = ProxyConfig | { file: string }
 
 export interface StartOptions {
   /** Threads that carry traffic, 0 for the caller's own loop. Absent: as the configuration says. */
@@ -53,14 +51,6 @@ export interface StartOptions {
 
 /** `reading` is told of every file that was read, also when one of them was refused. */
 type Prepare = (source: ConfigSource, reading: (watched: Watched[]) => void) => Promise<Prepared>
-
-/** What came of a new configuration. */
-export interface Change {
-  generation: number
-  /** It was in force already. */
-  unchanged: boolean
-  rejected: Verdict['rejected']
-}
 
 export interface RunningProxy {
   /** Where a listener listens; for a unix socket `unix:/path` as the host, and port 0. */
@@ -271,11 +261,17 @@ class Orchestrator implements RunningProxy {
   private async end(): Promise<void> {
     await this.lastChange
     this.sources.close()
-    if (this.workers === null) this.addon.detach(this.id, 0)
+    if (this.workers === null) await this.leaveOwnLoop()
     await this.workers?.close()
     if (!this.addon.flushLogs(this.id, logFlushMs))
       this.logger.warn('some lines of the access log could not be written')
     this.addon.closeProxy(this.id)
+  }
+
+  /** The loop lives on: only what was done for this proxy ends. */
+  private async leaveOwnLoop(): Promise<void> {
+    while (this.addon.leave(this.id)) await turnOfLoop()
+    this.addon.detach(this.id, 0)
   }
 
   /** Last before serving: until then the process before this one has them to itself. */

@@ -114,6 +114,11 @@ export class FakeEngine implements Addon {
     this.calls.push(`detach ${worker}`)
   }
 
+  leave(): boolean {
+    this.calls.push('leave')
+    return false
+  }
+
   flushLogs(): boolean {
     this.calls.push('flushLogs')
     return this.logsWritten

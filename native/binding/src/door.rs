@@ -186,7 +186,8 @@ pub fn door_request(env: Env, proxy: u32, listener: u32, client: JsString, head:
             read_latin1(&env, &head, wide, narrow)?;
             let number = EXCHANGES.with_borrow_mut(Exchanges::reserve);
             let number = number.ok_or_else(|| failed("doorRequest", &"too many requests are under way"))?;
-            let entered = door::enter(&worker, &Entering { serving, client, head: narrow, more, number }, outside());
+            let entering = Entering { serving, client, head: narrow, more, number };
+            let entered = weft_rt::uv::in_group(proxy, || door::enter(&worker, &entering, outside()));
             EXCHANGES.with_borrow_mut(|exchanges| {
                 if let Some(place) = exchanges.place(number) {
                     place.entered = Some(entered);
