@@ -44,4 +44,5 @@ for (const { name, about, declare } of commands) {
   declare(command, async (code) => process.exit(await code))
 }
 
-await program.parseAsync()
+// Not awaited here: the one-file command is bundled as CommonJS, which has no await at its top.
+void program.parseAsync()
