@@ -23,6 +23,7 @@ const mayImport = {
   admin: ['door', 'native', 'telemetry', 'errors'],
   proxy: ['native', 'config', 'admin', 'door', 'filters', 'discovery', 'telemetry', 'errors', 'clock'],
   cli: ['proxy', 'control', 'native', 'telemetry', 'errors'],
+  binary: ['cli', 'errors'],
   index: ['proxy', 'control', 'filters', 'door', 'config', 'native', 'errors'],
 }
 
