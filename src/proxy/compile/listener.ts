@@ -14,6 +14,7 @@ export function compileListener(listener: ResolvedConfig['listeners'][number], f
     name,
     address: absoluteAddress(address, folder),
     door: address === memoryAddress,
+    sockets: [],
     serviceHeader,
     direction: direction ?? directionOfName(name),
     limits: {
