@@ -101,7 +101,7 @@ pub fn attach(env: Env, proxy: u32, worker: u32) -> Result<()> {
         let proxy = find(proxy)?;
         let slot = proxy.slot(worker as usize).ok_or_else(|| unknown_worker(worker))?;
         environment::enter(&env, Arc::clone(&slot.heartbeat))?;
-        let attached = steer::attach(&proxy, worker as usize, Some(script::scripts(&env)));
+        let attached = steer::attach(&proxy, worker as usize, Some(script::scripts()));
         door::attached(id, attached.ok_or_else(|| unknown_worker(worker))?);
         Ok(())
     })
