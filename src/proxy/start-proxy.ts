@@ -8,8 +8,10 @@
 
 import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import type { Histograms, ProxyStatus } from '../admin/endpoint.js'
+import { formatPath, type Path } from '../config/path.js'
 import type { Watched } from '../config/signature.js'
-import { WeftError } from '../errors.js'
+import { type Code, WeftError } from '../errors.js'
+import type { ScriptSource } from '../filters/script-source.js'
 import {
   type Addon,
   loadAddon,
@@ -24,6 +26,7 @@ import { type Counts, countsOf, withCarried } from '../telemetry/carried.js'
 import { createLogger, type Logger } from '../telemetry/logger.js'
 import type { Change, ConfigSource } from './config-source.js'
 import { drain } from './drain.js'
+import { writeLine } from './filter-lines.js'
 import { type Followed, followSources } from './follow-sources.js'
 import type { Plan, Prepared } from './prepare.js'
 import { prepareApart, prepareEndpointsApart } from './prepare-apart.js'
@@ -118,6 +121,7 @@ class Orchestrator implements RunningProxy {
   private readonly sources: Followed
   private read: Watched[] = []
   private id = -1
+  private ownLoop = false
   private applied: Applied | null = null
   private workers: Workers | null = null
   private lastChange: Promise<unknown> = Promise.resolve()
@@ -150,11 +154,13 @@ class Orchestrator implements RunningProxy {
       const count = workers ?? prepared.plan.workers ?? defaultWorkers
       this.id = this.addon.createProxy('weft', Math.max(1, count))
       if (takeover !== undefined) this.inherit(takeover)
-      this.take(prepared)
+      this.ownLoop = count === 0
+      await this.take(prepared)
       if (count === 0) this.addon.attach(this.id, 0)
       else {
         const { addon, id: proxy, logger } = this
-        this.workers = await startWorkers({ addon, proxy, count, startThread: start, ahead, logger })
+        const { scripts } = prepared.plan
+        this.workers = await startWorkers({ addon, proxy, count, startThread: start, ahead, scripts, logger })
       }
     } catch (error) {
       this.sources.close()
@@ -176,7 +182,7 @@ class Orchestrator implements RunningProxy {
 
   apply(source: ConfigSource): Promise<Change> {
     const change = this.lastChange.then(async () => {
-      const { generation, unchanged = false, rejected } = this.take(await this.prepareFor(source))
+      const { generation, unchanged = false, rejected } = await this.take(await this.prepareFor(source))
       return { generation, unchanged, rejected }
     })
     this.lastChange = change.catch(() => {})
@@ -201,7 +207,7 @@ class Orchestrator implements RunningProxy {
 
   carry(counts: string): void {
     // A process of an earlier version may not have counted everything.
-    this.carried = { routes: [], ...(JSON.parse(counts) as Omit<Counts, 'routes'>) }
+    this.carried = { routes: [], filters: [], ...(JSON.parse(counts) as Omit<Counts, 'routes' | 'filters'>) }
   }
 
   plan(): Plan {
@@ -284,14 +290,35 @@ class Orchestrator implements RunningProxy {
     }
   }
 
-  private take({ snapshot, plan }: Prepared): Verdict {
+  private async take({ snapshot, plan }: Prepared): Promise<Verdict> {
+    await this.loadScripts(plan.scripts)
     const bytes = Buffer.from(snapshot.buffer, snapshot.byteOffset, snapshot.byteLength)
     const verdict = JSON.parse(this.addon.apply(this.id, bytes)) as Verdict
     if (verdict.rejected.length > 0) throw rejection(verdict)
     for (const warning of plan.warnings) this.logger.warn(warning)
     this.applied = { plan, verdict }
+    this.workers?.keep(plan.scripts)
     this.sources.renew(plan.sources)
     return verdict
+  }
+
+  /** Every thread can run the filters of a snapshot before it sees the snapshot. */
+  private async loadScripts(scripts: ScriptSource[]): Promise<void> {
+    const [inline] = this.ownLoop ? [] : scripts.filter(({ definition }) => definition !== null)
+    if (inline !== undefined) {
+      const hint = 'name its module, or serve on your own loop with workers: 0'
+      throw unloadable('WEFT_FILTER_ELSEWHERE', inline.path, 'a function cannot travel to worker threads', hint)
+    }
+    if (scripts.length === 0) return
+    try {
+      if (this.ownLoop) {
+        const { loadScripts } = await import('../filters/script-host.js')
+        await loadScripts(this.addon, scripts, (line) => writeLine(this.logger, line))
+      } else await this.workers?.load(scripts)
+    } catch (error) {
+      const path = scripts[0]?.path ?? []
+      throw unloadable('WEFT_FILTER_MODULE', path, `a filter cannot be loaded: ${(error as Error).message}`, null)
+    }
   }
 
   private prepareFor(source: ConfigSource): Promise<Prepared> {
@@ -309,6 +336,11 @@ class Orchestrator implements RunningProxy {
     if (this.applied === null) throw new Error('the proxy has not been started')
     return this.applied
   }
+}
+
+function unloadable(code: Code, path: Path, message: string, hint: string | null): WeftError {
+  const issue = { path: formatPath(path), code, message, hint, line: null }
+  return new WeftError('WEFT_CONFIG_INVALID', `${issue.path}: ${message}`, { issues: [issue] })
 }
 
 function rejection({ rejected }: Verdict): WeftError {

@@ -176,6 +176,10 @@ export class FakeThread implements TrafficThread {
     throw new Error(this.failing)
   }
 
+  async load(): Promise<void> {}
+
+  onLine(): void {}
+
   terminate(): void {
     this.end('terminated')
   }

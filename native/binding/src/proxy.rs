@@ -101,7 +101,7 @@ pub fn attach(env: Env, proxy: u32, worker: u32) -> Result<()> {
         let proxy = find(proxy)?;
         let slot = proxy.slot(worker as usize).ok_or_else(|| unknown_worker(worker))?;
         environment::enter(&env, Arc::clone(&slot.heartbeat))?;
-        let scripts = script::scripts(&env);
+        let scripts = script::scripts();
         let attached = weft_rt::uv::in_group(id, || steer::attach(&proxy, worker as usize, Some(scripts)));
         door::attached(id, attached.ok_or_else(|| unknown_worker(worker))?);
         Ok(())
