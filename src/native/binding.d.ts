@@ -27,6 +27,9 @@ export declare function detach(proxy: number, worker: number): void
 /** Begins the drain. */
 export declare function stopAccepting(proxy: number): void
 
+/** Brings the result that a call promised under `ticket`. False: its exchange is over, or did not wait as long. */
+export declare function scriptResume(slot: number, ticket: number, result: undefined | string | [string, Uint8Array]): boolean
+
 /** Collects one ended child process that nobody waits for. False: there was nothing to collect. */
 export declare function reap(pid: number): boolean
 
@@ -47,6 +50,9 @@ export declare function closeProxy(proxy: number): void
 
 /** Hands this process's listening sockets to the process at the other end of an open unix socket. */
 export declare function sendSockets(proxy: number, descriptor: number): void
+
+/** Has this thread's filters run by `call`, see above. A later call replaces it. */
+export declare function scriptHost(call: (script: number, slot: number, phase: number, text: string | null, bytes: Uint8Array | null, last: boolean) => undefined | string | [string, Uint8Array] | number): void
 
 /** One number per worker: tasks of its present thread that panicked. */
 export declare function panics(proxy: number): Array<number>

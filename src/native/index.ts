@@ -57,6 +57,15 @@ export interface Stats {
   workers: WorkerStats[]
   listeners: { name: string; address: string }[]
   clusters: ClusterStats[]
+  /** Filters in TypeScript, by name. */
+  filters: FilterStats[]
+}
+
+/** `failures`: calls whose `onFailure` had to be applied. `answers`: requests that it answered itself. */
+export interface FilterStats {
+  name: string
+  failures: number
+  answers: number
 }
 
 /** Pairs of a duration in microseconds, at most 3 % off, and how often it was seen; ascending. */

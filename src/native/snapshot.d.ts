@@ -474,7 +474,7 @@ removed: Array<string>,
  * `endpoints` are all that there are: what is not among them goes.
  */
 complete: boolean, };
-export type Filter = { "type": "local-rate-limit" } & LocalRateLimit | { "type": "header-rewrite" } & HeaderRewrite;
+export type Filter = { "type": "local-rate-limit" } & LocalRateLimit | { "type": "header-rewrite" } & HeaderRewrite | { "type": "script" } & Script;
 export type LocalRateLimit = { 
 /**
  * In the order in which they are asked.
@@ -527,6 +527,49 @@ request: HeaderEdits,
  * Before the answer goes back.
  */
 response: HeaderEdits, };
+export type Script = { 
+/**
+ * Its number in the process. Never used again for another one.
+ */
+id: number, 
+/**
+ * What records, counts and logs call it.
+ */
+name: string, 
+/**
+ * It looks at requests' heads.
+ */
+requestHead: boolean, 
+/**
+ * It looks at answers' heads.
+ */
+responseHead: boolean, 
+/**
+ * How it sees requests' bodies.
+ */
+requestBody: ScriptBody, 
+/**
+ * How it sees answers' bodies.
+ */
+responseBody: ScriptBody, 
+/**
+ * Bytes of a body that is gathered for it.
+ */
+maxBodyBytes: number, 
+/**
+ * What becomes of an exchange in which it fails.
+ */
+onFailure: OnFailure, 
+/**
+ * How long an exchange waits for it; none: as long as it takes.
+ */
+timeBudgetMs: number | null, 
+/**
+ * It runs in a pool of threads of its own.
+ */
+pool: boolean, };
+export type ScriptBody = "none" | "stream" | "buffer";
+export type OnFailure = "open" | "closed";
 export type HeaderEdits = { 
 /**
  * Text of values is replaced.

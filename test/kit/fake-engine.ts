@@ -107,6 +107,12 @@ export class FakeEngine implements Addon {
     return false
   }
 
+  scriptHost(): void {}
+
+  scriptResume(): boolean {
+    return false
+  }
+
   version(): string {
     return 'fake'
   }

@@ -16,6 +16,7 @@ export function statsOf(change: Partial<Stats> = {}): Stats {
     workers: [],
     listeners: [],
     clusters: [],
+    filters: [],
     ...change,
   }
 }

@@ -53,7 +53,7 @@ async fn serve(file: PathBuf) -> ExitCode {
         eprintln!("weft-agent: cannot listen to signals");
         return ExitCode::FAILURE;
     };
-    let Some(_worker) = steer::attach(&proxy, 0) else { return ExitCode::FAILURE };
+    let Some(_worker) = steer::attach(&proxy, 0, None) else { return ExitCode::FAILURE };
     if let Some(generation) = proxy.generation() {
         for listener in &generation.listeners {
             let address = proxy.address(&listener.name).unwrap_or_else(|| listener.address.clone());

@@ -9,6 +9,7 @@ mod environment;
 mod error;
 pub mod explain;
 pub mod proxy;
+pub mod script;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

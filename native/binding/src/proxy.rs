@@ -18,6 +18,7 @@ use weft_engine::steer;
 
 use crate::environment;
 use crate::error::{failed, guarded, unknown_proxy, unknown_worker};
+use crate::script;
 
 static PROXIES: LazyLock<Mutex<HashMap<u32, Arc<Proxy>>>> = LazyLock::new(Mutex::default);
 static NEXT: AtomicU32 = AtomicU32::new(1);
@@ -100,7 +101,9 @@ pub fn attach(env: Env, proxy: u32, worker: u32) -> Result<()> {
         let proxy = find(proxy)?;
         let slot = proxy.slot(worker as usize).ok_or_else(|| unknown_worker(worker))?;
         environment::enter(&env, Arc::clone(&slot.heartbeat))?;
-        steer::attach(&proxy, worker as usize).map(drop).ok_or_else(|| unknown_worker(worker))
+        steer::attach(&proxy, worker as usize, Some(script::scripts(&env)))
+            .map(drop)
+            .ok_or_else(|| unknown_worker(worker))
     })
 }
 

@@ -64,7 +64,8 @@ fn pass(chain: &Chain, head: &mut RequestHead, now: Instant) {
     let facts = Facts { client: None, generated_id: None, now };
     for filter in chain.iter() {
         let mut state = None;
-        black_box(filter.request(&mut Request { head: &mut *head, facts, state: &mut state, mark: None }));
+        let mut request = Request { head: &mut *head, facts, state: &mut state, mark: None, outside: None };
+        let _verdict = black_box(filter.request(&mut request));
     }
 }
 

@@ -13,8 +13,9 @@ mod generate {
         AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, Dns, DnsRecord, EndpointUpdate, Fallback, FallbackCause,
         FieldMatch, Filter, Forward, ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine, HeaderReplace,
         HeaderRewrite, HealthCheck, HttpCheck, KeepAlive, KeyPart, Listener, ListenerLimits, LoadBalancer,
-        LocalRateLimit, Node, PathChange, PathMatch, RateBucket, Records, Redirect, Respond, Retry, RetryBudget,
-        RetryOn, Rewrite, Route, RouteAction, RouteMatch, Snapshot, StickyKey, TcpKeepAlive, Tracing, ValueTest,
+        LocalRateLimit, Node, OnFailure, PathChange, PathMatch, RateBucket, Records, Redirect, Respond, Retry,
+        RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch, Script, ScriptBody, Snapshot, StickyKey,
+        TcpKeepAlive, Tracing, ValueTest,
     };
 
     pub(crate) fn print() {
@@ -57,6 +58,9 @@ mod generate {
             RateBucket::decl(&config),
             KeyPart::decl(&config),
             HeaderRewrite::decl(&config),
+            Script::decl(&config),
+            ScriptBody::decl(&config),
+            OnFailure::decl(&config),
             HeaderEdits::decl(&config),
             HeaderReplace::decl(&config),
             Tracing::decl(&config),

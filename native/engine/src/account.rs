@@ -45,6 +45,8 @@ pub struct Account {
     /// As many retries as the policy has were made.
     retries_spent: bool,
     detail: &'static str,
+    /// What filters say of their decisions; in records it takes the place of the detail.
+    note: Option<Box<str>>,
     closed: bool,
 }
 
@@ -74,6 +76,7 @@ impl Account {
             response_headers: Vec::new(),
             retries_spent: false,
             detail: "",
+            note: None,
             closed: false,
         }
     }
@@ -262,7 +265,7 @@ impl Account {
             let last = self.present(ended, record.upstream_status);
             self.past.push(last);
         }
-        frame(self.detail, &self.past, &self.candidates)
+        frame(self.told(), &self.past, &self.candidates)
     }
 
     /// The answer's head is here.
@@ -271,19 +274,19 @@ impl Account {
         self.record.first_byte_us = micros(self.started, now).max(1);
         self.endpoint_answered(now, head.status);
         self.record.upstream_status = head.status;
-        self.record.status = head.status;
         if self.retries_spent {
             self.record.flag = Flag::UpstreamRetryLimitExceeded;
         }
+        self.restated(head);
+    }
+
+    /// Filters have seen the answer and may have changed it.
+    pub fn restated(&mut self, head: &ResponseHead) {
+        self.record.status = head.status;
         if let Some(log) = &self.view.listener().access_log {
             let find = |name: &String| head.find(name.as_bytes()).map(<[u8]>::to_vec);
             self.response_headers = log.format.response_headers().iter().map(find).collect();
         }
-    }
-
-    /// A filter that saw the answer's body gave it another status.
-    pub fn restated(&mut self, status: u16) {
-        self.record.status = status;
     }
 
     /// Body bytes read from the client.
@@ -306,6 +309,15 @@ impl Account {
         if error.source() == Source::Upstream {
             self.fail_endpoint();
         }
+    }
+
+    /// What filters say of their decisions.
+    pub fn note(&mut self, note: Option<Box<str>>) {
+        self.note = note;
+    }
+
+    fn told(&self) -> &str {
+        self.note.as_deref().unwrap_or(self.detail)
     }
 
     /// A local reply was made.
@@ -357,7 +369,7 @@ impl Account {
             route,
             cluster,
             downstream_local: Address::from(&self.view.listener().address),
-            detail: self.detail,
+            detail: self.told(),
         };
         let mut line = self.worker.buffers.take_output();
         log.format.format(&entry, &mut line);

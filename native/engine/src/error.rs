@@ -54,11 +54,13 @@ pub enum Kind {
     TryTimeout,
     /// The name that stands for the cluster's endpoints has never resolved.
     DnsFailed,
+    /// A filter failed, and its policy ends the exchange.
+    FilterFailed,
 }
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Refused(400),
         Self::HeadersTimeout,
         Self::DownstreamGone,
@@ -78,6 +80,7 @@ impl Kind {
         Self::RateLimited(429),
         Self::TryTimeout,
         Self::DnsFailed,
+        Self::FilterFailed,
     ];
 
     /// The kind of a record's number; `None` for 0 and for numbers of no kind.
@@ -107,6 +110,7 @@ impl Kind {
             Self::RateLimited(_) => "a rate limit refused the request",
             Self::TryTimeout => "the attempt took longer than its retry policy gives it",
             Self::DnsFailed => "the name of the cluster has never resolved",
+            Self::FilterFailed => "a filter failed",
         }
     }
 
@@ -132,6 +136,7 @@ impl Kind {
             Self::RateLimited(_) => 17,
             Self::TryTimeout => 18,
             Self::DnsFailed => 19,
+            Self::FilterFailed => 20,
         }
     }
 }
@@ -166,9 +171,12 @@ impl Error {
     pub fn source(&self) -> Source {
         match self.kind {
             Kind::Refused(_) | Kind::HeadersTimeout | Kind::DownstreamGone | Kind::RateLimited(_) => Source::Downstream,
-            Kind::NoRoute | Kind::NoHealthyUpstream | Kind::Overflow | Kind::Internal | Kind::DnsFailed => {
-                Source::Internal
-            }
+            Kind::NoRoute
+            | Kind::NoHealthyUpstream
+            | Kind::Overflow
+            | Kind::Internal
+            | Kind::DnsFailed
+            | Kind::FilterFailed => Source::Internal,
             Kind::ConnectFailed
             | Kind::ConnectTimeout
             | Kind::UpstreamClosed

@@ -8,8 +8,8 @@ use std::rc::Rc;
 use crate::account::Account;
 use crate::buffer::Buffer;
 use crate::downstream::{Downstream, Next, Request};
-use crate::error::{Error, Kind};
-use crate::filter::{self, Passed, body};
+use crate::error::Error;
+use crate::filter::{self, OutsideContext, Passed, Stage, Stop, body};
 use crate::http::framing::{Framing, request_framing};
 use crate::ongoing::Ongoing;
 use crate::record::Mark;
@@ -34,6 +34,7 @@ pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Requ
         client: named.or(downstream.client_ip()),
         named: named.map(|client| client.to_string().into()),
         passed: Passed::new(),
+        outside: OutsideContext::default(),
         downstream,
         worker,
         view: &view,
@@ -49,40 +50,39 @@ pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Requ
     };
     let next = match drive(&mut exchange, request.rest).await {
         Ok(next) => next,
-        Err(error) => reply::fail(&mut exchange, error).await,
+        Err(stop) => reply::stopped(&mut exchange, stop).await,
     };
+    let note = exchange.outside.take_note();
     drop(exchange);
+    account.note(note);
     account.close(Some(&head));
     worker.heads.give_request(head);
     next
 }
 
 /// Decides where the request goes.
-async fn drive(exchange: &mut Ongoing<'_>, rest: Option<Buffer>) -> Result<Next, Error> {
-    exchange.body = request_framing(exchange.head)?;
+async fn drive(exchange: &mut Ongoing<'_>, rest: Option<Buffer>) -> Result<Next, Stop> {
+    exchange.body = request_framing(exchange.head).map_err(Error::from)?;
     let mut rest = exchange.part_from_next(rest);
     let view = exchange.view;
     exchange.check_length()?;
-    filter::request(&view.listener().filters, exchange)?;
-    body::request(&view.listener().filters, exchange, &mut rest).await?;
-    let generation = &view.generation;
+    filter::request(&view.listener().filters, Stage::Listener, exchange).await?;
+    body::request(&view.listener().filters, Stage::Listener, exchange, &mut rest).await?;
     let routed = exchange.route()?;
     let route = routed.route;
-    filter::request(&route.filters, exchange)?;
-    body::request(&route.filters, exchange, &mut rest).await?;
+    filter::request(&route.filters, Stage::Route, exchange).await?;
+    body::request(&route.filters, Stage::Route, exchange, &mut rest).await?;
     let split = match &route.action {
         Action::Forward(split) => split,
         Action::Redirect(redirect) => {
             let location = exchange.location(redirect, routed);
-            return Ok(reply::direct(exchange, &redirect.direct, &location).await);
+            return reply::direct(exchange, &redirect.direct, &location).await;
         }
-        Action::Respond(direct) => return Ok(reply::direct(exchange, direct, b"").await),
+        Action::Respond(direct) => return reply::direct(exchange, direct, b"").await,
     };
-    let cluster = split.pick(&exchange.facts(), |total| fastrand::u64(..total));
-    let cluster = generation.clusters.get(usize::from(cluster));
-    let cluster = cluster.ok_or(Error::new(Kind::NoRoute, "the route's cluster does not exist"))?;
-    filter::request(&cluster.filters, exchange)?;
-    body::request(&cluster.filters, exchange, &mut rest).await?;
+    let cluster = exchange.pick_cluster(split)?;
+    filter::request(&cluster.filters, Stage::Cluster, exchange).await?;
+    body::request(&cluster.filters, Stage::Cluster, exchange, &mut rest).await?;
     forward(exchange, route, cluster, rest).await
 }
 
@@ -92,7 +92,7 @@ async fn forward(
     route: &GenerationRoute,
     cluster: &GenerationCluster,
     rest: Option<Buffer>,
-) -> Result<Next, Error> {
+) -> Result<Next, Stop> {
     exchange.account.clustered(cluster);
     let _place = limit::request(cluster).inspect_err(|_| exchange.account.mark(Mark::RequestsOverflow))?;
     let mut outgoing = Outgoing::new(exchange, route, cluster, rest);
@@ -118,6 +118,6 @@ async fn forward(
     match attempted {
         Ok(reply) if reply.answer.switched => tunnel::run(exchange, reply, &mut outgoing).await,
         Ok(reply) => relay::run(exchange, cluster, reply, &mut outgoing).await,
-        Err(error) => Err(outgoing.abandon(exchange, error)),
+        Err(error) => Err(outgoing.abandon(exchange, error).into()),
     }
 }

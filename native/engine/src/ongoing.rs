@@ -7,14 +7,15 @@ use crate::account::Account;
 use crate::buffer::Buffer;
 use crate::downstream::Downstream;
 use crate::error::{Error, Kind};
-use crate::filter::Passed;
+use crate::filter::body::Intake;
+use crate::filter::{OutsideContext, Passed};
 use crate::http::changes::HeaderChanges;
 use crate::http::forward::RequestChanges;
 use crate::http::framing::{Framing, expects_continue, request_keep_alive, wants_upgrade};
 use crate::http::head::{Method, RequestHead};
-use crate::route::{self, Live, Redirect, Routed};
+use crate::route::{self, Live, PathPattern, Redirect, Routed, Split};
 use crate::serving::View;
-use crate::transfer::Transfer;
+use crate::snapshot::GenerationCluster;
 use crate::trust;
 use crate::worker::Worker;
 
@@ -39,7 +40,9 @@ pub struct Ongoing<'a> {
     /// The filters that have seen the request, for the way back.
     pub passed: Passed<'a>,
     /// The request's body, where filters see it before it is known where it goes.
-    pub intake: Option<Box<Transfer>>,
+    pub intake: Option<Box<Intake>>,
+    /// What filters in other languages keep and chose.
+    pub outside: OutsideContext,
     /// Part of the request is still to be read.
     pub unread: bool,
     /// A retry policy would have gone on, but must not: proxies on the way back are told.
@@ -73,15 +76,26 @@ impl<'a> Ongoing<'a> {
     pub fn route(&mut self) -> Result<Routed<'a>, Error> {
         let view = self.view;
         let listener = view.listener();
-        let chosen = route::choose(listener, &self.facts());
-        let routed = chosen.and_then(|chosen| {
-            let route = view.generation.routes.get(usize::from(chosen.route))?;
-            Some(Routed { route, matched: &listener.table.rule(chosen.rule)?.path })
-        });
+        let routes = &view.generation.routes;
+        let routed = match self.outside.choice.route {
+            Some(chosen) => routes.get(usize::from(chosen)).map(|route| Routed { route, matched: PathPattern::any() }),
+            None => route::choose(listener, &self.facts()).and_then(|chosen| {
+                let route = routes.get(usize::from(chosen.route))?;
+                Some(Routed { route, matched: &listener.table.rule(chosen.rule)?.path })
+            }),
+        };
         let routed = routed.ok_or(Error::new(Kind::NoRoute, "no route takes this request"))?;
         self.account.routed(routed.route);
         self.routed = Some(routed);
         Ok(routed)
+    }
+
+    /// Chooses the cluster: a filter's choice, else the split's.
+    pub fn pick_cluster(&self, split: &Split) -> Result<&'a GenerationCluster, Error> {
+        let chosen = self.outside.choice.cluster;
+        let chosen = chosen.unwrap_or_else(|| split.pick(&self.facts(), |total| fastrand::u64(..total)));
+        let cluster = self.view.generation.clusters.get(usize::from(chosen));
+        cluster.map(|cluster| &**cluster).ok_or(Error::new(Kind::NoRoute, "the route's cluster does not exist"))
     }
 
     /// What routing asks of the request.

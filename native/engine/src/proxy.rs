@@ -21,6 +21,7 @@ use crate::listener::bind::{self, Bound};
 use crate::listener::handover::{Handed, Label};
 use crate::slot::Slot;
 use crate::snapshot::{Books, Generation, GenerationListener, Rejection, compile};
+use crate::stats::FilterStats;
 use crate::telemetry::metrics::{self, Counter, DEFAULT_SERIES, Report, SeriesBudget, WorkerMetrics};
 
 pub use endpoints::Updated;
@@ -308,6 +309,18 @@ impl Proxy {
         state.books.clusters.forget_unused();
         state.books.limits.forget_unused();
         state.books.filters.forget_unused();
+    }
+
+    /// What is counted about filters in TypeScript.
+    pub fn filters(&self) -> Vec<FilterStats> {
+        let state = self.state.lock();
+        let scripts = state.books.filters.scripts();
+        let told = scripts.map(|(name, counts)| FilterStats {
+            name: name.to_owned(),
+            failures: counts.failures.load(Ordering::Relaxed),
+            answers: counts.answers.load(Ordering::Relaxed),
+        });
+        told.collect()
     }
 
     /// Sums over all workers, with their names.

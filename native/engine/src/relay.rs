@@ -13,7 +13,7 @@ use crate::buffer::Buffers;
 use crate::deadline::Deadlines;
 use crate::downstream::{Downstream, Next};
 use crate::error::{Error, Kind};
-use crate::filter::{self, body};
+use crate::filter::Stop;
 use crate::http::forward::{Connection, ForwardResponse, encode_response};
 use crate::http::framing::{Framing, downstream_framing, response_keep_alive};
 use crate::ongoing::Ongoing;
@@ -35,20 +35,20 @@ pub async fn run(
     cluster: &GenerationCluster,
     answered: Answered,
     outgoing: &mut Outgoing<'_>,
-) -> Result<Next, Error> {
+) -> Result<Next, Stop> {
     let Answered { mut answer, mut upstream } = answered;
     outgoing.answered();
     let mut reusable = response_keep_alive(&answer.head) && answer.framing != Framing::UntilClose;
-    filter::response(exchange, &mut answer.head);
     exchange.account.answered(&answer.head);
     let out = exchange.worker.buffers.take_output();
     let mut answering = Transfer::new(answer.framing, answer.framing, ANSWER_LIMITS.max_bytes, out, answer.rest.take());
-    if body::sees_answer(exchange) && !answering.is_decoded() {
+    if !exchange.passed.is_empty() {
         let filtering = Filtering { exchange, upstream: &mut upstream, outgoing, answer: &mut answer };
-        if let Err(error) = Box::pin(filtering.run(&mut answering)).await {
+        if let Err(stop) = filtering.run(&mut answering).await {
             settle_request(exchange, &mut outgoing.sending);
-            return Err(error);
+            return Err(stop);
         }
+        exchange.account.restated(&answer.head);
     }
     if matches!(answer.head.status, 204 | 304) && answer.framing != Framing::None {
         // A filter has made it an answer without a body. What the endpoint sends of one is not read.
@@ -75,7 +75,7 @@ pub async fn run(
             // The end of the connection would say that the body is whole; only a reset tells the truth.
             exchange.downstream.stream.set_abort_on_drop();
         }
-        return Err(error);
+        return Err(error.into());
     }
     if reusable && request_sent && surplus.is_none() {
         exchange.worker.pool.give(upstream, &cluster.keeping);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::account::Account;
 use crate::downstream::{Downstream, Next};
 use crate::error::{Error, Kind};
-use crate::filter;
+use crate::filter::{self, Stop};
 use crate::http::direct::Direct;
 use crate::http::head::Version;
 use crate::ongoing::Ongoing;
@@ -15,12 +15,28 @@ use crate::respond::{self, Reply, Verdict};
 use crate::telemetry::metrics::Counter;
 use crate::worker::Worker;
 
+/// To an exchange that did not come to its end. A filter that sees the reply may put another one in its place; those
+/// behind it have seen theirs.
+pub async fn stopped(exchange: &mut Ongoing<'_>, mut stop: Stop) -> Next {
+    loop {
+        let replied = match stop {
+            Stop::Failed(error) => fail(exchange, error).await,
+            Stop::Answered(_) if exchange.answering => return Next::Close,
+            Stop::Answered(answer) => direct(exchange, &answer, b"").await,
+        };
+        match replied {
+            Ok(next) => return next,
+            Err(again) => stop = again,
+        }
+    }
+}
+
 /// To an exchange that failed: a local reply where one is still possible, else the end of the connection.
-pub async fn fail(exchange: &mut Ongoing<'_>, error: Error) -> Next {
+async fn fail(exchange: &mut Ongoing<'_>, error: Error) -> Result<Next, Stop> {
     let verdict = respond::verdict(&error);
     exchange.account.failed(&error, &verdict);
     if error.kind == Kind::DownstreamGone || exchange.answering {
-        return Next::Close;
+        return Ok(Next::Close);
     }
     let fallback = exchange.routed.and_then(|routed| routed.route.fallback.as_deref());
     if let Some(fallback) = fallback.filter(|fallback| fallback.covers(error.kind)) {
@@ -30,18 +46,21 @@ pub async fn fail(exchange: &mut Ongoing<'_>, error: Error) -> Next {
     own(exchange, |reply, out| (verdict.status, respond::local_reply(&error, &verdict, reply, out))).await
 }
 
-/// What a route answers itself. `location` is empty where the answer is no redirect.
-pub async fn direct(exchange: &mut Ongoing<'_>, direct: &Direct, location: &[u8]) -> Next {
+/// What a route or a filter answers itself. `location` is empty where the answer is no redirect.
+pub async fn direct(exchange: &mut Ongoing<'_>, direct: &Direct, location: &[u8]) -> Result<Next, Stop> {
     exchange.account.mark(Mark::Answered);
     fixed(exchange, direct, location).await
 }
 
-async fn fixed(exchange: &mut Ongoing<'_>, direct: &Direct, location: &[u8]) -> Next {
+async fn fixed(exchange: &mut Ongoing<'_>, direct: &Direct, location: &[u8]) -> Result<Next, Stop> {
     own(exchange, |reply, out| (direct.status, respond::direct_reply(direct, location, reply, out))).await
 }
 
 /// Sends a whole answer of the proxy's own; `write` says its status and the bytes of its body.
-async fn own(exchange: &mut Ongoing<'_>, write: impl FnOnce(&Reply<'_>, &mut Vec<u8>) -> (u16, usize)) -> Next {
+async fn own(
+    exchange: &mut Ongoing<'_>,
+    write: impl FnOnce(&Reply<'_>, &mut Vec<u8>) -> (u16, usize),
+) -> Result<Next, Stop> {
     let close = exchange.unread || !exchange.may_keep_alive();
     let reply = Reply {
         date: &exchange.worker.date(),
@@ -55,14 +74,20 @@ async fn own(exchange: &mut Ongoing<'_>, write: impl FnOnce(&Reply<'_>, &mut Vec
     };
     let mut out = exchange.worker.buffers.take_output();
     let (status, length) = write(&reply, &mut out);
-    filter::local_reply(exchange, &mut out);
+    let status = match filter::local_reply(exchange, &mut out).await {
+        Ok(changed) => changed.unwrap_or(status),
+        Err(stop) => {
+            exchange.worker.buffers.give_output(out);
+            return Err(stop);
+        }
+    };
     exchange.account.replied(status, length);
     let sent = relay::send(exchange.downstream, exchange.worker, out).await;
-    match (sent, close) {
+    Ok(match (sent, close) {
         (false, _) => Next::Close,
         (true, true) => Next::Linger,
         (true, false) => Next::Request,
-    }
+    })
 }
 
 /// To a request whose head could not be read.

@@ -80,6 +80,9 @@ pub fn verdict(error: &Error) -> Verdict {
             "dns_error",
             "check the name and its name servers; `/clusters` of the admin server says what they answer",
         ),
+        Kind::FilterFailed => {
+            (500, Flag::FilterFailed, "proxy_internal_error", "`weft why` and the proxy's log say how it failed")
+        }
         Kind::Internal => (500, Flag::None, "proxy_internal_error", "report this with the proxy's log"),
     };
     let proxy_status = match error.cause.filter(|_| error.kind == Kind::ConnectFailed) {

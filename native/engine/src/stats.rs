@@ -21,6 +21,19 @@ pub struct Stats {
     workers: Vec<WorkerStats>,
     listeners: Vec<ListenerStats>,
     clusters: Vec<ClusterStats>,
+    /// Filters in TypeScript.
+    filters: Vec<FilterStats>,
+}
+
+/// What is counted about the filters in TypeScript of one name.
+#[derive(Serialize)]
+pub struct FilterStats {
+    /// Their name.
+    pub name: String,
+    /// Calls whose `onFailure` had to be applied.
+    pub failures: u64,
+    /// Requests that they answered themselves.
+    pub answers: u64,
 }
 
 #[derive(Serialize)]
@@ -98,6 +111,7 @@ pub fn read(proxy: &Proxy) -> Stats {
         workers: proxy.slots().iter().map(|slot| worker(slot)).collect(),
         listeners: listeners(proxy),
         clusters,
+        filters: proxy.filters(),
         report,
     }
 }

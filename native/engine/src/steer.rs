@@ -10,14 +10,19 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
+use crate::filter::script::Scripts;
 use crate::listener;
 use crate::proxy::{Proxy, SocketKey};
 use crate::serving::{Serving, View};
 use crate::worker::Worker;
 
 /// Serves the proxy on this thread's runtime from now on. `index` is below the proxy's number of workers, else `None`.
-pub fn attach(proxy: &Arc<Proxy>, index: usize) -> Option<Rc<Worker>> {
+/// Without `scripts` filters in TypeScript fail.
+pub fn attach(proxy: &Arc<Proxy>, index: usize, scripts: Option<Rc<Scripts>>) -> Option<Rc<Worker>> {
     let worker = Worker::new(proxy.slot(index)?);
+    if let Some(scripts) = scripts {
+        worker.run_scripts(scripts);
+    }
     weft_rt::spawn(Rc::clone(&worker.pool).keep()).detach();
     weft_rt::spawn(report_panics(Rc::clone(&worker))).detach();
     let steering =

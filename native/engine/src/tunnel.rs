@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use crate::deadline::Deadlines;
 use crate::downstream::{Next, gone};
 use crate::error::{Error, Kind};
-use crate::filter;
+use crate::filter::{self, Stop};
 use crate::http::forward::{Connection, ForwardResponse, encode_response};
 use crate::http::framing::Framing;
 use crate::ongoing::Ongoing;
@@ -18,10 +18,10 @@ use crate::upstream::connect::Upstream;
 use crate::upstream::outgoing::Outgoing;
 
 /// Carries the switched connection to its end.
-pub async fn run(exchange: &mut Ongoing<'_>, answered: Answered, outgoing: &mut Outgoing<'_>) -> Result<Next, Error> {
+pub async fn run(exchange: &mut Ongoing<'_>, answered: Answered, outgoing: &mut Outgoing<'_>) -> Result<Next, Stop> {
     let Answered { mut answer, mut upstream } = answered;
     outgoing.answered();
-    filter::response(exchange, &mut answer.head);
+    filter::response(exchange, &mut answer.head).await?;
     exchange.account.answered(&answer.head);
     let early = outgoing.sending.finish(&exchange.worker.buffers);
     let mut out = exchange.worker.buffers.take_output();
@@ -54,7 +54,7 @@ pub async fn run(exchange: &mut Ongoing<'_>, answered: Answered, outgoing: &mut 
     .await;
     exchange.account.request_bytes(tunnel.up.body_bytes);
     exchange.account.response_bytes(tunnel.down.body_bytes);
-    ended.map(|()| Next::Close)
+    ended.map(|()| Next::Close).map_err(Stop::Failed)
 }
 
 struct Tunnel {

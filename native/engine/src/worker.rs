@@ -2,7 +2,7 @@
 //!
 //! Nothing here is shared with another thread but the [`Slot`].
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use crate::buffer::Buffers;
 use crate::cluster::Picker;
+use crate::filter::script::Scripts;
 use crate::heads::Heads;
 use crate::record::{Record, Texts};
 use crate::slot::Slot;
@@ -35,6 +36,7 @@ pub struct Worker {
     metrics: RefCell<Metrics>,
     date: RefCell<(u64, Rc<str>)>,
     draining: Cell<bool>,
+    scripts: OnceCell<Rc<Scripts>>,
 }
 
 impl Worker {
@@ -51,7 +53,18 @@ impl Worker {
             metrics: RefCell::new(metrics),
             date: RefCell::new((0, Rc::from(""))),
             draining: Cell::new(false),
+            scripts: OnceCell::new(),
         })
+    }
+
+    /// Filters in TypeScript run here. The first call wins.
+    pub fn run_scripts(&self, scripts: Rc<Scripts>) {
+        let _known = self.scripts.set(scripts);
+    }
+
+    /// What runs filters in TypeScript, where something does.
+    pub fn scripts(&self) -> Option<&Rc<Scripts>> {
+        self.scripts.get()
     }
 
     /// Connections end after their exchange from now on. False when that was so already.

@@ -1,6 +1,7 @@
 //! The filters of one listener, route or cluster, and what of theirs outlives a configuration.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use foldhash::HashMap;
@@ -9,6 +10,7 @@ use super::Filter;
 use super::body::{BodyMode, Direction, mode};
 use super::header_rewrite::HeaderRewrite;
 use super::local_rate_limit::LocalRateLimit;
+use super::script::{Script, ScriptCounts};
 use crate::snapshot::Filter as Settings;
 
 /// Filters in the order in which a request meets them.
@@ -36,6 +38,7 @@ impl Chain {
             match settings {
                 Settings::LocalRateLimit(settings) => Ok(boxed(LocalRateLimit::new(settings, owner, book))),
                 Settings::HeaderRewrite(settings) => HeaderRewrite::new(settings).map(boxed),
+                Settings::Script(settings) => Ok(boxed(Script::new(settings, book))),
             }
             .map_err(|message| Unfit { place, message })
         });
@@ -78,6 +81,8 @@ fn boxed(filter: impl Filter + 'static) -> Box<dyn Filter> {
 #[derive(Default)]
 pub struct FilterBook {
     known: HashMap<String, Arc<dyn Any + Send + Sync>>,
+    /// By the filters' names; kept for the life of the proxy, so that no count falls.
+    scripts: BTreeMap<String, Arc<ScriptCounts>>,
 }
 
 impl FilterBook {
@@ -89,6 +94,16 @@ impl FilterBook {
             self.known.insert(key, Arc::clone(&made) as Arc<dyn Any + Send + Sync>);
             made
         })
+    }
+
+    /// The counts of the scripts of this name.
+    pub fn script_counts(&mut self, name: &str) -> Arc<ScriptCounts> {
+        Arc::clone(self.scripts.entry(name.to_owned()).or_default())
+    }
+
+    /// The counts of all scripts, by name.
+    pub fn scripts(&self) -> impl Iterator<Item = (&str, &ScriptCounts)> {
+        self.scripts.iter().map(|(name, counts)| (name.as_str(), &**counts))
     }
 
     /// Forgets what no filter holds any more.

@@ -186,7 +186,13 @@ mod tests {
         let filter = HeaderRewrite::new(&Settings { request: edits, response: HeaderEdits::default() }).unwrap();
         let mut head = RequestHead::new();
         parse_request(format!("GET / HTTP/1.1\r\nHost: a\r\n{sent}\r\n").as_bytes(), LIMITS, &mut head).unwrap();
-        let _continue = filter.request(&mut Request { head: &mut head, facts: facts(), state: &mut None, mark: None });
+        let _continue = filter.request(&mut Request {
+            head: &mut head,
+            facts: facts(),
+            state: &mut None,
+            mark: None,
+            outside: None,
+        });
         lines(head.section().iter().skip(1))
     }
 
@@ -230,7 +236,13 @@ mod tests {
         let (mut request, mut head) = (RequestHead::new(), ResponseHead::new());
         parse_request(b"GET / HTTP/1.1\r\nHost: a\r\nX-User: u\r\n\r\n", LIMITS, &mut request).unwrap();
         parse_response(b"HTTP/1.1 200 OK\r\nServer: s\r\nX-From: f\r\n\r\n", LIMITS, &mut head).unwrap();
-        filter.response(&mut Response { head: &mut head, request: &request, facts: facts(), state: &mut None });
+        filter.response(&mut Response {
+            head: &mut head,
+            request: &request,
+            facts: facts(),
+            state: &mut None,
+            outside: None,
+        });
         assert_eq!(lines(head.section().iter()), ["X-From: f", "x-for: u", "x-was: f"]);
     }
 

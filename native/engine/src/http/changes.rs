@@ -58,8 +58,13 @@ pub(crate) fn check(place: usize, name: &str, value: &str) -> Result<(), Invalid
     if !is_value(value.as_bytes()) {
         return refuse("holds a control byte");
     }
-    match Known::of(name.as_bytes()) {
-        Known::Host => refuse("the host is changed by a rewrite"),
+    owned(name.as_bytes()).map_or(Ok(()), refuse)
+}
+
+/// Why lines of this name are not to be changed; `None` for all others.
+pub(crate) fn owned(name: &[u8]) -> Option<&'static str> {
+    match Known::of(name) {
+        Known::Host => Some("the host is changed by a rewrite"),
         Known::Connection
         | Known::ContentLength
         | Known::TransferEncoding
@@ -68,11 +73,11 @@ pub(crate) fn check(place: usize, name: &str, value: &str) -> Result<(), Invalid
         | Known::Upgrade
         | Known::Expect
         | Known::KeepAlive
-        | Known::ProxyConnection => refuse("belongs to the framing of the message, which is the proxy's own"),
+        | Known::ProxyConnection => Some("belongs to the framing of the message, which is the proxy's own"),
         Known::Date | Known::Via | Known::XForwardedFor | Known::XForwardedProto | Known::XRequestId => {
-            refuse("is written by the proxy itself")
+            Some("is written by the proxy itself")
         }
-        _ => Ok(()),
+        _ => None,
     }
 }
 

@@ -196,6 +196,11 @@ impl<'a> Section<'a> {
         self.fields.iter().map(move |field| (field.name.of(self.bytes), field.value.of(self.bytes)))
     }
 
+    /// The same with the id of each name.
+    pub(crate) fn lines(self) -> impl Iterator<Item = (&'a [u8], &'a [u8], Known)> {
+        self.fields.iter().map(move |field| (field.name.of(self.bytes), field.value.of(self.bytes), field.known))
+    }
+
     /// Whether a comma-separated list field names this token, in any case.
     pub fn lists(self, known: Known, token: &[u8]) -> bool {
         self.all(known).any(|value| list(value).any(|item| item.eq_ignore_ascii_case(token)))
@@ -372,6 +377,13 @@ impl RequestHead {
         true
     }
 
+    /// Matches and forwards another path and query, the path normalised and the query with its `?`: the caller has
+    /// checked both.
+    pub(crate) fn set_target(&mut self, path: &[u8], query: &[u8]) {
+        self.path = push(&mut self.bytes, path);
+        self.query = push(&mut self.bytes, query);
+    }
+
     /// Forwards with another Host (a rewrite); matching keeps `host`. False when it is not an authority.
     pub fn set_authority(&mut self, authority: &[u8]) -> bool {
         if super::path::scan_host(authority).is_err() {
@@ -392,6 +404,12 @@ impl ResponseHead {
             reason: Slot { start: 0, end: 0 },
             fields: Vec::new(),
         }
+    }
+
+    /// Another final status, with its usual reason.
+    pub(crate) fn set_status(&mut self, status: u16) {
+        self.status = status;
+        self.reason = push(&mut self.bytes, super::status::reason(status).as_bytes());
     }
 
     /// Forgets the answer and keeps the buffers.

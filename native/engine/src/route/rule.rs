@@ -4,6 +4,8 @@
 //! more query parameters, and at last the place in the configuration. That API leaves the place of a regex open; here it
 //! stands between exact and prefix, longer patterns first, as in the gateways built on Envoy.
 
+use std::sync::LazyLock;
+
 use std::cmp::Reverse;
 use std::sync::Arc;
 
@@ -68,6 +70,12 @@ pub enum PathPattern {
 }
 
 impl PathPattern {
+    /// One that takes every path.
+    pub fn any() -> &'static Self {
+        static ANY: LazyLock<PathPattern> = LazyLock::new(|| PathPattern::Prefix(Box::default()));
+        &ANY
+    }
+
     /// Whether it takes a path.
     pub fn takes(&self, path: &[u8]) -> bool {
         match self {

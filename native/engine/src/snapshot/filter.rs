@@ -13,6 +13,59 @@ pub enum Filter {
     LocalRateLimit(LocalRateLimit),
     /// Changes header lines of requests and answers.
     HeaderRewrite(HeaderRewrite),
+    /// A filter in TypeScript.
+    Script(Script),
+}
+
+/// A filter that the traffic threads run, each with its own instance.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Script {
+    /// Its number in the process. Never used again for another one.
+    pub id: u32,
+    /// What records, counts and logs call it.
+    pub name: String,
+    /// It looks at requests' heads.
+    pub request_head: bool,
+    /// It looks at answers' heads.
+    pub response_head: bool,
+    /// How it sees requests' bodies.
+    pub request_body: ScriptBody,
+    /// How it sees answers' bodies.
+    pub response_body: ScriptBody,
+    /// Bytes of a body that is gathered for it.
+    pub max_body_bytes: u32,
+    /// What becomes of an exchange in which it fails.
+    pub on_failure: OnFailure,
+    /// How long an exchange waits for it; none: as long as it takes.
+    pub time_budget_ms: Option<u32>,
+    /// It runs in a pool of threads of its own.
+    pub pool: bool,
+}
+
+/// How a filter sees a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub enum ScriptBody {
+    /// Not at all.
+    None,
+    /// As it comes.
+    Stream,
+    /// Whole.
+    Buffer,
+}
+
+/// What becomes of an exchange in which a filter fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub enum OnFailure {
+    /// It goes on without the filter.
+    Open,
+    /// It ends with a 500.
+    Closed,
 }
 
 /// Token buckets, all of which a request must get a token from.

@@ -24,7 +24,10 @@ pub use circuit_breaker::{CircuitBreaker, RetryBudget};
 pub use cluster::{Cluster, ClusterEndpoint, EndpointUpdate, LoadBalancer};
 pub use compile::Rejection;
 pub use dns::{Dns, DnsRecord};
-pub use filter::{Filter, HeaderEdits, HeaderReplace, HeaderRewrite, KeyPart, LocalRateLimit, RateBucket};
+pub use filter::{
+    Filter, HeaderEdits, HeaderReplace, HeaderRewrite, KeyPart, LocalRateLimit, OnFailure, RateBucket, Script,
+    ScriptBody,
+};
 pub use generation::{
     Books, Changes, ClusterBook, Destination, Endpoint, EndpointSet, Finding, Generation, GenerationCluster,
     GenerationListener, GenerationLog, GenerationRetry, GenerationRewrite, GenerationRoute, Health, Idle, IdleAge,

@@ -86,6 +86,8 @@ flags! {
     DnsResolutionFailed, "DF", "DnsResolutionFailed", "dns_resolution_failure";
     /// The cluster's load assignment told to drop the request; 503.
     DropOverload, "DO", "DropOverload", "drop_overload";
+    /// A filter failed, and its policy ended the exchange; 500.
+    FilterFailed, "FF", "FilterFailed", "filter_failed";
 }
 
 impl Serialize for Flag {
@@ -119,7 +121,7 @@ mod tests {
         let short: Vec<_> = Flag::ALL.iter().map(|flag| flag.short()).collect();
         assert_eq!(
             short.join(" "),
-            "- UH UF UO UC UR UT LR LH NR NC URX DC DT SI UMSDR DI FI RL RLSE UAEX IH DPE UPE RFCF NFCF OM DF DO"
+            "- UH UF UO UC UR UT LR LH NR NC URX DC DT SI UMSDR DI FI RL RLSE UAEX IH DPE UPE RFCF NFCF OM DF DO FF"
         );
     }
 }

@@ -11,7 +11,7 @@ mod route;
 mod route_match;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -129,8 +129,18 @@ pub(crate) fn compile(
         clusters.iter().map(|cluster| cluster.name.as_str()),
     );
     let (records, tracing) = (snapshot.records.clone(), snapshot.tracing);
-    let generation =
-        Generation { number, fingerprint, listeners, routes, clusters, ids, records, tracing, drain_deadline };
+    let generation = Generation {
+        number,
+        fingerprint,
+        listeners,
+        routes,
+        clusters,
+        ids,
+        records,
+        tracing,
+        drain_deadline,
+        named: OnceLock::new(),
+    };
     Ok(Compiled { generation, assignments })
 }
 

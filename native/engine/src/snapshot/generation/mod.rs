@@ -18,8 +18,10 @@ mod resolution;
 mod retry;
 mod route;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use foldhash::HashMap;
 
 use super::{Records, Tracing};
 use crate::telemetry::metrics::Ids;
@@ -58,4 +60,31 @@ pub struct Generation {
     pub tracing: Option<Tracing>,
     /// Longest drain.
     pub drain_deadline: Duration,
+    /// Places of routes and clusters by name, made when the first filter names one.
+    pub named: OnceLock<Named>,
+}
+
+/// Places by name.
+pub struct Named {
+    routes: HashMap<Box<[u8]>, u16>,
+    clusters: HashMap<Box<[u8]>, u16>,
+}
+
+impl Generation {
+    /// The place of the route with that name.
+    pub fn route_named(&self, name: &[u8]) -> Option<u16> {
+        self.named().routes.get(name).copied()
+    }
+
+    /// The place of the cluster with that name.
+    pub fn cluster_named(&self, name: &[u8]) -> Option<u16> {
+        self.named().clusters.get(name).copied()
+    }
+
+    fn named(&self) -> &Named {
+        self.named.get_or_init(|| Named {
+            routes: self.routes.iter().map(|route| (route.name.as_bytes().into(), route.index)).collect(),
+            clusters: self.clusters.iter().map(|cluster| (cluster.name.as_bytes().into(), cluster.index)).collect(),
+        })
+    }
 }
