@@ -29,7 +29,8 @@ const common = {
   },
   // `yaml` has an ES module only under its browser entry; the other loses its named exports in a bundle.
   alias: { yaml: `${root}node_modules/yaml/browser/index.js` },
-  external: ['uWebSockets.js', 'msgpackr-extract'],
+  // piscina starts its threads from a file of its own.
+  external: ['piscina', 'uWebSockets.js', 'msgpackr-extract'],
   define: { WEFT_VERSION: JSON.stringify(version) },
   logLevel: 'warning',
 }

@@ -14,7 +14,7 @@ const mayImport = {
   clock: [],
   config: ['errors', 'clock'],
   native: ['errors'],
-  telemetry: ['native', 'errors', 'clock'],
+  telemetry: ['native', 'config', 'errors', 'clock'],
   door: ['native', 'config', 'errors'],
   filters: ['native', 'config', 'errors'],
   discovery: ['config', 'errors', 'clock'],

@@ -7,5 +7,19 @@ export {
   startControlPlane,
 } from './control/start-control-plane.js'
 export { type Code, type Issue, WeftError } from './errors.js'
-export type { Stats } from './native/index.js'
-export { type ConfigSource, type StartOptions, startProxy, type WeftProxy } from './proxy/start-proxy.js'
+export {
+  type DrainOptions,
+  type StartOptions,
+  startEmbeddedProxy as startProxy,
+  type WeftProxy,
+} from './proxy/embedded-proxy.js'
+export type {
+  ClusterStats,
+  EndpointStats,
+  Latency,
+  ListenerStats,
+  ProxyStats,
+  RequestStats,
+  RouteStats,
+} from './proxy/proxy-stats.js'
+export type { Change, ConfigSource } from './proxy/start-proxy.js'

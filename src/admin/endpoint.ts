@@ -48,6 +48,7 @@ export interface ProxyStatus {
 
 export interface Histograms {
   routes: { route: string; hdr: string }[]
+  clusters: { cluster: string; hdr: string }[]
   endpoints: { cluster: string; endpoint: string; hdr: string }[]
 }
 

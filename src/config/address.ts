@@ -37,6 +37,9 @@ function nameRefusal(name: string, port: number): string {
 /** How a unix socket's address begins; its path follows, or `@` and a name that stands in no file system. */
 export const unixPrefix = 'unix:'
 
+/** The address of a listener that only serves requests from within its process. */
+export const memoryAddress = 'memory'
+
 /** The longest path that a socket's address has room for (unix(7)), without the end of text. */
 const maxUnixPathBytes = 107
 
@@ -60,13 +63,15 @@ export function unixRefusal(text: string): string | null {
 interface AddressOptions {
   minPort: 0 | 1
   unix?: boolean
+  memory?: boolean
 }
 
 /** The schema of an address. */
-export function address({ minPort, unix = false }: AddressOptions) {
+export function address({ minPort, unix = false, memory = false }: AddressOptions) {
   return z
     .string()
     .superRefine((text, context) => {
+      if (memory && text === memoryAddress) return
       if (unix && text.startsWith(unixPrefix)) {
         const refusal = unixRefusal(text)
         if (refusal !== null) context.addIssue({ code: 'custom', message: refusal })

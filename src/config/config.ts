@@ -21,7 +21,9 @@ export const config = z
     }),
     node: node.prefault({}),
     admin: admin.nullable().default(null).meta({ description: 'Absent: no admin server' }),
-    workers: z.int().min(1).max(256).default(1).meta({ description: 'Threads that carry traffic' }),
+    workers: z.int().min(1).max(256).nullable().default(null).meta({
+      description: 'Threads that carry traffic. Absent: 1; for `startProxy`, the own loop of its caller',
+    }),
     drain: drain.prefault({}),
     records: records.prefault({}),
     listeners: z.array(listener).min(1).meta({ description: 'The doors; at least one' }),

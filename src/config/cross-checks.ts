@@ -4,6 +4,7 @@
  * Invariant: they read the configuration as it was written and skip what has the wrong shape, so that they report
  * beside the findings of the schema and not only after those are mended.
  */
+import { memoryAddress } from './address.js'
 import type { Finding } from './findings.js'
 import type { Path } from './path.js'
 import { nearest } from './suggest.js'
@@ -48,7 +49,7 @@ function duplicateAddresses(admin: unknown, listeners: Indexed[]): Finding[] {
   if (isEntry(admin)) owners.set(admin.address, 'the admin server')
   return listeners.flatMap(({ index, entry }) => {
     const { address } = entry
-    if (typeof address !== 'string' || address.endsWith(':0')) return []
+    if (typeof address !== 'string' || address.endsWith(':0') || address === memoryAddress) return []
     const owner = owners.get(address)
     if (owner === undefined) {
       owners.set(address, `listeners[${index}]`)

@@ -1,6 +1,7 @@
 /** `listeners[]`: the doors. Each binds one address and says how much of the network it takes in at once. */
 import * as z from 'zod'
 import { address, unixPrefix } from './address.js'
+import { direction } from './direction.js'
 import { duration } from './duration.js'
 import { filters } from './filter.js'
 import { headerName } from './header-name.js'
@@ -52,8 +53,9 @@ const accessLog = z
 export const listener = z
   .strictObject({
     name: name().meta({ description: 'Unique name' }),
-    address: address({ minPort: 0, unix: true }).meta({
-      description: 'Where to listen; port 0 takes a free one, `unix:@name` is a name without a file',
+    address: address({ minPort: 0, unix: true, memory: true }).meta({
+      description:
+        'Where to listen; port 0 takes a free one, `unix:@name` is a name without a file; `memory` takes requests of `weftmesh/undici` only',
     }),
     socketMode: z
       .string()
@@ -62,6 +64,7 @@ export const listener = z
       .default(null)
       .meta({ description: 'Permissions of a unix socket’s file; absent: as the process’s umask has it' }),
     protocol: words(['http'], ['tcp', 'tls', 'auto']).prefault('http').meta({ description: 'What is spoken here' }),
+    direction,
     engine: words(['auto', 'native'], ['uws'])
       .prefault('auto')
       .meta({ description: '`auto` and `native`: the engine in Rust' }),

@@ -1,10 +1,23 @@
 // Generated from native/binding/src by scripts/generate. Do not edit.
 
 /**
+ * A request enters. `client` is `ip:port`, or empty when it has no address. `head` is latin1 as HTTP/1.1 writes it, the
+ * empty line at its end included, with content-length or `transfer-encoding: chunked` where a body follows; `more`
+ * says that one does. Its bytes follow by `doorBody`, without framing. Returns the exchange's number.
+ */
+export declare function doorRequest(proxy: number, listener: number, client: string, head: string, more: boolean): number
+
+/**
  * Asks the process that listens at `path` for its listening sockets and keeps them for the first snapshot. Returns how
  * many there are; -1 when no process listens there.
  */
 export declare function takeSockets(proxy: number, path: string, timeoutMs: number): number
+
+/**
+ * Bytes of a request's body, copied during the call; `last` says that it ends with them. False: send no more until event
+ * 5. What is sent to an exchange that is over is dropped.
+ */
+export declare function doorBody(exchange: number, chunk: Uint8Array, last: boolean): boolean
 
 /**
  * Changes the endpoints of one cluster between two snapshots: an encoded `EndpointUpdate`. Returns JSON:
@@ -24,8 +37,8 @@ export declare function createProxy(name: string, workers: number): number
 /** A worker's thread has ended; another one may attach in its place. */
 export declare function detach(proxy: number, worker: number): void
 
-/** Begins the drain. */
-export declare function stopAccepting(proxy: number): void
+/** Begins the drain, or extends it. `keep_outbound`: not yet for the listeners of the application's own requests. */
+export declare function stopAccepting(proxy: number, keepOutbound: boolean): void
 
 /** Brings the result that a call promised under `ticket`. False: its exchange is over, or did not wait as long. */
 export declare function scriptResume(slot: number, ticket: number, result: undefined | string | [string, Uint8Array]): boolean
@@ -33,7 +46,7 @@ export declare function scriptResume(slot: number, ticket: number, result: undef
 /** Collects one ended child process that nobody waits for. False: there was nothing to collect. */
 export declare function reap(pid: number): boolean
 
-/** Durations by route and endpoint as HDR histograms (V2, compressed, base64), as JSON. */
+/** Durations by route, cluster and endpoint as HDR histograms (V2, compressed, base64), as JSON. */
 export declare function histograms(proxy: number): string
 
 /** Everything about the newest exchange with this request id, as JSON; `null` when there is no record of it. */
@@ -42,7 +55,7 @@ export declare function why(proxy: number, id: string): string
 /** Everything that was counted, as JSON. */
 export declare function stats(proxy: number): string
 
-/** Exchanges and tunnels that are still open. */
+/** Exchanges and tunnels that are still open; in a drain those that it is about. */
 export declare function active(proxy: number): number
 
 /** Forgets a proxy whose workers have ended. */
@@ -68,6 +81,21 @@ export declare function apply(proxy: number, snapshot: Buffer): string
 
 /** Serves the proxy on this thread's loop from now on, as the worker with this index. */
 export declare function attach(proxy: number, worker: number): void
+
+/** Sets who is called with the events of all exchanges of this thread; once per thread. It must not throw. */
+export declare function doorEvents(callback: (arg0: number, arg1: number, arg2: string | undefined | null, arg3: Uint8Array | undefined | null, arg4: number) => void): void
+
+/** The client has gone: the exchange ends, and nothing more is told of it. */
+export declare function doorAbort(exchange: number): void
+
+/** The client takes more again. */
+export declare function doorResume(exchange: number): void
+
+/** The client takes no more: the answer is not read on. */
+export declare function doorPause(exchange: number): void
+
+/** The number that `doorRequest` knows a listener by on this thread: the same for this name in all configurations. */
+export declare function doorListener(proxy: number, name: string): number
 
 /** The records that fit a question, newest first, as JSON. The question is JSON too. */
 export declare function records(proxy: number, query: string): string

@@ -11,6 +11,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { WeftError } from '../errors.js'
 import type * as binding from './binding.js'
+import type { Direction } from './snapshot.js'
 
 export type { Attempt, Candidate, DecisionRecord, RecordList, RecordQuery, Why } from './decisions.js'
 
@@ -55,7 +56,7 @@ export interface Stats {
   series: Series[]
   routes: { route: string; latency: Durations }[]
   workers: WorkerStats[]
-  listeners: { name: string; address: string }[]
+  listeners: { name: string; address: string; direction: Direction }[]
   clusters: ClusterStats[]
   /** Filters in TypeScript, by name. */
   filters: FilterStats[]

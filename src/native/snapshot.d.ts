@@ -72,9 +72,14 @@ export type Listener = {
  */
 name: string, 
 /**
- * `ip:port`, `[v6]:port`, `unix:/path`, `unix:@name`; port 0 takes a free one.
+ * `ip:port`, `[v6]:port`, `unix:/path`, `unix:@name`; port 0 takes a free one. `memory` for requests from within the
+ * process.
  */
 address: string, 
+/**
+ * Requests come through a door of TypeScript's: the engine keeps the address and accepts nothing.
+ */
+door: boolean, 
 /**
  * Header whose value is matched instead of the Host, lower case.
  */
@@ -83,6 +88,10 @@ serviceHeader: string | null,
  * Bounds per listener, connection and head.
  */
 limits: ListenerLimits, 
+/**
+ * Whose requests come in here.
+ */
+direction: Direction, 
 /**
  * Where and how exchanges are logged.
  */
@@ -141,6 +150,7 @@ path: string,
  * `text`, `json` or a format string.
  */
 format: string, };
+export type Direction = "inbound" | "outbound" | "gateway";
 export type Route = { 
 /**
  * Unique name.

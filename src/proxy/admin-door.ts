@@ -3,10 +3,10 @@ import type { AdminContext } from '../admin/endpoint.js'
 import type { AdminServer } from '../admin/start-admin.js'
 import { isLoopback } from '../config/loopback.js'
 import type { AdjustableLogger } from '../telemetry/logger.js'
-import type { WeftProxy } from './start-proxy.js'
+import type { RunningProxy } from './start-proxy.js'
 
 export interface AdminDoorOptions extends Omit<AdminContext, 'proxy' | 'logger'> {
-  proxy: WeftProxy
+  proxy: RunningProxy
   logger: AdjustableLogger
 }
 

@@ -8,13 +8,16 @@ import type { Addon } from '../native/index.js'
 
 const pollMs = 20
 
-/** Resolves with the number of exchanges that were still open at the deadline: 0 when all of them finished. */
+/**
+ * Resolves with the number of exchanges that were still open at the deadline: 0 when all of them finished. `keepOutbound`
+ * leaves the application's own requests as they are; a later call without it ends them too.
+ */
 export async function drain(
   addon: Pick<Addon, 'stopAccepting' | 'active'>,
   proxy: number,
-  deadlineMs: number,
+  { deadlineMs, keepOutbound }: { deadlineMs: number; keepOutbound: boolean },
 ): Promise<number> {
-  addon.stopAccepting(proxy)
+  addon.stopAccepting(proxy, keepOutbound)
   const end = performance.now() + deadlineMs
   let open = addon.active(proxy)
   while (open > 0 && performance.now() < end) {

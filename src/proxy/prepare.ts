@@ -21,7 +21,8 @@ import { encodeEndpointUpdate, encodeSnapshot } from './encode-snapshot.js'
 
 /** What the orchestrator needs to know of a configuration besides the bytes. */
 export interface Plan {
-  workers: number
+  /** Null: the configuration does not say. */
+  workers: number | null
   drainDeadlineMs: number
   adminAddress: string | null
   listeners: { name: string; protocol: string; address: string; clusters: string[] }[]

@@ -7,7 +7,7 @@
 import { watchFiles } from '../discovery/watch.js'
 import { WeftError } from '../errors.js'
 import type { Logger } from '../telemetry/logger.js'
-import type { WeftProxy } from './start-proxy.js'
+import type { RunningProxy } from './start-proxy.js'
 
 export interface ReloadOptions {
   file: string
@@ -15,7 +15,7 @@ export interface ReloadOptions {
   logger: Logger
 }
 
-export function reloadOnChange(proxy: WeftProxy, { file, watch, logger }: ReloadOptions): { close(): void } {
+export function reloadOnChange(proxy: RunningProxy, { file, watch, logger }: ReloadOptions): { close(): void } {
   let running = 0
   const again = async () => {
     running += 1
@@ -29,7 +29,7 @@ export function reloadOnChange(proxy: WeftProxy, { file, watch, logger }: Reload
   return { close: () => files?.close() }
 }
 
-async function reload(proxy: WeftProxy, file: string, logger: Logger): Promise<void> {
+async function reload(proxy: RunningProxy, file: string, logger: Logger): Promise<void> {
   // A process that drains, perhaps because another one has taken its sockets, must not listen anew.
   if (proxy.status().state === 'draining') return
   const before = proxy.plan()

@@ -15,7 +15,7 @@ import type { Plan } from './prepare.js'
 import { reapOrphans } from './reaper.js'
 import { reloadOnChange } from './reload.js'
 import { startLine } from './start-line.js'
-import { startProxy, type WeftProxy } from './start-proxy.js'
+import { type RunningProxy, startProxy } from './start-proxy.js'
 import { awaitSuccessor, succeed } from './succession.js'
 import { takeoverPath } from './takeover-path.js'
 
@@ -71,7 +71,7 @@ function refuseApp(): never {
 }
 
 /** The plan with the addresses that the listeners really have: a port 0 has become one. */
-function bound(proxy: WeftProxy): Pick<Plan, 'listeners' | 'clusters'> {
+function bound(proxy: RunningProxy): Pick<Plan, 'listeners' | 'clusters'> {
   const { listeners, clusters } = proxy.plan()
   const real = listeners.map((listener) => {
     const { host, port } = proxy.address(listener.name)
@@ -82,7 +82,7 @@ function bound(proxy: WeftProxy): Pick<Plan, 'listeners' | 'clusters'> {
 }
 
 async function runWithApp(
-  proxy: WeftProxy,
+  proxy: RunningProxy,
   command: readonly [string, ...string[]],
   ending: Ending,
   logger: Logger,
@@ -109,30 +109,35 @@ async function runWithApp(
   }
 }
 
-/** Inbound work drains while the application lives; what is left of the deadline is the application's. */
-async function endWithApp(proxy: WeftProxy, app: AppProcess, ending: Ending, logger: Logger): Promise<number> {
+/**
+ * Inbound work drains while the application lives and can still call others; what is left of the deadline is the
+ * application's. Its own requests end last.
+ */
+async function endWithApp(proxy: RunningProxy, app: AppProcess, ending: Ending, logger: Logger): Promise<number> {
   const end = performance.now() + proxy.plan().drainDeadlineMs
-  const early = await Promise.race([app.ended, finish(proxy, ending, logger).then(() => null)])
+  const early = await Promise.race([app.ended, finish(proxy, ending, logger, true).then(() => null)])
   if (early !== null) return early
   if (!ending.forced) app.signal(ending.by ?? 'SIGTERM')
   const overdue = new Promise<null>((resolve) => {
     setTimeout(() => resolve(null), Math.max(1_000, end - performance.now())).unref()
   })
   const code = ending.forced ? null : await Promise.race([app.ended, overdue, ending.now.then(() => null)])
-  if (code !== null) return code
-  app.signal('SIGKILL')
-  return app.ended
+  if (code === null) app.signal('SIGKILL')
+  const ended = await app.ended
+  // Whoever asked is gone: nothing is left to wait for, but the sockets are closed in order.
+  await proxy.drain({ deadlineMs: 0 })
+  return ended
 }
 
 /** Drains, unless told to end at once. */
-async function finish(proxy: WeftProxy, ending: Ending, logger: Logger): Promise<void> {
-  const left = await Promise.race([proxy.drain(), ending.now.then(() => null)])
+async function finish(proxy: RunningProxy, ending: Ending, logger: Logger, keepOutbound = false): Promise<void> {
+  const left = await Promise.race([proxy.drain({ keepOutbound }), ending.now.then(() => null)])
   if (left === null) logger.warn('ended at once; open exchanges were cut')
   else if (left > 0) logger.warn('the drain deadline passed', { exchangesCut: left })
 }
 
 /** After a rotation moved the files away. */
-function reopenLogs(proxy: WeftProxy, logger: Logger): void {
+function reopenLogs(proxy: RunningProxy, logger: Logger): void {
   for (const { path, reason } of proxy.reopenLogs())
     logger.error('an access log could not be opened again and goes on in the old file', { path, reason })
   logger.info('access logs opened again')

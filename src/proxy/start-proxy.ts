@@ -39,8 +39,10 @@ const takeoverMs = 5_000
 export type ConfigSource = ProxyConfig | { file: string }
 
 export interface StartOptions {
-  /** Threads that carry traffic. Absent: those of a file's `workers`, or the caller's own loop for a value. */
+  /** Threads that carry traffic, 0 for the caller's own loop. Absent: as the configuration says. */
   workers?: number
+  /** The same where the configuration does not say either; 1 unless given. */
+  defaultWorkers?: number
   /** Path at which a running process waits to be taken over: its listening sockets are used where they fit. */
   takeover?: string
   logger?: Logger
@@ -60,7 +62,7 @@ export interface Change {
   rejected: Verdict['rejected']
 }
 
-export interface WeftProxy {
+export interface RunningProxy {
   /** Where a listener listens; for a unix socket `unix:/path` as the host, and port 0. */
   address(listener: string): { host: string; port: number }
   /** Replaces the configuration; throws `WEFT_CONFIG_*` or `WEFT_SNAPSHOT_REJECTED` and then nothing has changed. */
@@ -89,12 +91,15 @@ export interface WeftProxy {
   /** Adds what the process before this one had counted; a later call replaces an earlier one. */
   carry(counts: string): void
   status(): ProxyStatus
-  /** Stops accepting and waits for open exchanges; returns how many were left at the deadline. */
-  drain(options?: { deadlineMs?: number }): Promise<number>
+  /**
+   * Stops accepting and waits for open exchanges; returns how many were left at the deadline. `keepOutbound`: outbound
+   * listeners go on until a later drain without it.
+   */
+  drain(options?: { deadlineMs?: number; keepOutbound?: boolean }): Promise<number>
   close(): Promise<void>
 }
 
-export async function startProxy(source: ConfigSource, options: StartOptions = {}): Promise<WeftProxy> {
+export async function startProxy(source: ConfigSource, options: StartOptions = {}): Promise<RunningProxy> {
   const proxy = new Orchestrator(options)
   await proxy.start(source, options)
   return proxy
@@ -116,7 +121,7 @@ interface Applied {
   verdict: Verdict
 }
 
-class Orchestrator implements WeftProxy {
+class Orchestrator implements RunningProxy {
   private readonly addon: Addon
   private readonly logger: Logger
   private readonly prepare: Prepare
@@ -146,13 +151,13 @@ class Orchestrator implements WeftProxy {
 
   async start(
     source: ConfigSource,
-    { workers, takeover, startThread: start = startThread }: StartOptions,
+    { workers, defaultWorkers = 1, takeover, startThread: start = startThread }: StartOptions,
   ): Promise<void> {
-    // The first thread boots while the configuration is read: a file always has at least one worker.
-    const ahead = isFile(source) || (workers ?? 0) > 0 ? start() : null
+    // The first thread boots while the configuration is read, which never asks for fewer than one.
+    const ahead = (workers ?? defaultWorkers) > 0 ? start() : null
     try {
       const prepared = await this.prepareFor(source)
-      const count = workers ?? (isFile(source) ? prepared.plan.workers : 0)
+      const count = workers ?? prepared.plan.workers ?? defaultWorkers
       this.id = this.addon.createProxy('weft', Math.max(1, count))
       if (takeover !== undefined) this.inherit(takeover)
       this.take(prepared)
@@ -247,9 +252,15 @@ class Orchestrator implements WeftProxy {
     return { state, generation, workers, replaced: this.workers?.replaced() ?? 0 }
   }
 
-  drain({ deadlineMs = this.current().plan.drainDeadlineMs }: { deadlineMs?: number } = {}): Promise<number> {
+  drain({
+    deadlineMs = this.current().plan.drainDeadlineMs,
+    keepOutbound = false,
+  }: {
+    deadlineMs?: number
+    keepOutbound?: boolean
+  } = {}): Promise<number> {
     this.draining = true
-    return drain(this.addon, this.id, deadlineMs)
+    return drain(this.addon, this.id, { deadlineMs, keepOutbound })
   }
 
   close(): Promise<void> {

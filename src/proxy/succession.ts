@@ -3,12 +3,12 @@ import type { WeftError } from '../errors.js'
 import type { Logger } from '../telemetry/logger.js'
 import type { AdminDoor } from './admin-door.js'
 import type { Ending } from './ending.js'
-import type { WeftProxy } from './start-proxy.js'
+import type { RunningProxy } from './start-proxy.js'
 import type { TakeoverDoor } from './takeover.js'
 import { takeoverPath } from './takeover-path.js'
 
 /** This process serves already, beside the old one: takes the admin address and lets the old one drain. */
-export async function succeed(path: string, proxy: WeftProxy, admin: AdminDoor, logger: Logger): Promise<void> {
+export async function succeed(path: string, proxy: RunningProxy, admin: AdminDoor, logger: Logger): Promise<void> {
   const { Succession } = await import('./takeover.js')
   const before = await Succession.begin(path)
   try {
@@ -29,7 +29,7 @@ export async function succeed(path: string, proxy: WeftProxy, admin: AdminDoor, 
 /** Waits for a successor. Without a place to wait in, the process runs all the same. */
 export async function awaitSuccessor(
   file: string,
-  proxy: WeftProxy,
+  proxy: RunningProxy,
   admin: AdminDoor,
   ending: Ending,
   logger: Logger,

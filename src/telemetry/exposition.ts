@@ -11,6 +11,7 @@ import { requestFamilies } from './families/requests.js'
 
 /** What the exposition reads of the engine's statistics. */
 export type ExposedStats = Omit<Stats, 'workers' | 'name' | 'draining' | 'routes' | 'listeners'> & {
+  listeners: readonly Pick<Stats['listeners'][number], 'name' | 'direction'>[]
   workers: readonly Pick<Stats['workers'][number], 'connections'>[]
 }
 

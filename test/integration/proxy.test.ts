@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { Agent, request } from 'undici'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ProxyConfig } from '../../src/config/config.js'
+import { startProxy } from '../../src/proxy/start-proxy.js'
 import { createLogger } from '../../src/telemetry/logger.js'
 import { type Fault, FaultyThreads, realAddon } from '../kit/faulty-threads.js'
 import { startUpstream, type Upstream } from '../kit/upstream.js'
@@ -117,9 +118,6 @@ describe('a running proxy', () => {
 describe('a worker that goes wrong', () => {
   it.each<Fault>(['throw', 'exhaust', 'spin'])('(%s) is replaced, and its listener goes on', async (fault) => {
     process.env.WEFT_ADDON = realAddon
-    const { startProxy } = (await import(
-      `${import.meta.dirname}/../../dist/index.js`
-    )) as typeof import('../../src/index.js')
     const threads = new FaultyThreads()
     let replaced = (_line: string) => {}
     const told = new Promise<string>((resolve) => {

@@ -50,6 +50,26 @@ export class FakeEngine implements Addon {
     return -1
   }
 
+  doorEvents(): void {}
+
+  doorListener(): number {
+    return 0
+  }
+
+  doorRequest(): number {
+    return 0
+  }
+
+  doorBody(): boolean {
+    return true
+  }
+
+  doorPause(): void {}
+
+  doorResume(): void {}
+
+  doorAbort(): void {}
+
   sendSockets(): void {}
 
   stopAccepting(): void {
@@ -74,7 +94,7 @@ export class FakeEngine implements Addon {
   }
 
   histograms(): string {
-    return JSON.stringify({ routes: [], endpoints: [] })
+    return JSON.stringify({ routes: [], clusters: [], endpoints: [] })
   }
 
   reopenLogs(): string {
@@ -167,7 +187,7 @@ export function preparedAs(text: string, plan: Partial<Prepared['plan']> = {}): 
   const listeners = [{ name: 'edge', protocol: 'http', address: '127.0.0.1:8080', clusters: ['app'] }]
   const clusters = [{ name: 'app', endpoints: ['127.0.0.1:9000'] }]
   const whole = {
-    workers: 1,
+    workers: null,
     drainDeadlineMs: 1_000,
     adminAddress: null,
     listeners,

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use weft_engine::proxy::Proxy;
+use weft_engine::proxy::{Drain, Proxy};
+use weft_engine::snapshot;
 use weft_engine::steer;
 
 #[global_allocator]
@@ -81,6 +82,11 @@ fn apply(proxy: &Arc<Proxy>, file: &Path) -> bool {
             return false;
         }
     };
+    let doors = snapshot::inspect(&bytes).ok().into_iter().flat_map(|generation| generation.listeners);
+    if let Some(listener) = doors.into_iter().find(|listener| listener.door) {
+        eprintln!("weft-agent: the listener {} has the engine uws, which needs Node: run it with weft", listener.name);
+        return false;
+    }
     let applied = proxy.apply(&bytes);
     for rejection in &applied.rejected {
         eprintln!("weft-agent: {}: {} ({})", rejection.path, rejection.message, rejection.code);
@@ -114,7 +120,7 @@ async fn wait(reload: &mut Signal, reopen: &mut Signal, terminate: &mut Signal, 
 }
 
 async fn drain(proxy: &Arc<Proxy>) {
-    proxy.drain();
+    proxy.drain(Drain::All);
     let deadline = proxy.generation().map_or(Duration::ZERO, |generation| generation.drain_deadline);
     let until = weft_rt::now() + deadline;
     while proxy.active() > 0 && weft_rt::now() < until {

@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicU64;
 use napi::{Env, Result, sys};
 
 use crate::error::failed;
+use crate::{door, javascript};
 
 thread_local! {
     static RUNTIME: RefCell<Option<weft_rt::uv::Runtime>> = const { RefCell::new(None) };
@@ -36,6 +37,11 @@ pub(crate) fn enter(env: &Env, heartbeat: Arc<AtomicU64>) -> Result<()> {
     runtime.set_heartbeat(heartbeat);
     let raw = env.raw();
     runtime.set_gate(move || is_running(raw));
+    javascript::enter(env)?;
+    runtime.set_after_pass(|| {
+        door::tell_lost();
+        javascript::end_pass();
+    });
     LOOP.set(uv_loop);
     RUNTIME.set(Some(runtime));
     // SAFETY: `leave` needs no argument and removes itself; the environment is alive.
@@ -71,6 +77,8 @@ unsafe extern "C" fn leave(hook: sys::napi_async_cleanup_hook_handle, _argument:
             // process when its handles outlive their loop.
             unsafe { weft_rt::uv::close_foreign_polls(uv_loop) };
         }
+        javascript::leave();
+        door::leave();
         RUNTIME.take()
     });
     // SAFETY: the handle was given to this hook and is removed once.

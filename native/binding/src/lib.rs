@@ -5,9 +5,11 @@
 
 #![deny(unsafe_op_in_unsafe_fn)]
 
+pub mod door;
 mod environment;
 mod error;
 pub mod explain;
+mod javascript;
 pub mod proxy;
 pub mod script;
 

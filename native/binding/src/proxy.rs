@@ -11,14 +11,13 @@ use napi::bindgen_prelude::Buffer;
 use napi::{Env, Result};
 use napi_derive::napi;
 use weft_engine::listener::handover;
-use weft_engine::proxy::Proxy;
+use weft_engine::proxy::{Drain, Proxy};
 use weft_engine::reasons;
 use weft_engine::stats;
 use weft_engine::steer;
 
-use crate::environment;
 use crate::error::{failed, guarded, unknown_proxy, unknown_worker};
-use crate::script;
+use crate::{door, environment, script};
 
 static PROXIES: LazyLock<Mutex<HashMap<u32, Arc<Proxy>>>> = LazyLock::new(Mutex::default);
 static NEXT: AtomicU32 = AtomicU32::new(1);
@@ -98,22 +97,24 @@ pub fn send_sockets(proxy: u32, descriptor: i32) -> Result<()> {
 #[napi]
 pub fn attach(env: Env, proxy: u32, worker: u32) -> Result<()> {
     guarded("attach", || {
+        let id = proxy;
         let proxy = find(proxy)?;
         let slot = proxy.slot(worker as usize).ok_or_else(|| unknown_worker(worker))?;
         environment::enter(&env, Arc::clone(&slot.heartbeat))?;
-        steer::attach(&proxy, worker as usize, Some(script::scripts(&env)))
-            .map(drop)
-            .ok_or_else(|| unknown_worker(worker))
+        let attached = steer::attach(&proxy, worker as usize, Some(script::scripts(&env)));
+        door::attached(id, attached.ok_or_else(|| unknown_worker(worker))?);
+        Ok(())
     })
 }
 
-/// Begins the drain.
+/// Begins the drain, or extends it. `keep_outbound`: not yet for the listeners of the application's own requests.
 #[napi]
-pub fn stop_accepting(proxy: u32) -> Result<()> {
-    find(proxy).map(|proxy| proxy.drain())
+pub fn stop_accepting(proxy: u32, keep_outbound: bool) -> Result<()> {
+    let drain = if keep_outbound { Drain::Inbound } else { Drain::All };
+    find(proxy).map(|proxy| proxy.drain(drain))
 }
 
-/// Exchanges and tunnels that are still open.
+/// Exchanges and tunnels that are still open; in a drain those that it is about.
 #[napi]
 pub fn active(proxy: u32) -> Result<u32> {
     find(proxy).map(|proxy| u32::try_from(proxy.active()).unwrap_or(u32::MAX))
@@ -128,7 +129,7 @@ pub fn stats(proxy: u32) -> Result<String> {
     })
 }
 
-/// Durations by route and endpoint as HDR histograms (V2, compressed, base64), as JSON.
+/// Durations by route, cluster and endpoint as HDR histograms (V2, compressed, base64), as JSON.
 #[napi]
 pub fn histograms(proxy: u32) -> Result<String> {
     guarded("histograms", || {
@@ -196,8 +197,9 @@ pub fn flush_logs(proxy: u32, timeout_ms: u32) -> Result<bool> {
 /// Forgets a proxy whose workers have ended.
 #[napi]
 pub fn close_proxy(proxy: u32) -> Result<()> {
+    door::forget(proxy);
     let closed = PROXIES.lock().unwrap_or_else(PoisonError::into_inner).remove(&proxy);
-    closed.map(|proxy| proxy.drain()).ok_or_else(|| unknown_proxy(proxy))
+    closed.map(|proxy| proxy.drain(Drain::All)).ok_or_else(|| unknown_proxy(proxy))
 }
 
 /// Collects one ended child process that nobody waits for. False: there was nothing to collect.

@@ -10,11 +10,11 @@ fn main() {
 mod generate {
     use ts_rs::{Config, TS};
     use weft_engine::snapshot::{
-        AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, Dns, DnsRecord, EndpointUpdate, Fallback, FallbackCause,
-        FieldMatch, Filter, Forward, ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine, HeaderReplace,
-        HeaderRewrite, HealthCheck, HttpCheck, KeepAlive, KeyPart, Listener, ListenerLimits, LoadBalancer,
-        LocalRateLimit, Node, OnFailure, PathChange, PathMatch, RateBucket, Records, Redirect, Respond, Retry,
-        RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch, Script, ScriptBody, Snapshot, StickyKey,
+        AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, Direction, Dns, DnsRecord, EndpointUpdate, Fallback,
+        FallbackCause, FieldMatch, Filter, Forward, ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine,
+        HeaderReplace, HeaderRewrite, HealthCheck, HttpCheck, KeepAlive, KeyPart, Listener, ListenerLimits,
+        LoadBalancer, LocalRateLimit, Node, OnFailure, PathChange, PathMatch, RateBucket, Records, Redirect, Respond,
+        Retry, RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch, Script, ScriptBody, Snapshot, StickyKey,
         TcpKeepAlive, Tracing, ValueTest,
     };
 
@@ -28,6 +28,7 @@ mod generate {
             Listener::decl(&config),
             ListenerLimits::decl(&config),
             AccessLog::decl(&config),
+            Direction::decl(&config),
             Route::decl(&config),
             Retry::decl(&config),
             RetryOn::decl(&config),

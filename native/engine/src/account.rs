@@ -53,7 +53,7 @@ pub struct Account {
 impl Account {
     /// Begins with the request's first byte.
     pub fn open(worker: &Rc<Worker>, view: &View, downstream: &Downstream, started: Instant) -> Self {
-        worker.begin_exchange();
+        worker.begin_exchange(view.listener().direction);
         let head_us = micros(started, weft_rt::now());
         let record = Record {
             start_unix_us: weft_rt::unix_micros().saturating_sub(head_us.into()),
@@ -416,7 +416,7 @@ impl Drop for Account {
     /// Also where an exchange is dropped amid its way: its endpoint must not seem busy for ever, and a panic is told.
     fn drop(&mut self) {
         self.leave_endpoint();
-        self.worker.end_exchange();
+        self.worker.end_exchange(self.view.listener().direction);
         if !self.closed && std::thread::panicking() {
             self.worker.count(Counter::Panics, 1);
             self.record.cause = Kind::Internal.number();

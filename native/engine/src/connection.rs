@@ -128,7 +128,7 @@ impl Waiting {
                 Poll::Ready(Ok(bytes)) if bytes > 0 => buffer.filled(bytes),
                 Poll::Pending => {
                     worker.buffers.give(buffer);
-                    return self.poll_waiting(cx, downstream, worker);
+                    return self.poll_waiting(cx, downstream);
                 }
                 Poll::Ready(_) => {
                     worker.buffers.give(buffer);
@@ -192,10 +192,9 @@ impl Waiting {
         &mut self,
         cx: &mut Context<'_>,
         downstream: &mut Downstream,
-        worker: &Worker,
     ) -> Poll<Result<Option<Request>, Error>> {
         let between = downstream.inbox.is_empty();
-        let ending = worker.is_draining() || downstream.serving().is_closing();
+        let ending = downstream.serving().is_closing();
         if between && ending && downstream.served > 0 && !self.leaving {
             self.leaving = true;
             downstream.timer.set(Some(weft_rt::now() + QUIET));

@@ -6,12 +6,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use rustix::net::RecvFlags;
 use weft_rt::{Addr, Stream, Timer};
 
 use crate::buffer::Buffer;
 use crate::error::{Error, Kind};
-use crate::http::head::RequestHead;
+use crate::http::framing::{Framing, downstream_framing};
+use crate::http::head::{RequestHead, Version};
 use crate::serving::{Admitted, Serving};
 
 /// The client's side of an exchange.
@@ -34,6 +34,8 @@ pub struct Downstream {
     pub abort_on_close: bool,
     /// Bytes that came before they were asked for: a part of a head, or the next requests of a pipeline.
     pub inbox: Vec<u8>,
+    /// Bodies go without framing: they end when their side of the stream does, unless a length was told.
+    unframed: bool,
 }
 
 /// A request whose head is complete.
@@ -64,8 +66,36 @@ impl Downstream {
             Addr::Tcp(socket) => (socket.ip().to_string().into_boxed_str(), Some(*socket)),
             Addr::Unix(_) => ("unknown".into(), None),
         };
+        Self::with_client(stream, client, socket, admitted, abort_on_close)
+    }
+
+    /// One request that came through a door; `None` for a client without an address.
+    pub fn behind_door(stream: Stream, client: Option<SocketAddr>, serving: &Rc<Serving>) -> Self {
+        let text = client.map_or("unknown".into(), |client| client.ip().to_string().into_boxed_str());
+        let own = Self::with_client(stream, text, client, Admitted::uncounted(serving), false);
+        Self { unframed: true, ..own }
+    }
+
+    fn with_client(
+        stream: Stream,
+        client: Box<str>,
+        socket: Option<SocketAddr>,
+        admitted: Admitted,
+        abort_on_close: bool,
+    ) -> Self {
         let (timer, ahead, inbox) = (Timer::new(), Vec::new(), Vec::new());
-        Self { stream, timer, ahead, client, socket, admitted, served: 0, abort_on_close, inbox }
+        let unframed = false;
+        Self { stream, timer, ahead, client, socket, admitted, served: 0, abort_on_close, inbox, unframed }
+    }
+
+    /// How a request's body that is framed so is read from the stream.
+    pub fn body_as_read(&self, request: Framing) -> Framing {
+        if self.unframed && request == Framing::Chunked { Framing::UntilClose } else { request }
+    }
+
+    /// How an answer's body that came in this framing is written to the stream, for a client of that version.
+    pub fn body_as_written(&self, answer: Framing, version: Version) -> Framing {
+        downstream_framing(answer, if self.unframed { Version::Http10 } else { version })
     }
 
     /// The listener it came through.
@@ -88,11 +118,8 @@ impl Downstream {
         if self.stream.poll_reset(cx).is_ready() {
             return Poll::Ready(());
         }
-        if self.abort_on_close && self.stream.poll_readable(cx).is_ready() {
-            let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-            if matches!(rustix::net::recv(self.stream.as_fd(), &mut [0_u8; 1], flags), Ok((_, 0))) {
-                return Poll::Ready(());
-            }
+        if self.abort_on_close && self.stream.poll_readable(cx).is_ready() && self.stream.is_at_end() {
+            return Poll::Ready(());
         }
         Poll::Pending
     }

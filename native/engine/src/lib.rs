@@ -3,7 +3,7 @@
 //! **Life of a request**, top to bottom:
 //!
 //! 1. [`listener`]: a connection is accepted, within the listener's bounds.
-//! 2. [`connection`]: bytes become a request's head ([`http`]), one after the other.
+//! 2. [`connection`]: bytes become a request's head ([`http`]), one after the other. Or [`door`]: a request of TypeScript's.
 //! 3. [`exchange`]: the driver. [`filter`]s and [`route`] → loop { [`cluster`] pick → [`upstream`] attempt → classify }.
 //! 4. [`relay`] (or [`tunnel`], after an upgrade): the bodies both ways, each a [`transfer`].
 //! 5. [`reply`]: what the proxy answers itself; [`respond`] knows what each failure looks like.
@@ -32,6 +32,7 @@ pub mod cold;
 pub mod listener;
 
 pub mod connection;
+pub mod door;
 
 pub mod exchange;
 
@@ -53,6 +54,7 @@ pub mod route;
 pub mod upstream;
 
 pub mod deadline;
+pub mod doors;
 pub mod downstream;
 pub mod serving;
 pub mod slot;

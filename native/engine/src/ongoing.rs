@@ -132,7 +132,6 @@ impl<'a> Ongoing<'a> {
         let limit = self.view.listener().limits.max_requests_per_connection;
         request_keep_alive(self.head)
             && (limit == 0 || self.downstream.served < limit)
-            && !self.worker.is_draining()
             && !self.downstream.serving().is_closing()
     }
 

@@ -3,12 +3,13 @@
 //! Any thread may apply a snapshot or read statistics; workers notice by number and are woken. What is applied is
 //! complete: every socket is bound and every log open before the first worker sees the new generation.
 
+mod drain;
 mod endpoints;
 mod following;
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use crate::snapshot::{Books, Generation, GenerationListener, Rejection, compile}
 use crate::stats::FilterStats;
 use crate::telemetry::metrics::{self, Counter, DEFAULT_SERIES, Report, SeriesBudget, WorkerMetrics};
 
+pub use drain::Drain;
 pub use endpoints::Updated;
 
 /// Generations before the present one that are kept, so that `why` can tell what a record was decided by.
@@ -36,7 +38,7 @@ pub struct Proxy {
     number: AtomicU32,
     slots: Vec<Arc<Slot>>,
     state: Mutex<State>,
-    draining: AtomicBool,
+    drain: AtomicU8,
     turn: Mutex<()>,
     turned: Condvar,
     /// Something that a worker held may be free now.
@@ -58,18 +60,29 @@ struct State {
     retired: Vec<Arc<Generation>>,
 }
 
-/// What tells listening sockets apart. A free port is asked for by name, for several listeners may want one.
+/// What tells listening sockets apart. A free port is asked for by name, for several listeners may want one; so is the
+/// process's memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SocketKey {
     address: Addr,
     name: Option<String>,
+    door: bool,
 }
 
 impl SocketKey {
     /// The key of a listener's socket.
     pub fn of(listener: &GenerationListener) -> Self {
-        let is_free = matches!(listener.address, Addr::Tcp(socket) if socket.port() == 0);
-        Self { address: listener.address.clone(), name: is_free.then(|| listener.name.clone()) }
+        let is_free = match &listener.address {
+            Addr::Tcp(socket) => socket.port() == 0,
+            Addr::Unix(_) => listener.door,
+        };
+        let name = is_free.then(|| listener.name.clone());
+        Self { address: listener.address.clone(), name, door: listener.door }
+    }
+
+    /// Whether it is the same place with another engine.
+    fn is_beside(&self, other: &Self) -> bool {
+        self.address == other.address && self.name == other.name && self.door != other.door
     }
 }
 
@@ -78,6 +91,14 @@ struct Listening {
     key: SocketKey,
     bound: Bound,
     connections: Arc<AtomicU32>,
+}
+
+/// A worker's part in a listening socket.
+pub struct Share {
+    /// What the worker accepts from; `None` for a door.
+    pub socket: Option<OwnedFd>,
+    /// Connections of the listener, over all workers.
+    pub connections: Arc<AtomicU32>,
 }
 
 /// What came of a snapshot.
@@ -101,7 +122,7 @@ impl Proxy {
             number: AtomicU32::new(0),
             slots: (0..workers.max(1)).map(|index| Arc::new(Slot::new(index, &budget))).collect(),
             state: Mutex::default(),
-            draining: AtomicBool::new(false),
+            drain: AtomicU8::new(Drain::None as u8),
             turn: Mutex::default(),
             turned: Condvar::new(),
             releasable: AtomicBool::new(false),
@@ -160,7 +181,7 @@ impl Proxy {
         let number = self.number() + 1;
         let compiled = compile::compile(&snapshot, number, fingerprint, &mut state.books, before.as_deref())?;
         let following = self.prepare_following(&compiled.generation)?;
-        let opened = self.open_sockets(&compiled.generation, &state.sockets, &mut state.inherited)?;
+        let opened = self.open_sockets(&compiled.generation, state)?;
         let generation = compiled.settle(&mut state.books);
         state.sockets.extend(opened);
         state.inherited.clear();
@@ -201,24 +222,35 @@ impl Proxy {
         sockets.collect()
     }
 
-    fn open_sockets(
-        &self,
-        generation: &Generation,
-        known: &[Listening],
-        inherited: &mut Vec<Handed>,
-    ) -> Result<Vec<Listening>, Vec<Rejection>> {
+    fn open_sockets(&self, generation: &Generation, state: &mut State) -> Result<Vec<Listening>, Vec<Rejection>> {
         let mut opened: Vec<Listening> = Vec::new();
         let mut rejected = Vec::new();
         for (index, listener) in generation.listeners.iter().enumerate() {
             let key = SocketKey::of(listener);
-            if known.iter().chain(&opened).any(|socket| socket.key == key) {
+            let mut known = state.sockets.iter().chain(&opened);
+            if known.any(|socket| socket.key == key) {
+                continue;
+            }
+            if state.sockets.iter().any(|socket| socket.key.is_beside(&key)) {
+                rejected.push(Rejection::new(
+                    format!("listeners.{index}.engine"),
+                    "WEFT_LISTENER_BIND",
+                    format!("{} is listened on by the other engine: choose another address, or restart", key.address),
+                ));
                 continue;
             }
             let ours =
                 |handed: &mut Handed| handed.label.name == key.name && handed.label.address == key.address.to_string();
-            let handed = inherited.extract_if(.., ours).map(|handed| handed.socket).collect();
-            match bind::bind(&listener.address, listener.socket_mode, self.slots.len(), handed) {
-                Ok(bound) => opened.push(Listening { key, bound, connections: Arc::default() }),
+            let handed = state.inherited.extract_if(.., ours).map(|handed| handed.socket).collect();
+            let bound = match &listener.address {
+                Addr::Tcp(address) if listener.door => bind::reserve(*address, handed),
+                Addr::Unix(_) if listener.door => Ok(bind::nothing()),
+                _ => bind::bind(&listener.address, listener.socket_mode, self.slots.len(), handed),
+            };
+            match bound {
+                Ok(bound) => {
+                    opened.push(Listening { key, bound, connections: Arc::default() });
+                }
                 Err(error) => rejected.push(Rejection::new(
                     format!("listeners.{index}.address"),
                     "WEFT_LISTENER_BIND",
@@ -229,39 +261,63 @@ impl Proxy {
         if rejected.is_empty() { Ok(opened) } else { Err(rejected) }
     }
 
-    /// A listening socket of a worker, and the count of its listener's connections.
-    pub fn socket(&self, key: &SocketKey, worker: usize) -> Option<(OwnedFd, Arc<AtomicU32>)> {
+    /// A worker's part in a listening socket.
+    pub fn share(&self, key: &SocketKey, worker: usize) -> Option<Share> {
         let state = self.state.lock();
         let listening = state.sockets.iter().find(|socket| socket.key == *key)?;
-        let socket = listening.bound.sockets.get(worker)?.try_clone().ok()?;
-        Some((socket, Arc::clone(&listening.connections)))
+        let socket = if key.door { None } else { Some(listening.bound.sockets.get(worker)?.try_clone().ok()?) };
+        Some(Share { socket, connections: Arc::clone(&listening.connections) })
     }
 
     /// The address that a listener is bound to.
     pub fn address(&self, listener: &str) -> Option<Addr> {
         let generation = self.generation()?;
         let listener = generation.listeners.iter().find(|known| known.name == listener)?;
-        let key = SocketKey::of(listener);
-        self.state.lock().sockets.iter().find(|socket| socket.key == key).map(|socket| socket.bound.address.clone())
+        self.bound(listener)
     }
 
-    /// Begins a drain: nothing is accepted any more, answers say `connection: close`, idle connections are closed.
-    pub fn drain(&self) {
-        self.draining.store(true, Ordering::Release);
-        self.state.lock().sockets.clear();
+    /// The same of a listener of the generation in force.
+    pub fn bound(&self, listener: &GenerationListener) -> Option<Addr> {
+        let key = SocketKey::of(listener);
+        let state = self.state.lock();
+        state.sockets.iter().find(|socket| socket.key == key).map(|listening| listening.bound.address.clone())
+    }
+
+    /// Begins a drain, or extends it: nothing more is accepted by the listeners that it is about, their answers say
+    /// `connection: close`, their idle connections are closed.
+    pub fn drain(&self, drain: Drain) {
+        let drain = drain.max(self.drains());
+        self.drain.store(drain as u8, Ordering::Release);
+        if let Some(generation) = self.generation() {
+            let ending = generation.listeners.iter().filter(|listener| drain.is_about(listener.direction));
+            let keys: Vec<SocketKey> = ending.map(SocketKey::of).collect();
+            self.state.lock().sockets.retain(|socket| !keys.contains(&socket.key));
+        }
         self.slots.iter().for_each(|slot| slot.wake());
     }
 
-    /// Whether a drain has begun.
-    pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+    /// The drain that has begun.
+    pub fn drains(&self) -> Drain {
+        Drain::from_number(self.drain.load(Ordering::Relaxed))
     }
 
-    /// Exchanges and tunnels under way; in a drain also the listening sockets whose queue is not known to be empty.
+    /// Exchanges and tunnels under way that the drain is about, and listening sockets whose queue is not known to be
+    /// empty; without a drain all exchanges.
     pub fn active(&self) -> u64 {
-        let accepting =
-            |slot: &Slot| if self.is_draining() { slot.accepting.load(Ordering::Acquire).into() } else { 0 };
-        self.slots.iter().map(|slot| slot.sum(Counter::RequestsActive) + accepting(slot)).sum()
+        let drain = self.drains();
+        let active = |slot: &Slot| {
+            let all = slot.sum(Counter::RequestsActive);
+            let (inbound, outbound) = (&slot.accepting, &slot.accepting_outbound);
+            match drain {
+                Drain::None => all,
+                Drain::Inbound => {
+                    let outbound = slot.sum(Counter::RequestsOutboundActive);
+                    all.saturating_sub(outbound) + u64::from(inbound.load(Ordering::Acquire))
+                }
+                Drain::All => all + u64::from(inbound.load(Ordering::Acquire) + outbound.load(Ordering::Acquire)),
+            }
+        };
+        self.slots.iter().map(|slot| active(slot)).sum()
     }
 
     /// A worker's thread has ended: its gauges are no longer true. Call after the end of the thread.

@@ -15,7 +15,7 @@ use crate::downstream::{Downstream, Next};
 use crate::error::{Error, Kind};
 use crate::filter::Stop;
 use crate::http::forward::{Connection, ForwardResponse, encode_response};
-use crate::http::framing::{Framing, downstream_framing, response_keep_alive};
+use crate::http::framing::{Framing, response_keep_alive};
 use crate::ongoing::Ongoing;
 use crate::snapshot::GenerationCluster;
 use crate::transfer::{Broken, Transfer};
@@ -104,9 +104,9 @@ fn way_back(exchange: &Ongoing<'_>, answer: &Answer, answering: &mut Transfer) -
     }
     if answering.is_whole() || answering.is_tapped() {
         // What a filter may change has no length before its end.
-        return answering.reframe(downstream_framing(Framing::Chunked, version));
+        return answering.reframe(exchange.downstream.body_as_written(Framing::Chunked, version));
     }
-    let framing = downstream_framing(answer.framing, version);
+    let framing = exchange.downstream.body_as_written(answer.framing, version);
     if framing != answer.framing {
         answering.reframe(framing);
     }

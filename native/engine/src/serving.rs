@@ -114,6 +114,11 @@ impl Admitted {
         Self { serving: Rc::clone(serving), within }
     }
 
+    /// For a request without a connection of the listener's.
+    pub fn uncounted(serving: &Rc<Serving>) -> Self {
+        Self { serving: Rc::clone(serving), within: false }
+    }
+
     /// Whether the connection is within the listener's bound.
     pub fn is_within(&self) -> bool {
         self.within

@@ -22,6 +22,8 @@ pub struct Slot {
     pub applied: AtomicU32,
     /// Listening sockets that it accepts from.
     pub accepting: AtomicU32,
+    /// The same for outbound listeners.
+    pub accepting_outbound: AtomicU32,
     /// Its records.
     pub ring: Mutex<Ring>,
     records: Mutex<Records>,
@@ -47,6 +49,7 @@ impl Slot {
             panics: AtomicU64::new(0),
             applied: AtomicU32::new(0),
             accepting: AtomicU32::new(0),
+            accepting_outbound: AtomicU32::new(0),
             ring: Mutex::new(Ring::new(&small)),
             records: Mutex::default(),
             metrics: Mutex::default(),

@@ -4,9 +4,11 @@ use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 
-use crate::proxy::Proxy;
+use weft_rt::Addr;
+
+use crate::proxy::{Drain, Proxy};
 use crate::slot::Slot;
-use crate::snapshot::{Member, Resolution, ResolutionState};
+use crate::snapshot::{Direction, Member, Resolution, ResolutionState};
 use crate::telemetry::metrics::{Bins, ClusterSums, Counter, Report, hdr};
 
 /// Everything that can be read from outside.
@@ -52,7 +54,9 @@ struct WorkerStats {
 #[serde(rename_all = "camelCase")]
 pub struct ListenerStats {
     name: String,
+    direction: Direction,
     address: String,
+    door: bool,
 }
 
 #[derive(Serialize)]
@@ -107,7 +111,7 @@ pub fn read(proxy: &Proxy) -> Stats {
     Stats {
         name: proxy.name().to_owned(),
         generation: proxy.number(),
-        draining: proxy.is_draining(),
+        draining: proxy.drains() != Drain::None,
         workers: proxy.slots().iter().map(|slot| worker(slot)).collect(),
         listeners: listeners(proxy),
         clusters,
@@ -121,9 +125,11 @@ pub fn listeners(proxy: &Proxy) -> Vec<ListenerStats> {
     let Some(generation) = proxy.generation() else { return Vec::new() };
     let listeners = generation.listeners.iter();
     listeners
-        .map(|known| ListenerStats {
-            name: known.name.clone(),
-            address: proxy.address(&known.name).unwrap_or_else(|| known.address.clone()).to_string(),
+        .map(|known| {
+            let address = proxy.bound(known).unwrap_or_else(|| known.address.clone());
+            let is_memory = known.door && matches!(address, Addr::Unix(_));
+            let address = if is_memory { "memory".to_owned() } else { address.to_string() };
+            ListenerStats { name: known.name.clone(), direction: known.direction, address, door: known.door }
         })
         .collect()
 }
@@ -132,6 +138,7 @@ pub fn listeners(proxy: &Proxy) -> Vec<ListenerStats> {
 #[derive(Serialize)]
 pub struct Histograms {
     routes: Vec<RouteHistogram>,
+    clusters: Vec<ClusterHistogram>,
     endpoints: Vec<EndpointHistogram>,
 }
 
@@ -142,15 +149,23 @@ struct RouteHistogram {
 }
 
 #[derive(Serialize)]
+struct ClusterHistogram {
+    cluster: String,
+    hdr: String,
+}
+
+#[derive(Serialize)]
 struct EndpointHistogram {
     cluster: String,
     endpoint: String,
     hdr: String,
 }
 
-/// Encodes the durations of all routes, and those of the endpoints in force that answered something.
+/// Encodes the durations of all routes, and those of the endpoints in force that answered something, alone and by
+/// cluster.
 pub fn histograms(proxy: &Proxy) -> Histograms {
     let Stats { report, clusters, .. } = read(proxy);
+    let by_cluster = clusters.iter().filter_map(cluster_histogram).collect();
     let routes = report.routes.into_iter();
     let endpoints = clusters.into_iter().flat_map(|ClusterStats { name, endpoints, .. }| {
         endpoints.into_iter().filter(|known| !known.latency.is_empty()).map(move |known| (name.clone(), known))
@@ -159,12 +174,22 @@ pub fn histograms(proxy: &Proxy) -> Histograms {
         routes: routes
             .filter_map(|known| Some(RouteHistogram { hdr: hdr(&known.latency)?, route: known.route }))
             .collect(),
+        clusters: by_cluster,
         endpoints: endpoints
             .filter_map(|(cluster, known)| {
                 Some(EndpointHistogram { cluster, hdr: hdr(&known.latency)?, endpoint: known.address })
             })
             .collect(),
     }
+}
+
+fn cluster_histogram(cluster: &ClusterStats) -> Option<ClusterHistogram> {
+    let mut all = Bins::default();
+    for endpoint in &cluster.endpoints {
+        all.merge(&endpoint.latency);
+    }
+    let hdr = if all.is_empty() { None } else { hdr(&all) }?;
+    Some(ClusterHistogram { cluster: cluster.name.clone(), hdr })
 }
 
 fn worker(slot: &Slot) -> WorkerStats {

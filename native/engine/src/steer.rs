@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::filter::script::Scripts;
 use crate::listener;
-use crate::proxy::{Proxy, SocketKey};
+use crate::proxy::{Proxy, Share, SocketKey};
 use crate::serving::{Serving, View};
 use crate::worker::Worker;
 
@@ -25,8 +25,10 @@ pub fn attach(proxy: &Arc<Proxy>, index: usize, scripts: Option<Rc<Scripts>>) ->
     }
     weft_rt::spawn(Rc::clone(&worker.pool).keep()).detach();
     weft_rt::spawn(report_panics(Rc::clone(&worker))).detach();
-    let steering =
+    let mut steering =
         Steering { proxy: Arc::clone(proxy), worker: Rc::clone(&worker), number: 0, served: RefCell::default() };
+    // At once: who attaches may send a request through a door before the next pass.
+    steering.refresh();
     weft_rt::spawn(steering.run()).detach();
     Some(worker)
 }
@@ -52,7 +54,7 @@ struct Steering {
     served: RefCell<Vec<Served>>,
 }
 
-/// A listener that a task accepts for, until the listener is closed.
+/// A listener that a task, or a door, accepts for, until the listener is closed.
 struct Served {
     key: SocketKey,
     serving: Rc<Serving>,
@@ -63,9 +65,7 @@ impl Steering {
         poll_fn(|cx| {
             self.worker.slot.listen(cx.waker());
             self.refresh();
-            if self.proxy.is_draining() && self.worker.begin_drain() {
-                self.served.borrow().iter().for_each(|served| served.serving.close());
-            }
+            self.drain();
             Poll::<()>::Pending
         })
         .await;
@@ -95,18 +95,38 @@ impl Steering {
         }
         self.served.replace(served);
         let gone: Vec<Served> = before.into_iter().flatten().collect();
-        gone.iter().for_each(|gone| gone.serving.close());
+        for gone in &gone {
+            gone.serving.close();
+            self.worker.doors.close(&gone.serving);
+        }
         if !gone.is_empty() {
             self.worker.connections.wake_all();
         }
         self.proxy.applied(&self.worker.slot, &generation);
     }
 
+    /// Closes what the drain, if there is one, is about; their connections end after their exchange.
+    fn drain(&self) {
+        let drain = self.proxy.drains();
+        let served = self.served.borrow();
+        let ending = served
+            .iter()
+            .map(|served| &served.serving)
+            .filter(|serving| drain.is_about(serving.view().listener().direction) && !serving.is_closing());
+        if ending.map(|serving| serving.close()).count() > 0 {
+            self.worker.connections.wake_all();
+        }
+    }
+
     fn open(&self, key: SocketKey, view: View) -> Option<Served> {
-        let (socket, connections) = self.proxy.socket(&key, self.worker.slot.index)?;
+        let Share { socket, connections } = self.proxy.share(&key, self.worker.slot.index)?;
         let serving = Rc::new(Serving::new(view, connections));
-        let socket = weft_rt::Listener::from_fd(socket).ok()?;
-        weft_rt::spawn(listener::accept(socket, Rc::clone(&serving), Rc::clone(&self.worker))).detach();
+        if let Some(socket) = socket {
+            let socket = weft_rt::Listener::from_fd(socket).ok()?;
+            weft_rt::spawn(listener::accept(socket, Rc::clone(&serving), Rc::clone(&self.worker))).detach();
+        } else {
+            self.worker.doors.open(&serving);
+        }
         Some(Served { key, serving })
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Nothing here is shared with another thread but the [`Slot`].
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{OnceCell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,11 +11,12 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use crate::buffer::Buffers;
 use crate::cluster::Picker;
+use crate::doors::Doors;
 use crate::filter::script::Scripts;
 use crate::heads::Heads;
 use crate::record::{Record, Texts};
 use crate::slot::Slot;
-use crate::snapshot::Generation;
+use crate::snapshot::{Direction, Generation};
 use crate::telemetry::metrics::{ClusterCounter, Counter, Metrics};
 use crate::upstream::pool::Pool;
 
@@ -33,9 +34,10 @@ pub struct Worker {
     pub pool: Rc<Pool>,
     /// Client connections, to be woken when a drain begins.
     pub connections: Connections,
+    /// Listeners whose requests come through doors.
+    pub doors: Doors,
     metrics: RefCell<Metrics>,
     date: RefCell<(u64, Rc<str>)>,
-    draining: Cell<bool>,
     scripts: OnceCell<Rc<Scripts>>,
 }
 
@@ -50,9 +52,9 @@ impl Worker {
             picker: Picker::new(),
             pool: Rc::new(Pool::default()),
             connections: Connections::default(),
+            doors: Doors::default(),
             metrics: RefCell::new(metrics),
             date: RefCell::new((0, Rc::from(""))),
-            draining: Cell::new(false),
             scripts: OnceCell::new(),
         })
     }
@@ -65,20 +67,6 @@ impl Worker {
     /// What runs filters in TypeScript, where something does.
     pub fn scripts(&self) -> Option<&Rc<Scripts>> {
         self.scripts.get()
-    }
-
-    /// Connections end after their exchange from now on. False when that was so already.
-    pub fn begin_drain(&self) -> bool {
-        let begins = !self.draining.replace(true);
-        if begins {
-            self.connections.wake_all();
-        }
-        begins
-    }
-
-    /// Whether connections should end after their exchange.
-    pub fn is_draining(&self) -> bool {
-        self.draining.get()
     }
 
     /// Adds to a counter.
@@ -97,13 +85,19 @@ impl Worker {
     }
 
     /// An exchange begins.
-    pub fn begin_exchange(&self) {
+    pub fn begin_exchange(&self, direction: Direction) {
         self.count(Counter::RequestsActive, 1);
+        if direction == Direction::Outbound {
+            self.count(Counter::RequestsOutboundActive, 1);
+        }
     }
 
     /// An exchange has ended.
-    pub fn end_exchange(&self) {
+    pub fn end_exchange(&self, direction: Direction) {
         self.uncount(Counter::RequestsActive, 1);
+        if direction == Direction::Outbound {
+            self.uncount(Counter::RequestsOutboundActive, 1);
+        }
     }
 
     /// Writes a finished exchange to ring and metrics.

@@ -23,9 +23,9 @@ on_both! {
         let far = TcpStream::connect(addr).unwrap();
         let (near, from) = accept(&mut listener).await;
         assert_eq!(from, Addr::Tcp(far.local_addr().unwrap()));
-        assert!(rustix::fs::fcntl_getfl(near.as_fd()).unwrap().contains(rustix::fs::OFlags::NONBLOCK));
-        assert!(rustix::io::fcntl_getfd(near.as_fd()).unwrap().contains(rustix::io::FdFlags::CLOEXEC));
-        assert!(rustix::net::sockopt::tcp_nodelay(near.as_fd()).unwrap());
+        assert!(rustix::fs::fcntl_getfl(near.as_fd().unwrap()).unwrap().contains(rustix::fs::OFlags::NONBLOCK));
+        assert!(rustix::io::fcntl_getfd(near.as_fd().unwrap()).unwrap().contains(rustix::io::FdFlags::CLOEXEC));
+        assert!(rustix::net::sockopt::tcp_nodelay(near.as_fd().unwrap()).unwrap());
     }
 
     async fn at_most_64_connections_are_accepted_before_others_get_their_turn() {

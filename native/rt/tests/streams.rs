@@ -41,7 +41,7 @@ on_both! {
         });
         let mut stream = connect(&Addr::Tcp(addr)).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), Addr::Tcp(addr));
-        assert!(rustix::net::sockopt::tcp_nodelay(stream.as_fd()).unwrap());
+        assert!(rustix::net::sockopt::tcp_nodelay(stream.as_fd().unwrap()).unwrap());
         for round in 0..100u8 {
             write_all(&mut stream, &[round; 40]).await.unwrap();
             let mut buf = [0; 64];

@@ -7,13 +7,14 @@ export const listeners: AdminEndpoint = {
   about: 'listeners with the addresses that they are bound to; ?format=json',
   answer({ proxy }, query) {
     const planned = new Map(proxy.plan().listeners.map(({ name, protocol }) => [name, protocol]))
-    const bound = proxy.stats().listeners.map(({ name, address }) => ({
+    const bound = proxy.stats().listeners.map(({ name, address, direction }) => ({
       name,
       address,
+      direction,
       protocol: planned.get(name) ?? '-',
     }))
     if (query.get('format') === 'json') return jsonAnswer(bound)
-    const rows = bound.map(({ name, address, protocol }) => [name, address, protocol])
-    return textAnswer(columns([['listener', 'address', 'protocol'], ...rows]))
+    const rows = bound.map(({ name, address, direction, protocol }) => [name, address, direction, protocol])
+    return textAnswer(columns([['listener', 'address', 'direction', 'protocol'], ...rows]))
   },
 }

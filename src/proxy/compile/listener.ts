@@ -1,17 +1,21 @@
 /** `listeners[]` → the engine's listeners. */
 import { resolve } from 'node:path'
-import { absoluteAddress } from '../../config/address.js'
+import { absoluteAddress, memoryAddress } from '../../config/address.js'
 import type { ResolvedConfig } from '../../config/config.js'
+import { directionOfName } from '../../config/direction.js'
 import type { Listener } from '../../native/snapshot.js'
 import { compileFilter } from './filter.js'
 
 /** Paths are relative to `folder`. */
 export function compileListener(listener: ResolvedConfig['listeners'][number], folder: string): Listener {
   const { name, address, serviceHeader, limits, accessLog, abortOnClose, trustedHops, socketMode, filters } = listener
+  const { direction } = listener
   return {
     name,
     address: absoluteAddress(address, folder),
+    door: address === memoryAddress,
     serviceHeader,
+    direction: direction ?? directionOfName(name),
     limits: {
       maxConnections: limits.maxConnections,
       maxHeaderBytes: limits.maxHeaderBytes,

@@ -4,16 +4,18 @@
  * Invariants: a label holds a name of the configuration, a status or a flag, never a raw path; two series that would carry
  * the same labels are added up, since Prometheus refuses a page that has a sample twice.
  */
-import type { Series, Stats } from '../../native/index.js'
+import { type Direction, directionOfName } from '../../config/direction.js'
+import type { Series } from '../../native/index.js'
+import type { ExposedStats } from '../exposition.js'
 import { addSeries } from '../series-sum.js'
 import { type Family, family, histogramSamples, type Labels, renderLabels } from './family.js'
 
 export function requestFamilies(
-  stats: Pick<Stats, 'series' | 'durationBoundsMs' | 'sizeBounds'>,
+  stats: Pick<ExposedStats, 'listeners' | 'series' | 'durationBoundsMs' | 'sizeBounds'>,
   service: string,
 ): Family[] {
   const [durations, sizes] = [stats.durationBoundsMs.map(String), stats.sizeBounds.map(String)]
-  const series = mergeSeries(stats.series, service)
+  const series = mergeSeries(stats, service)
   const histogram = (name: string, help: string, read: (sums: Series) => Parameters<typeof histogramSamples>[1]) =>
     family(
       name,
@@ -52,19 +54,25 @@ interface LabelledSeries {
 }
 
 /** Names are shown as Istio shows them (`unknown` for none), which can make one of two series. */
-function mergeSeries(all: readonly Series[], service: string): LabelledSeries[] {
+function mergeSeries(
+  { series: all, listeners }: Pick<ExposedStats, 'series' | 'listeners'>,
+  service: string,
+): LabelledSeries[] {
+  const directions = new Map(listeners.map(({ name, direction }) => [name, direction]))
   const merged = new Map<string, LabelledSeries>()
   for (const series of all) {
-    const labels = renderLabels(labelsOf(series, service))
+    const labels = renderLabels(
+      labelsOf(series, directions.get(series.listener) ?? directionOfName(series.listener), service),
+    )
     const known = merged.get(labels)
     merged.set(labels, { labels, sums: known ? addSeries(known.sums, series) : series })
   }
   return [...merged.values()]
 }
 
-/** A listener named `inbound`, or `inbound-` and more, stands before this node's own service; all others call on its behalf. */
-function labelsOf({ listener, route, cluster, status, flag }: Series, service: string): Labels {
-  const inbound = listener === 'inbound' || listener.startsWith('inbound-')
+/** An inbound listener stands before this node's own service; all others call on its behalf. */
+function labelsOf({ listener, route, cluster, status, flag }: Series, direction: Direction, service: string): Labels {
+  const inbound = direction === 'inbound'
   return {
     reporter: inbound ? 'destination' : 'source',
     source_workload: inbound ? 'unknown' : shown(service),

@@ -1,7 +1,7 @@
 /** `weft run -- app args`: the application starts behind a proxy that serves, and ends after its inbound work has. */
 import { request } from 'undici'
 import { afterEach, expect, it } from 'vitest'
-import { closeUpstreams } from '../../kit/http-upstream.js'
+import { closeUpstreams, Upstream } from '../../kit/http-upstream.js'
 import { endPrograms } from '../../kit/program.js'
 import { ProxyProcess } from '../../kit/proxy-process.js'
 import { freePort } from '../../kit/weft-process.js'
@@ -78,5 +78,44 @@ it('a reload leaves the application alone', async () => {
   expect(await proxy.reload({ ...proxy.config, node: { id: 'again' } })).toContain('generation=2')
   expect(await (await request(proxy.url)).body.text()).toBe('of the app')
   proxy.signal('SIGTERM')
+  expect(await proxy.end()).toBe(21)
+})
+
+it('the application can call others until it has ended, while nobody is let in to it any more', async () => {
+  const other = await Upstream.start('another service')
+  const [port, inbound, outbound] = await Promise.all([freePort(), freePort(), freePort()])
+  const script = program.replace(
+    "say('told ' + signal); process.exit(21)",
+    "say('told ' + signal); fetch(proxy).then((answer) => answer.text()).then((text) => { say('last answer ' + text); process.exit(21) })",
+  )
+  const proxy = await ProxyProcess.start([], {
+    app: () => [process.execPath, '-e', script, String(port), `http://127.0.0.1:${outbound}`],
+    config: {
+      listeners: [
+        { name: 'inbound', address: `127.0.0.1:${inbound}` },
+        { name: 'calls', direction: 'outbound', address: `127.0.0.1:${outbound}` },
+      ],
+      routes: [
+        { name: 'in', listeners: ['inbound'], forward: [{ cluster: 'app' }] },
+        { name: 'out', listeners: ['calls'], forward: [{ cluster: 'other' }] },
+      ],
+      clusters: [
+        { name: 'app', endpoints: [`127.0.0.1:${port}`] },
+        { name: 'other', endpoints: [other.address] },
+      ],
+    },
+  })
+  await proxy.says('first answer another service')
+  const slow = request(`http://127.0.0.1:${inbound}/slow`)
+  await proxy.says('app: asked /slow')
+  proxy.signal('SIGTERM')
+  const refused = () => request(`http://127.0.0.1:${inbound}/`).catch(({ code }) => code)
+  await expect.poll(refused, { interval: 10 }).toBe('ECONNREFUSED')
+  const outgoing = await request(`http://127.0.0.1:${outbound}/`)
+  expect([outgoing.statusCode, outgoing.headers.connection]).toEqual([200, undefined])
+  await outgoing.body.dump()
+  proxy.signal('SIGUSR2')
+  expect(await (await slow).body.text()).toBe('slow answer')
+  await proxy.says('app: last answer another service')
   expect(await proxy.end()).toBe(21)
 })

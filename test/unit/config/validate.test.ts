@@ -20,7 +20,7 @@ describe('validation', () => {
     const { config } = validate(minimal)
     expect(config).toMatchObject({
       admin: null,
-      workers: 1,
+      workers: null,
       drain: { deadline: 20_000 },
       records: { ring: 16_384, headers: [], redact: ['authorization', 'cookie'] },
       listeners: [

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { WeftError } from '../../../src/errors.js'
 import type { Prepared } from '../../../src/proxy/prepare.js'
-import { type ConfigSource, startProxy } from '../../../src/proxy/start-proxy.js'
+import { type ConfigSource, type StartOptions, startProxy } from '../../../src/proxy/start-proxy.js'
 import { FakeEngine, FakeThreads, MemoryLogger, preparedAs } from '../../kit/fake-engine.js'
 
 beforeEach(() => void vi.useFakeTimers())
@@ -9,7 +9,7 @@ afterEach(() => void vi.useRealTimers())
 
 const file = { file: 'weft.yaml' }
 
-async function start(first: Prepared = preparedAs('one'), source: ConfigSource = file) {
+async function start(first: Prepared = preparedAs('one'), source: ConfigSource = file, more: StartOptions = {}) {
   const addon = new FakeEngine()
   const threads = new FakeThreads()
   const logger = new MemoryLogger()
@@ -19,7 +19,7 @@ async function start(first: Prepared = preparedAs('one'), source: ConfigSource =
     if (next === undefined || next instanceof Error) throw next
     return next
   }
-  const proxy = await startProxy(source, { addon, startThread: threads.start, logger, prepare })
+  const proxy = await startProxy(source, { addon, startThread: threads.start, logger, prepare, ...more })
   return { proxy, addon, threads, logger, prepared }
 }
 
@@ -33,9 +33,22 @@ describe('a proxy', () => {
     expect(addon.calls.at(-1)).toBe('closeProxy')
   })
 
-  it('serves on the loop of its caller when it is started with a value', async () => {
-    const { proxy, addon, threads } = await start(preparedAs('one'), { listeners: [] })
+  it('serves on the loop of its caller when no thread is asked for', async () => {
+    const { proxy, addon, threads } = await start(preparedAs('one'), { listeners: [] }, { defaultWorkers: 0 })
     expect(addon.calls).toEqual(['createProxy 1', 'apply one', 'attach 0'])
+    expect(threads.started).toEqual([])
+    await proxy.close()
+  })
+
+  it('serves on as many threads as the configuration says, where the caller does not', async () => {
+    const { proxy, threads } = await start(preparedAs('one', { workers: 2 }), { listeners: [] }, { defaultWorkers: 0 })
+    expect(threads.started.map(({ worker }) => worker)).toEqual([0, 1])
+    await proxy.close()
+  })
+
+  it('serves on the loop of its caller although the configuration says how many threads', async () => {
+    const { proxy, addon, threads } = await start(preparedAs('one', { workers: 2 }), file, { workers: 0 })
+    expect(addon.calls.at(-1)).toBe('attach 0')
     expect(threads.started).toEqual([])
     await proxy.close()
   })

@@ -9,6 +9,7 @@ const read = (name: string) => readFileSync(new URL(`./exposition/${name}`, impo
 const stats = (): ExposedStats => ({
   ...JSON.parse(read('report.json')),
   generation: 7,
+  listeners: [],
   workers: [{ connections: 2 }],
   clusters: [
     clusterOf('app', [{ address: '127.0.0.1:9000', active: 1, requests: 6, failures: 1, serverErrors: 2, idle: 3 }], {
@@ -60,9 +61,12 @@ describe('the exposition for Prometheus', () => {
     ])
   })
 
-  it('tells calls of its service from calls to it by the name of the listener', () => {
-    const both = [series({}), series({ listener: 'inbound', cluster: 'self' })]
-    const page = renderPrometheus({ ...stats(), series: both }, { service: 'reviews' })
+  it.for([
+    ['name', 'inbound', []],
+    ['direction', 'door', [{ name: 'door', direction: 'inbound' }]],
+  ] as const)('tells calls of its service from calls to it by the %s of the listener', ([, listener, listeners]) => {
+    const both = [series({}), series({ listener, cluster: 'self' })]
+    const page = renderPrometheus({ ...stats(), listeners, series: both }, { service: 'reviews' })
     const [source, destination] = page.split('\n').filter((line) => line.startsWith('istio_requests_total'))
     expect(source).toContain('reporter="source",source_workload="reviews",destination_workload="unknown"')
     expect(source).toContain('destination_service="app"')

@@ -106,7 +106,8 @@ pub async fn request<'a>(
 fn begin(exchange: &Ongoing<'_>, rest: Option<Buffer>) -> Intake {
     let listener = exchange.view.listener();
     let out = exchange.worker.buffers.take_output();
-    let transfer = Transfer::new(exchange.body, exchange.body, listener.head_limits.max_bytes, out, rest);
+    let read_as = exchange.downstream.body_as_read(exchange.body);
+    let transfer = Transfer::new(read_as, exchange.body, listener.head_limits.max_bytes, out, rest);
     Intake { transfer: transfer.bounded(listener.max_request_bytes), asked: 0 }
 }
 

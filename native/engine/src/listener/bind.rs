@@ -1,12 +1,14 @@
 //! Listening sockets: made once for the process, polled by its workers.
 //!
 //! Each worker has a TCP socket of its own (SO_REUSEPORT), so the kernel spreads connections. A replaced worker polls the
-//! same one: what waits in its accept queue is not lost. Without a first bind that lacks SO_REUSEPORT, a second process
+//! same one: what waits in its accept queue is not lost. For a listener that uWebSockets.js accepts for, a bound socket
+//! that does not listen keeps the address. Without a first bind that lacks SO_REUSEPORT, a second process
 //! of the same user would share the port in silence. A unix socket is one for all workers.
 
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use weft_rt::Addr;
@@ -57,6 +59,27 @@ pub fn bind(address: &Addr, mode: Option<u32>, workers: usize, inherited: Vec<Ow
         (Addr::Unix(path), false) => (address.clone(), shared_by_all(inherited, workers)?, SocketFile::of(path)),
     };
     Ok(Bound { address, sockets: sockets.into_iter().map(OwnedFd::from).collect(), file })
+}
+
+/// Keeps an address for sockets that others open on it, with SO_REUSEPORT: bound, but never listening, so that no
+/// connection is sent to it. `inherited` is what the process before this one kept.
+pub fn reserve(address: SocketAddr, inherited: Vec<OwnedFd>) -> io::Result<Bound> {
+    let kept = match inherited.into_iter().map(Socket::from).next() {
+        // Nobody would accept what the system puts into its queue.
+        Some(socket) if socket.is_listener()? => return Err(io::Error::other("it was handed over listening")),
+        Some(socket) => socket,
+        None => {
+            let bound = open(address, false)?.local_addr()?.as_socket().unwrap_or(address);
+            open(bound, true)?
+        }
+    };
+    let address = kept.local_addr()?.as_socket().unwrap_or(address);
+    Ok(Bound { address: Addr::Tcp(address), sockets: vec![kept.into()], file: None })
+}
+
+/// The address of requests from within the process.
+pub fn nothing() -> Bound {
+    Bound { address: Addr::Unix(PathBuf::new()), sockets: Vec::new(), file: None }
 }
 
 type Opened = (Addr, Vec<Socket>, Option<SocketFile>);
@@ -150,6 +173,25 @@ mod tests {
         let bound = bind(&loopback(0), None, 3, Vec::new()).unwrap();
         assert_ne!(bound.address, loopback(0));
         assert_eq!(bound.sockets.len(), 3);
+    }
+
+    #[test]
+    fn a_kept_address_gets_no_connection_and_is_taken_once_a_door_listens() {
+        let Addr::Tcp(any) = loopback(0) else { unreachable!() };
+        let kept = reserve(any, Vec::new()).unwrap();
+        let Addr::Tcp(address) = kept.address else { unreachable!() };
+        assert_eq!(std::net::TcpStream::connect(address).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        let door = open(address, true).unwrap();
+        door.listen(BACKLOG).unwrap();
+        for _ in 0..20 {
+            std::net::TcpStream::connect(address).unwrap();
+            door.accept().unwrap();
+        }
+        assert_eq!(bind(&kept.address, None, 1, Vec::new()).err().unwrap().kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(reserve(address, Vec::new()).err().unwrap().kind(), io::ErrorKind::AddrInUse);
+        assert!(reserve(address, vec![door.into()]).is_err());
+        let again = reserve(address, kept.sockets).unwrap();
+        assert_eq!(again.address, Addr::Tcp(address));
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod unix;
 
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use crate::connection;
 use crate::downstream::{Downstream, Next};
 use crate::reply;
 use crate::serving::{Admitted, Serving};
+use crate::snapshot::Direction;
 use crate::telemetry::metrics::Counter;
 use crate::worker::Worker;
 
@@ -29,7 +30,7 @@ const SETTLE: Duration = Duration::from_millis(20);
 
 /// Accepts until the listener goes and nobody waits at its door any more.
 pub async fn accept(mut socket: weft_rt::Listener, serving: Rc<Serving>, worker: Rc<Worker>) {
-    let _accepting = Accepting::begin(&worker);
+    let _accepting = Accepting::begin(&worker, serving.view().listener().direction);
     while let Some(accepted) = poll_fn(|cx| poll_next(cx, &mut socket, &serving, &worker)).await {
         let Ok((stream, address)) = accepted else {
             // Not one connection's fault: asked again at once, it would fail again, and nothing else would run.
@@ -61,18 +62,27 @@ pub async fn accept(mut socket: weft_rt::Listener, serving: Rc<Serving>, worker:
 }
 
 /// Counts a socket that is accepted from: a drain waits for the last of them.
-struct Accepting(Rc<Worker>);
+struct Accepting {
+    worker: Rc<Worker>,
+    direction: Direction,
+}
 
 impl Accepting {
-    fn begin(worker: &Rc<Worker>) -> Self {
-        worker.slot.accepting.fetch_add(1, Ordering::AcqRel);
-        Self(Rc::clone(worker))
+    fn begin(worker: &Rc<Worker>, direction: Direction) -> Self {
+        let accepting = Self { worker: Rc::clone(worker), direction };
+        accepting.count().fetch_add(1, Ordering::AcqRel);
+        accepting
+    }
+
+    fn count(&self) -> &AtomicU32 {
+        let slot = &self.worker.slot;
+        if self.direction == Direction::Outbound { &slot.accepting_outbound } else { &slot.accepting }
     }
 }
 
 impl Drop for Accepting {
     fn drop(&mut self) {
-        self.0.slot.accepting.fetch_sub(1, Ordering::AcqRel);
+        self.count().fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -11,12 +11,17 @@ use super::Filter;
 pub struct Listener {
     /// Unique name.
     pub name: String,
-    /// `ip:port`, `[v6]:port`, `unix:/path`, `unix:@name`; port 0 takes a free one.
+    /// `ip:port`, `[v6]:port`, `unix:/path`, `unix:@name`; port 0 takes a free one. `memory` for requests from within the
+    /// process.
     pub address: String,
+    /// Requests come through a door of TypeScript's: the engine keeps the address and accepts nothing.
+    pub door: bool,
     /// Header whose value is matched instead of the Host, lower case.
     pub service_header: Option<String>,
     /// Bounds per listener, connection and head.
     pub limits: ListenerLimits,
+    /// Whose requests come in here.
+    pub direction: Direction,
     /// Where and how exchanges are logged.
     pub access_log: Option<AccessLog>,
     /// A client that closes its sending side gives up its request.
@@ -27,6 +32,19 @@ pub struct Listener {
     pub socket_mode: Option<u32>,
     /// In the order in which requests meet them.
     pub filters: Vec<Filter>,
+}
+
+/// Whose requests a listener takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub enum Direction {
+    /// Others' requests to the application beside the proxy.
+    Inbound,
+    /// The application's own: the last ones to be refused when both end.
+    Outbound,
+    /// Anybody's, to services behind the proxy.
+    Gateway,
 }
 
 /// Bounds on what clients may use.

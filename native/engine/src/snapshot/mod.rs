@@ -36,7 +36,7 @@ pub use generation::{
 };
 pub use health_check::{HealthCheck, HttpCheck};
 pub use keep_alive::{KeepAlive, TcpKeepAlive};
-pub use listener::{AccessLog, Listener, ListenerLimits};
+pub use listener::{AccessLog, Direction, Listener, ListenerLimits};
 pub use node::{Node, Records};
 pub use respond::{Fallback, FallbackCause, HeaderChanges, HeaderLine, Respond};
 pub use retry::{Retry, RetryOn};

@@ -104,7 +104,7 @@ pub async fn reach(destination: &Destination) -> io::Result<(Stream, Address)> {
 
 /// Has the kernel find out about an endpoint that is gone without a word (tcp(7)).
 fn probe(stream: &Stream, probing: &TcpKeepAlive) -> rustix::io::Result<()> {
-    let socket = stream.as_fd();
+    let Some(socket) = stream.as_fd() else { return Ok(()) };
     sockopt::set_socket_keepalive(socket, true)?;
     sockopt::set_tcp_keepidle(socket, Duration::from_secs(probing.time_s.into()))?;
     sockopt::set_tcp_keepintvl(socket, Duration::from_secs(probing.interval_s.into()))?;
@@ -130,7 +130,7 @@ mod tests {
         weft_rt::tokio_rt::run(async {
             let stream = weft_rt::connect(&address).await.unwrap();
             probe(&stream, &TcpKeepAlive { time_s: 30, interval_s: 2, probes: 5, user_timeout_ms: 20_000 }).unwrap();
-            let socket = stream.as_fd();
+            let socket = stream.as_fd().unwrap();
             assert!(sockopt::socket_keepalive(socket).unwrap() && sockopt::tcp_nodelay(socket).unwrap());
             assert_eq!(sockopt::tcp_keepidle(socket).unwrap(), Duration::from_secs(30));
             assert_eq!(sockopt::tcp_keepintvl(socket).unwrap(), Duration::from_secs(2));

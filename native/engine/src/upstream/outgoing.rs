@@ -220,8 +220,8 @@ impl<'a> Outgoing<'a> {
 fn streaming(exchange: &Ongoing<'_>, rest: Option<Buffer>) -> Transfer {
     let listener = exchange.view.listener();
     let out = exchange.worker.buffers.take_output();
-    Transfer::new(exchange.body, exchange.body, listener.head_limits.max_bytes, out, rest)
-        .bounded(listener.max_request_bytes)
+    let read_as = exchange.downstream.body_as_read(exchange.body);
+    Transfer::new(read_as, exchange.body, listener.head_limits.max_bytes, out, rest).bounded(listener.max_request_bytes)
 }
 
 /// A body that filters see: its length is known again when it is whole.

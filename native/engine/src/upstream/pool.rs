@@ -226,8 +226,6 @@ fn look(stream: &mut Stream, cx: &mut Context<'_>) -> Seen {
 
 /// Asks the system whether anything, an end of stream included, waits to be read.
 fn has_ended(stream: &Stream) -> bool {
-    !matches!(
-        rustix::net::recv(stream.as_fd(), &mut [0_u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT),
-        Err(Errno::AGAIN)
-    )
+    let Some(socket) = stream.as_fd() else { return stream.is_at_end() };
+    !matches!(rustix::net::recv(socket, &mut [0_u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT), Err(Errno::AGAIN))
 }

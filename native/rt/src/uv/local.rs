@@ -40,6 +40,7 @@ pub(crate) struct Local {
     open_handles: Cell<usize>,
     heartbeat: OnceCell<Arc<AtomicU64>>,
     gate: OnceCell<Gate>,
+    after_pass: OnceCell<Box<dyn Fn()>>,
     closed: Cell<Option<Box<dyn FnOnce()>>>,
 }
 
@@ -94,6 +95,7 @@ impl Local {
             handles: RefCell::new(handles),
             heartbeat: OnceCell::new(),
             gate: OnceCell::new(),
+            after_pass: OnceCell::new(),
             closed: Cell::new(None),
         })));
         // SAFETY: just leaked; handles are initialised.
@@ -167,6 +169,11 @@ impl Local {
         let _known = self.gate.set(gate);
     }
 
+    /// Calls `hook` after each pass. The first call wins.
+    pub(crate) fn set_after_pass(&self, hook: Box<dyn Fn()>) {
+        let _known = self.after_pass.set(hook);
+    }
+
     fn pass(&self) {
         if self.gate.get().is_some_and(|is_open| !is_open()) {
             return;
@@ -175,6 +182,9 @@ impl Local {
             heartbeat.fetch_add(1, Ordering::Relaxed);
         }
         self.executor.pass();
+        if let Some(hook) = self.after_pass.get() {
+            hook();
+        }
     }
 
     /// Ends the runtime: tasks, then sockets, then handles; `closed` is called by the last close callback.

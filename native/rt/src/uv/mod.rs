@@ -94,6 +94,15 @@ impl Runtime {
             unsafe { local.as_ref() }.set_gate(Box::new(gate));
         }
     }
+
+    /// Calls `hook` after each pass, when no task is running: what tasks have begun on the thread may be ended there.
+    /// The first call wins.
+    pub fn set_after_pass(&self, hook: impl Fn() + 'static) {
+        if let Some(local) = self.local {
+            // SAFETY: alive while this Runtime has not been closed.
+            unsafe { local.as_ref() }.set_after_pass(Box::new(hook));
+        }
+    }
 }
 
 impl Drop for Runtime {

@@ -1,5 +1,9 @@
 //! Listeners and their logs.
 
+use std::path::PathBuf;
+
+use weft_rt::Addr;
+
 use super::{Compiler, Rejection};
 use crate::http::parse::HeadLimits;
 use crate::route::Table;
@@ -8,12 +12,21 @@ use crate::telemetry::access_log::Format;
 
 impl Compiler<'_> {
     pub(super) fn listener(&mut self, index: usize, dto: &Listener) -> Option<GenerationListener> {
-        let address = self.listen_address(format!("listeners.{index}.address"), &dto.address)?;
+        let address = match dto.address.as_str() {
+            "memory" if dto.door => Addr::Unix(PathBuf::new()),
+            text => self.listen_address(format!("listeners.{index}.address"), text)?,
+        };
+        if dto.door && matches!(&address, Addr::Unix(path) if !path.as_os_str().is_empty()) {
+            let path = format!("listeners.{index}.address");
+            self.rejected.push(Rejection::new(path, "WEFT_SNAPSHOT_ADDRESS", "a door listens on TCP only"));
+        }
         let access_log = dto.access_log.as_ref().and_then(|log| self.access_log(index, log));
         let filters = self.filters("listeners", index, &dto.name, &dto.filters);
         Some(GenerationListener {
             name: dto.name.clone(),
             address,
+            direction: dto.direction,
+            door: dto.door,
             limits: dto.limits,
             head_limits: HeadLimits {
                 max_bytes: dto.limits.max_header_bytes as usize,

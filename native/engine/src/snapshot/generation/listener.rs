@@ -5,7 +5,7 @@ use weft_rt::Addr;
 use crate::filter::Chain;
 use crate::http::parse::HeadLimits;
 use crate::route::Table;
-use crate::snapshot::ListenerLimits;
+use crate::snapshot::{Direction, ListenerLimits};
 use crate::telemetry::access_log::{Format, Sink};
 
 /// A listener, compiled.
@@ -14,8 +14,12 @@ pub struct GenerationListener {
     pub name: String,
     /// Address as configured: with the name, the key of its socket.
     pub address: Addr,
+    /// Requests come through a door of TypeScript's.
+    pub door: bool,
     /// As configured.
     pub limits: ListenerLimits,
+    /// Whose requests come in here.
+    pub direction: Direction,
     /// The part of the limits that the parser asks for.
     pub head_limits: HeadLimits,
     /// How exchanges are logged.

@@ -40,6 +40,7 @@ counters! {
     DownstreamConnections, Counter, "weft_downstream_connections_total", "Client connections accepted.";
     DownstreamConnectionsRefused, Counter, "weft_downstream_connections_refused_total", "Client connections refused at a limit.";
     RequestsActive, Gauge, "weft_requests_active", "Exchanges under way now.";
+    RequestsOutboundActive, Gauge, "weft_requests_outbound_active", "Exchanges of outbound listeners under way now.";
     UpstreamConnections, Counter, "weft_upstream_connections_total", "Connections to endpoints begun.";
     UpstreamConnectionsFailed, Counter, "weft_upstream_connections_failed_total", "Connections to endpoints that could not be made.";
     UpstreamConnectionsReused, Counter, "weft_upstream_connections_reused_total", "Upstream attempts that took a connection out of a pool.";

@@ -77,6 +77,13 @@ impl Bins {
         }
     }
 
+    /// Adds what other bins hold.
+    pub fn merge(&mut self, others: &Self) {
+        for (us, count) in others.iter() {
+            *self.0.entry(us).or_default() += count;
+        }
+    }
+
     /// Pairs of duration, µs, and count.
     pub fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
         self.0.iter().map(|(us, count)| (*us, *count))

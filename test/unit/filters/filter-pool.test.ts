@@ -1,0 +1,128 @@
+/** Filters in threads of their own: whatever one does, it alone pays for it. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { build } from 'esbuild'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { PoolLog, PoolScript } from '../../../src/filters/pool/call.js'
+import { FilterPool, type Outcome } from '../../../src/filters/pool/filter-pool.js'
+
+const root = new URL('../../..', import.meta.url).pathname
+let folder = ''
+let entry = ''
+let pool: FilterPool | null = null
+let logged: PoolLog[] = []
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'weft-pool-'))
+  entry = join(folder, 'entry.mjs')
+  const entryPoints = [join(root, 'test/kit/pool-thread-entry.ts')]
+  await build({ entryPoints, outfile: entry, bundle: true, platform: 'node', format: 'esm' })
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+afterEach(async () => {
+  await pool?.close()
+  pool = null
+  logged = []
+})
+
+function start({ threads = 2, maxQueue = 64 } = {}): FilterPool {
+  pool = new FilterPool({ threads, maxQueue, maxHeapMb: 32, log: (line) => logged.push(line), entry })
+  return pool
+}
+
+const script = (id: number, timeBudgetMs = 200, url = 'misdeeds'): PoolScript => ({
+  id,
+  url,
+  options: null,
+  timeBudgetMs,
+})
+
+function run(text: string, by = script(1)): Promise<Outcome> {
+  const call = { phase: 0, text, bytes: null, last: true, kept: { seen: text } }
+  return new Promise((resolve) => pool?.run(by, call, resolve))
+}
+
+describe('a filter in the pool', () => {
+  it('answers, at once or later, and gets back what it keeps', async () => {
+    start()
+    expect(await run('echo')).toEqual({ said: 'echo done', kept: { seen: 'echo' }, failure: null })
+    expect(await run('wait: 5')).toEqual({ said: 'wait done', kept: { seen: 'wait: 5' }, failure: null })
+    const many = await Promise.all(Array.from({ length: 40 }, () => run('wait: 20')))
+    expect(many.every(({ failure }) => failure === null)).toBe(true)
+  })
+
+  it.each(['spin', 'wait, then spin', 'wait for ever'])('fails at its time budget: %s', async (misdeed) => {
+    const { counts } = start()
+    await run('echo')
+    const begun = performance.now()
+    expect((await run(misdeed, script(2, 30))).failure).toBe('it took longer than its timeBudget of 30 ms')
+    expect(performance.now() - begun).toBeLessThan(500)
+    expect(counts.late).toBe(1)
+    expect((await run('echo')).failure).toBeNull()
+  })
+
+  it('keeps its thread when it has yielded', async () => {
+    const { counts } = start({ threads: 1 })
+    await run('echo')
+    const late = await Promise.all(Array.from({ length: 10 }, () => run('wait for ever', script(2, 30))))
+    expect(late.every(({ failure }) => failure?.includes('timeBudget'))).toBe(true)
+    // One that ended would have this one begun on another thread.
+    expect((await run('wait: 120')).failure).toBeNull()
+    expect(counts).toMatchObject({ threadsEnded: 0, repeated: 0 })
+  })
+
+  it.each(['exit', 'eat memory', 'throw later'])('fails alone when it ends its thread: %s', async (misdeed) => {
+    const { counts } = start({ threads: 1 })
+    await run('echo')
+    const failed = run(misdeed, script(2, 2_000))
+    const others = await Promise.all(Array.from({ length: 8 }, () => run('echo')))
+    expect((await failed).failure).toMatch(/^its thread ended: /)
+    expect(others.map(({ failure }) => failure)).toEqual(Array(8).fill(null))
+    expect(counts.threadsEnded).toBe(1)
+  })
+
+  it('is begun again when another one ended the thread that both were on', async () => {
+    const { counts } = start({ threads: 1 })
+    await run('echo')
+    const waiting = run('wait: 80', script(1, 2_000))
+    const spinning = run('spin', script(2, 20))
+    expect((await spinning).failure).toContain('timeBudget')
+    expect(await waiting).toMatchObject({ said: 'wait done', failure: null })
+    expect(counts).toMatchObject({ repeated: 1, threadsEnded: 1 })
+  })
+
+  it('is suspended when it ends one thread after the other, and nobody else is', async () => {
+    start({ threads: 1 })
+    for (let end = 0; end < 4; end += 1) expect((await run('exit', script(2))).failure).toMatch(/^its thread ended/)
+    expect((await run('exit', script(2))).failure).toMatch(
+      /^it is suspended for 100 ms, because it has ended 4 threads/,
+    )
+    expect((await run('echo')).failure).toBeNull()
+  })
+
+  it('is refused beyond the open calls that are allowed, and counted', async () => {
+    const { counts } = start({ threads: 1, maxQueue: 4 })
+    const outcomes = await Promise.all(Array.from({ length: 6 }, () => run('wait: 10')))
+    expect(outcomes.map(({ failure }) => failure)).toEqual([
+      ...[null, null, null, null],
+      ...['too many calls wait for the pool', 'too many calls wait for the pool'],
+    ])
+    expect(counts.refused).toBe(2)
+    expect((await run('echo')).failure).toBeNull()
+  })
+
+  it('does not wait for ever for a thread that loads another one', async () => {
+    start({ threads: 1 })
+    await run('echo')
+    const looping = run('echo', script(2, 30, 'loops'))
+    expect((await run('echo')).failure).toBe('no thread of the pool was free for 1000 ms')
+    await pool?.close()
+    expect((await looping).failure).toBe('the pool is closed')
+  })
+
+  it('is refused when its module cannot be loaded', async () => {
+    await expect(start().load(script(1, 30, 'missing'))).rejects.toThrow('there is no such module')
+    await expect(pool?.load(script(2))).resolves.toBeUndefined()
+  })
+})
