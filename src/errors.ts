@@ -26,6 +26,10 @@ export const codes = {
   WEFT_CONFIG_CONTRADICTION: 'Keys or conditions stand side by side that exclude each other.',
   WEFT_CONFIG_UNREACHABLE:
     'A route or one of its matches can never take a request, because another one takes all of them first.',
+  WEFT_FILTER_MODULE: 'The module of a filter is missing, throws when it is loaded, or exports no filter.',
+  WEFT_FILTER_OPTIONS: 'The options of a filter are not what its own schema takes.',
+  WEFT_FILTER_ELSEWHERE:
+    'A filter in TypeScript stands where it cannot run: in a thread it cannot travel to, or without Node.',
   WEFT_SNAPSHOT_REJECTED: 'The engine refused a snapshot, for example because a port is taken; nothing was changed.',
   WEFT_SNAPSHOT_UNWRITABLE: 'The compiled snapshot cannot be written to the file that was asked for.',
   WEFT_ADDON_MISSING: 'The native engine was not found or cannot be loaded on this platform.',

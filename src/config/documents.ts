@@ -24,7 +24,8 @@ interface JsonSchema {
   const?: unknown
   /** Types that are known by name and do not work yet. */
   later?: string[]
-  laterKeys?: string[]
+  /** Only a program can write it. */
+  valueOnly?: boolean
   not?: object
 }
 
@@ -34,7 +35,13 @@ export function configJsonSchema(): JsonSchema {
     io: 'input',
     unrepresentable: 'any',
     override: ({ zodSchema, jsonSchema }) => {
-      if (zodSchema instanceof z.ZodCustom) Object.assign(jsonSchema, { not: {}, description: notYetText })
+      // What has a description works, though JSON Schema cannot say how it is checked.
+      const later = zodSchema instanceof z.ZodCustom && jsonSchema.description === undefined
+      if (later) Object.assign(jsonSchema, { not: {}, description: notYetText })
+      if (jsonSchema.oneOf !== undefined) {
+        const forFiles = (jsonSchema.oneOf as JsonSchema[]).filter(({ valueOnly }) => valueOnly !== true)
+        Object.assign(jsonSchema, { oneOf: forFiles })
+      }
     },
   }) as JsonSchema
 }
@@ -76,16 +83,16 @@ function* objects(schema: JsonSchema, path: string): Generator<[string, JsonSche
   for (const type of schema.oneOf ?? []) yield* objects(type, `${path} of type ${type.title}`)
 }
 
-function filterSections({ oneOf, later, laterKeys }: JsonSchema): string[] {
-  const known = (words?: string[]) => words?.map((word) => `\`${word}\``).join(', ')
+function filterSections({ oneOf, later }: JsonSchema): string[] {
+  const known = later?.map((word) => `\`${word}\``).join(', ')
   const types = (oneOf ?? []).flatMap((type) =>
     [...objects(type, `filters[] of type ${type.title}`)].map(([path, schema]) => section(path, schema)),
   )
-  const refused = `Known, and refused because they do not work yet: the types ${known(later)}, and the key ${known(laterKeys)}.`
+  const refused = `Known, and refused because they do not work yet: the types ${known}.`
   return [
     '## `filters[]`',
     '',
-    'Of listeners, routes and clusters: an object whose `type` says which.',
+    'Of listeners, routes and clusters: an object whose `type` says which, or whose `module` holds a filter in TypeScript.',
     '',
     refused,
     '',

@@ -1,18 +1,21 @@
-/** `filters[]` of listeners, routes and clusters: the list of types, each declared in a file of its own. */
+/**
+ * `filters[]` of listeners, routes and clusters: the list of types, each declared in a file of its own. An entry without a
+ * type is a filter in TypeScript.
+ */
 import * as z from 'zod'
 import { headerRewrite } from './filters/header-rewrite.js'
+import { inline } from './filters/inline.js'
 import { localRateLimit } from './filters/local-rate-limit.js'
+import { script } from './filters/script.js'
 
 /** Types that are known by name and do not work yet. */
 const laterTypes = [
-  ...['cors', 'compression', 'jwt', 'oidc', 'ext-authz', 'rbac', 'fault', 'bandwidth-limit', 'budget', 'script'],
+  ...['cors', 'compression', 'jwt', 'oidc', 'ext-authz', 'rbac', 'fault', 'bandwidth-limit', 'budget'],
   ...['grpc-web', 'transcoding', 'tap', 'cache', 'rate-limit'],
 ]
 
-export const filter = z.discriminatedUnion('type', [localRateLimit, headerRewrite]).meta({
+export const filter = z.discriminatedUnion('type', [localRateLimit, headerRewrite, script, inline]).meta({
   later: laterTypes,
-  // A TypeScript filter has no type: it names its module.
-  laterKeys: ['module'],
 })
 
 export const filters = () =>

@@ -63,14 +63,11 @@ function unknownKey(schema: z.ZodType, written: unknown, path: Path): Finding {
 /** An entry whose `type` (the last step of the path) is none of the declared ones. */
 function unknownType(schema: z.ZodType, path: Path, entry: unknown): Finding {
   const union = schemaAt(schema, undefined, path.slice(0, -1))
-  const { later = [], laterKeys = [] } = (union?.meta() ?? {}) as { later?: string[]; laterKeys?: string[] }
-  const written = typeof entry === 'object' && entry !== null ? (entry as Record<string, unknown>) : {}
-  const { type } = written
-  const key = laterKeys.find((name) => name in written)
-  if (key !== undefined && type === undefined) return notYet([...path.slice(0, -1), key], undefined)
+  const { later = [] } = (union?.meta() ?? {}) as { later?: string[] }
+  const { type } = (typeof entry === 'object' && entry !== null ? entry : {}) as { type?: unknown }
   if (typeof type === 'string' && later.includes(type)) return notYet(path, type)
   const options: unknown[] = union instanceof z.ZodDiscriminatedUnion ? [...union.options] : []
-  const known = options.flatMap((option) => typeOf(option) ?? [])
+  const known = options.flatMap((option) => (isForFiles(option) ? (typeOf(option) ?? []) : []))
   if (typeof type !== 'string') return { ...wrongType(path, 'string', type), hint: `known: ${known.join(', ')}` }
   const suggestion = nearest(type, [...known, ...later])
   const hint = suggestion === null ? `known: ${known.join(', ')}` : `did you mean \`${suggestion}\`?`
@@ -162,7 +159,13 @@ function choose(schema: z.ZodType | undefined, value: unknown): z.ZodType | unde
   const options = schema.options.map((option) => unwrapped(option as z.ZodType))
   const objects = options.filter((option) => option instanceof z.ZodObject)
   const type = (value as { type?: unknown } | null | undefined)?.type
-  return objects.find((option) => type !== undefined && typeOf(option) === type) ?? objects[0]
+  if (type === undefined) return objects.find((option) => typeOf(option) === null) ?? objects[0]
+  return objects.find((option) => typeOf(option) === type) ?? objects[0]
+}
+
+/** Not one that only a program can write. */
+function isForFiles(schema: unknown): boolean {
+  return schema instanceof z.ZodObject && schema.meta()?.valueOnly !== true
 }
 
 /** The value of an object's literal `type`. */

@@ -9,6 +9,7 @@ import type { ResolvedConfig } from '../config/config.js'
 import type { ResolvedEndpoint } from '../config/endpoint.js'
 import type { Snapshot } from '../native/snapshot.js'
 import { compileCluster } from './compile/cluster.js'
+import type { Scripts } from './compile/filter.js'
 import { idsOf } from './compile/ids.js'
 import { compileListener } from './compile/listener.js'
 import { compileRecords } from './compile/records.js'
@@ -20,8 +21,16 @@ export const snapshotFormat = 2
 /** What registries know, by cluster. */
 export type Endpoints = ReadonlyMap<string, readonly ResolvedEndpoint[]>
 
-/** `file` is where the configuration stands: paths in it are relative to that. */
-export function compileSnapshot(config: ResolvedConfig, file: string, found: Endpoints = new Map()): Snapshot {
+/**
+ * `file` is where the configuration stands: paths in it are relative to that. Without `scripts` the snapshot is one to look
+ * at: its filters in TypeScript do nothing.
+ */
+export function compileSnapshot(
+  config: ResolvedConfig,
+  file: string,
+  found: Endpoints = new Map(),
+  scripts: Scripts = new Map(),
+): Snapshot {
   const { id, service, version, region, zone } = config.node
   const listenerIds = idsOf(config.listeners)
   const clusterIds = idsOf(config.clusters)
@@ -32,8 +41,8 @@ export function compileSnapshot(config: ResolvedConfig, file: string, found: End
     records: compileRecords(config),
     tracing: config.tracing === null ? null : { samplingPpm: config.tracing.sampling },
     drainDeadlineMs: config.drain.deadline,
-    listeners: config.listeners.map((listener) => compileListener(listener, folder)),
-    routes: config.routes.map((route) => compileRoute(route, listenerIds, clusterIds)),
-    clusters: config.clusters.map((cluster) => compileCluster(cluster, folder, found.get(cluster.name))),
+    listeners: config.listeners.map((listener) => compileListener(listener, folder, scripts)),
+    routes: config.routes.map((route) => compileRoute(route, listenerIds, clusterIds, scripts)),
+    clusters: config.clusters.map((cluster) => compileCluster(cluster, folder, scripts, found.get(cluster.name))),
   } satisfies Snapshot
 }

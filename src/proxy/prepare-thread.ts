@@ -2,10 +2,13 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Watched } from '../config/signature.js'
 import { WeftError } from '../errors.js'
+import { type NumbersSoFar, ScriptNumbers } from '../filters/script-source.js'
 import { type Prepared, prepareEndpoints, prepareFile } from './prepare.js'
 
 /** What it is to prepare: a configuration, or the endpoints of one cluster. */
-export type Task = { kind: 'config'; file: string } | { kind: 'endpoints'; cluster: string; file: string }
+export type Task =
+  | { kind: 'config'; file: string; numbers: NumbersSoFar }
+  | { kind: 'endpoints'; cluster: string; file: string }
 
 /** What comes back. A `WeftError` loses its class on the way, so its parts travel. */
 export interface Answer {
@@ -20,7 +23,7 @@ async function answer(task: Task): Promise<Answer> {
   try {
     const result =
       task.kind === 'config'
-        ? await prepareFile(task.file, (file) => watched.push(file))
+        ? await prepareFile(task.file, (file) => watched.push(file), new ScriptNumbers(task.numbers))
         : await prepareEndpoints(task.cluster, task.file)
     return { result, error: null, watched }
   } catch (error) {

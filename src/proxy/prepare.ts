@@ -7,17 +7,21 @@
  */
 import { dirname, resolve } from 'node:path'
 import type { ProxyConfig, ResolvedConfig } from '../config/config.js'
+import { loadTree, placeFinder } from '../config/include.js'
+import { formatPath } from '../config/path.js'
 import { readConfig } from '../config/read.js'
 import type { Watched } from '../config/signature.js'
-import { type Validation, validate } from '../config/validate.js'
+import { issueAt, sorted, type Validation, validate } from '../config/validate.js'
 import { readEndpointFile } from '../discovery/endpoint-file.js'
 import type { Source } from '../discovery/registry.js'
 import { WeftError } from '../errors.js'
+import { numbers, ScriptNumbers, type ScriptSource } from '../filters/script-source.js'
 import type { EndpointUpdate, Snapshot } from '../native/snapshot.js'
 import { compileSnapshot } from './compile-snapshot.js'
 import { descriptorLimit, fitConnections } from './descriptor-limit.js'
 import { type Discovered, discover } from './discovery-sources.js'
 import { encodeEndpointUpdate, encodeSnapshot } from './encode-snapshot.js'
+import { type LoadedFilters, loadFilters, scriptPlaces } from './load-filters.js'
 
 /** What the orchestrator needs to know of a configuration besides the bytes. */
 export interface Plan {
@@ -29,6 +33,8 @@ export interface Plan {
   clusters: { name: string; endpoints: string[] }[]
   /** Registries to follow. */
   sources: Source[]
+  /** Filters in TypeScript, for the threads to load. */
+  scripts: ScriptSource[]
   warnings: string[]
   node: { id: string; service: string; version: string; region: string; zone: string }
   /** The resolved configuration as JSON text, for `/config_dump`. */
@@ -41,8 +47,27 @@ export interface Prepared {
 }
 
 /** Throws `WEFT_CONFIG_*`; `WEFT_CONFIG_INVALID` carries every issue. `reading` is told of each file before it is read. */
-export async function prepareFile(file: string, reading?: (watched: Watched) => void): Promise<Prepared> {
-  return prepareResolved(await resolveFile(file, reading), file)
+export async function prepareFile(
+  file: string,
+  reading?: (watched: Watched) => void,
+  scriptNumbers: ScriptNumbers = numbers,
+): Promise<Prepared> {
+  const resolved = await resolveFile(file, reading)
+  return prepareResolved(resolved, file, await filtersOf(resolved, file, scriptNumbers, reading))
+}
+
+/** Loads the filters in TypeScript; every issue has its place in the file. */
+export async function filtersOf(
+  config: ResolvedConfig,
+  file: string,
+  scriptNumbers: ScriptNumbers = new ScriptNumbers(),
+  reading?: (watched: Watched) => void,
+): Promise<LoadedFilters> {
+  const loaded = await loadFilters(config, dirname(resolve(file)), scriptNumbers, reading)
+  if (loaded.findings.length === 0) return loaded
+  const placeOf = await placeFinder(await loadTree(file))
+  const issues = sorted(loaded.findings.map((finding) => issueAt(placeOf(finding.path), finding)))
+  return accepted({ config: null, issues }, file) as never
 }
 
 /** The same for a configuration that is already a value; paths in it are relative to the working directory. */
@@ -51,7 +76,10 @@ export async function prepareConfig(config: ProxyConfig): Promise<Prepared> {
   if (resolved.include.length > 0) {
     throw new WeftError('WEFT_CONFIG_INCLUDE', 'include works in files only', { hint: 'spread the values instead' })
   }
-  return prepareResolved(resolved, 'config')
+  const filters = await loadFilters(resolved, process.cwd(), numbers)
+  const issues = filters.findings.map((finding) => issueAt({ file: null, path: finding.path, line: null }, finding))
+  if (issues.length > 0) accepted({ config: null, issues }, 'the configuration')
+  return prepareResolved(resolved, 'config', filters)
 }
 
 /** Load and validate only. */
@@ -62,6 +90,7 @@ export async function resolveFile(file: string, reading?: (watched: Watched) => 
 /** Load, validate and compile: the snapshot that `file` is now, with what its registries know. */
 export async function compileFile(file: string): Promise<Snapshot> {
   const config = await resolveFile(file)
+  refuseScripts(config, file)
   const { endpoints } = await discover(config, dirname(resolve(file)))
   return compileSnapshot(config, file, endpoints)
 }
@@ -79,14 +108,35 @@ function accepted({ config, issues }: Validation, name: string): ResolvedConfig 
   throw new WeftError('WEFT_CONFIG_INVALID', `${name} has ${count}`, { issues })
 }
 
-async function prepareResolved(resolved: ResolvedConfig, file: string): Promise<Prepared> {
-  const { config, warnings } = fitConnections(resolved, descriptorLimit())
-  const discovered = await discover(config, dirname(resolve(file)))
-  const snapshot = compileSnapshot(config, file, discovered.endpoints)
-  return { snapshot: encodeSnapshot(snapshot), plan: planOf(config, snapshot, discovered, warnings) }
+/** The binary that takes compiled snapshots runs no TypeScript. */
+function refuseScripts(config: ResolvedConfig, file: string): void {
+  const [first] = scriptPlaces(config)
+  if (first === undefined) return
+  throw new WeftError('WEFT_FILTER_ELSEWHERE', `${file}: ${formatPath(first.path)} is a filter in TypeScript`, {
+    hint: 'compiled snapshots are for weft-agent, which runs none; serve this file with weft run',
+  })
 }
 
-function planOf(config: ResolvedConfig, snapshot: Snapshot, discovered: Discovered, warnings: string[]): Plan {
+async function prepareResolved(
+  resolved: ResolvedConfig,
+  file: string,
+  { scripts, sources }: LoadedFilters,
+): Promise<Prepared> {
+  const { config, warnings } = fitConnections(resolved, descriptorLimit())
+  const discovered = await discover(config, dirname(resolve(file)))
+  const snapshot = compileSnapshot(config, file, discovered.endpoints, scripts)
+  return {
+    snapshot: encodeSnapshot(snapshot),
+    plan: { ...planOf(config, snapshot, discovered, warnings), scripts: sources },
+  }
+}
+
+function planOf(
+  config: ResolvedConfig,
+  snapshot: Snapshot,
+  discovered: Discovered,
+  warnings: string[],
+): Omit<Plan, 'scripts'> {
   return {
     workers: config.workers,
     drainDeadlineMs: config.drain.deadline,

@@ -193,6 +193,7 @@ export function preparedAs(text: string, plan: Partial<Prepared['plan']> = {}): 
     listeners,
     clusters,
     sources: [],
+    scripts: [],
     warnings: [],
     node: { id: '', service: '', version: '', region: '', zone: '' },
     dump: '{}',

@@ -4,7 +4,7 @@ import type { ResolvedConfig } from '../../config/config.js'
 import type { ResolvedEndpoint } from '../../config/endpoint.js'
 import type { Cluster, Dns, HealthCheck, KeepAlive, LoadBalancer, TcpKeepAlive } from '../../native/snapshot.js'
 import { compileCircuitBreaker } from './circuit-breaker.js'
-import { compileFilter } from './filter.js'
+import { compileFilter, type Scripts } from './filter.js'
 
 type ResolvedCluster = ResolvedConfig['clusters'][number]
 
@@ -12,6 +12,7 @@ type ResolvedCluster = ResolvedConfig['clusters'][number]
 export function compileCluster(
   cluster: ResolvedCluster,
   folder: string,
+  scripts: Scripts,
   found: readonly ResolvedEndpoint[] = [],
 ): Cluster {
   const { name, endpoints, discovery, connectTimeout, keepAlive, tcpKeepAlive, healthCheck } = cluster
@@ -31,7 +32,7 @@ export function compileCluster(
     healthCheck: healthCheck === null ? null : compileHealthCheck(healthCheck),
     circuitBreaker: circuitBreaker === null ? null : compileCircuitBreaker(circuitBreaker),
     retryBudget,
-    filters: filters.map(compileFilter),
+    filters: filters.map((filter) => compileFilter(filter, scripts)),
   } satisfies Cluster
 }
 

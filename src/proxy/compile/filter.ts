@@ -1,12 +1,15 @@
 /** `filters[]` → the engine's filters. */
 import type { ResolvedConfig } from '../../config/config.js'
-import type { Filter, HeaderEdits, KeyPart, RateBucket } from '../../native/snapshot.js'
+import type { Filter, HeaderEdits, KeyPart, RateBucket, Script } from '../../native/snapshot.js'
 
-type ResolvedFilter = ResolvedConfig['listeners'][number]['filters'][number]
+export type ResolvedFilter = ResolvedConfig['listeners'][number]['filters'][number]
+/** What loading found out about the filters in TypeScript. */
+export type Scripts = ReadonlyMap<ResolvedFilter, Script>
+
 type ResolvedBucket = Extract<ResolvedFilter, { type: 'local-rate-limit' }>['buckets'][number]
 type ResolvedEdits = Extract<ResolvedFilter, { type: 'header-rewrite' }>['request']
 
-export function compileFilter(filter: ResolvedFilter): Filter {
+export function compileFilter(filter: ResolvedFilter, scripts: Scripts): Filter {
   const { type } = filter
   switch (type) {
     case 'local-rate-limit': {
@@ -18,7 +21,17 @@ export function compileFilter(filter: ResolvedFilter): Filter {
       const { request, response } = filter
       return { type, request: compileEdits(request), response: compileEdits(response) } satisfies Filter
     }
+    case 'script':
+    case 'inline':
+    case undefined:
+      return { type: 'script', ...(scripts.get(filter) ?? unloaded) } satisfies Filter
   }
+}
+
+/** Stands for a filter in a snapshot that is looked at and never served. */
+const unloaded: Script = {
+  ...{ id: 0, name: '', requestHead: false, responseHead: false, requestBody: 'none', responseBody: 'none' },
+  ...{ maxBodyBytes: 0, onFailure: 'closed', timeBudgetMs: null, pool: false },
 }
 
 function compileBucket({ name, key, tokens, refill, every, maxKeys }: ResolvedBucket): RateBucket {

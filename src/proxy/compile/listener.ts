@@ -4,10 +4,14 @@ import { absoluteAddress, memoryAddress } from '../../config/address.js'
 import type { ResolvedConfig } from '../../config/config.js'
 import { directionOfName } from '../../config/direction.js'
 import type { Listener } from '../../native/snapshot.js'
-import { compileFilter } from './filter.js'
+import { compileFilter, type Scripts } from './filter.js'
 
 /** Paths are relative to `folder`. */
-export function compileListener(listener: ResolvedConfig['listeners'][number], folder: string): Listener {
+export function compileListener(
+  listener: ResolvedConfig['listeners'][number],
+  folder: string,
+  scripts: Scripts,
+): Listener {
   const { name, address, serviceHeader, limits, accessLog, abortOnClose, trustedHops, socketMode, filters } = listener
   const { direction } = listener
   return {
@@ -29,6 +33,6 @@ export function compileListener(listener: ResolvedConfig['listeners'][number], f
     abortOnClose,
     trustedHops,
     socketMode: socketMode === null ? null : Number.parseInt(socketMode, 8),
-    filters: filters.map(compileFilter),
+    filters: filters.map((filter) => compileFilter(filter, scripts)),
   } satisfies Listener
 }

@@ -12,12 +12,12 @@ import type {
   RouteAction,
   StickyKey,
 } from '../../native/snapshot.js'
-import { compileFilter } from './filter.js'
+import { compileFilter, type Scripts } from './filter.js'
 import { type Ids, id } from './ids.js'
 import { compileRetry } from './retry.js'
 import { compileMatch } from './route-match.js'
 
-export function compileRoute(route: ResolvedRoute, listenerIds: Ids, clusterIds: Ids): Route {
+export function compileRoute(route: ResolvedRoute, listenerIds: Ids, clusterIds: Ids, scripts: Scripts): Route {
   const { name, listeners, hosts, matches, rewrite, requestHeaders, responseHeaders, fallback } = route
   return {
     name,
@@ -33,7 +33,7 @@ export function compileRoute(route: ResolvedRoute, listenerIds: Ids, clusterIds:
     firstByteTimeoutMs: route.firstByteTimeout,
     idleTimeoutMs: route.idleTimeout,
     retry: route.retry === null ? null : compileRetry(route.retry),
-    filters: route.filters.map(compileFilter),
+    filters: route.filters.map((filter) => compileFilter(filter, scripts)),
   } satisfies Route
 }
 

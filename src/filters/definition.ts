@@ -1,0 +1,82 @@
+/** What an author of a filter writes: {@link defineFilter} and the types around it. */
+import type { DirectAnswer } from './answer.js'
+import type { FilterRequest } from './request.js'
+import type { FilterResponse } from './response.js'
+
+/** The part of Standard Schema (standardschema.dev) that options are checked with; zod, valibot and arktype have it. */
+export interface OptionsSchema<Options = unknown> {
+  readonly '~standard': {
+    readonly version: 1
+    readonly vendor: string
+    readonly validate: (value: unknown) => OptionsVerdict<Options> | Promise<OptionsVerdict<Options>>
+    readonly types?: { readonly input: unknown; readonly output: Options } | undefined
+  }
+}
+
+export type OptionsVerdict<Options> =
+  | { readonly value: Options; readonly issues?: undefined }
+  | { readonly issues: readonly OptionsIssue[] }
+
+export interface OptionsIssue {
+  readonly message: string
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
+}
+
+/** Lines of the proxy's own log, marked with the filter's name. */
+export interface FilterLog {
+  info(message: string): void
+  warn(message: string): void
+  error(message: string): void
+}
+
+export interface FilterContext<Options = unknown, State = unknown> {
+  /** As the schema returned them. */
+  readonly options: Options
+  /** What `state` made for this exchange. */
+  readonly state: State
+  readonly log: FilterLog
+}
+
+/** Nothing: the exchange goes on. An answer ends it here. */
+// biome-ignore lint/suspicious/noConfusingVoidType: a filter that returns nothing is the usual one
+export type Decision = DirectAnswer | undefined | void
+
+export interface FilterDefinition<Options = unknown, State = unknown> {
+  /** Names it in records, counts and logs. */
+  name: string
+  options?: OptionsSchema<Options>
+  /** Called at the begin of each exchange that meets the filter. */
+  state?: () => State
+  /** The request's head is here. A promise only where the filter runs in a pool. */
+  onRequest?(request: FilterRequest, context: FilterContext<Options, State>): Decision | Promise<Decision>
+  /** The answer's head is here; an answer of its own takes its place. */
+  onResponse?(response: FilterResponse, context: FilterContext<Options, State>): Decision | Promise<Decision>
+}
+
+/** A filter as it stands in a configuration, or as the default export of a module that a configuration names. */
+export interface InlineFilter {
+  readonly type: 'inline'
+  readonly definition: FilterDefinition
+}
+
+export function defineFilter<Options = undefined, State = undefined>(
+  definition: FilterDefinition<Options, State>,
+): InlineFilter {
+  const { name, onRequest, onResponse } = definition
+  if (typeof name !== 'string' || name === '' || name.length > 128) {
+    throw new TypeError('defineFilter: `name` must be a text of 1 to 128 characters')
+  }
+  for (const [key, value] of Object.entries({ onRequest, onResponse })) {
+    if (value !== undefined && typeof value !== 'function') {
+      throw new TypeError(`defineFilter: \`${key}\` of the filter ${JSON.stringify(name)} is not a function`)
+    }
+  }
+  // What runs it hands it exactly what it asked for.
+  return Object.freeze({ type: 'inline', definition: definition as unknown as FilterDefinition })
+}
+
+/** Whatever copy of this package defined it. */
+export function isInlineFilter(value: unknown): value is InlineFilter {
+  const { type, definition } = (value ?? {}) as Partial<InlineFilter>
+  return type === 'inline' && typeof definition?.name === 'string'
+}

@@ -1,0 +1,71 @@
+/** A filter as the threads are told to load it, and the numbers by which the engine knows filters. */
+import type { FilterDefinition, InlineFilter } from './definition.js'
+
+/** Crosses to threads (structured clone), unless it holds a definition. */
+export interface ScriptSource {
+  /** The engine's number for it. */
+  id: number
+  /** What makes it the same as before: its place, its module with the mark of its content, its options. */
+  key: string
+  name: string
+  /** Path in the configuration. */
+  path: (string | number)[]
+  /** Of the module, with the mark of its content: another content is another module to a thread. */
+  url: string | null
+  options: unknown
+  /** Of a filter that has no module. It cannot leave its thread. */
+  definition: FilterDefinition | null
+}
+
+/** The numbers so far, as they cross to the thread that prepares a configuration. */
+export interface NumbersSoFar {
+  known: [key: string, id: number][]
+  /** The last number given; threads count together. */
+  counter: SharedArrayBuffer
+}
+
+/** Gives each key one number that no other key ever had. */
+export class ScriptNumbers {
+  private readonly known: Map<string, number>
+  private readonly counter: SharedArrayBuffer
+
+  constructor({ known, counter }: NumbersSoFar = { known: [], counter: new SharedArrayBuffer(4) }) {
+    this.known = new Map(known)
+    this.counter = counter
+  }
+
+  of(key: string): number {
+    let id = this.known.get(key)
+    if (id === undefined) {
+      id = Atomics.add(new Uint32Array(this.counter), 0, 1) + 1
+      this.known.set(key, id)
+    }
+    return id
+  }
+
+  /** What another thread has numbered. */
+  learn(sources: readonly ScriptSource[]): void {
+    for (const { key, id } of sources) this.known.set(key, id)
+  }
+
+  soFar(): NumbersSoFar {
+    return { known: [...this.known], counter: this.counter }
+  }
+}
+
+/** Of this thread's proxies. */
+export const numbers = new ScriptNumbers()
+
+const serials = new WeakMap<InlineFilter, number>()
+let lastSerial = 0
+
+/** Stands for a filter without a module in its key. */
+export function serialOf(filter: InlineFilter): number {
+  let serial = serials.get(filter)
+  if (serial === undefined) {
+    lastSerial += 1
+    serial = lastSerial
+    serials.set(filter, serial)
+  }
+  return serial
+}
