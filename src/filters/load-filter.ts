@@ -6,7 +6,7 @@ import {
   isInlineFilter,
   type OptionsIssue,
 } from './definition.js'
-import type { LoadedFilter } from './run-phase.js'
+import { keeps, type LoadedFilter, phasesOf } from './run-phase.js'
 
 /** Options that the filter's schema refuses; paths are relative to them. */
 export class OptionsRefused extends Error {
@@ -37,7 +37,8 @@ export async function readyFilter(
   log: FilterLog,
 ): Promise<LoadedFilter> {
   const read = await readOptions(definition, options)
-  return { definition, options: read, context: { options: read, state: undefined, log } }
+  const context = { options: read, state: undefined, log }
+  return { definition, options: read, context, phases: phasesOf(definition), keeps: keeps(definition) }
 }
 
 async function readOptions({ options: schema }: FilterDefinition, written: unknown): Promise<unknown> {

@@ -4,7 +4,8 @@
  * Invariant: never throws or rejects; whatever the filter did comes out as what the engine understands.
  */
 import { encodeAnswer } from './answer.js'
-import type { Decision, FilterContext, FilterDefinition } from './definition.js'
+import { RequestBody, ResponseBody, replacement } from './body.js'
+import type { BodyDecision, BodyMode, FilterContext, FilterDefinition } from './definition.js'
 import { Edits } from './edits.js'
 import { utf8AsLatin1 } from './latin1.js'
 import { FilterRequest, pastRequest } from './request.js'
@@ -21,33 +22,78 @@ export interface LoadedFilter {
   options: unknown
   /** For filters without a state of their own: the same for all calls. */
   context: FilterContext
+  phases: Phases
+  /** Whether anything is kept for later phases. */
+  keeps: boolean
 }
 
 /** What is kept of an exchange between the phases of one filter; plain data as long as its state is. */
 export interface Kept {
   state: unknown
-  request: { text: string; changes: string } | null
+  request: KeptHead | null
+  /** Only where parts of an answer's body follow its head. */
+  response?: KeptHead
 }
 
-/** Whether anything is kept for later phases. */
-export function keeps({ state, onRequest, onResponse }: FilterDefinition): boolean {
-  return state !== undefined || (onRequest !== undefined && onResponse !== undefined)
+interface KeptHead {
+  text: string
+  changes: string
 }
 
-/** The phases in which a filter is called. One that keeps something is always called with the request. */
-export function phasesOf(definition: FilterDefinition): { requestHead: boolean; responseHead: boolean } {
-  const { state, onRequest, onResponse } = definition
-  return { requestHead: onRequest !== undefined || state !== undefined, responseHead: onResponse !== undefined }
+/** Bytes of a body as they come from the engine. */
+export interface BodyBytes {
+  bytes: Uint8Array
+  last: boolean
 }
 
-/** `kept` is filled by the first phase and read by later ones. */
-export function runPhase(filter: LoadedFilter, phase: number, text: string, kept: Kept): Said | Promise<Said> {
+/** The phases in which a filter is called. */
+export interface Phases {
+  requestHead: boolean
+  responseHead: boolean
+  requestBody: BodyMode | 'none'
+  responseBody: BodyMode | 'none'
+}
+
+/** One that keeps something is always called with the request; parts of a body come without the head they belong to. */
+export function phasesOf(definition: FilterDefinition): Phases {
+  const { state, onRequest, onResponse, onRequestBody, onResponseBody } = definition
+  const requestBody = onRequestBody === undefined ? 'none' : (definition.requestBody ?? 'buffer')
+  const responseBody = onResponseBody === undefined ? 'none' : (definition.responseBody ?? 'buffer')
+  const streams = requestBody === 'stream' || responseBody === 'stream'
+  return {
+    requestHead: onRequest !== undefined || state !== undefined || streams,
+    responseHead: onResponse !== undefined || responseBody === 'stream',
+    requestBody,
+    responseBody,
+  }
+}
+
+export function keeps(definition: FilterDefinition): boolean {
+  const { requestHead, responseHead, requestBody, responseBody } = phasesOf(definition)
+  const later = responseHead || requestBody !== 'none' || responseBody !== 'none'
+  return definition.state !== undefined || (requestHead && later)
+}
+
+/** `kept` is filled by the first phase and read by later ones. `text` is null for parts of a body that streams. */
+export function runPhase(
+  filter: LoadedFilter,
+  phase: number,
+  text: string | null,
+  kept: Kept,
+  body: BodyBytes = noBody,
+): Said | Promise<Said> {
   try {
-    return phase === phases.requestHead ? runRequest(filter, text, kept) : runResponse(filter, text, kept)
+    if (phase === phases.requestHead) return runRequest(filter, text ?? '', kept)
+    if (phase === phases.responseHead) return runResponse(filter, text ?? '', kept)
+    return phase === phases.requestBody
+      ? runRequestBody(filter, text, kept, body)
+      : runResponseBody(filter, text, kept, body)
   } catch (error) {
     return failure(error)
   }
 }
+
+const noBody: BodyBytes = { bytes: new Uint8Array(), last: true }
 
 export function failure(error: unknown): string {
   return `?${utf8AsLatin1(error instanceof Error ? `${error.name}: ${error.message}` : `it threw ${String(error)}`)}`
@@ -58,43 +104,90 @@ function runRequest(filter: LoadedFilter, text: string, kept: Kept): Said | Prom
   if (definition.state !== undefined) kept.state = definition.state()
   const edits = new Edits('request')
   const request = new FilterRequest(text, edits)
-  return settle(definition.onRequest?.(request, contextOf(filter, kept)), edits, () => {
-    if (definition.onResponse !== undefined) kept.request = { text, changes: edits.text }
-  })
+  const keep = () => {
+    if (filter.keeps) kept.request = { text, changes: edits.text }
+  }
+  return settle(definition.onRequest?.(request, contextOf(filter, kept)), { edits, body: null, keep })
+}
+
+function runRequestBody(filter: LoadedFilter, text: string | null, kept: Kept, body: BodyBytes): Said | Promise<Said> {
+  const edits = new Edits('request')
+  const known = kept.request
+  const head = text === null ? pastRequest(known?.text ?? '', known?.changes ?? '') : new FilterRequest(text, edits)
+  const seen = new RequestBody(body.bytes, body.last, head)
+  const keep = () => {
+    if (text !== null && known !== null) kept.request = { text, changes: edits.text }
+  }
+  const decision = filter.definition.onRequestBody?.(seen, contextOf(filter, kept))
+  return settle(decision, { edits, body: text === null ? 'stream' : 'buffer', keep })
 }
 
 function runResponse(filter: LoadedFilter, text: string, kept: Kept): Said | Promise<Said> {
   const edits = new Edits('response')
-  const known = kept.request
+  const response = responseOf(text, edits, kept)
+  const keep = () => {
+    if (filter.phases.responseBody === 'stream') kept.response = { text, changes: edits.text }
+  }
+  return settle(filter.definition.onResponse?.(response, contextOf(filter, kept)), { edits, body: null, keep })
+}
+
+function runResponseBody(filter: LoadedFilter, text: string | null, kept: Kept, body: BodyBytes): Said | Promise<Said> {
+  const past = text === null
+  const edits = new Edits('response')
+  const response = past ? pastResponse(kept) : responseOf(text, edits, kept)
+  const seen = new ResponseBody(body.bytes, body.last, response)
+  const decision = filter.definition.onResponseBody?.(seen, contextOf(filter, kept))
+  return settle(decision, { edits, body: past ? 'stream' : 'buffer' })
+}
+
+function pastResponse(kept: Kept): FilterResponse {
+  const edits = new Edits('response', kept.response?.changes)
+  edits.close()
+  return responseOf(kept.response?.text ?? '', edits, kept)
+}
+
+function responseOf(text: string, edits: Edits, { request }: Kept): FilterResponse {
   // Behind an empty line stands the request, where this filter has not seen it before.
-  const end = known === null ? text.indexOf('\n\n') + 1 : 0
+  const end = request === null ? text.indexOf('\n\n') + 1 : 0
   const head = end === 0 ? text : text.slice(0, end)
-  const response = new FilterResponse(head, edits, () =>
-    known === null ? pastRequest(text.slice(end + 1), '') : pastRequest(known.text, known.changes),
+  return new FilterResponse(head, edits, () =>
+    request === null ? pastRequest(text.slice(end + 1), '') : pastRequest(request.text, request.changes),
   )
-  return settle(filter.definition.onResponse?.(response, contextOf(filter, kept)), edits, () => {})
 }
 
 function contextOf({ definition, options, context }: LoadedFilter, kept: Kept): FilterContext {
   return definition.state === undefined ? context : { options, state: kept.state, log: context.log }
 }
 
-function settle(decision: Decision | Promise<Decision>, edits: Edits, done: () => void): Said | Promise<Said> {
+/** How a call ends: what it changed, whether bytes may come back, what is kept then. */
+interface Ending {
+  edits: Edits
+  body: BodyMode | null
+  keep?: () => void
+}
+
+function settle(decision: BodyDecision | Promise<BodyDecision>, ending: Ending): Said | Promise<Said> {
   if (isPromise(decision)) {
     return Promise.resolve(decision)
-      .then((late) => finish(late, edits, done), failure)
+      .then((late) => finish(late, ending), failure)
       .catch(failure)
   }
-  return finish(decision, edits, done)
+  return finish(decision, ending)
 }
 
-function finish(decision: Decision, edits: Edits, done: () => void): Said {
+function finish(decision: BodyDecision, { edits, body, keep }: Ending): Said {
   edits.close()
-  done()
-  if (decision !== undefined) return encodeAnswer(decision)
-  return edits.text === '' ? undefined : edits.text
+  keep?.()
+  const { text } = edits
+  if (decision === undefined) return text === '' ? undefined : text
+  const bytes = body === null ? null : replacement(decision)
+  if (bytes !== null) return [text, bytes]
+  if (body === 'stream') throw new TypeError(onlyBytes)
+  return encodeAnswer(decision)
 }
 
-function isPromise(value: unknown): value is Promise<Decision> {
+const onlyBytes = 'of a body that streams it may return text, bytes or nothing; an answer needs the mode `buffer`'
+
+function isPromise(value: unknown): value is Promise<BodyDecision> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
 }

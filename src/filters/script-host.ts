@@ -7,7 +7,7 @@
 import type { Addon } from '../native/index.js'
 import { latin1AsUtf8 } from './latin1.js'
 import { importFilter, readyFilter } from './load-filter.js'
-import { type Kept, keeps, type LoadedFilter, phases, runPhase, type Said } from './run-phase.js'
+import { type Kept, type LoadedFilter, phases, runPhase, type Said } from './run-phase.js'
 import type { ScriptSource } from './script-source.js'
 
 /** A line for the proxy's log. */
@@ -48,14 +48,22 @@ export class ScriptHost {
     }
   }
 
-  readonly call = (id: number, slot: number, phase: number, text: string | null): Said => {
+  readonly call = (
+    id: number,
+    slot: number,
+    phase: number,
+    text: string | null,
+    bytes: Uint8Array | null = null,
+    last = true,
+  ): Said => {
     const script = this.scripts[id]
-    if (script === undefined || text === null) return '?it is not loaded in this thread'
+    if (script === undefined) return '?it is not loaded in this thread'
     if (phase === phases.failed) {
-      this.tellFailure(script, latin1AsUtf8(text))
+      this.tellFailure(script, latin1AsUtf8(text ?? ''))
       return undefined
     }
-    const said = runPhase(script.filter, phase, text, keptOf(script, slot, phase))
+    const body = bytes === null ? undefined : { bytes, last }
+    const said = runPhase(script.filter, phase, text, keptOf(script, slot, phase), body)
     if (!(said instanceof Promise)) return said
     return '?it returned a promise; a filter that waits runs in a pool: `runIn: pool`'
   }
@@ -67,7 +75,7 @@ export class ScriptHost {
       error: (message: string) => this.write({ filter: name, level: 'error', message }),
     }
     const filter = await readyFilter(definition ?? (await importFilter(url ?? '')), options, log)
-    const kept = keeps(filter.definition) ? [] : null
+    const kept = filter.keeps ? [] : null
     return { name, filter, kept, untold: 0, toldMs: Number.NEGATIVE_INFINITY }
   }
 

@@ -102,14 +102,15 @@ async function markedUrl(module: string | URL, folder: string, reading: Reading)
   return `${pathToFileURL(file).href}?weft=${mark}`
 }
 
+const usualMaxBodyBytes = 1_048_576
+
 function compiled(id: number, definition: FilterDefinition, filter: ScriptFilter): Script {
   return {
     id,
     name: definition.name,
     ...phasesOf(definition),
-    requestBody: 'none',
-    responseBody: 'none',
-    maxBodyBytes: 0,
+    maxBodyBytes:
+      ('module' in filter ? filter.maxBodyBytes : undefined) ?? definition.maxBodyBytes ?? usualMaxBodyBytes,
     onFailure: 'module' in filter ? filter.onFailure : 'closed',
     timeBudgetMs: null,
     pool: false,

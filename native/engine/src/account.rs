@@ -274,19 +274,19 @@ impl Account {
         self.record.first_byte_us = micros(self.started, now).max(1);
         self.endpoint_answered(now, head.status);
         self.record.upstream_status = head.status;
-        self.record.status = head.status;
         if self.retries_spent {
             self.record.flag = Flag::UpstreamRetryLimitExceeded;
         }
+        self.restated(head);
+    }
+
+    /// Filters have seen the answer and may have changed it.
+    pub fn restated(&mut self, head: &ResponseHead) {
+        self.record.status = head.status;
         if let Some(log) = &self.view.listener().access_log {
             let find = |name: &String| head.find(name.as_bytes()).map(<[u8]>::to_vec);
             self.response_headers = log.format.response_headers().iter().map(find).collect();
         }
-    }
-
-    /// A filter that saw the answer's body gave it another status.
-    pub fn restated(&mut self, status: u16) {
-        self.record.status = status;
     }
 
     /// Body bytes read from the client.

@@ -34,7 +34,6 @@ pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Requ
         client: named.or(downstream.client_ip()),
         named: named.map(|client| client.to_string().into()),
         passed: Passed::new(),
-        chain_from: 0,
         outside: OutsideContext::default(),
         downstream,
         worker,
@@ -68,14 +67,14 @@ async fn drive(exchange: &mut Ongoing<'_>, rest: Option<Buffer>) -> Result<Next,
     let view = exchange.view;
     exchange.check_length()?;
     filter::request(&view.listener().filters, Stage::Listener, exchange).await?;
-    body::request(&view.listener().filters, exchange, &mut rest).await?;
+    body::request(&view.listener().filters, Stage::Listener, exchange, &mut rest).await?;
     if socket::is_asked_for(exchange) {
         return Ok(socket::run(exchange).await?);
     }
     let routed = exchange.route()?;
     let route = routed.route;
     filter::request(&route.filters, Stage::Route, exchange).await?;
-    body::request(&route.filters, exchange, &mut rest).await?;
+    body::request(&route.filters, Stage::Route, exchange, &mut rest).await?;
     let split = match &route.action {
         Action::Forward(split) => split,
         Action::Redirect(redirect) => {
@@ -86,7 +85,7 @@ async fn drive(exchange: &mut Ongoing<'_>, rest: Option<Buffer>) -> Result<Next,
     };
     let cluster = exchange.pick_cluster(split)?;
     filter::request(&cluster.filters, Stage::Cluster, exchange).await?;
-    body::request(&cluster.filters, exchange, &mut rest).await?;
+    body::request(&cluster.filters, Stage::Cluster, exchange, &mut rest).await?;
     forward(exchange, route, cluster, rest).await
 }
 

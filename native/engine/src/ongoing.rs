@@ -7,6 +7,7 @@ use crate::account::Account;
 use crate::buffer::Buffer;
 use crate::downstream::Downstream;
 use crate::error::{Error, Kind};
+use crate::filter::body::Intake;
 use crate::filter::{OutsideContext, Passed};
 use crate::http::changes::HeaderChanges;
 use crate::http::forward::RequestChanges;
@@ -15,7 +16,6 @@ use crate::http::head::{Method, RequestHead};
 use crate::route::{self, Live, PathPattern, Redirect, Routed, Split};
 use crate::serving::View;
 use crate::snapshot::GenerationCluster;
-use crate::transfer::Transfer;
 use crate::trust;
 use crate::worker::Worker;
 
@@ -39,10 +39,8 @@ pub struct Ongoing<'a> {
     pub named: Option<Box<str>>,
     /// The filters that have seen the request, for the way back.
     pub passed: Passed<'a>,
-    /// Where those of the last chain begin.
-    pub chain_from: usize,
     /// The request's body, where filters see it before it is known where it goes.
-    pub intake: Option<Box<Transfer>>,
+    pub intake: Option<Box<Intake>>,
     /// What filters in other languages keep and chose.
     pub outside: OutsideContext,
     /// Part of the request is still to be read.

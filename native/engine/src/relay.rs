@@ -13,7 +13,7 @@ use crate::buffer::Buffers;
 use crate::deadline::Deadlines;
 use crate::downstream::{Downstream, Next};
 use crate::error::{Error, Kind};
-use crate::filter::{self, Stop, body};
+use crate::filter::Stop;
 use crate::http::forward::{Connection, ForwardResponse, encode_response};
 use crate::http::framing::{Framing, response_keep_alive};
 use crate::ongoing::Ongoing;
@@ -39,16 +39,16 @@ pub async fn run(
     let Answered { mut answer, mut upstream } = answered;
     outgoing.answered();
     let mut reusable = response_keep_alive(&answer.head) && answer.framing != Framing::UntilClose;
-    filter::response(exchange, &mut answer.head).await?;
     exchange.account.answered(&answer.head);
     let out = exchange.worker.buffers.take_output();
     let mut answering = Transfer::new(answer.framing, answer.framing, ANSWER_LIMITS.max_bytes, out, answer.rest.take());
-    if body::sees_answer(exchange) && !answering.is_decoded() {
+    if !exchange.passed.is_empty() {
         let filtering = Filtering { exchange, upstream: &mut upstream, outgoing, answer: &mut answer };
-        if let Err(error) = Box::pin(filtering.run(&mut answering)).await {
+        if let Err(stop) = filtering.run(&mut answering).await {
             settle_request(exchange, &mut outgoing.sending);
-            return Err(error.into());
+            return Err(stop);
         }
+        exchange.account.restated(&answer.head);
     }
     if matches!(answer.head.status, 204 | 304) && answer.framing != Framing::None {
         // A filter has made it an answer without a body. What the endpoint sends of one is not read.

@@ -1,6 +1,7 @@
 /** A filter in TypeScript that its module names. */
 import * as z from 'zod'
 import { notYetKeys, words } from '../not-yet.js'
+import { size } from '../size.js'
 
 export const script = z
   .strictObject({
@@ -18,6 +19,10 @@ export const script = z
     onFailure: words(['closed', 'open'], []).prefault('closed').meta({
       description: 'When it throws or answers nonsense: `closed` is a 500, `open` goes on without it',
     }),
-    ...notYetKeys('runIn', 'timeBudget', 'maxBodyBytes'),
+    maxBodyBytes: size({ min: 0, max: 0xffff_ffff }).optional().meta({
+      description:
+        'Of a body that is gathered for it; more is a 413 in a request, and in an answer `onFailure` decides. Absent: what the filter says, else 1 MiB',
+    }),
+    ...notYetKeys('runIn', 'timeBudget'),
   })
   .meta({ title: 'script', description: 'A filter in TypeScript, on the loop that serves the request.' })

@@ -7,10 +7,13 @@
 //! before its head goes out. Bodies reach filters in whatever coding they have: nothing is decompressed.
 
 use std::future::poll_fn;
-use std::task::{Context, Poll};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use super::{Chain, Facts, Filter, Ran, Request, Response, State, Stop, Verdict};
+use super::{
+    Chain, Filter, OutsideContext, Patience, Ran, Request, Response, Stage, Stop, Verdict, show_request, show_response,
+};
 use crate::buffer::Buffer;
 use crate::deadline::Deadlines;
 use crate::error::{Error, Kind};
@@ -18,6 +21,7 @@ use crate::http::framing::Framing;
 use crate::http::head::ResponseHead;
 use crate::ongoing::Ongoing;
 use crate::transfer::{BodyFilter, Gathered, Transfer};
+use crate::worker::Worker;
 
 /// What a filter wants of bodies in one direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,18 +54,31 @@ pub trait SeesBodies: Send + Sync {
     fn mode(&self, direction: Direction) -> BodyMode;
 
     /// What sees one body as it streams. Only where the mode is [`BodyMode::Stream`].
-    fn stream(&self, direction: Direction, state: &mut State) -> Box<dyn BodyFilter>;
+    fn stream(&self, joining: Joining<'_>) -> Box<dyn BodyFilter>;
 
     /// The whole body of a request is here. Pending: the same is asked again once the task is woken.
     fn poll_request(&self, cx: &mut Context<'_>, request: &mut Request<'_>, body: &mut Vec<u8>) -> Poll<Verdict>;
 
     /// The whole body of an answer is here, its head not yet sent.
-    fn poll_response(
-        &self,
-        cx: &mut Context<'_>,
-        response: &mut Response<'_>,
-        body: &mut Vec<u8>,
-    ) -> Poll<Result<(), Error>>;
+    fn poll_response(&self, cx: &mut Context<'_>, response: &mut Response<'_>, body: &mut Vec<u8>) -> Poll<Verdict>;
+}
+
+/// What a filter that joins a body is told.
+pub struct Joining<'a> {
+    /// Which way the body goes.
+    pub direction: Direction,
+    /// The thread.
+    pub worker: &'a Rc<Worker>,
+    /// What the exchange keeps for filters in other languages.
+    pub context: &'a mut OutsideContext,
+}
+
+/// A request's body on its way in, before it is known where it goes.
+pub struct Intake {
+    /// Its bytes.
+    pub transfer: Transfer,
+    /// Filters that have had their turn.
+    asked: usize,
 }
 
 /// What a filter wants of bodies that go that way.
@@ -71,46 +88,63 @@ pub(super) fn mode(filter: &dyn Filter, direction: Direction) -> BodyMode {
 
 /// Has the filters of a chain, which have seen the request's head, see its body.
 #[inline]
-pub async fn request<'a>(chain: &'a Chain, exchange: &mut Ongoing<'a>, rest: &mut Option<Buffer>) -> Result<(), Stop> {
+pub async fn request<'a>(
+    chain: &'a Chain,
+    stage: Stage,
+    exchange: &mut Ongoing<'a>,
+    rest: &mut Option<Buffer>,
+) -> Result<(), Stop> {
     if !chain.sees_requests() || matches!(exchange.body, Framing::None | Framing::Length(0)) {
         return Ok(());
     }
-    let mut sending = exchange.intake.take().unwrap_or_else(|| Box::new(intake(exchange, rest.take())));
-    let taken = Box::pin(take_in(exchange, &mut sending)).await;
-    exchange.intake = Some(sending);
+    let mut intake = exchange.intake.take().unwrap_or_else(|| Box::new(begin(exchange, rest.take())));
+    let taken = Box::pin(intake.take_in(stage, exchange)).await;
+    exchange.intake = Some(intake);
     taken
 }
 
-/// The request's bytes from the client, before it is known where they go.
-fn intake(exchange: &Ongoing<'_>, rest: Option<Buffer>) -> Transfer {
+fn begin(exchange: &Ongoing<'_>, rest: Option<Buffer>) -> Intake {
     let listener = exchange.view.listener();
     let out = exchange.worker.buffers.take_output();
     let read_as = exchange.downstream.body_as_read(exchange.body);
-    Transfer::new(read_as, exchange.body, listener.head_limits.max_bytes, out, rest).bounded(listener.max_request_bytes)
+    let transfer = Transfer::new(read_as, exchange.body, listener.head_limits.max_bytes, out, rest);
+    Intake { transfer: transfer.bounded(listener.max_request_bytes), asked: 0 }
 }
 
-async fn take_in(exchange: &mut Ongoing<'_>, sending: &mut Transfer) -> Result<(), Stop> {
-    for place in exchange.chain_from..exchange.passed.len() {
-        let Some(ran) = exchange.passed.get_mut(place) else { break };
-        let Some(bodies) = ran.filter.bodies() else { continue };
-        match bodies.mode(Direction::Request) {
-            BodyMode::None => {}
-            BodyMode::Stream => {
-                let mut filter = Some(bodies.stream(Direction::Request, &mut ran.state));
-                let mut clock = silence(exchange);
-                poll_fn(|cx| match sending.poll_add(cx, &mut filter) {
-                    Poll::Pending => poll_client(cx, exchange, &mut clock, 0),
-                    added => added,
-                })
-                .await?;
-            }
-            BodyMode::Buffer { max_bytes, .. } => {
-                gather(exchange, sending, max_bytes).await?;
-                ask(exchange, place, sending.gathered()).await?;
+impl Intake {
+    async fn take_in(&mut self, stage: Stage, exchange: &mut Ongoing<'_>) -> Result<(), Stop> {
+        while let Some(ran) = exchange.passed.get(self.asked) {
+            let (filter, place) = (ran.filter, self.asked);
+            self.asked += 1;
+            match mode(filter, Direction::Request) {
+                BodyMode::None => {}
+                BodyMode::Stream => {
+                    let mut joins = join(exchange, filter, Direction::Request);
+                    let mut clock = silence(exchange);
+                    poll_fn(|cx| match self.transfer.poll_add(cx, &mut joins) {
+                        Poll::Pending => poll_client(cx, exchange, &mut clock, 0),
+                        added => added,
+                    })
+                    .await?;
+                }
+                BodyMode::Buffer { max_bytes, .. } => {
+                    gather(exchange, &mut self.transfer, max_bytes).await?;
+                    let verdict = ask(exchange, stage, place, self.transfer.gathered()).await?;
+                    if !matches!(verdict, Verdict::Continue | Verdict::Fail(_)) {
+                        exchange.passed.remove(place);
+                        self.asked = place;
+                    }
+                    verdict.stop()?;
+                }
             }
         }
+        Ok(())
     }
-    Ok(())
+}
+
+fn join(exchange: &mut Ongoing<'_>, filter: &dyn Filter, direction: Direction) -> Option<Box<dyn BodyFilter>> {
+    let joining = Joining { direction, worker: exchange.worker, context: &mut exchange.outside };
+    filter.bodies().map(|bodies| bodies.stream(joining))
 }
 
 /// Waits for the whole body of the request.
@@ -149,25 +183,25 @@ async fn gather(exchange: &mut Ongoing<'_>, sending: &mut Transfer, max_bytes: u
 const TOO_LONG: Error = Error::new(Kind::Refused(413), "the request's body is longer than a filter's `maxBodyBytes`");
 
 /// Waits for a filter's verdict on the whole body of the request.
-async fn ask(exchange: &mut Ongoing<'_>, place: usize, body: &mut Vec<u8>) -> Result<(), Stop> {
-    let mut clock = silence(exchange);
-    let verdict = poll_fn(|cx| {
-        let facts =
-            Facts { client: exchange.client, generated_id: exchange.account.generated_id(), now: weft_rt::now() };
-        let Some(Ran { filter, state }) = exchange.passed.get_mut(place) else { return Poll::Ready(Ok(None)) };
-        let Some(bodies) = filter.bodies() else { return Poll::Ready(Ok(None)) };
-        let mut request = Request { head: &mut *exchange.head, facts, state, mark: None, outside: None };
-        match bodies.poll_request(cx, &mut request, body) {
-            Poll::Ready(verdict) => Poll::Ready(Ok(Some((verdict, request.mark)))),
-            Poll::Pending => poll_client(cx, exchange, &mut clock, 0).map_ok(|()| None),
+async fn ask(exchange: &mut Ongoing<'_>, stage: Stage, place: usize, body: &mut Vec<u8>) -> Result<Verdict, Error> {
+    let mut patience = Patience::default();
+    poll_fn(|cx| {
+        while let Some(Ran { filter, state }) = exchange.passed.get_mut(place) {
+            let (filter, mut state, expired) = (*filter, state.take(), patience.over);
+            let Some(bodies) = filter.bodies() else { break };
+            let look = |request: &mut Request<'_>| bodies.poll_request(cx, request, body);
+            let polled = show_request(stage, exchange, &mut state, expired, look);
+            if let Some(ran) = exchange.passed.get_mut(place) {
+                ran.state = state;
+            }
+            if polled.is_ready() || expired {
+                return polled.map(Ok);
+            }
+            ready!(patience.poll(filter, exchange.downstream, cx))?;
         }
+        Poll::Ready(Ok(Verdict::Continue))
     })
-    .await?;
-    let Some((verdict, mark)) = verdict else { return Ok(()) };
-    if let Some(mark) = mark {
-        exchange.account.mark(mark);
-    }
-    verdict.stop()
+    .await
 }
 
 /// The clock of a client that is waited for: the route's, where one is chosen already, else the listener's.
@@ -192,16 +226,15 @@ fn poll_client(
 }
 
 /// Whether a filter that ran wants to see the body of the answer.
-#[inline]
 pub fn sees_answer(exchange: &Ongoing<'_>) -> bool {
     exchange.passed.iter().any(|ran| mode(ran.filter, Direction::Response) != BodyMode::None)
 }
 
-/// Has the filter that ran as number `place` see what the answer's transfer carries as it streams, if it wants that.
+/// What the filter that ran as number `place` puts in the way of the answer's body, if it wants to see it as it streams.
 pub fn answer_stream(exchange: &mut Ongoing<'_>, place: usize) -> Option<Box<dyn BodyFilter>> {
-    let ran = exchange.passed.get_mut(place)?;
-    let bodies = ran.filter.bodies().filter(|bodies| bodies.mode(Direction::Response) == BodyMode::Stream)?;
-    Some(bodies.stream(Direction::Response, &mut ran.state))
+    let filter = exchange.passed.get(place)?.filter;
+    let streams = mode(filter, Direction::Response) == BodyMode::Stream;
+    if streams { join(exchange, filter, Direction::Response) } else { None }
 }
 
 /// How much of an answer the filter that ran as number `place` wants at once, and whether more may pass without it.
@@ -212,16 +245,30 @@ pub fn answer_limit(exchange: &Ongoing<'_>, place: usize) -> Option<(usize, bool
     }
 }
 
-/// Asks the filter that ran as number `place` about the whole answer.
-pub fn poll_answer(
-    cx: &mut Context<'_>,
+/// Waits for what the filter that ran as number `place` makes of the whole answer. Where it stops it, the filters before
+/// it see what takes its place.
+pub async fn ask_answer(
     exchange: &mut Ongoing<'_>,
     place: usize,
     head: &mut ResponseHead,
     body: &mut Vec<u8>,
-) -> Poll<Result<(), Error>> {
-    let facts = Facts { client: exchange.client, generated_id: exchange.account.generated_id(), now: weft_rt::now() };
-    let Some(Ran { filter, state }) = exchange.passed.get_mut(place) else { return Poll::Ready(Ok(())) };
-    let Some(bodies) = filter.bodies() else { return Poll::Ready(Ok(())) };
-    bodies.poll_response(cx, &mut Response { head, request: exchange.head, facts, state, outside: None }, body)
+) -> Result<(), Stop> {
+    let mut patience = Patience::default();
+    let verdict = poll_fn(|cx| {
+        loop {
+            let expired = patience.over;
+            let polled = show_response(place, exchange, head, expired, |filter, answer| {
+                let bodies = filter.bodies();
+                bodies.map_or(Poll::Ready(Verdict::Continue), |bodies| bodies.poll_response(cx, answer, body))
+            });
+            if polled.is_ready() || expired {
+                return polled.map(Ok);
+            }
+            let Some(filter) = exchange.passed.get(place).map(|ran| ran.filter) else { return Poll::Pending };
+            ready!(patience.poll(filter, exchange.downstream, cx))?;
+        }
+    })
+    .await
+    .map_err(Stop::Failed)?;
+    verdict.stop().inspect_err(|_| exchange.passed.truncate(place))
 }

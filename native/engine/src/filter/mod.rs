@@ -162,14 +162,14 @@ pub async fn request<'a>(chain: &'a Chain, stage: Stage, exchange: &mut Ongoing<
 }
 
 async fn run<'a>(chain: &'a Chain, stage: Stage, exchange: &mut Ongoing<'a>) -> Result<(), Stop> {
-    exchange.chain_from = exchange.passed.len();
     for filter in chain.iter() {
         let mut state = None;
         let mut patience = Patience::default();
         let verdict = poll_fn(|cx| {
             loop {
                 let expired = patience.over;
-                let polled = poll_request(filter, stage, exchange, &mut state, expired, cx);
+                let ask = |request: &mut Request<'_>| filter.poll_request(cx, request);
+                let polled = show_request(stage, exchange, &mut state, expired, ask);
                 if polled.is_ready() || expired {
                     return polled.map(Ok);
                 }
@@ -186,20 +186,20 @@ async fn run<'a>(chain: &'a Chain, stage: Stage, exchange: &mut Ongoing<'a>) -> 
     Ok(())
 }
 
-fn poll_request(
-    filter: &dyn Filter,
+/// Shows the request to a filter.
+fn show_request(
     stage: Stage,
     exchange: &mut Ongoing<'_>,
     state: &mut State,
     expired: bool,
-    cx: &mut Context<'_>,
+    ask: impl FnOnce(&mut Request<'_>) -> Poll<Verdict>,
 ) -> Poll<Verdict> {
     let facts = Facts { client: exchange.client, generated_id: exchange.account.generated_id(), now: weft_rt::now() };
     let client = exchange.named.as_deref().unwrap_or(&exchange.downstream.client);
     let (worker, view) = (exchange.worker, exchange.view);
     let outside = Outside { worker, view, client, stage, expired, context: &mut exchange.outside };
     let mut request = Request { head: &mut *exchange.head, facts, state, mark: None, outside: Some(outside) };
-    let verdict = filter.poll_request(cx, &mut request);
+    let verdict = ask(&mut request);
     if let Some(mark) = request.mark {
         exchange.account.mark(mark);
     }
@@ -257,7 +257,8 @@ async fn run_back(exchange: &mut Ongoing<'_>, head: &mut ResponseHead) -> Result
         let verdict = poll_fn(|cx| {
             loop {
                 let expired = patience.over;
-                let polled = poll_response(place, exchange, head, expired, cx);
+                let polled =
+                    show_response(place, exchange, head, expired, |filter, answer| filter.poll_response(cx, answer));
                 if polled.is_ready() || expired {
                     return polled.map(Ok);
                 }
@@ -272,12 +273,13 @@ async fn run_back(exchange: &mut Ongoing<'_>, head: &mut ResponseHead) -> Result
     Ok(())
 }
 
-fn poll_response(
+/// Shows the answer to the filter that ran as number `place`.
+fn show_response(
     place: usize,
     exchange: &mut Ongoing<'_>,
     head: &mut ResponseHead,
     expired: bool,
-    cx: &mut Context<'_>,
+    ask: impl FnOnce(&dyn Filter, &mut Response<'_>) -> Poll<Verdict>,
 ) -> Poll<Verdict> {
     let facts = Facts { client: exchange.client, generated_id: exchange.account.generated_id(), now: weft_rt::now() };
     let client = exchange.named.as_deref().unwrap_or(&exchange.downstream.client);
@@ -285,7 +287,7 @@ fn poll_response(
     let outside = Outside { worker, view, client, stage, expired, context: &mut exchange.outside };
     let Some(ran) = exchange.passed.get_mut(place) else { return Poll::Ready(Verdict::Continue) };
     let (request, state) = (&*exchange.head, &mut ran.state);
-    ran.filter.poll_response(cx, &mut Response { head, request, facts, state, outside: Some(outside) })
+    ask(ran.filter, &mut Response { head, request, facts, state, outside: Some(outside) })
 }
 
 /// Bounds on the head of a local reply: what configuration may put there.

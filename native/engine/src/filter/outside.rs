@@ -1,5 +1,6 @@
 //! What filters in other languages ask of an exchange: more than heads, and state that is not theirs alone.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::script::Place;
@@ -35,13 +36,31 @@ pub struct Context {
     pub choice: Choice,
     /// Its place among the scripts of the thread, from the first one it meets.
     place: Option<Place>,
-    note: Option<Box<str>>,
+    notes: Option<Notes>,
 }
+
+/// Sentences for the record of one exchange, from whatever part of it has one.
+pub(super) type Notes = Rc<RefCell<String>>;
 
 impl Context {
     /// What the record should say of their decisions.
     pub fn take_note(&mut self) -> Option<Box<str>> {
-        self.note.take()
+        let notes = self.notes.take()?;
+        let sentences = notes.take();
+        (!sentences.is_empty()).then(|| sentences.into())
+    }
+
+    /// The exchange's place among the scripts of its thread; `None` where no scripts run.
+    pub fn place(&mut self, worker: &Worker) -> Option<&Place> {
+        if self.place.is_none() {
+            self.place = worker.scripts().map(|scripts| scripts.enter());
+        }
+        self.place.as_ref()
+    }
+
+    /// Where sentences for the record are gathered.
+    pub fn notes(&mut self) -> &Notes {
+        self.notes.get_or_insert_default()
     }
 }
 
@@ -64,17 +83,20 @@ pub struct Outside<'a> {
 impl Outside<'_> {
     /// The exchange's place among the scripts of the thread; `None` where no scripts run.
     pub fn place(&mut self) -> Option<&Place> {
-        if self.context.place.is_none() {
-            self.context.place = self.worker.scripts().map(|scripts| scripts.enter());
-        }
-        self.context.place.as_ref()
+        self.context.place(self.worker)
     }
 
     /// Adds a sentence to the record.
-    pub fn note(&mut self, sentence: String) {
-        self.context.note = Some(match self.context.note.take() {
-            Some(before) => format!("{before}; {sentence}").into(),
-            None => sentence.into(),
-        });
+    pub fn note(&mut self, sentence: &str) {
+        note(self.context.notes(), sentence);
     }
+}
+
+/// Adds a sentence to those of an exchange.
+pub(super) fn note(notes: &Notes, sentence: &str) {
+    let mut sentences = notes.borrow_mut();
+    if !sentences.is_empty() {
+        sentences.push_str("; ");
+    }
+    sentences.push_str(sentence);
 }

@@ -1,18 +1,19 @@
-//! The body of an answer that filters see: it is gathered where one of them wants all of it, before the head goes out.
+//! An answer that filters see: first its head, then its body, which is gathered where one of them wants all of it before
+//! the head goes out.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
 use super::send_rest;
 use crate::error::{Error, Kind};
-use crate::filter::body;
+use crate::filter::{self, Stop, body};
 use crate::ongoing::Ongoing;
 use crate::transfer::{Gathered, Transfer};
 use crate::upstream::answer::Answer;
 use crate::upstream::connect::Upstream;
 use crate::upstream::outgoing::Outgoing;
 
-/// An answer whose head is here and has passed the filters.
+/// An answer whose head is here.
 pub(super) struct Filtering<'a, 'e, 'o> {
     pub(super) exchange: &'a mut Ongoing<'e>,
     pub(super) upstream: &'a mut Upstream,
@@ -21,12 +22,20 @@ pub(super) struct Filtering<'a, 'e, 'o> {
 }
 
 const TOO_LONG: Error =
-    Error::new(Kind::Internal, "the answer's body is longer than a filter's `maxBodyBytes`, and the filter is closed");
+    Error::new(Kind::FilterFailed, "the answer's body is longer than the `maxBodyBytes` of a filter that must see it");
 
 impl Filtering<'_, '_, '_> {
+    /// Has the filters that ran see the answer.
+    pub(super) async fn run(self, answering: &mut Transfer) -> Result<(), Stop> {
+        filter::response(self.exchange, &mut self.answer.head).await?;
+        if answering.is_decoded() || !body::sees_answer(self.exchange) {
+            return Ok(());
+        }
+        Box::pin(self.bodies(answering)).await
+    }
+
     /// Has each filter see the body, the last one first.
-    pub(super) async fn run(mut self, answering: &mut Transfer) -> Result<(), Error> {
-        let upstream_status = self.answer.head.status;
+    async fn bodies(mut self, answering: &mut Transfer) -> Result<(), Stop> {
         for place in (0..self.exchange.passed.len()).rev() {
             if let Some(filter) = body::answer_stream(self.exchange, place) {
                 let mut filter = Some(filter);
@@ -38,14 +47,17 @@ impl Filtering<'_, '_, '_> {
             }
             if let Some((max_bytes, open)) = body::answer_limit(self.exchange, place) {
                 match self.gather(answering, max_bytes).await? {
-                    Gathered::Whole => self.ask(place, answering).await?,
+                    Gathered::Whole => {
+                        let (head, whole) = (&mut self.answer.head, answering.gathered());
+                        body::ask_answer(self.exchange, place, head, whole).await?;
+                    }
                     Gathered::Beyond if open => {}
-                    Gathered::Beyond => return Err(TOO_LONG),
+                    Gathered::Beyond => {
+                        self.exchange.passed.truncate(place);
+                        return Err(TOO_LONG.into());
+                    }
                 }
             }
-        }
-        if self.answer.head.status != upstream_status {
-            self.exchange.account.restated(self.answer.head.status);
         }
         Ok(())
     }
@@ -63,18 +75,6 @@ impl Filtering<'_, '_, '_> {
             match answering.poll_gather(cx, buffers, &mut self.upstream.stream, max_bytes) {
                 Poll::Ready(gathered) => Poll::Ready(gathered.map_err(|broken| broken.in_answer())),
                 Poll::Pending => self.poll_others(cx, answering.progress()).map_ok(|()| Gathered::Beyond),
-            }
-        })
-        .await
-    }
-
-    /// Waits for what the filter makes of the whole answer.
-    async fn ask(&mut self, place: usize, answering: &mut Transfer) -> Result<(), Error> {
-        poll_fn(|cx| {
-            let body = answering.gathered();
-            match body::poll_answer(cx, self.exchange, place, &mut self.answer.head, body) {
-                Poll::Pending => self.poll_others(cx, 0),
-                asked => asked,
             }
         })
         .await

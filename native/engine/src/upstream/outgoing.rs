@@ -53,12 +53,12 @@ impl<'a> Outgoing<'a> {
         rest: Option<Buffer>,
     ) -> Self {
         let mut started = exchange.account.started;
-        let mut sending = match exchange.intake.take() {
+        let mut sending = match exchange.intake.take().map(|intake| intake.transfer) {
             None => streaming(exchange, rest),
             Some(intake) => {
                 // Until it was whole silence alone could end it.
                 started = if intake.is_whole() { weft_rt::now() } else { started };
-                filtered(*intake)
+                filtered(intake)
             }
         };
         if let Some(retry) = &route.retry

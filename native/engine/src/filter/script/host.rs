@@ -6,6 +6,7 @@
 //! comes late reaches nobody; nothing here is borrowed while a script runs.
 
 use std::cell::{Cell, RefCell};
+use std::ops::Deref;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
@@ -101,6 +102,8 @@ struct Entry {
 
 struct Wait {
     ticket: u32,
+    /// Who was asked about what: a wait that was given up is not another call's.
+    asked: (u32, Phase),
     outcome: Option<Outcome>,
 }
 
@@ -117,7 +120,7 @@ impl Scripts {
             slots.entries.push(Entry::default());
             u32::try_from(slots.entries.len() - 1).unwrap_or(u32::MAX)
         });
-        Place { scripts: Rc::clone(self), slot }
+        Place(Seat { scripts: Rc::clone(self), slot })
     }
 
     /// Brings an answer that was promised. False: nobody waits for it any more.
@@ -142,12 +145,30 @@ impl Scripts {
 }
 
 /// An exchange's place among the scripts of its thread; given back when the exchange ends.
-pub struct Place {
+pub struct Place(Seat);
+
+impl Place {
+    /// The same place for a part of the exchange, which ends before it.
+    pub fn share(&self) -> Seat {
+        Seat { scripts: Rc::clone(&self.0.scripts), slot: self.0.slot }
+    }
+}
+
+impl Deref for Place {
+    type Target = Seat;
+
+    fn deref(&self) -> &Seat {
+        &self.0
+    }
+}
+
+/// A place, as long as its exchange lasts.
+pub struct Seat {
     scripts: Rc<Scripts>,
     slot: u32,
 }
 
-impl Place {
+impl Seat {
     /// Asks a script, once: while it is waited for, this is the wait. `write` writes the text that the call is about.
     /// With `expired` the wait ends here.
     pub fn poll(
@@ -157,7 +178,7 @@ impl Place {
         expired: bool,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Poll<Outcome> {
-        if let Some(waited) = self.poll_wait(cx, call.phase, expired) {
+        if let Some(waited) = self.poll_wait(cx, (call.script, call.phase), expired) {
             return waited;
         }
         let mut question = self.scripts.question.take();
@@ -171,7 +192,7 @@ impl Place {
         if let Some(entry) = self.scripts.slots.borrow_mut().entries.get_mut(self.slot as usize) {
             entry.waker = Some(cx.waker().clone());
             if let Some(wait) = entry.waits.get_mut(call.phase.side()) {
-                *wait = Some(Wait { ticket, outcome: None });
+                *wait = Some(Wait { ticket, asked: (call.script, call.phase), outcome: None });
             }
         }
         Poll::Pending
@@ -198,10 +219,11 @@ impl Place {
     }
 
     /// `None`: nothing is waited for.
-    fn poll_wait(&self, cx: &Context<'_>, phase: Phase, expired: bool) -> Option<Poll<Outcome>> {
+    fn poll_wait(&self, cx: &Context<'_>, asked: (u32, Phase), expired: bool) -> Option<Poll<Outcome>> {
         let mut slots = self.scripts.slots.borrow_mut();
         let entry = slots.entries.get_mut(self.slot as usize)?;
-        let place = entry.waits.get_mut(phase.side())?;
+        let place = entry.waits.get_mut(asked.1.side())?;
+        place.take_if(|wait| wait.asked != asked);
         let wait = place.as_mut()?;
         if let Some(outcome) = wait.outcome.take() {
             *place = None;
@@ -221,10 +243,10 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut slots = self.scripts.slots.borrow_mut();
-        if let Some(entry) = slots.entries.get_mut(self.slot as usize) {
+        let mut slots = self.0.scripts.slots.borrow_mut();
+        if let Some(entry) = slots.entries.get_mut(self.0.slot as usize) {
             *entry = Entry::default();
         }
-        slots.free.push(self.slot);
+        slots.free.push(self.0.slot);
     }
 }

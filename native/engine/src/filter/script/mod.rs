@@ -4,11 +4,12 @@
 //! says nonsense or takes too long has its policy applied: `closed` ends the exchange with a 500, `open` passes it over
 //! as if it were not there; both are counted, told to the script's host for its log, and noted in the record.
 
+mod body;
 mod edits;
 mod host;
 mod text;
 
-pub use host::{Call, Outcome, Phase, Place, Said, ScriptHost, Scripts};
+pub use host::{Call, Outcome, Phase, Place, Said, ScriptHost, Scripts, Seat};
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,9 +21,9 @@ use edits::{Edit, Edits, Nonsense};
 use parking_lot::Mutex;
 
 use super::chain::FilterBook;
-use super::{Filter, Outside, Request, Response, Stage, Verdict};
+use super::{BodyMode, Filter, Outside, Request, Response, SeesBodies, Stage, Verdict};
 use crate::error::{Error, Kind};
-use crate::http::head::RequestHead;
+use crate::http::head::{RequestHead, ResponseHead};
 use crate::snapshot::{OnFailure, Script as Settings};
 use crate::trust;
 
@@ -38,9 +39,11 @@ pub struct ScriptCounts {
 /// The filter.
 pub(in crate::filter) struct Script {
     id: u32,
-    name: Box<str>,
+    name: Arc<str>,
     request_head: bool,
     response_head: bool,
+    request_body: BodyMode,
+    response_body: BodyMode,
     open: bool,
     time_budget: Option<Duration>,
     failure: Error,
@@ -55,6 +58,8 @@ impl Script {
             name: settings.name.as_str().into(),
             request_head: settings.request_head,
             response_head: settings.response_head,
+            request_body: body::mode(settings, settings.request_body),
+            response_body: body::mode(settings, settings.response_body),
             open: settings.on_failure == OnFailure::Open,
             time_budget: settings.time_budget_ms.map(|ms| Duration::from_millis(ms.into())),
             failure: Error::new(Kind::FilterFailed, detail),
@@ -72,8 +77,7 @@ impl Script {
         if let Some(place) = outside.place() {
             place.tell_failure(self.id, message.as_bytes());
         }
-        let passed = if self.open { ", and was passed over" } else { "" };
-        outside.note(format!("the filter `{}` failed{passed}: {message}", self.name));
+        outside.note(&failure_sentence(&self.name, self.open, message));
         if self.open { Verdict::Skip } else { Verdict::Break(self.failure) }
     }
 
@@ -82,7 +86,7 @@ impl Script {
         match edits::direct(&text, body) {
             Ok(direct) => {
                 self.counts.answers.fetch_add(1, Ordering::Relaxed);
-                outside.note(format!("the filter `{}` answered", self.name));
+                outside.note(&format!("the filter `{}` answered", self.name));
                 Verdict::Answer(Box::new(direct))
             }
             Err(nonsense) => self.fail(outside, &nonsense),
@@ -100,6 +104,11 @@ impl Script {
         }
         Ok(())
     }
+}
+
+fn failure_sentence(name: &str, open: bool, message: &str) -> String {
+    let passed = if open { ", and was passed over" } else { "" };
+    format!("the filter `{name}` failed{passed}: {message}")
 }
 
 /// What only the exchange can tell of an edit.
@@ -137,6 +146,13 @@ fn allow_response(edit: Edit<'_>, present: u16) -> Result<(), Nonsense> {
         }
         _ => Ok(()),
     }
+}
+
+fn change_response(head: &mut ResponseHead, text: &[u8]) -> Result<(), Nonsense> {
+    let present = head.status;
+    let edits = Edits::read(text, |edit| allow_response(edit, present))?;
+    edits.iter().for_each(|edit| edits::edit_response(head, edit));
+    Ok(())
 }
 
 /// A sentence that errors can carry: kept once for the life of the process, one for each name that a filter ever had.
@@ -196,9 +212,7 @@ impl Filter for Script {
             Said::Failed => self.fail(outside, &String::from_utf8_lossy(&outcome.text)),
             Said::Edits(_) if outcome.text.first() == Some(&b'!') => self.answer(outside, outcome),
             Said::Edits(_) => {
-                let present = response.head.status;
-                let changed = Edits::read(&outcome.text, |edit| allow_response(edit, present))
-                    .map(|edits| edits.iter().for_each(|edit| edits::edit_response(response.head, edit)));
+                let changed = change_response(response.head, &outcome.text);
                 reuse(outside, outcome);
                 changed.map_or_else(|nonsense| self.fail(outside, &nonsense), |()| Verdict::Continue)
             }
@@ -211,6 +225,11 @@ impl Filter for Script {
 
     fn time_budget(&self) -> Option<Duration> {
         self.time_budget
+    }
+
+    fn bodies(&self) -> Option<&dyn SeesBodies> {
+        let sees = self.request_body != BodyMode::None || self.response_body != BodyMode::None;
+        sees.then_some(self)
     }
 }
 
