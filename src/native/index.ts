@@ -28,7 +28,7 @@ export interface Verdict {
   unchanged?: boolean
   rejected: { path: string; code: string; message: string }[]
   /** Where each listener really listens, which tells the port that a port 0 became. */
-  listeners?: { name: string; address: string }[]
+  listeners?: Stats['listeners']
 }
 
 /** The engine's answer to a change of endpoints. Nothing has changed when `rejected` is not empty. */
@@ -55,7 +55,8 @@ export interface Stats {
   series: Series[]
   routes: { route: string; latency: Durations }[]
   workers: WorkerStats[]
-  listeners: { name: string; address: string }[]
+  /** `door`: TypeScript accepts its connections. */
+  listeners: { name: string; address: string; door: boolean }[]
   clusters: ClusterStats[]
 }
 

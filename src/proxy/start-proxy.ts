@@ -9,6 +9,7 @@
 import type { Histograms, ProxyStatus } from '../admin/endpoint.js'
 import type { ProxyConfig } from '../config/config.js'
 import type { Watched } from '../config/signature.js'
+import type { DoorPlan } from '../door/thread-doors.js'
 import { WeftError } from '../errors.js'
 import {
   type Addon,
@@ -22,6 +23,7 @@ import {
 } from '../native/index.js'
 import { type Counts, countsOf, withCarried } from '../telemetry/carried.js'
 import { createLogger, type Logger } from '../telemetry/logger.js'
+import { Doors } from './doors.js'
 import { drain } from './drain.js'
 import { type Followed, followSources } from './follow-sources.js'
 import type { Plan, Prepared } from './prepare.js'
@@ -130,6 +132,7 @@ class Orchestrator implements WeftProxy {
   private failing = false
   private closed: Promise<void> | null = null
   private inherited = false
+  private readonly doors: Doors
   private carried: Counts | null = null
 
   constructor(options: StartOptions) {
@@ -137,6 +140,7 @@ class Orchestrator implements WeftProxy {
     this.addon = options.addon ?? loadAddon()
     this.logger = options.logger ?? standardLogger()
     this.prepare = options.prepare ?? prepareSource
+    this.doors = new Doors(this.addon)
     this.sources = followSources({
       logger: this.logger,
       update: (bytes) => this.updateEndpoints(bytes),
@@ -156,13 +160,18 @@ class Orchestrator implements WeftProxy {
       this.id = this.addon.createProxy('weft', Math.max(1, count))
       if (takeover !== undefined) this.inherit(takeover)
       this.take(prepared)
-      if (count === 0) this.addon.attach(this.id, 0)
-      else {
+      const doors = await this.doors.ready(this.doorPlans())
+      if (count === 0) {
+        this.addon.attach(this.id, 0)
+        await this.doors.serveHere(this.id, doors)
+      } else {
         const { addon, id: proxy, logger } = this
-        this.workers = await startWorkers({ addon, proxy, count, startThread: start, ahead, logger })
+        this.workers = await startWorkers({ addon, proxy, count, startThread: start, ahead, logger, doors })
+        this.doors.serveOn(this.workers)
       }
     } catch (error) {
       this.sources.close()
+      this.doors.close()
       ahead?.terminate()
       await ahead?.ended
       if (this.id >= 0) this.addon.closeProxy(this.id)
@@ -182,6 +191,7 @@ class Orchestrator implements WeftProxy {
   apply(source: ConfigSource): Promise<Change> {
     const change = this.lastChange.then(async () => {
       const { generation, unchanged = false, rejected } = this.take(await this.prepareFor(source))
+      if (!this.draining) await this.doors.change(this.doorPlans())
       return { generation, unchanged, rejected }
     })
     this.lastChange = change.catch(() => {})
@@ -249,7 +259,7 @@ class Orchestrator implements WeftProxy {
 
   drain({ deadlineMs = this.current().plan.drainDeadlineMs }: { deadlineMs?: number } = {}): Promise<number> {
     this.draining = true
-    return drain(this.addon, this.id, deadlineMs)
+    return this.doors.leaveWith(deadlineMs, () => drain(this.addon, this.id, deadlineMs))
   }
 
   close(): Promise<void> {
@@ -260,6 +270,7 @@ class Orchestrator implements WeftProxy {
   private async end(): Promise<void> {
     await this.lastChange
     this.sources.close()
+    this.doors.close()
     if (this.workers === null) this.addon.detach(this.id, 0)
     await this.workers?.close()
     if (!this.addon.flushLogs(this.id, logFlushMs))
@@ -296,6 +307,12 @@ class Orchestrator implements WeftProxy {
   private updateEndpoints(bytes: Uint8Array): UpdateVerdict {
     const update = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     return JSON.parse(this.addon.updateEndpoints(this.id, update)) as UpdateVerdict
+  }
+
+  /** The listeners in force whose connections TypeScript accepts; `memory` has none. */
+  private doorPlans(): DoorPlan[] {
+    const listeners = this.applied?.verdict.listeners ?? []
+    return listeners.flatMap(({ name, address, door }) => (door && address.includes(':') ? [{ name, address }] : []))
   }
 
   private current(): Applied {

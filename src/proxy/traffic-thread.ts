@@ -1,10 +1,12 @@
 /** Starts a traffic thread and tells of its life. The only place that knows `worker_threads`. */
 import { Worker } from 'node:worker_threads'
-import type { Attachment } from './worker.js'
+import type { Attachment, DoorOrder, Obeyed } from './worker.js'
 
 export interface TrafficThread {
   /** Puts the engine on the thread; resolves when it serves there, rejects when the thread ends before that. */
   attach(attachment: Attachment): Promise<void>
+  /** Has a thread that serves do something; rejects with why it could not, or when the thread ends before. */
+  ask(order: DoorOrder): Promise<void>
   /** Resolves, never rejects, with the reason when the thread has ended. */
   ended: Promise<string>
   terminate(): void
@@ -27,7 +29,23 @@ export function followThread(thread: Worker): TrafficThread {
   const ended = new Promise<string>((resolve) => {
     thread.once('exit', (code) => resolve(failure ?? `exit code ${code}`))
   })
+  let orders = 0
   return {
+    ask(order) {
+      orders += 1
+      const number = orders
+      return new Promise((resolve, reject) => {
+        const hear = (message: 'serving' | Obeyed) => {
+          if (message === 'serving' || message.order !== number) return
+          thread.off('message', hear)
+          if (message.error === null) resolve()
+          else reject(new Error(message.error))
+        }
+        thread.on('message', hear)
+        thread.postMessage({ order: number, ...order })
+        void ended.then((reason) => reject(new Error(reason)))
+      })
+    },
     attach(attachment) {
       thread.postMessage(attachment)
       return new Promise((resolve, reject) => {

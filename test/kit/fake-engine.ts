@@ -2,6 +2,7 @@
 import type { Addon, Verdict } from '../../src/native/index.js'
 import type { Prepared } from '../../src/proxy/prepare.js'
 import type { TrafficThread } from '../../src/proxy/traffic-thread.js'
+import type { DoorOrder } from '../../src/proxy/worker.js'
 import type { Fields, Logger } from '../../src/telemetry/logger.js'
 import { statsOf } from './stats.js'
 
@@ -148,6 +149,7 @@ export class FakeThreads {
 export class FakeThread implements TrafficThread {
   readonly ended: Promise<string>
   worker = -1
+  asked: DoorOrder[] = []
   end: (reason: string) => void = () => {}
   private readonly failing: string | null
 
@@ -163,6 +165,10 @@ export class FakeThread implements TrafficThread {
     if (this.failing === null) return
     this.end(this.failing)
     throw new Error(this.failing)
+  }
+
+  async ask(order: DoorOrder): Promise<void> {
+    this.asked.push(order)
   }
 
   terminate(): void {

@@ -7,13 +7,14 @@ export const listeners: AdminEndpoint = {
   about: 'listeners with the addresses that they are bound to; ?format=json',
   answer({ proxy }, query) {
     const planned = new Map(proxy.plan().listeners.map(({ name, protocol }) => [name, protocol]))
-    const bound = proxy.stats().listeners.map(({ name, address }) => ({
+    const bound = proxy.stats().listeners.map(({ name, address, door }) => ({
       name,
       address,
       protocol: planned.get(name) ?? '-',
+      engine: door && address.includes(':') ? 'uws' : 'native',
     }))
     if (query.get('format') === 'json') return jsonAnswer(bound)
-    const rows = bound.map(({ name, address, protocol }) => [name, address, protocol])
-    return textAnswer(columns([['listener', 'address', 'protocol'], ...rows]))
+    const rows = bound.map(({ name, address, protocol, engine }) => [name, address, protocol, engine])
+    return textAnswer(columns([['listener', 'address', 'protocol', 'engine'], ...rows]))
   },
 }

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path'
 import { absoluteAddress, memoryAddress } from '../../config/address.js'
 import type { ResolvedConfig } from '../../config/config.js'
+import { hasDoor } from '../../config/door-checks.js'
 import type { Listener } from '../../native/snapshot.js'
 import { compileFilter } from './filter.js'
 
@@ -11,7 +12,7 @@ export function compileListener(listener: ResolvedConfig['listeners'][number], f
   return {
     name,
     address: absoluteAddress(address, folder),
-    door: address === memoryAddress,
+    door: address === memoryAddress || hasDoor(listener),
     serviceHeader,
     limits: {
       maxConnections: limits.maxConnections,

@@ -10,7 +10,7 @@ const stats: Stats = statsOf({
   counters: { downstream_connections_total: 12 },
   series: [seriesOf({ flag: '', requests: 1000, responseBytes: 1_024_000, durationSumUs: 1_500_000 })],
   workers: [{ heartbeat: 5, generation: 3, panics: 0, connections: 4, records: 7, recordBytes: 1024 }],
-  listeners: [{ name: 'edge', address: '127.0.0.1:8080' }],
+  listeners: [{ name: 'edge', address: '127.0.0.1:8080', door: false }],
   clusters: [clusterOf('app', [{ address: '127.0.0.1:9000', active: 1, requests: 1000, failures: 2, idle: 3 }])],
 })
 
@@ -74,7 +74,9 @@ describe('the admin server', () => {
       uptimeSeconds: 5,
       file: 'weft.yaml',
     })
-    expect(ask('/listeners').body).toBe('listener  address         protocol\nedge      127.0.0.1:8080  http\n')
+    expect(ask('/listeners').body).toBe(
+      'listener  address         protocol  engine\nedge      127.0.0.1:8080  http      native\n',
+    )
   })
 
   it('is not ready while its health check is failed by hand', () => {
