@@ -10,6 +10,7 @@ import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import type { Histograms, ProxyStatus } from '../admin/endpoint.js'
 import { formatPath, type Path } from '../config/path.js'
 import type { Watched } from '../config/signature.js'
+import type { DoorPlan } from '../door/thread-doors.js'
 import { type Code, WeftError } from '../errors.js'
 import type { ScriptSource } from '../filters/script-source.js'
 import {
@@ -25,6 +26,7 @@ import {
 import { type Counts, countsOf, withCarried } from '../telemetry/carried.js'
 import { createLogger, type Logger } from '../telemetry/logger.js'
 import type { Change, ConfigSource } from './config-source.js'
+import { Doors } from './doors.js'
 import { drain } from './drain.js'
 import { writeLine } from './filter-lines.js'
 import { type Followed, followSources } from './follow-sources.js'
@@ -129,6 +131,7 @@ class Orchestrator implements RunningProxy {
   private failing = false
   private closed: Promise<void> | null = null
   private inherited = false
+  private readonly doors: Doors
   private carried: Counts | null = null
 
   constructor(options: StartOptions) {
@@ -136,6 +139,7 @@ class Orchestrator implements RunningProxy {
     this.addon = options.addon ?? loadAddon()
     this.logger = options.logger ?? standardLogger()
     this.prepare = options.prepare ?? prepareSource
+    this.doors = new Doors(this.addon)
     this.sources = followSources({
       logger: this.logger,
       update: (bytes) => this.updateEndpoints(bytes),
@@ -156,14 +160,19 @@ class Orchestrator implements RunningProxy {
       if (takeover !== undefined) this.inherit(takeover)
       this.ownLoop = count === 0
       await this.take(prepared)
-      if (count === 0) this.addon.attach(this.id, 0)
-      else {
+      const doors = await this.doors.ready(this.doorPlans())
+      if (count === 0) {
+        this.addon.attach(this.id, 0)
+        await this.doors.serveHere(this.id, doors)
+      } else {
         const { addon, id: proxy, logger } = this
         const { scripts } = prepared.plan
-        this.workers = await startWorkers({ addon, proxy, count, startThread: start, ahead, scripts, logger })
+        this.workers = await startWorkers({ addon, proxy, count, startThread: start, ahead, scripts, logger, doors })
+        this.doors.serveOn(this.workers)
       }
     } catch (error) {
       this.sources.close()
+      this.doors.close()
       ahead?.terminate()
       await ahead?.ended
       if (this.id >= 0) this.addon.closeProxy(this.id)
@@ -183,6 +192,7 @@ class Orchestrator implements RunningProxy {
   apply(source: ConfigSource): Promise<Change> {
     const change = this.lastChange.then(async () => {
       const { generation, unchanged = false, rejected } = await this.take(await this.prepareFor(source))
+      if (!this.draining) await this.doors.change(this.doorPlans())
       return { generation, unchanged, rejected }
     })
     this.lastChange = change.catch(() => {})
@@ -256,7 +266,7 @@ class Orchestrator implements RunningProxy {
     keepOutbound?: boolean
   } = {}): Promise<number> {
     this.draining = true
-    return drain(this.addon, this.id, { deadlineMs, keepOutbound })
+    return this.doors.leaveWith(deadlineMs, () => drain(this.addon, this.id, { deadlineMs, keepOutbound }))
   }
 
   close(): Promise<void> {
@@ -267,6 +277,7 @@ class Orchestrator implements RunningProxy {
   private async end(): Promise<void> {
     await this.lastChange
     this.sources.close()
+    this.doors.close()
     if (this.workers === null) await this.leaveOwnLoop()
     await this.workers?.close()
     if (!this.addon.flushLogs(this.id, logFlushMs))
@@ -330,6 +341,12 @@ class Orchestrator implements RunningProxy {
   private updateEndpoints(bytes: Uint8Array): UpdateVerdict {
     const update = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     return JSON.parse(this.addon.updateEndpoints(this.id, update)) as UpdateVerdict
+  }
+
+  /** The listeners in force whose connections TypeScript accepts; `memory` has none. */
+  private doorPlans(): DoorPlan[] {
+    const listeners = this.applied?.verdict.listeners ?? []
+    return listeners.flatMap(({ name, address, door }) => (door && address.includes(':') ? [{ name, address }] : []))
   }
 
   private current(): Applied {
