@@ -31,8 +31,8 @@ const common = {
   },
   // `yaml` has an ES module only under its browser entry; the other loses its named exports in a bundle.
   alias: { yaml: `${root}node_modules/yaml/browser/index.js` },
-  // piscina starts its threads from a file of its own.
-  external: ['piscina', 'uWebSockets.js', 'msgpackr-extract'],
+  // piscina starts its threads from a file of its own; ws does without its optional native parts, the last two.
+  external: ['piscina', 'uWebSockets.js', 'msgpackr-extract', 'bufferutil', 'utf-8-validate'],
   define: { WEFT_VERSION: JSON.stringify(version) },
   logLevel: 'warning',
 }
