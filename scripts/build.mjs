@@ -2,7 +2,7 @@
 // Bundles the TypeScript into dist/: one flat folder, so that a thread's entry and the addon lie beside every chunk.
 // Splitting keeps what is imported lazily (zod, commander, yaml, uWebSockets.js) out of the start of `weft run`.
 import { existsSync, rmSync } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
@@ -13,6 +13,8 @@ const entries = {
   worker: 'src/proxy/worker.ts',
   'prepare-thread': 'src/proxy/prepare-thread.ts',
 }
+/** What `exports` of package.json names. */
+const exported = ['index']
 
 const { version } = JSON.parse(await readFile(`${root}package.json`, 'utf8'))
 
@@ -36,9 +38,12 @@ const common = {
 }
 
 for (const name of existsSync(`${root}dist`) ? await readdir(`${root}dist`) : []) {
-  if (name.endsWith('.js')) rmSync(`${root}dist/${name}`)
+  if (/\.c?js$/.test(name)) rmSync(`${root}dist/${name}`)
 }
 await build({ ...common, entryPoints: entries, outdir: 'dist', chunkNames: '[name]-[hash]' })
+// Not a second build: a process that both imports and requires the package must have one engine host, one set of
+// classes. Node requires ES modules that have no await at their top.
+for (const name of exported) await writeFile(`${root}dist/${name}.cjs`, `module.exports = require('./${name}.js')\n`)
 if (existsSync(`${root}bench/run.ts`)) {
   const entryPoints = {
     run: 'bench/run.ts',

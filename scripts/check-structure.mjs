@@ -17,11 +17,13 @@ const mayImport = {
   telemetry: ['native', 'config', 'errors', 'clock'],
   door: ['native', 'config', 'errors'],
   filters: ['native', 'config', 'errors'],
+  testing: ['filters'],
   discovery: ['config', 'errors', 'clock'],
   control: ['config', 'discovery', 'telemetry', 'errors', 'clock'],
   admin: ['door', 'native', 'telemetry', 'errors'],
   proxy: ['native', 'config', 'admin', 'door', 'filters', 'discovery', 'telemetry', 'errors', 'clock'],
   cli: ['proxy', 'control', 'native', 'telemetry', 'errors'],
+  binary: ['cli', 'errors'],
   index: ['proxy', 'control', 'filters', 'door', 'config', 'native', 'errors'],
 }
 

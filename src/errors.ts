@@ -33,6 +33,7 @@ export const codes = {
   WEFT_SNAPSHOT_REJECTED: 'The engine refused a snapshot, for example because a port is taken; nothing was changed.',
   WEFT_SNAPSHOT_UNWRITABLE: 'The compiled snapshot cannot be written to the file that was asked for.',
   WEFT_ADDON_MISSING: 'The native engine was not found or cannot be loaded on this platform.',
+  WEFT_UNPACK_FAILED: 'The one-file `weft` found no folder in which it may lay down the engine and load it from.',
   WEFT_WORKER_FAILED: 'A worker thread ended before it was ready to carry traffic.',
   WEFT_PROXY_CLOSED: 'A proxy was used after it had been closed.',
   WEFT_APP_FAILED: 'The application given after `--` cannot be started.',

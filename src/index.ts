@@ -7,6 +7,20 @@ export {
   startControlPlane,
 } from './control/start-control-plane.js'
 export { type Code, type Issue, WeftError } from './errors.js'
+export type { DirectAnswer } from './filters/answer.js'
+export {
+  type Decision,
+  defineFilter,
+  type FilterContext,
+  type FilterDefinition,
+  type FilterLog,
+  type InlineFilter,
+  type OptionsSchema,
+} from './filters/definition.js'
+export type { HeaderLines } from './filters/header-lines.js'
+export type { FilterRequest } from './filters/request.js'
+export type { FilterResponse } from './filters/response.js'
+export type { Change, ConfigSource } from './proxy/config-source.js'
 export {
   type DrainOptions,
   type StartOptions,
@@ -22,4 +36,3 @@ export type {
   RequestStats,
   RouteStats,
 } from './proxy/proxy-stats.js'
-export type { Change, ConfigSource } from './proxy/start-proxy.js'

@@ -86,7 +86,8 @@ function policies({ policies: all }: Why): string {
 }
 
 function failure({ record, advice }: Why): string {
-  const what = record.detail === '' ? '' : `what failed\n  ${record.detail}\n`
+  const heading = record.flag === '-' ? 'what happened' : 'what failed'
+  const what = record.detail === '' ? '' : `${heading}\n  ${record.detail}\n`
   return advice === '' ? what : `${what}what to do\n  ${advice}\n`
 }
 

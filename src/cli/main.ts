@@ -1,47 +1,10 @@
 #!/usr/bin/env node
-/** The command `weft`: the list of its commands, and the exit code of the process. */
-import { Command } from 'commander'
-import type { CliCommand } from './command.js'
-import { apply } from './commands/apply.js'
-import { bootstrap } from './commands/bootstrap.js'
-import { compile } from './commands/compile.js'
-import { completion } from './commands/completion.js'
-import { control } from './commands/control.js'
-import { remove } from './commands/delete.js'
-import { describe } from './commands/describe.js'
-import { diff } from './commands/diff.js'
-import { explain } from './commands/explain.js'
-import { get } from './commands/get.js'
-import { history } from './commands/history.js'
-import { register } from './commands/register.js'
-import { rollback } from './commands/rollback.js'
-import { run } from './commands/run.js'
-import { status } from './commands/status.js'
-import { token } from './commands/token.js'
-import { top } from './commands/top.js'
-import { validate } from './commands/validate.js'
-import { version } from './commands/version.js'
-import { why } from './commands/why.js'
-import { exitCodes } from './output.js'
-import { weftVersion } from './version.js'
+/** The command `weft`, and the exit code of the process. A supervisor loads none of the commands. */
+import { asksForSupervisor } from './supervisor-arguments.js'
 
-const commands: readonly CliCommand[] = [
-  ...[run, validate, explain, why, top, compile],
-  ...[control, get, describe, apply, diff, remove, history, rollback, status, register, token, bootstrap],
-  ...[completion, version],
-]
-
-const program = new Command('weft')
-  .description('A service mesh you can program in TypeScript')
-  .version(weftVersion)
-  .showHelpAfterError('(weft --help lists the commands)')
-  .enablePositionalOptions()
-  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? exitCodes.ok : exitCodes.invalid))
-
-for (const { name, about, declare } of commands) {
-  const command = program.command(name).description(about).copyInheritedSettings(program)
-  // process.exit and not exitCode: a handle left open by a library must not keep an ended proxy alive.
-  declare(command, async (code) => process.exit(await code))
-}
-
-await program.parseAsync()
+const end = (code: number) => process.exit(code)
+const started = asksForSupervisor(process.argv.slice(2))
+  ? import('./supervisor.js').then(({ main }) => main(process.argv.slice(2), end))
+  : import('./program.js').then(({ main }) => main(end))
+// Not awaited here: the one-file command is bundled as CommonJS, which has no await at its top.
+void started

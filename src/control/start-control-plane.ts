@@ -1,10 +1,20 @@
 /** The control plane in a program of one's own: `startControlPlane({ data: './mesh' })`. */
 import type { Logger } from '../telemetry/logger.js'
 import type { WrittenControlConfig } from './control-config.js'
-import type { ControlPlane } from './start-control.js'
+import type { Store } from './store/store.js'
 
 export type { WrittenControlConfig as ControlConfig } from './control-config.js'
-export type { ControlPlane } from './start-control.js'
+
+export interface ControlPlane {
+  /** Where the API is served. */
+  url: string
+  /** Where data planes connect; null where nothing is brought anywhere. */
+  xdsAddress: string | null
+  store: Store
+  /** Reads the certificate's files again. */
+  renewCertificate(): Promise<void>
+  close(): Promise<void>
+}
 
 export interface ControlPlaneOptions {
   /** Absent: nothing is logged. */

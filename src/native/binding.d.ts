@@ -26,6 +26,12 @@ export declare function doorBody(exchange: number, chunk: Uint8Array, last: bool
 export declare function updateEndpoints(proxy: number, update: Buffer): string
 
 /**
+ * Ends what this thread does for the proxy: listening, connections, exchanges. True while some of it is left: call
+ * again after a turn of the loop, then `detach`. For a thread that lives on.
+ */
+export declare function leave(proxy: number): boolean
+
+/**
  * Where a request would go, as JSON: `{rejected, answers}`, one answer for each listener that is asked about. `question`
  * is JSON: `{method, target, headers, client, listener}`.
  */
@@ -34,7 +40,7 @@ export declare function explain(snapshot: Buffer, question: string): string
 /** A new proxy with so many workers. Returns its number in this process. */
 export declare function createProxy(name: string, workers: number): number
 
-/** A worker's thread has ended; another one may attach in its place. */
+/** A worker's thread has ended or left; another one may attach in its place. */
 export declare function detach(proxy: number, worker: number): void
 
 /** Begins the drain, or extends it. `keep_outbound`: not yet for the listeners of the application's own requests. */

@@ -23,6 +23,8 @@ export const doorEvent = {
   drain: 5,
   /** What was sent of the answer must not look whole. Last. */
   broken: 6,
+  /** A WebSocket of the door's own was let in; `head` is the request's. */
+  socket: 7,
 } as const
 
 /** Who is told of one request: `head` and `bytes` are null and `length` is -1 where the event has none. */

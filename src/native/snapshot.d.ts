@@ -81,6 +81,10 @@ address: string,
  */
 door: boolean, 
 /**
+ * Paths whose WebSockets the door serves itself: `/exact`, or `/prefix/*` for whatever begins so.
+ */
+sockets: Array<string>, 
+/**
  * Header whose value is matched instead of the Host, lower case.
  */
 serviceHeader: string | null, 

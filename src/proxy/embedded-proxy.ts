@@ -7,8 +7,10 @@
  */
 import { type Code, WeftError } from '../errors.js'
 import type { Logger } from '../telemetry/logger.js'
-import { type ProxyStats, proxyStats } from './proxy-stats.js'
-import { type Change, type ConfigSource, type RunningProxy, startProxy } from './start-proxy.js'
+import type { Change, ConfigSource } from './config-source.js'
+import type { ProxyStats } from './proxy-stats.js'
+import { type RunningProxy, startProxy } from './start-proxy.js'
+import { statsByName } from './stats-by-name.js'
 
 export interface StartOptions {
   /** Threads that carry traffic; absent: as the configuration says, or the caller's own loop. */
@@ -80,7 +82,7 @@ class EmbeddedProxy implements WeftProxy {
 
   stats(): ProxyStats {
     const running = this.open()
-    return proxyStats(running.stats(), running.histograms())
+    return statsByName(running.stats(), running.histograms())
   }
 
   async drain({ deadline }: DrainOptions = {}): Promise<number> {

@@ -1,6 +1,9 @@
 /** The end of a `weft run` process: begun by a signal, by the admin server, by the application or by a successor. */
 import { constants } from 'node:os'
 
+/** A terminal tells every process of its group, and a parent tells its child again: one wish, not two. */
+const sameWishMs = 100
+
 /** The one switch from running to ending: thrown once, by whoever comes first. */
 export class Ending {
   readonly begun: Promise<void>
@@ -10,6 +13,7 @@ export class Ending {
   readonly drained: Promise<void>
   by: NodeJS.Signals | null = null
   forced = false
+  private at = 0
   private begin: () => void = () => {}
   private force: () => void = () => {}
   private settle: () => void = () => {}
@@ -27,6 +31,9 @@ export class Ending {
   }
 
   signal(signal: NodeJS.Signals): void {
+    const now = performance.now()
+    if (signal === 'SIGINT' && this.by === 'SIGINT' && now - this.at < sameWishMs) return
+    this.at = now
     if (this.by !== null) {
       this.forced = true
       this.force()

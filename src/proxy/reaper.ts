@@ -5,11 +5,12 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import type { Addon } from '../native/index.js'
 
-/** Collects ended orphans whenever a child ends. `isOurs` names the child that Node itself waits for. */
-export function reapOrphans(addon: Pick<Addon, 'reap'>, isOurs: (pid: number) => boolean): void {
+/** Collects ended orphans whenever a child ends. `isOurs` names the children that Node itself waits for; the addon is asked for when there is an orphan. */
+export function reapOrphans(addon: () => Promise<Pick<Addon, 'reap'>>, isOurs: (pid: number) => boolean): void {
   if (process.pid !== 1) return
   process.on('SIGCHLD', () => {
-    for (const pid of zombies(process.pid)) if (!isOurs(pid)) addon.reap(pid)
+    const orphans = zombies(process.pid).filter((pid) => !isOurs(pid))
+    if (orphans.length > 0) void addon().then(({ reap }) => orphans.forEach(reap))
   })
 }
 

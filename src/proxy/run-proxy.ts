@@ -17,6 +17,7 @@ import { reloadOnChange } from './reload.js'
 import { startLine } from './start-line.js'
 import { type RunningProxy, startProxy } from './start-proxy.js'
 import { awaitSuccessor, succeed } from './succession.js'
+import { findSupervision } from './supervised.js'
 import { takeoverPath } from './takeover-path.js'
 
 export interface RunOptions {
@@ -33,7 +34,10 @@ export interface RunOptions {
 
 /** Runs until the proxy has ended; resolves with the exit code of the process. */
 export async function runProxy({ file, watch, app, takeover, version, logger }: RunOptions): Promise<number> {
-  if (takeover && app.length > 0) refuseApp()
+  const supervision = findSupervision()
+  const withApp = app.length > 0 || supervision?.withApp === true
+  if (supervision !== null && app.length > 0) refuseInnerApp()
+  if (takeover && withApp) refuseApp()
   const path = takeover ? await takeoverPath(file) : null
   const proxy = await startProxy({ file }, { logger, ...(path === null ? {} : { takeover: path }) })
   const ending = new Ending()
@@ -48,8 +52,10 @@ export async function runProxy({ file, watch, app, takeover, version, logger }: 
   try {
     if (path !== null && proxy.succeeds()) await succeed(path, proxy, admin, logger)
     else await admin.open()
-    const door = app.length === 0 ? await awaitSuccessor(file, proxy, admin, ending, logger) : null
+    const door = withApp ? null : await awaitSuccessor(file, proxy, admin, ending, logger)
     logger.info(startLine(version, Math.round(performance.now()), bound(proxy)))
+    supervision?.tell({ state: 'ready', drainDeadlineMs: proxy.plan().drainDeadlineMs })
+    void ending.begun.then(() => supervision?.tell({ state: 'ending', drainDeadlineMs: proxy.plan().drainDeadlineMs }))
     const [command, ...args] = app
     if (command !== undefined) return await runWithApp(proxy, [command, ...args], ending, logger)
     await ending.begun
@@ -67,6 +73,12 @@ export async function runProxy({ file, watch, app, takeover, version, logger }: 
 function refuseApp(): never {
   throw new WeftError('WEFT_TAKEOVER_FAILED', 'a process that runs an application cannot follow another one', {
     hint: 'the application belongs to the process that started it: leave out --takeover, or what stands after --',
+  })
+}
+
+function refuseInnerApp(): never {
+  throw new WeftError('WEFT_APP_FAILED', 'with --supervise the application is the supervisor’s', {
+    hint: 'write it behind --',
   })
 }
 
@@ -88,7 +100,10 @@ async function runWithApp(
   logger: Logger,
 ): Promise<number> {
   let ours: AppProcess | null = null
-  reapOrphans(loadAddon(), (pid) => pid === ours?.pid)
+  reapOrphans(
+    async () => loadAddon(),
+    (pid) => pid === ours?.pid,
+  )
   const app = await startApp(command)
   ours = app
   const forwarded = (['SIGUSR2', 'SIGQUIT', 'SIGWINCH', 'SIGCONT'] as const).map((signal) => {

@@ -6,10 +6,12 @@
  * was; changes are applied one after the other.
  */
 
+import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import type { Histograms, ProxyStatus } from '../admin/endpoint.js'
-import type { ProxyConfig } from '../config/config.js'
+import { formatPath, type Path } from '../config/path.js'
 import type { Watched } from '../config/signature.js'
-import { WeftError } from '../errors.js'
+import { type Code, WeftError } from '../errors.js'
+import type { ScriptSource } from '../filters/script-source.js'
 import {
   type Addon,
   loadAddon,
@@ -22,7 +24,9 @@ import {
 } from '../native/index.js'
 import { type Counts, countsOf, withCarried } from '../telemetry/carried.js'
 import { createLogger, type Logger } from '../telemetry/logger.js'
+import type { Change, ConfigSource } from './config-source.js'
 import { drain } from './drain.js'
+import { writeLine } from './filter-lines.js'
 import { type Followed, followSources } from './follow-sources.js'
 import type { Plan, Prepared } from './prepare.js'
 import { prepareApart, prepareEndpointsApart } from './prepare-apart.js'
@@ -34,9 +38,6 @@ const logFlushMs = 1_000
 
 /** How long a running process may take to hand over its listening sockets. */
 const takeoverMs = 5_000
-
-/** A configuration as a value, or the file that holds it. */
-export type ConfigSource = ProxyConfig | { file: string }
 
 export interface StartOptions {
   /** Threads that carry traffic, 0 for the caller's own loop. Absent: as the configuration says. */
@@ -53,14 +54,6 @@ export interface StartOptions {
 
 /** `reading` is told of every file that was read, also when one of them was refused. */
 type Prepare = (source: ConfigSource, reading: (watched: Watched[]) => void) => Promise<Prepared>
-
-/** What came of a new configuration. */
-export interface Change {
-  generation: number
-  /** It was in force already. */
-  unchanged: boolean
-  rejected: Verdict['rejected']
-}
 
 export interface RunningProxy {
   /** Where a listener listens; for a unix socket `unix:/path` as the host, and port 0. */
@@ -128,6 +121,7 @@ class Orchestrator implements RunningProxy {
   private readonly sources: Followed
   private read: Watched[] = []
   private id = -1
+  private ownLoop = false
   private applied: Applied | null = null
   private workers: Workers | null = null
   private lastChange: Promise<unknown> = Promise.resolve()
@@ -160,11 +154,13 @@ class Orchestrator implements RunningProxy {
       const count = workers ?? prepared.plan.workers ?? defaultWorkers
       this.id = this.addon.createProxy('weft', Math.max(1, count))
       if (takeover !== undefined) this.inherit(takeover)
-      this.take(prepared)
+      this.ownLoop = count === 0
+      await this.take(prepared)
       if (count === 0) this.addon.attach(this.id, 0)
       else {
         const { addon, id: proxy, logger } = this
-        this.workers = await startWorkers({ addon, proxy, count, startThread: start, ahead, logger })
+        const { scripts } = prepared.plan
+        this.workers = await startWorkers({ addon, proxy, count, startThread: start, ahead, scripts, logger })
       }
     } catch (error) {
       this.sources.close()
@@ -186,7 +182,7 @@ class Orchestrator implements RunningProxy {
 
   apply(source: ConfigSource): Promise<Change> {
     const change = this.lastChange.then(async () => {
-      const { generation, unchanged = false, rejected } = this.take(await this.prepareFor(source))
+      const { generation, unchanged = false, rejected } = await this.take(await this.prepareFor(source))
       return { generation, unchanged, rejected }
     })
     this.lastChange = change.catch(() => {})
@@ -211,7 +207,7 @@ class Orchestrator implements RunningProxy {
 
   carry(counts: string): void {
     // A process of an earlier version may not have counted everything.
-    this.carried = { routes: [], ...(JSON.parse(counts) as Omit<Counts, 'routes'>) }
+    this.carried = { routes: [], filters: [], ...(JSON.parse(counts) as Omit<Counts, 'routes' | 'filters'>) }
   }
 
   plan(): Plan {
@@ -271,11 +267,17 @@ class Orchestrator implements RunningProxy {
   private async end(): Promise<void> {
     await this.lastChange
     this.sources.close()
-    if (this.workers === null) this.addon.detach(this.id, 0)
+    if (this.workers === null) await this.leaveOwnLoop()
     await this.workers?.close()
     if (!this.addon.flushLogs(this.id, logFlushMs))
       this.logger.warn('some lines of the access log could not be written')
     this.addon.closeProxy(this.id)
+  }
+
+  /** The loop lives on: only what was done for this proxy ends. */
+  private async leaveOwnLoop(): Promise<void> {
+    while (this.addon.leave(this.id)) await turnOfLoop()
+    this.addon.detach(this.id, 0)
   }
 
   /** Last before serving: until then the process before this one has them to itself. */
@@ -288,14 +290,35 @@ class Orchestrator implements RunningProxy {
     }
   }
 
-  private take({ snapshot, plan }: Prepared): Verdict {
+  private async take({ snapshot, plan }: Prepared): Promise<Verdict> {
+    await this.loadScripts(plan.scripts)
     const bytes = Buffer.from(snapshot.buffer, snapshot.byteOffset, snapshot.byteLength)
     const verdict = JSON.parse(this.addon.apply(this.id, bytes)) as Verdict
     if (verdict.rejected.length > 0) throw rejection(verdict)
     for (const warning of plan.warnings) this.logger.warn(warning)
     this.applied = { plan, verdict }
+    this.workers?.keep(plan.scripts)
     this.sources.renew(plan.sources)
     return verdict
+  }
+
+  /** Every thread can run the filters of a snapshot before it sees the snapshot. */
+  private async loadScripts(scripts: ScriptSource[]): Promise<void> {
+    const [inline] = this.ownLoop ? [] : scripts.filter(({ definition }) => definition !== null)
+    if (inline !== undefined) {
+      const hint = 'name its module, or serve on your own loop with workers: 0'
+      throw unloadable('WEFT_FILTER_ELSEWHERE', inline.path, 'a function cannot travel to worker threads', hint)
+    }
+    if (scripts.length === 0) return
+    try {
+      if (this.ownLoop) {
+        const { loadScripts } = await import('../filters/script-host.js')
+        await loadScripts(this.addon, scripts, (line) => writeLine(this.logger, line))
+      } else await this.workers?.load(scripts)
+    } catch (error) {
+      const path = scripts[0]?.path ?? []
+      throw unloadable('WEFT_FILTER_MODULE', path, `a filter cannot be loaded: ${(error as Error).message}`, null)
+    }
   }
 
   private prepareFor(source: ConfigSource): Promise<Prepared> {
@@ -313,6 +336,11 @@ class Orchestrator implements RunningProxy {
     if (this.applied === null) throw new Error('the proxy has not been started')
     return this.applied
   }
+}
+
+function unloadable(code: Code, path: Path, message: string, hint: string | null): WeftError {
+  const issue = { path: formatPath(path), code, message, hint, line: null }
+  return new WeftError('WEFT_CONFIG_INVALID', `${issue.path}: ${message}`, { issues: [issue] })
 }
 
 function rejection({ rejected }: Verdict): WeftError {

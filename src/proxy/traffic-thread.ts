@@ -1,10 +1,16 @@
 /** Starts a traffic thread and tells of its life. The only place that knows `worker_threads`. */
 import { Worker } from 'node:worker_threads'
-import type { Attachment } from './worker.js'
+import type { FilterLine } from '../filters/script-host.js'
+import type { ScriptSource } from '../filters/script-source.js'
+import type { Attachment, Loading, Told } from './worker.js'
 
 export interface TrafficThread {
   /** Puts the engine on the thread; resolves when it serves there, rejects when the thread ends before that. */
   attach(attachment: Attachment): Promise<void>
+  /** Loads further filters; rejects when one cannot be loaded. A thread that ends meanwhile has no say. */
+  load(scripts: ScriptSource[]): Promise<void>
+  /** Called with each line that a filter writes to the log. */
+  onLine(listener: (line: FilterLine) => void): void
   /** Resolves, never rejects, with the reason when the thread has ended. */
   ended: Promise<string>
   terminate(): void
@@ -12,13 +18,13 @@ export interface TrafficThread {
 
 export type StartThread = () => TrafficThread
 
-/** JavaScript in a traffic thread is a loader and, later, filters in place; the traffic itself is in the engine's memory. */
+/** JavaScript in a traffic thread is a loader and filters in place; the traffic itself is in the engine's memory. */
 const resourceLimits = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 2 }
 
 export const startThread: StartThread = () =>
   followThread(new Worker(new URL('./worker.js', import.meta.url), { resourceLimits }))
 
-/** The life of a thread that answers an {@link Attachment} with one message when it serves. */
+/** The life of a thread that answers an {@link Attachment} with `serving`. */
 export function followThread(thread: Worker): TrafficThread {
   let failure: string | null = null
   thread.once('error', (error) => {
@@ -27,12 +33,36 @@ export function followThread(thread: Worker): TrafficThread {
   const ended = new Promise<string>((resolve) => {
     thread.once('exit', (code) => resolve(failure ?? `exit code ${code}`))
   })
+  let loads = 0
+  const until = (done: (told: Told) => boolean) =>
+    new Promise<Told>((resolve, reject) => {
+      const listen = (told: Told) => {
+        if (!done(told)) return
+        thread.off('message', listen)
+        resolve(told)
+      }
+      thread.on('message', listen)
+      void ended.then((reason) => reject(new Error(reason)))
+    })
   return {
-    attach(attachment) {
+    async attach(attachment) {
       thread.postMessage(attachment)
-      return new Promise((resolve, reject) => {
-        thread.once('message', () => resolve())
-        void ended.then((reason) => reject(new Error(reason)))
+      await until((told) => told === 'serving')
+    },
+    async load(scripts) {
+      loads += 1
+      const number = loads
+      thread.postMessage({ load: scripts, number } satisfies Loading)
+      const told = await until((told) => typeof told === 'object' && 'loaded' in told && told.loaded === number).catch(
+        () => null,
+      )
+      if (told !== null && typeof told === 'object' && 'loaded' in told && told.error !== null) {
+        throw new Error(told.error)
+      }
+    },
+    onLine(listener) {
+      thread.on('message', (told: Told) => {
+        if (typeof told === 'object' && 'line' in told) listener(told.line)
       })
     },
     ended,

@@ -6,8 +6,10 @@
  * to the process, so a replacement takes over the accept queue of the one before.
  */
 import { WeftError } from '../errors.js'
+import type { ScriptSource } from '../filters/script-source.js'
 import type { Addon } from '../native/index.js'
 import type { Logger } from '../telemetry/logger.js'
+import { writeLine } from './filter-lines.js'
 import type { StartThread, TrafficThread } from './traffic-thread.js'
 
 /** Four beats in a row without progress, one second, are a stall. Beats are counted, not read off a clock, so that a process which was suspended as a whole is not mistaken for one. */
@@ -26,6 +28,8 @@ export interface WorkersOptions {
   startThread: StartThread
   /** A thread that was started ahead, for the first worker. */
   ahead: TrafficThread | null
+  /** Filters that each thread loads before it serves. */
+  scripts?: ScriptSource[]
   logger: Logger
 }
 
@@ -34,6 +38,13 @@ export interface Workers {
   serving(): number
   /** How many were replaced since the start. */
   replaced(): number
+  /**
+   * Has every thread load further filters, also those that come in place of one meanwhile. Rejects when one cannot load
+   * them; then nothing has changed.
+   */
+  load(scripts: ScriptSource[]): Promise<void>
+  /** Threads load these from now on: a configuration came into force. */
+  keep(scripts: ScriptSource[]): void
   close(): Promise<void>
 }
 
@@ -65,10 +76,13 @@ class WorkerPool implements Workers {
   private closing = false
   private ahead: TrafficThread | null
   private replacements = 0
+  private scripts: ScriptSource[]
+  private loading: ScriptSource[] = []
 
   constructor(options: WorkersOptions) {
     this.options = options
     this.ahead = options.ahead
+    this.scripts = options.scripts ?? []
     this.slots = Array.from({ length: options.count }, (_, worker) => ({
       worker,
       thread: null,
@@ -104,6 +118,22 @@ class WorkerPool implements Workers {
     return this.replacements
   }
 
+  async load(scripts: ScriptSource[]): Promise<void> {
+    if (scripts.length === 0) return
+    this.loading = scripts
+    try {
+      await Promise.all(this.slots.map((slot) => slot.thread?.load(scripts)))
+    } catch (error) {
+      this.loading = []
+      throw error
+    }
+  }
+
+  keep(scripts: ScriptSource[]): void {
+    this.scripts = scripts
+    this.loading = []
+  }
+
   async close(): Promise<void> {
     this.closing = true
     if (this.watch !== null) clearInterval(this.watch)
@@ -124,7 +154,9 @@ class WorkerPool implements Workers {
     const thread = this.ahead ?? this.options.startThread()
     this.ahead = null
     slot.thread = thread
-    await thread.attach({ proxy: this.options.proxy, worker: slot.worker })
+    thread.onLine((line) => writeLine(this.options.logger, line, { worker: slot.worker }))
+    const scripts = [...this.scripts, ...this.loading]
+    await thread.attach({ proxy: this.options.proxy, worker: slot.worker, scripts })
     slot.state = 'serving'
     slot.servingSince = Date.now()
     slot.beat = -1

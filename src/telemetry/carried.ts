@@ -7,11 +7,11 @@ import type { ClusterStats, Durations, EndpointStats, Series, Stats } from '../n
 import { addSeries } from './series-sum.js'
 
 /** The part of the statistics that only grows. */
-export type Counts = Pick<Stats, 'counters' | 'series' | 'routes' | 'clusters'>
+export type Counts = Pick<Stats, 'counters' | 'series' | 'routes' | 'clusters' | 'filters'>
 
-export function countsOf({ counters, descriptions, series, routes, clusters }: Stats): Counts {
+export function countsOf({ counters, descriptions, series, routes, clusters, filters }: Stats): Counts {
   const growing = descriptions.filter(({ kind }) => kind === 'counter').map(({ name }) => [name, counters[name] ?? 0])
-  return { counters: Object.fromEntries(growing), series, routes, clusters }
+  return { counters: Object.fromEntries(growing), series, routes, clusters, filters }
 }
 
 /** A series or an endpoint that only the old process knew stays known, so that its sum does not vanish. */
@@ -28,6 +28,12 @@ export function withCarried(stats: Stats, before: Counts): Stats {
       before.routes,
       ({ route }) => route,
       (a, b) => ({ ...a, latency: addDurations(a.latency, b.latency) }),
+    ),
+    filters: merged(
+      stats.filters,
+      before.filters,
+      ({ name }) => name,
+      (a, b) => ({ ...a, failures: a.failures + b.failures, answers: a.answers + b.answers }),
     ),
     clusters: stats.clusters.map((cluster) => {
       const old = before.clusters.find(({ name }) => name === cluster.name)

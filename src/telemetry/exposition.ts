@@ -33,6 +33,7 @@ function allFamilies(stats: ExposedStats, service: string): Family[] {
     ...stats.descriptions.map((description) => counterFamily(description, stats.counters)),
     ...clusterFamilies(stats),
     ...endpointFamilies(stats.clusters),
+    ...filterFamilies(stats.filters),
     workerFamily(stats.workers),
     family('weft_snapshot_generation', 'gauge', 'Generation of the snapshot in force.', [
       { labels: '', value: stats.generation },
@@ -43,6 +44,16 @@ function allFamilies(stats: ExposedStats, service: string): Family[] {
 function counterFamily({ name, kind, help }: Stats['descriptions'][number], counters: Record<string, number>): Family {
   const value = counters[name]
   return family(name, kind, help, value === undefined ? [] : [{ labels: '', value }])
+}
+
+function filterFamilies(filters: ExposedStats['filters']): Family[] {
+  const samples = (count: (filter: ExposedStats['filters'][number]) => number) =>
+    filters.map((filter) => ({ labels: renderLabels({ filter: filter.name }), value: count(filter) }))
+  const [failures, answers] = [samples((filter) => filter.failures), samples((filter) => filter.answers)]
+  return [
+    family('weft_filter_failures_total', 'counter', 'Calls of a filter in TypeScript that failed.', failures),
+    family('weft_filter_answers_total', 'counter', 'Requests that a filter in TypeScript answered itself.', answers),
+  ]
 }
 
 function workerFamily(workers: ExposedStats['workers']): Family {

@@ -114,6 +114,11 @@ export class FakeEngine implements Addon {
     this.calls.push(`detach ${worker}`)
   }
 
+  leave(): boolean {
+    this.calls.push('leave')
+    return false
+  }
+
   flushLogs(): boolean {
     this.calls.push('flushLogs')
     return this.logsWritten
@@ -170,6 +175,10 @@ export class FakeThread implements TrafficThread {
     this.end(this.failing)
     throw new Error(this.failing)
   }
+
+  async load(): Promise<void> {}
+
+  onLine(): void {}
 
   terminate(): void {
     this.end('terminated')

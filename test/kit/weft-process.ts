@@ -9,6 +9,14 @@ import { join } from 'node:path'
 export const fakeAddon = join(import.meta.dirname, 'fake-addon.cjs')
 const entry = join(import.meta.dirname, '../../dist/weft.js')
 
+export interface StartedAs {
+  /** What is run instead of the bundle on this Node. */
+  command?: readonly string[]
+  cwd?: string
+  /** With no variables but those that are given. */
+  bare?: boolean
+}
+
 export class WeftProcess {
   stdout = ''
   stderr = ''
@@ -17,9 +25,11 @@ export class WeftProcess {
   readonly ended: Promise<number | string>
   private changed: () => void = () => {}
 
-  constructor(args: string[], env: Record<string, string> = {}) {
-    this.child = spawn(process.execPath, [entry, ...args], {
-      env: { ...process.env, NO_COLOR: '1', ...env },
+  constructor(args: string[], env: Record<string, string> = {}, { command, cwd, bare = false }: StartedAs = {}) {
+    const [program = process.execPath, ...before] = command ?? [process.execPath, entry]
+    this.child = spawn(program, [...before, ...args], {
+      env: bare ? env : { ...process.env, NO_COLOR: '1', ...env },
+      ...(cwd === undefined ? {} : { cwd }),
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.child.stdout?.on('data', (data) => {

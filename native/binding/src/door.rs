@@ -12,6 +12,12 @@
 //! | 4 | the end of the body; the exchange is over | | the last bytes or `null` | |
 //! | 5 | the request's body may go on | | | |
 //! | 6 | broken off: what was sent of the answer must not look whole; the exchange is over | | | |
+//! | 7 | an upgrade to a WebSocket of the listener's own (`sockets` of the snapshot) has passed the filters | the request's | | |
+//!
+//! After 7 the door answers its client itself and tells the status by which it did: three digits, as the last bytes of
+//! the request's body (101 when it took the WebSocket). Event 4 then ends the exchange. Another request with `upgrade`
+//! goes on to its cluster; answered by 101, its events 3 and its `doorBody` are the raw stream both ways. A door that
+//! cannot take that leaves `upgrade` and `connection` out of the head; `more` is true for both kinds.
 //!
 //! A head is latin1: `200 OK\r\nname: value\r\n…`, every line with its CRLF, without the lines that frame a body or
 //! belong to a connection. `bytes` is valid during the call only: it is the same memory each time. No event comes from
@@ -180,7 +186,8 @@ pub fn door_request(env: Env, proxy: u32, listener: u32, client: JsString, head:
             read_latin1(&env, &head, wide, narrow)?;
             let number = EXCHANGES.with_borrow_mut(Exchanges::reserve);
             let number = number.ok_or_else(|| failed("doorRequest", &"too many requests are under way"))?;
-            let entered = door::enter(&worker, &Entering { serving, client, head: narrow, more, number }, outside());
+            let entering = Entering { serving, client, head: narrow, more, number };
+            let entered = weft_rt::uv::in_group(proxy, || door::enter(&worker, &entering, outside()));
             EXCHANGES.with_borrow_mut(|exchanges| {
                 if let Some(place) = exchanges.place(number) {
                     place.entered = Some(entered);
@@ -283,6 +290,7 @@ fn call(env: sys::napi_env, hearer: Hearer, exchange: u32, event: &Event<'_>) {
         Event::Body { bytes, last } => (3 + u32::from(last), None, Some(bytes), unknown),
         Event::Drain => (5, None, None, unknown),
         Event::Broken => (6, None, None, unknown),
+        Event::Socket { head } => (7, Some(head), None, unknown),
     };
     let (mut callback, mut receiver, mut result) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
     let mut arguments = [ptr::null_mut(); 5];

@@ -101,7 +101,8 @@ pub fn attach(env: Env, proxy: u32, worker: u32) -> Result<()> {
         let proxy = find(proxy)?;
         let slot = proxy.slot(worker as usize).ok_or_else(|| unknown_worker(worker))?;
         environment::enter(&env, Arc::clone(&slot.heartbeat))?;
-        let attached = steer::attach(&proxy, worker as usize, Some(script::scripts(&env)));
+        let scripts = script::scripts();
+        let attached = weft_rt::uv::in_group(id, || steer::attach(&proxy, worker as usize, Some(scripts)));
         door::attached(id, attached.ok_or_else(|| unknown_worker(worker))?);
         Ok(())
     })
@@ -182,7 +183,15 @@ pub fn panics(proxy: u32) -> Result<Vec<f64>> {
     Ok(proxy.slots().iter().map(|slot| slot.panics.load(Ordering::Relaxed) as f64).collect())
 }
 
-/// A worker's thread has ended; another one may attach in its place.
+/// Ends what this thread does for the proxy: listening, connections, exchanges. True while some of it is left: call
+/// again after a turn of the loop, then `detach`. For a thread that lives on.
+#[napi]
+pub fn leave(proxy: u32) -> bool {
+    door::forget(proxy);
+    weft_rt::uv::end_group(proxy)
+}
+
+/// A worker's thread has ended or left; another one may attach in its place.
 #[napi]
 pub fn detach(proxy: u32, worker: u32) -> Result<()> {
     find(proxy).map(|proxy| proxy.detach(worker as usize))

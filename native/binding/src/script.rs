@@ -32,16 +32,16 @@ use napi_derive::napi;
 use weft_engine::filter::script::{Call, Outcome, Said, ScriptHost, Scripts};
 
 use crate::error::{failed, guarded};
+use crate::javascript;
 
 thread_local! {
     static SCRIPTS: OnceCell<Rc<Scripts>> = const { OnceCell::new() };
     static FUNCTION: Cell<sys::napi_ref> = const { Cell::new(ptr::null_mut()) };
-    static SETTLING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The scripts of this thread.
-pub(crate) fn scripts(env: &Env) -> Rc<Scripts> {
-    SCRIPTS.with(|scripts| Rc::clone(scripts.get_or_init(|| Scripts::new(Box::new(NodeHost { env: env.raw() })))))
+pub(crate) fn scripts() -> Rc<Scripts> {
+    SCRIPTS.with(|scripts| Rc::clone(scripts.get_or_init(|| Scripts::new(Box::new(NodeHost)))))
 }
 
 /// Has this thread's filters run by `call`, see above. A later call replaces it.
@@ -72,14 +72,12 @@ pub fn script_resume(env: Env, slot: u32, ticket: u32, result: Unknown<'_>) -> R
         let mut text = Vec::new();
         // SAFETY: the environment of the running call and a value of it.
         let said = unsafe { read_result(env.raw(), result.raw(), &mut text) };
-        Ok(scripts(&env).resume(slot, ticket, Outcome { said, text }))
+        Ok(scripts().resume(slot, ticket, Outcome { said, text }))
     })
 }
 
 /// Calls the thread's function.
-struct NodeHost {
-    env: sys::napi_env,
-}
+struct NodeHost;
 
 impl ScriptHost for NodeHost {
     fn call(&self, call: &Call<'_>, text: &mut Vec<u8>) -> Said {
@@ -87,26 +85,29 @@ impl ScriptHost for NodeHost {
         if function.is_null() {
             return refuse(text, b"this thread has loaded no filters");
         }
-        let mut scope = ptr::null_mut();
-        // SAFETY: a pass runs on the environment's own thread, and its gate has seen that the environment lives. The scope
-        // is closed below, whatever the call did.
-        let said = unsafe {
-            if sys::napi_open_handle_scope(self.env, &raw mut scope) != sys::Status::napi_ok {
-                return refuse(text, b"the thread is ending");
-            }
-            let said = call_function(self.env, function, call, text);
-            sys::napi_close_handle_scope(self.env, scope);
-            said
-        };
-        settle_soon(self.env);
-        said.unwrap_or_else(|| {
-            // SAFETY: as above. What was thrown, or a refused call, must not be found by whoever calls next.
+        let said = javascript::within(|env| {
+            let mut scope = ptr::null_mut();
+            // SAFETY: on the environment's own thread, which may run JavaScript. The scope keeps a pass with many calls
+            // from holding all their texts; it is closed whatever the call did. What was thrown must not be found by
+            // whoever calls next.
             unsafe {
-                let mut thrown = ptr::null_mut();
-                sys::napi_get_and_clear_last_exception(self.env, &raw mut thrown);
+                if sys::napi_open_handle_scope(env, &raw mut scope) != sys::Status::napi_ok {
+                    return None;
+                }
+                let said = call_function(env, function, call, text);
+                if said.is_none() {
+                    let mut thrown = ptr::null_mut();
+                    sys::napi_get_and_clear_last_exception(env, &raw mut thrown);
+                }
+                sys::napi_close_handle_scope(env, scope);
+                said
             }
-            refuse(text, b"the call of the filter failed")
-        })
+        });
+        match said {
+            Some(Some(said)) => said,
+            Some(None) => refuse(text, b"the call of the filter failed"),
+            None => refuse(text, b"the thread is ending"),
+        }
     }
 }
 
@@ -257,36 +258,4 @@ unsafe fn read_text(env: sys::napi_env, value: sys::napi_value, text: &mut Vec<u
 
 fn taken(status: sys::napi_status) -> Option<()> {
     (status == sys::Status::napi_ok).then_some(())
-}
-
-/// Has promises and ticks that filters left behind run once, in the pass after this one.
-fn settle_soon(env: sys::napi_env) {
-    if !SETTLING.replace(true) {
-        weft_rt::spawn(async move { settle(env) }).detach();
-    }
-}
-
-/// Node settles them when the outermost callback scope closes.
-fn settle(env: sys::napi_env) {
-    SETTLING.set(false);
-    // SAFETY: a pass runs on the environment's own thread, and its gate has seen that the environment lives. Each call
-    // undoes one before it; a failure leaves everything as it was.
-    unsafe {
-        let (mut handles, mut name, mut resource) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
-        if sys::napi_open_handle_scope(env, &raw mut handles) != sys::Status::napi_ok {
-            return;
-        }
-        let (mut context, mut scope): (sys::napi_async_context, sys::napi_callback_scope) =
-            (ptr::null_mut(), ptr::null_mut());
-        let text = c"weft:filters";
-        sys::napi_create_string_latin1(env, text.as_ptr(), -1, &raw mut name);
-        sys::napi_create_object(env, &raw mut resource);
-        if sys::napi_async_init(env, resource, name, &raw mut context) == sys::Status::napi_ok {
-            if sys::napi_open_callback_scope(env, resource, context, &raw mut scope) == sys::Status::napi_ok {
-                sys::napi_close_callback_scope(env, scope);
-            }
-            sys::napi_async_destroy(env, context);
-        }
-        sys::napi_close_handle_scope(env, handles);
-    }
 }

@@ -19,7 +19,7 @@ use crate::snapshot::{GenerationCluster, GenerationRoute};
 use crate::upstream::attempt;
 use crate::upstream::outgoing::Outgoing;
 use crate::worker::Worker;
-use crate::{cluster, limit, relay, reply, retry, trace, trust, tunnel};
+use crate::{cluster, limit, relay, reply, retry, socket, trace, trust, tunnel};
 
 /// Serves one request.
 pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Request) -> Next {
@@ -68,6 +68,9 @@ async fn drive(exchange: &mut Ongoing<'_>, rest: Option<Buffer>) -> Result<Next,
     exchange.check_length()?;
     filter::request(&view.listener().filters, Stage::Listener, exchange).await?;
     body::request(&view.listener().filters, Stage::Listener, exchange, &mut rest).await?;
+    if socket::is_asked_for(exchange) {
+        return Ok(socket::run(exchange).await?);
+    }
     let routed = exchange.route()?;
     let route = routed.route;
     filter::request(&route.filters, Stage::Route, exchange).await?;

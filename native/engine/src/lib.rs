@@ -37,6 +37,7 @@ pub mod door;
 pub mod exchange;
 
 pub mod reply;
+pub mod socket;
 
 pub mod relay;
 pub mod tunnel;

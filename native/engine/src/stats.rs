@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering;
 
 use serde::Serialize;
-
 use weft_rt::Addr;
 
 use crate::proxy::{Drain, Proxy};

@@ -23,7 +23,7 @@ use std::task::{Poll, RawWaker, RawWakerVTable, Waker};
 use std::time::Duration;
 
 use kit::{listen, pair, read};
-use weft_rt::uv::{OwnLoop, Runtime, close_foreign_polls};
+use weft_rt::uv::{OwnLoop, Runtime, close_foreign_polls, end_group, in_group};
 use weft_rt::{Timer, now, panics, sleep, spawn};
 
 fn install() -> (OwnLoop, Runtime) {
@@ -73,6 +73,70 @@ fn the_heart_beats_while_the_loop_is_idle() {
     // Nothing but the heartbeat's timer ends this wait.
     own.turn();
     assert!(counter.load(Ordering::Relaxed) > before);
+    close(own, runtime);
+}
+
+/// Adds to a count when it is dropped.
+struct Leaves(Rc<Cell<u32>>);
+
+impl Drop for Leaves {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() + 1);
+    }
+}
+
+/// A task that never ends, and one that it has spawned; both hold a `Leaves`.
+fn spawn_two(count: &Rc<Cell<u32>>) {
+    let (outer, inner) = (Leaves(Rc::clone(count)), Leaves(Rc::clone(count)));
+    spawn(async move {
+        let _outer = outer;
+        sleep(Duration::ZERO).await;
+        spawn(async move {
+            let _inner = inner;
+            pending::<()>().await;
+        })
+        .detach();
+        pending::<()>().await;
+    })
+    .detach();
+}
+
+#[test]
+fn a_group_ends_with_all_that_its_tasks_have_spawned_and_leaves_other_tasks_alone() {
+    let (own, runtime) = install();
+    let [ours, others, nobodys] = [(); 3].map(|()| Rc::new(Cell::new(0)));
+    in_group(1, || spawn_two(&ours));
+    in_group(2, || spawn_two(&others));
+    spawn_two(&nobodys);
+    block_on(&own, sleep(Duration::from_millis(5)));
+    while end_group(1) {
+        own.turn();
+    }
+    assert_eq!((ours.get(), others.get(), nobodys.get()), (2, 0, 0));
+    assert!(!end_group(1));
+    // The number may be used again.
+    in_group(1, || spawn_two(&ours));
+    block_on(&own, sleep(Duration::from_millis(5)));
+    assert_eq!(ours.get(), 2);
+    close(own, runtime);
+    assert_eq!((ours.get(), others.get(), nobodys.get()), (4, 2, 2));
+}
+
+#[test]
+fn a_group_that_ends_from_within_one_of_its_tasks_ends_that_task_too() {
+    let (own, runtime) = install();
+    let ended = Rc::new(Cell::new(0));
+    let leaves = Leaves(Rc::clone(&ended));
+    in_group(1, || {
+        spawn(async move {
+            let _leaves = leaves;
+            assert!(end_group(1));
+            pending::<()>().await;
+        })
+        .detach();
+    });
+    block_on(&own, sleep(Duration::from_millis(5)));
+    assert_eq!(ended.get(), 1);
     close(own, runtime);
 }
 

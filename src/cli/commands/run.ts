@@ -11,6 +11,7 @@ export const run: CliCommand = {
   declare(command, finish) {
     addOutputOption(addFileOption(command))
       .option('--takeover', 'take the listening sockets of the process that serves this file now; it drains and ends')
+      .option('--supervise', 'start the proxy again, within a second, when it was killed')
       .option('--no-watch', 'reload on SIGHUP only, not when a file of the configuration changes')
       .argument('[app...]', 'application and its arguments, started when the proxy is ready')
       .action((app: string[], options: RunFlags) => finish(execute(app, options)))

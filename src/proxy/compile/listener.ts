@@ -18,6 +18,7 @@ export function compileListener(
     name,
     address: absoluteAddress(address, folder),
     door: address === memoryAddress,
+    sockets: [],
     serviceHeader,
     direction: direction ?? directionOfName(name),
     limits: {

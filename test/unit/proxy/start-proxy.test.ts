@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { WeftError } from '../../../src/errors.js'
+import type { ConfigSource } from '../../../src/proxy/config-source.js'
 import type { Prepared } from '../../../src/proxy/prepare.js'
-import { type ConfigSource, type StartOptions, startProxy } from '../../../src/proxy/start-proxy.js'
+import { type StartOptions, startProxy } from '../../../src/proxy/start-proxy.js'
 import { FakeEngine, FakeThreads, MemoryLogger, preparedAs } from '../../kit/fake-engine.js'
 
 beforeEach(() => void vi.useFakeTimers())

@@ -43,7 +43,7 @@ it('what only grows is added up, what says how many there are now is not', () =>
 })
 
 it('an endpoint that the old process did not have keeps its own counts', () => {
-  const before = { counters: { unknown: 3 }, series: [], routes: [], clusters: [] }
+  const before = { counters: { unknown: 3 }, series: [], routes: [], clusters: [], filters: [] }
   const now = stats(1, 2, [], 3)
   expect(withCarried(now, before)).toEqual(now)
 })

@@ -59,9 +59,14 @@ impl Answering {
             let Some(end) = memmem::find(rest, b"\r\n\r\n") else { break };
             let wire = rest.get(..end + 2).unwrap_or_default();
             let body = rest.get(end + 4..).unwrap_or_default();
-            let (status, length) = read_head(wire, &mut self.head);
             at += end + 4;
-            if (100..200).contains(&status) {
+            if !wire.starts_with(VERSION) {
+                self.place = Place::UntilEnd;
+                tell(Event::Socket { head: wire });
+                break;
+            }
+            let (status, length) = read_head(wire, &mut self.head);
+            if (100..200).contains(&status) && status != 101 {
                 tell(Event::Informational { head: &self.head });
                 continue;
             }
@@ -118,9 +123,8 @@ fn take(bytes: &[u8], missing: u64) -> (&[u8], Place) {
 
 /// Copies a head without its version and without the lines that belong to a connection; its status and its length.
 fn read_head(wire: &[u8], head: &mut Vec<u8>) -> (u16, Option<u64>) {
-    const VERSION: usize = b"HTTP/1.1 ".len();
     head.clear();
-    let wire = wire.get(VERSION..).unwrap_or_default();
+    let wire = wire.get(VERSION.len()..).unwrap_or_default();
     let status = wire.get(..3).and_then(number).and_then(|status| u16::try_from(status).ok()).unwrap_or_default();
     let mut length = None;
     let (mut run, mut at) = (0, 0);
@@ -138,6 +142,9 @@ fn read_head(wire: &[u8], head: &mut Vec<u8>) -> (u16, Option<u64>) {
     head.extend_from_slice(wire.get(run..).unwrap_or_default());
     (status, length)
 }
+
+/// What an answer begins with, and a request does not.
+const VERSION: &[u8] = b"HTTP/1.1 ";
 
 const CONTENT_LENGTH: &[u8] = b"content-length";
 
@@ -173,6 +180,7 @@ mod tests {
                     format!("{} {length:?} {:?}{}", text(head), text(body), if whole { " whole" } else { "" })
                 }
                 Event::Body { bytes, last } => format!("{:?}{}", text(bytes), if last { " last" } else { "" }),
+                Event::Socket { head } => format!("socket {}", text(head)),
                 Event::Drain => "drain".to_owned(),
                 Event::Broken => "broken".to_owned(),
             });
@@ -209,6 +217,21 @@ mod tests {
         let pieces = ["HTTP/1.1 200 OK\r\n\r\na", "b"];
         assert_eq!(told(false, &pieces, false), ["200 OK| None \"a\"", "\"b\"", "\"\" last"]);
         assert_eq!(told(false, &pieces, true), ["200 OK| None \"a\"", "\"b\"", "broken"]);
+    }
+
+    #[test]
+    fn an_upgrade_is_a_body_until_the_end() {
+        let pieces = ["HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\nab", "c"];
+        let head = "101 Switching Protocols|upgrade: websocket| None \"ab\"";
+        assert_eq!(told(false, &pieces, false), [head, "\"c\"", "\"\" last"]);
+    }
+
+    #[test]
+    fn a_socket_of_the_door_is_told_with_its_request() {
+        assert_eq!(
+            told(false, &["GET /a HTTP/1.1\r\nhost: b\r\n\r\n"], false),
+            ["socket GET /a HTTP/1.1|host: b|", "\"\" last"]
+        );
     }
 
     #[test]

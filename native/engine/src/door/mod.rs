@@ -19,8 +19,7 @@ use weft_rt::{PIPE_BYTES, Peer};
 use crate::downstream::{Downstream, Request};
 use crate::error::{Error, Kind};
 use crate::exchange;
-use crate::http::framing::wants_upgrade;
-use crate::http::head::{Known, Method};
+use crate::http::head::Method;
 use crate::http::parse::{Parsed, parse_request};
 use crate::reply;
 use crate::serving::Serving;
@@ -57,6 +56,12 @@ pub enum Event<'a> {
         bytes: &'a [u8],
         /// The last of it: the exchange is over.
         last: bool,
+    },
+    /// The request is for a WebSocket that the door serves itself. The door answers it, and says the status by which it
+    /// did as three digits and the last of the request's body.
+    Socket {
+        /// The request's head as the filters left it, with its request line.
+        head: &'a [u8],
     },
     /// The request's body may go on.
     Drain,
@@ -182,10 +187,6 @@ fn read_head(worker: &Worker, entering: &Entering<'_>) -> Result<Request, Error>
     match parse_request(entering.head, limits, &mut head)? {
         Parsed::Complete(bytes) if bytes == entering.head.len() => {}
         _ => return Err(Error::new(Kind::Refused(400), "the request's head does not end where it should")),
-    }
-    if wants_upgrade(&head) {
-        // What a door speaks is decided by the door; the upstream is not asked for another protocol.
-        head.drop_known(|known| known == Known::Upgrade);
     }
     Ok(Request { head, rest: None, started: weft_rt::now() })
 }

@@ -16,6 +16,8 @@ pub struct Listener {
     pub address: String,
     /// Requests come through a door of TypeScript's: the engine keeps the address and accepts nothing.
     pub door: bool,
+    /// Paths whose WebSockets the door serves itself: `/exact`, or `/prefix/*` for whatever begins so.
+    pub sockets: Vec<String>,
     /// Header whose value is matched instead of the Host, lower case.
     pub service_header: Option<String>,
     /// Bounds per listener, connection and head.

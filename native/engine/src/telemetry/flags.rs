@@ -119,9 +119,9 @@ mod tests {
     #[test]
     fn the_names_are_those_of_the_published_list() {
         let short: Vec<_> = Flag::ALL.iter().map(|flag| flag.short()).collect();
-        assert_eq!(
-            short.join(" "),
-            "- UH UF UO UC UR UT LR LH NR NC URX DC DT SI UMSDR DI FI RL RLSE UAEX IH DPE UPE RFCF NFCF OM DF DO FF"
-        );
+        let published =
+            "- UH UF UO UC UR UT LR LH NR NC URX DC DT SI UMSDR DI FI RL RLSE UAEX IH DPE UPE RFCF NFCF OM DF DO";
+        // A filter that failed has no name there.
+        assert_eq!(short.join(" "), format!("{published} FF"));
     }
 }

@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 use async_task::{Builder, Runnable, Task};
 
 use super::ffi::{self, Raw};
+use super::group::{Group, Member};
 use super::guard::guarded;
 use super::local::with_local;
 use super::remote::Remote;
@@ -25,8 +27,12 @@ const POLLS_PER_CLOCK_READING: usize = 16;
 
 pub(crate) struct Executor {
     ready: RefCell<VecDeque<Runnable>>,
-    /// A waker of each unfinished task, by the task's key: how they are found when the runtime closes.
-    unfinished: RefCell<Vec<Option<Waker>>>,
+    /// Group and waker of each unfinished task, by the task's key: how they are found when they are to end.
+    unfinished: RefCell<Vec<Option<(u32, Waker)>>>,
+    /// Groups that have not ended.
+    groups: RefCell<Vec<Rc<Group>>>,
+    /// The group of the running task, or of who spawns.
+    group: RefCell<Member>,
     free_keys: RefCell<Vec<usize>>,
     remote: Arc<Remote>,
     idle: Raw,
@@ -47,6 +53,8 @@ impl Executor {
         Executor {
             ready: RefCell::default(),
             unfinished: RefCell::default(),
+            groups: RefCell::default(),
+            group: RefCell::default(),
             free_keys: RefCell::default(),
             remote,
             idle,
@@ -58,15 +66,18 @@ impl Executor {
 
     fn spawn(&self, future: impl Future<Output = ()> + 'static) -> Task<()> {
         let key = self.reserve_key();
+        let group = self.group.borrow().clone();
+        let id = group.as_ref().map_or(NO_GROUP, |group| group.id);
         let remote = Arc::clone(&self.remote);
         let schedule = move |runnable| schedule(&remote, runnable);
         // SAFETY: the future is not Send, so it may be polled and dropped on this thread only. Runnables are run and
         // dropped by `pass` and `drop_tasks`; other threads hand them to `Remote`, which never drops one. A waker
         // that is dropped elsewhere as the last reference schedules the task instead of dropping the future. The
         // schedule function is Send and Sync, and both are 'static.
-        let (runnable, task) = unsafe { Builder::new().spawn_unchecked(move |()| Tracked { future, key }, schedule) };
+        let (runnable, task) =
+            unsafe { Builder::new().spawn_unchecked(move |()| Tracked { future, key, group }, schedule) };
         if let Some(entry) = self.unfinished.borrow_mut().get_mut(key) {
-            *entry = Some(runnable.waker());
+            *entry = Some((id, runnable.waker()));
         }
         runnable.schedule();
         task
@@ -112,6 +123,7 @@ impl Executor {
             guarded(|| {
                 runnable.run();
             });
+            self.set_group(None);
             if polled % POLLS_PER_CLOCK_READING == 0 && Instant::now() - started > MAX_PASS {
                 break;
             }
@@ -123,8 +135,7 @@ impl Executor {
         self.remote.drain_into(&mut *self.ready.borrow_mut());
         self.remote.close();
         loop {
-            let unfinished = self.unfinished.borrow().iter().flatten().cloned().collect::<Vec<_>>();
-            unfinished.into_iter().for_each(Waker::wake);
+            self.wake_unfinished(|_| true);
             let ready = std::mem::take(&mut *self.ready.borrow_mut());
             if ready.is_empty() {
                 break;
@@ -134,6 +145,43 @@ impl Executor {
             }
         }
         self.keep_loop_awake(false);
+    }
+
+    /// What is spawned from now on belongs to this group. Returns the one before.
+    pub(crate) fn enter_group(&self, id: u32) -> Member {
+        let known = self.groups.borrow().iter().find(|group| group.id == id).cloned();
+        let group = known.unwrap_or_else(|| {
+            let group = Rc::new(Group { id, ended: Cell::new(false) });
+            self.groups.borrow_mut().push(Rc::clone(&group));
+            group
+        });
+        self.group.replace(Some(group))
+    }
+
+    pub(crate) fn set_group(&self, before: Member) {
+        self.group.replace(before);
+    }
+
+    /// Whether tasks of the group are left, which are woken to end.
+    pub(crate) fn end_group(&self, id: u32) -> bool {
+        self.groups.borrow_mut().retain(|group| {
+            if group.id == id {
+                group.ended.set(true);
+            }
+            group.id != id
+        });
+        self.wake_unfinished(|of| of == id)
+    }
+
+    /// Whether there were any.
+    fn wake_unfinished(&self, chosen: impl Fn(u32) -> bool) -> bool {
+        let unfinished = self.unfinished.borrow();
+        let wakers: Vec<Waker> =
+            unfinished.iter().flatten().filter(|(of, _)| chosen(*of)).map(|(_, waker)| waker.clone()).collect();
+        drop(unfinished);
+        let any = !wakers.is_empty();
+        wakers.into_iter().for_each(Waker::wake);
+        any
     }
 
     fn push(&self, runnable: Runnable) {
@@ -191,10 +239,14 @@ fn schedule(remote: &Arc<Remote>, runnable: Runnable) {
 
 unsafe extern "C" fn on_idle(_handle: Raw) {}
 
+/// Of tasks that belong to the thread as a whole.
+const NO_GROUP: u32 = 0;
+
 /// A task's future, which signs off when it is dropped.
 struct Tracked<F> {
     future: F,
     key: usize,
+    group: Member,
 }
 
 impl<F: Future<Output = ()>> Future for Tracked<F> {
@@ -202,6 +254,12 @@ impl<F: Future<Output = ()>> Future for Tracked<F> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(group) = &self.group {
+            if group.ended.get() {
+                return Poll::Ready(());
+            }
+            with_local(|local| local.executor().set_group(Some(Rc::clone(group))));
+        }
         // SAFETY: `future` is pinned whenever `self` is: it is never moved out, and Drop does not touch it.
         unsafe { self.map_unchecked_mut(|tracked| &mut tracked.future) }.poll(cx)
     }

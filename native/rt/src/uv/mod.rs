@@ -8,6 +8,7 @@ mod alarm;
 mod executor;
 mod ffi;
 mod foreign;
+mod group;
 mod guard;
 mod handle;
 mod local;
@@ -29,6 +30,7 @@ use std::sync::atomic::AtomicU64;
 pub(crate) use alarm::Alarm;
 pub(crate) use executor::spawn;
 pub use foreign::close_foreign_polls;
+pub use group::{end_group, in_group};
 pub(crate) use local::Local;
 #[cfg(feature = "link-uv")]
 pub use own_loop::{OwnLoop, run};

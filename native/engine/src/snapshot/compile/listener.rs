@@ -27,6 +27,7 @@ impl Compiler<'_> {
             address,
             direction: dto.direction,
             door: dto.door,
+            sockets: if dto.door { dto.sockets.clone() } else { Vec::new() },
             limits: dto.limits,
             head_limits: HeadLimits {
                 max_bytes: dto.limits.max_header_bytes as usize,

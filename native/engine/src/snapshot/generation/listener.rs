@@ -16,6 +16,8 @@ pub struct GenerationListener {
     pub address: Addr,
     /// Requests come through a door of TypeScript's.
     pub door: bool,
+    /// Paths whose WebSockets the door serves itself.
+    pub sockets: Vec<String>,
     /// As configured.
     pub limits: ListenerLimits,
     /// Whose requests come in here.
@@ -36,6 +38,16 @@ pub struct GenerationListener {
     pub abort_on_close: bool,
     /// Which route takes a request.
     pub table: Table,
+}
+
+impl GenerationListener {
+    /// Whether its door serves the WebSockets of that path.
+    pub fn serves_socket(&self, path: &[u8]) -> bool {
+        self.sockets.iter().map(String::as_bytes).any(|known| match known.strip_suffix(b"*") {
+            Some(prefix) => path.starts_with(prefix),
+            None => path == known,
+        })
+    }
 }
 
 /// An access log, compiled.

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { proxyStats } from '../../../src/proxy/proxy-stats.js'
+import { statsByName } from '../../../src/proxy/stats-by-name.js'
 import { clusterOf, seriesOf, statsOf } from '../../kit/stats.js'
 
 const nothing = { routes: [], clusters: [], endpoints: [] }
@@ -12,7 +12,7 @@ describe('the counts that a program sees', () => {
       seriesOf({ status: 503, flag: 'UF', requests: 2 }),
       seriesOf({ cluster: 'else', requests: 9 }),
     ]
-    const stats = proxyStats(statsOf({ series, clusters: [clusterOf('app', []), clusterOf('idle', [])] }), nothing)
+    const stats = statsByName(statsOf({ series, clusters: [clusterOf('app', []), clusterOf('idle', [])] }), nothing)
     expect(stats.clusters.app).toMatchObject({
       requests: 6,
       statuses: { 200: 4, 503: 2 },
@@ -34,13 +34,13 @@ describe('the counts that a program sees', () => {
       },
     ])
     const histograms = { ...nothing, clusters: [{ cluster: 'app', hdr: 'H' }] }
-    const { app } = proxyStats(statsOf({ clusters: [cluster] }), histograms).clusters
+    const { app } = statsByName(statsOf({ clusters: [cluster] }), histograms).clusters
     expect(app?.latency).toEqual({ count: 100, p50Us: 100, p90Us: 100, p99Us: 100, maxUs: 900, hdr: 'H' })
     expect(app?.endpoints['b:1']?.latency).toMatchObject({ count: 2, maxUs: 900, hdr: null })
   })
 
   it('have no durations before anything was measured', () => {
-    const { app } = proxyStats(statsOf({ clusters: [clusterOf('app', [])] }), nothing).clusters
+    const { app } = statsByName(statsOf({ clusters: [clusterOf('app', [])] }), nothing).clusters
     expect(app?.latency).toEqual({ count: 0, p50Us: null, p90Us: null, p99Us: null, maxUs: null, hdr: null })
   })
 })
