@@ -10,6 +10,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const entries = {
   weft: 'src/cli/main.ts',
   index: 'src/index.ts',
+  undici: 'src/undici/dispatcher.ts',
   worker: 'src/proxy/worker.ts',
   'prepare-thread': 'src/proxy/prepare-thread.ts',
 }
@@ -30,7 +31,7 @@ const common = {
   // `yaml` has an ES module only under its browser entry; the other loses its named exports in a bundle.
   alias: { yaml: `${root}node_modules/yaml/browser/index.js` },
   // piscina starts its threads from a file of its own.
-  external: ['piscina', 'uWebSockets.js', 'msgpackr-extract'],
+  external: ['piscina', 'uWebSockets.js', 'msgpackr-extract', 'undici'],
   define: { WEFT_VERSION: JSON.stringify(version) },
   logLevel: 'warning',
 }

@@ -17,6 +17,7 @@ const mayImport = {
   telemetry: ['native', 'config', 'errors', 'clock'],
   door: ['native', 'config', 'errors'],
   filters: ['native', 'config', 'errors'],
+  undici: ['native', 'errors'],
   discovery: ['config', 'errors', 'clock'],
   control: ['config', 'discovery', 'telemetry', 'errors', 'clock'],
   admin: ['door', 'native', 'telemetry', 'errors'],

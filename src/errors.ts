@@ -31,6 +31,8 @@ export const codes = {
   WEFT_ADDON_MISSING: 'The native engine was not found or cannot be loaded on this platform.',
   WEFT_WORKER_FAILED: 'A worker thread ended before it was ready to carry traffic.',
   WEFT_PROXY_CLOSED: 'A proxy was used after it had been closed.',
+  WEFT_DISPATCHER_REFUSED:
+    'A dispatcher was asked of a proxy that serves on threads or was closed, or for a listener that it does not have.',
   WEFT_APP_FAILED: 'The application given after `--` cannot be started.',
   WEFT_TAKEOVER_PATH: 'There is no folder of this user alone in which to wait for a takeover.',
   WEFT_TAKEOVER_FAILED: 'The running process could not be taken over; it goes on as before.',

@@ -6,6 +6,7 @@
  * the process alive.
  */
 import { type Code, WeftError } from '../errors.js'
+import { offerDoors } from '../native/door.js'
 import type { Logger } from '../telemetry/logger.js'
 import { type ProxyStats, proxyStats } from './proxy-stats.js'
 import { type Change, type ConfigSource, type RunningProxy, startProxy } from './start-proxy.js'
@@ -23,7 +24,7 @@ export interface DrainOptions {
 }
 
 export interface WeftProxy {
-  /** Where a listener really listens; for a unix socket `unix:/path` as the host, and port 0. */
+  /** Where a listener really listens; for a unix socket `unix:/path` or `memory` as the host, and port 0. */
   address(listener: string): { host: string; port: number }
   /**
    * Replaces the configuration, all of it or nothing. A configuration that is wrong in itself is thrown as a
@@ -61,6 +62,7 @@ class EmbeddedProxy implements WeftProxy {
 
   constructor(running: RunningProxy) {
     this.running = running
+    offerDoors(this, (listener) => this.open().openDoor(listener))
   }
 
   address(listener: string): { host: string; port: number } {
