@@ -13,6 +13,7 @@ import type { Watched } from '../config/signature.js'
 import type { DoorPlan } from '../door/thread-doors.js'
 import { type Code, WeftError } from '../errors.js'
 import type { ScriptSource } from '../filters/script-source.js'
+import { type OpenDoor, openDoor } from '../native/door.js'
 import {
   type Addon,
   loadAddon,
@@ -58,7 +59,7 @@ export interface StartOptions {
 type Prepare = (source: ConfigSource, reading: (watched: Watched[]) => void) => Promise<Prepared>
 
 export interface RunningProxy {
-  /** Where a listener listens; for a unix socket `unix:/path` as the host, and port 0. */
+  /** Where a listener listens; for a unix socket `unix:/path` or `memory` as the host, and port 0. */
   address(listener: string): { host: string; port: number }
   /** Replaces the configuration; throws `WEFT_CONFIG_*` or `WEFT_SNAPSHOT_REJECTED` and then nothing has changed. */
   apply(source: ConfigSource): Promise<Change>
@@ -86,6 +87,8 @@ export interface RunningProxy {
   /** Adds what the process before this one had counted; a later call replaces an earlier one. */
   carry(counts: string): void
   status(): ProxyStatus
+  /** A way for requests from within this thread; throws `WEFT_DISPATCHER_REFUSED` where there is none. */
+  openDoor(listener: string): OpenDoor
   /**
    * Stops accepting and waits for open exchanges; returns how many were left at the deadline. `keepOutbound`: outbound
    * listeners go on until a later drain without it.
@@ -184,7 +187,7 @@ class Orchestrator implements RunningProxy {
     const { plan, verdict } = this.current()
     const found = [...(verdict.listeners ?? []), ...plan.listeners].find(({ name }) => name === listener)
     if (found === undefined) throw new RangeError(`there is no listener named ${JSON.stringify(listener)}`)
-    if (found.address.startsWith('unix:')) return { host: found.address, port: 0 }
+    if (found.address.startsWith('unix:') || found.address === 'memory') return { host: found.address, port: 0 }
     const colon = found.address.lastIndexOf(':')
     return { host: found.address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(found.address.slice(colon + 1)) }
   }
@@ -256,6 +259,26 @@ class Orchestrator implements RunningProxy {
     const state = this.draining ? 'draining' : workers > 0 && this.closed === null ? up : 'down'
     const { generation } = this.current().verdict
     return { state, generation, workers, replaced: this.workers?.replaced() ?? 0 }
+  }
+
+  openDoor(listener: string): OpenDoor {
+    const { plan, verdict } = this.current()
+    if (this.workers !== null) {
+      throw new WeftError(
+        'WEFT_DISPATCHER_REFUSED',
+        'the proxy serves on threads, and a dispatcher needs it on its own loop',
+        {
+          hint: 'start it with workers: 0',
+        },
+      )
+    }
+    const names = [...(verdict.listeners ?? []), ...plan.listeners].map(({ name }) => name)
+    if (!names.includes(listener)) {
+      throw new WeftError('WEFT_DISPATCHER_REFUSED', `there is no listener named ${JSON.stringify(listener)}`, {
+        hint: `give it one of ${[...new Set(names)].join(', ')}`,
+      })
+    }
+    return { addon: this.addon, place: openDoor(this.addon, this.id, listener) }
   }
 
   drain({
