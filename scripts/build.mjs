@@ -12,6 +12,7 @@ const entries = {
   index: 'src/index.ts',
   worker: 'src/proxy/worker.ts',
   'prepare-thread': 'src/proxy/prepare-thread.ts',
+  'pool-thread': 'src/filters/pool/pool-thread.ts',
 }
 /** What `exports` of package.json names. */
 const exported = ['index']
