@@ -13,6 +13,7 @@ const entries = {
   undici: 'src/undici/dispatcher.ts',
   worker: 'src/proxy/worker.ts',
   'prepare-thread': 'src/proxy/prepare-thread.ts',
+  'pool-thread': 'src/filters/pool/pool-thread.ts',
 }
 /** What `exports` of package.json names. */
 const exported = ['index']
