@@ -188,6 +188,7 @@ describe('a filter changes', () => {
     const port = await serve({ listener: [filter('route', { onRequest: (request) => request.useRoute('other') })] })
     expect((await ask(port, 'main.example')).body).toBe('second')
     expect((await ask(port, 'nowhere.example')).body).toBe('second')
+    expect(told()).toBe('the filter `route` chose the route `other`')
   })
 
   it('the cluster, by its name, from a listener and from a route', async () => {
