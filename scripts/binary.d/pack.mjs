@@ -70,7 +70,8 @@ async function gatherBundles() {
     packages: 'external',
     logLevel: 'error',
   })
-  for (const path of Object.keys(metafile.inputs)) add(join(root, 'dist', path), join('dist', path))
+  const required = readdirSync(join(root, 'dist')).filter((file) => file.endsWith('.cjs'))
+  for (const path of [...required, ...Object.keys(metafile.inputs)]) add(join(root, 'dist', path), join('dist', path))
 }
 
 function gatherEngine() {
