@@ -16,7 +16,7 @@ const entries = {
   'pool-thread': 'src/filters/pool/pool-thread.ts',
 }
 /** What `exports` of package.json names. */
-const exported = ['index']
+const exported = ['index', 'undici']
 
 const { version } = JSON.parse(await readFile(`${root}package.json`, 'utf8'))
 
