@@ -70,6 +70,23 @@ describe('embed.ts', () => {
   })
 })
 
+describe('a program with a filter in the pool', () => {
+  it('ends by itself once its proxy is closed', async () => {
+    copyFileSync('test/examples/scrub.js', join(folder, 'scrub.js'))
+    const module = JSON.stringify(join(folder, 'scrub.js'))
+    const text = `
+      import { startProxy } from 'weftmesh'
+      const filters = [{ module: ${module}, runIn: 'pool' as const }]
+      const listeners = [{ name: 'edge', address: '127.0.0.1:0', filters, limits: { maxConnections: 50 } }]
+      const proxy = await startProxy({ listeners, routes: [{ name: 'all', respond: { status: 200, body: 'ok' } }] })
+      const answer = await fetch('http://127.0.0.1:' + proxy.address('edge').port, { method: 'POST', body: 'x' })
+      console.log(answer.status, await answer.text())
+      await proxy.close()`
+    const { stdout } = await run('node', [await bundled(text)], { timeout: 30_000 })
+    expect(stdout).toBe('200 ok\n')
+  })
+})
+
 describe('tenant.js, scrub.js and sign.js', () => {
   it('stand in a file as filters.yaml names them: in place, in the pool, on a cluster', async () => {
     const service = await CountedService.start('app')
