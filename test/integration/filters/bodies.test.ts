@@ -88,7 +88,15 @@ async function ask(port: number, { method = 'POST', path = '/hash', headers = {}
   }
   const data = Buffer.concat(parts)
   const { statusCode, headers: answerHeaders, trailers } = answered
-  return { status: statusCode, headers: answerHeaders, trailers, bytes, data, text: data.toString(), sha256: hash.digest('hex') }
+  return {
+    status: statusCode,
+    headers: answerHeaders,
+    trailers,
+    bytes,
+    data,
+    text: data.toString(),
+    sha256: hash.digest('hex'),
+  }
 }
 
 const received = ({ text }: { text: string }) => JSON.parse(text) as Received
