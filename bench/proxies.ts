@@ -8,7 +8,7 @@ import { dirname } from 'node:path'
 
 export interface MeasuredProxy {
   readonly name: string
-  /** Template in bench/peers; LISTEN_PORT, UPSTREAM_PORT and RUN_DIR are filled in. */
+  /** Template in bench/peers; LISTEN_PORT, UPSTREAM_PORT, RUN_DIR and PEERS_DIR are filled in. */
   readonly template: string
   /** What has to happen between the configuration and the start, and is not part of it. */
   readonly prepare?: (config: string) => void

@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { get } from 'node:http'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
+import { resolve } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
 import { buildLoad, type ClosedResult, runLoad, startUpstream } from './load.js'
 import { endProcess, type Running, startProcess } from './processes.js'
@@ -89,10 +90,11 @@ async function startProxy(
     LISTEN_PORT: listenPort,
     UPSTREAM_PORT: upstreamPort,
     RUN_DIR: runDir,
+    PEERS_DIR: resolve('bench/peers'),
   }
   writeFileSync(
     config,
-    template.replace(/LISTEN_PORT|UPSTREAM_PORT|RUN_DIR/g, (word) => String(values[word])),
+    template.replace(/LISTEN_PORT|UPSTREAM_PORT|RUN_DIR|PEERS_DIR/g, (word) => String(values[word])),
   )
 
   proxy.prepare?.(config)

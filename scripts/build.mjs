@@ -10,8 +10,10 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const entries = {
   weft: 'src/cli/main.ts',
   index: 'src/index.ts',
+  undici: 'src/undici/dispatcher.ts',
   worker: 'src/proxy/worker.ts',
   'prepare-thread': 'src/proxy/prepare-thread.ts',
+  'pool-thread': 'src/filters/pool/pool-thread.ts',
 }
 /** What `exports` of package.json names. */
 const exported = ['index']
@@ -31,8 +33,8 @@ const common = {
   },
   // `yaml` has an ES module only under its browser entry; the other loses its named exports in a bundle.
   alias: { yaml: `${root}node_modules/yaml/browser/index.js` },
-  // piscina starts its threads from a file of its own.
-  external: ['piscina', 'uWebSockets.js', 'msgpackr-extract'],
+  // piscina starts its threads from a file of its own; ws does without its optional native parts, the last two.
+  external: ['piscina', 'uWebSockets.js', 'msgpackr-extract', 'bufferutil', 'utf-8-validate', 'undici'],
   define: { WEFT_VERSION: JSON.stringify(version) },
   logLevel: 'warning',
 }

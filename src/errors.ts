@@ -36,6 +36,8 @@ export const codes = {
   WEFT_UNPACK_FAILED: 'The one-file `weft` found no folder in which it may lay down the engine and load it from.',
   WEFT_WORKER_FAILED: 'A worker thread ended before it was ready to carry traffic.',
   WEFT_PROXY_CLOSED: 'A proxy was used after it had been closed.',
+  WEFT_DISPATCHER_REFUSED:
+    'A dispatcher was asked of a proxy that serves on threads or was closed, or for a listener that it does not have.',
   WEFT_APP_FAILED: 'The application given after `--` cannot be started.',
   WEFT_TAKEOVER_PATH: 'There is no folder of this user alone in which to wait for a takeover.',
   WEFT_TAKEOVER_FAILED: 'The running process could not be taken over; it goes on as before.',

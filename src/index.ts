@@ -6,6 +6,15 @@ export {
   type ControlPlaneOptions,
   startControlPlane,
 } from './control/start-control-plane.js'
+export {
+  defineSocket,
+  type Socket,
+  type SocketContext,
+  type SocketDefinition,
+  type SocketHandlers,
+  type SocketRequest,
+  type UpgradeAnswer,
+} from './door/socket/define-socket.js'
 export { type Code, type Issue, WeftError } from './errors.js'
 export type { DirectAnswer } from './filters/answer.js'
 export {

@@ -72,3 +72,13 @@ export const pipeline = cpuPerRequest({
   full: { rounds: 5, seconds: 8 },
   quick: { rounds: 3, seconds: 2 },
 })
+
+export const filter = cpuPerRequest({
+  name: 'filter-1k',
+  summary: 'h1-1k with one filter in TypeScript, in place, that reads a header and sets another',
+  connections: 64,
+  bytes: 1024,
+  templates: { weft: 'weft-filter.yaml' },
+  full: { rounds: 5, seconds: 8 },
+  quick: { rounds: 3, seconds: 2 },
+})

@@ -1,9 +1,19 @@
 /** The list of scenarios, in the order in which they run. */
-import { h1Big, h1Small, h1SmallFew, pipeline } from './cpu-per-request.js'
+import { filter, h1Big, h1Small, h1SmallFew, pipeline } from './cpu-per-request.js'
 import { idle } from './idle.js'
 import { latency } from './latency.js'
 import { memory } from './memory.js'
 import type { Scenario } from './scenario.js'
 import { start } from './start.js'
 
-export const scenarios: readonly Scenario[] = [h1Small, h1SmallFew, h1Big, pipeline, latency, idle, memory, start]
+export const scenarios: readonly Scenario[] = [
+  h1Small,
+  h1SmallFew,
+  h1Big,
+  pipeline,
+  filter,
+  latency,
+  idle,
+  memory,
+  start,
+]

@@ -14,12 +14,25 @@ const files = join(stage, 'files')
 const modules = execFileSync(node, ['-p', 'process.versions.modules'], { encoding: 'utf8' }).trim()
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
+/** The script of an executable has no `import()` of its own: one of a path that is not known here goes by the loader. */
+const importByLoader = {
+  name: 'import-by-loader',
+  setup({ onLoad }) {
+    onLoad({ filter: /[/]src[/].*\.ts$/ }, ({ path }) => {
+      if (path.includes('/src/binary/')) return undefined
+      const contents = readFileSync(path, 'utf8').replace(/\bimport\((?=[a-z])/g, 'weftPlace.import(')
+      return { contents, loader: 'ts' }
+    })
+  },
+}
+
 rmSync(stage, { recursive: true, force: true })
 mkdirSync(files, { recursive: true })
 await bundleMain()
 await gatherBundles()
 gatherEngine()
 gatherUws()
+gatherPiscina()
 gatherPackage()
 writeManifest()
 
@@ -35,8 +48,9 @@ async function bundleMain() {
     format: 'cjs',
     minifyWhitespace: true,
     alias: { yaml: `${root}node_modules/yaml/browser/index.js` },
-    external: ['msgpackr-extract'],
+    external: ['piscina', 'msgpackr-extract'],
     define: { WEFT_VERSION: JSON.stringify(manifest.version), 'import.meta.url': 'weftPlace.url' },
+    plugins: [importByLoader],
     logLevel: 'warning',
   })
 }
@@ -56,7 +70,8 @@ async function gatherBundles() {
     packages: 'external',
     logLevel: 'error',
   })
-  for (const path of Object.keys(metafile.inputs)) add(join(root, 'dist', path), join('dist', path))
+  const required = readdirSync(join(root, 'dist')).filter((file) => file.endsWith('.cjs'))
+  for (const path of [...required, ...Object.keys(metafile.inputs)]) add(join(root, 'dist', path), join('dist', path))
 }
 
 function gatherEngine() {
@@ -71,6 +86,14 @@ function gatherUws() {
   for (const path of ['package.json', 'LICENSE', 'src/uws.js', binary])
     add(join(from, path), join('node_modules/uWebSockets.js', path))
   strip(join(files, 'node_modules/uWebSockets.js', binary))
+}
+
+/** Its threads start from a file of its own. */
+function gatherPiscina() {
+  const from = join(root, 'node_modules/piscina')
+  const scripts = readdirSync(join(from, 'dist'), { recursive: true }).filter((path) => /\.m?js$/.test(path))
+  for (const path of ['package.json', 'LICENSE', ...scripts.map((script) => join('dist', script))])
+    add(join(from, path), join('node_modules/piscina', path))
 }
 
 /** Makes a package of the folder, so that modules of users can import it by its name. */

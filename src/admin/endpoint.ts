@@ -1,5 +1,5 @@
 /** The shape of every admin endpoint. An endpoint is a function of what the admin server sees and of the question. */
-import type { DoorAnswer } from '../door/uws.js'
+import type { DoorAnswer } from '../door/small-door.js'
 import type { RecordList, RecordQuery, Stats, Why } from '../native/index.js'
 import type { Level } from '../telemetry/logger.js'
 

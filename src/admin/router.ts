@@ -1,5 +1,5 @@
 /** The list of admin endpoints, and which of them answers a request. */
-import type { DoorAnswer, DoorRequest } from '../door/uws.js'
+import type { DoorAnswer, DoorRequest } from '../door/small-door.js'
 import { type AdminContext, type AdminEndpoint, columns, textAnswer } from './endpoint.js'
 import { clusters } from './endpoints/clusters.js'
 import { configDump } from './endpoints/config-dump.js'

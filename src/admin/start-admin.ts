@@ -1,5 +1,5 @@
 /** The admin server: a uWebSockets.js door on the main thread's loop, loaded only when the configuration names it. */
-import { openDoor } from '../door/uws.js'
+import { openDoor } from '../door/small-door.js'
 import { WeftError } from '../errors.js'
 import type { AdminContext } from './endpoint.js'
 import { answerAdmin } from './router.js'
@@ -14,7 +14,7 @@ export async function startAdmin({ address, ...context }: AdminContext & { addre
   const colon = address.lastIndexOf(':')
   const host = address.slice(0, colon).replace(/^\[|\]$/g, '')
   try {
-    return await openDoor(host, Number(address.slice(colon + 1)), (request) => answerAdmin(context, request))
+    return openDoor(host, Number(address.slice(colon + 1)), (request) => answerAdmin(context, request))
   } catch (cause) {
     throw new WeftError('WEFT_ADMIN_ADDRESS', `the admin server cannot listen on ${address}`, {
       path: 'admin.address',

@@ -12,12 +12,13 @@ export interface AdminAnswer {
   body: string
 }
 
-/** Throws `WEFT_ADMIN_UNREACHABLE` when nobody answers at `address`. */
+/** `address` is `host:port` or that behind `http://`. Throws `WEFT_ADMIN_UNREACHABLE` when nobody answers there. */
 export function askAdmin(address: string, path: string): Promise<AdminAnswer> {
   return new Promise((resolve, reject) => {
     const fail = (cause: Error) => reject(unreachable(address, cause))
-    if (!URL.canParse(`http://${address}`)) return fail(new Error('not an address'))
-    const request = get(`http://${address}${path}`, { timeout: patienceMs }, (response) => {
+    const base = `http://${address.replace(/^http:\/\//, '').replace(/\/+$/, '')}`
+    if (!URL.canParse(base)) return fail(new Error('not an address'))
+    const request = get(`${base}${path}`, { timeout: patienceMs }, (response) => {
       const chunks: Buffer[] = []
       response.on('data', (chunk: Buffer) => chunks.push(chunk))
       response.on('error', fail)

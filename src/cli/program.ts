@@ -32,6 +32,11 @@ const commands: readonly CliCommand[] = [
 
 /** `end` ends the process with an exit code. */
 export async function main(end: (code: number) => never): Promise<void> {
+  await createProgram(end).parseAsync()
+}
+
+/** The command with all that it takes; its manual page is made from it, too. */
+export function createProgram(end: (code: number) => never): Command {
   const program = new Command('weft')
     .description('A service mesh you can program in TypeScript')
     .version(weftVersion)
@@ -43,5 +48,5 @@ export async function main(end: (code: number) => never): Promise<void> {
     // An end and not an exit code to end with: a handle left open by a library must not keep an ended proxy alive.
     declare(command, async (code) => end(await code))
   }
-  await program.parseAsync()
+  return program
 }

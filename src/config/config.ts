@@ -6,6 +6,7 @@ import * as z from 'zod'
 import { admin } from './admin.js'
 import { cluster } from './cluster.js'
 import { drain } from './drain.js'
+import { filterPool } from './filter-pool.js'
 import { listener } from './listener.js'
 import { node } from './node.js'
 import { notYetKeys } from './not-yet.js'
@@ -25,6 +26,7 @@ export const config = z
       description: 'Threads that carry traffic. Absent: 1; for `startProxy`, the own loop of its caller',
     }),
     drain: drain.prefault({}),
+    filterPool: filterPool.prefault({}),
     records: records.prefault({}),
     listeners: z.array(listener).min(1).meta({ description: 'The doors; at least one' }),
     routes: z

@@ -5,6 +5,7 @@
  * beside the findings of the schema and not only after those are mended.
  */
 import { memoryAddress } from './address.js'
+import { checkDoor } from './door-checks.js'
 import type { Finding } from './findings.js'
 import type { Path } from './path.js'
 import { nearest } from './suggest.js'
@@ -20,6 +21,7 @@ export function crossCheck(written: unknown): Finding[] {
   return [
     ...duplicateNames('listeners', listeners),
     ...duplicateAddresses(root.admin, listeners),
+    ...listeners.flatMap(({ index, entry }) => checkDoor(index, entry)),
     ...duplicateNames('routes', routes),
     ...duplicateNames('clusters', clusters),
     ...routes.flatMap((route) => routeReferences(route, listenerNames, clusterNames)),

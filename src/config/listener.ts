@@ -65,9 +65,10 @@ export const listener = z
       .meta({ description: 'Permissions of a unix socket’s file; absent: as the process’s umask has it' }),
     protocol: words(['http'], ['tcp', 'tls', 'auto']).prefault('http').meta({ description: 'What is spoken here' }),
     direction,
-    engine: words(['auto', 'native'], ['uws'])
-      .prefault('auto')
-      .meta({ description: '`auto` and `native`: the engine in Rust' }),
+    engine: z.enum(['auto', 'native', 'uws']).default('auto').meta({
+      description:
+        'Who accepts connections: `native` is the engine in Rust, `uws` uWebSockets.js with the same pipeline behind it, for HTTP/1.1 over TCP; `auto` is `native`',
+    }),
     serviceHeader: headerName.nullable().default(null).meta({
       description: 'Header that names the service: its value is matched as the host. Absent in a request: the Host is',
     }),

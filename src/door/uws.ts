@@ -1,76 +1,88 @@
 /**
- * The only file that imports uWebSockets.js: HTTP doors whose answers are written in TypeScript.
+ * The only file that imports uWebSockets.js: the library, loaded once, and apps that listen.
  *
  * Invariants: every handler registers `onAborted` (a handler that returns without it ends the process); an answer is
- * written in one cork; a door is closed before its thread or process ends (an open one aborts the process).
+ * written in one cork; an app is closed before its thread or process ends (an open one aborts the process); the main
+ * thread loads the library before any worker does, for one that was first loaded by a thread goes away with it.
  */
 
-import type { HttpRequest, HttpResponse, us_listen_socket } from 'uWebSockets.js'
+import type { us_listen_socket } from 'uWebSockets.js'
 import { createRequire } from 'node:module'
 
 /** LIBUS_LISTEN_EXCLUSIVE_PORT: a second process must not share the port in silence. */
-const exclusivePort = 1
+export const exclusivePort = 1
+/** Several sockets on one port, one per thread; somebody else keeps the port from other processes. */
+export const sharedPort = 0
 
-export interface DoorRequest {
-  method: string
-  path: string
-  query: URLSearchParams
+/** Valid until it is aborted or its answer is complete; after that every call throws. */
+export interface UwsResponse {
+  writeStatus(status: string | Uint8Array): unknown
+  writeHeader(name: string | Uint8Array, value: string | Uint8Array): unknown
+  write(chunk: string | Uint8Array): boolean
+  end(body?: string | Uint8Array, closeConnection?: boolean): unknown
+  /** With arguments it would leave the answer unfinished. */
+  endWithoutBody(): unknown
+  /** Whether all of the chunk was taken, and whether the answer is complete. */
+  tryEnd(chunk: string | Uint8Array, contentLength: number): [boolean, boolean]
+  getWriteOffset(): number
+  cork(callback: () => void): unknown
+  pause(): void
+  resume(): void
+  close(): unknown
+  onAborted(handler: () => void): unknown
+  /** The buffer is valid during the call only. */
+  onData(handler: (chunk: ArrayBuffer, last: boolean) => void): unknown
+  onWritable(handler: (offset: number) => boolean): unknown
+  getRemoteAddress(): ArrayBuffer
+  upgrade(data: unknown, key: string, protocol: string, extensions: string, context: unknown): void
 }
 
-export interface DoorAnswer {
-  status: number
-  headers: Record<string, string>
-  body: string
+/** Valid during the handler's call only. Names of headers are lower case. */
+export interface UwsRequest {
+  getCaseSensitiveMethod(): string
+  getMethod(): string
+  getUrl(): string
+  /** Behind the question mark; undefined without one. */
+  getQuery(): string | undefined
+  getHeader(name: string): string
+  forEach(callback: (name: string, value: string) => void): void
 }
 
-export interface Door {
-  port: number
+export interface UwsApp {
+  any(pattern: string, handler: (response: UwsResponse, request: UwsRequest) => void): unknown
+  ws(pattern: string, behavior: object): unknown
+  listen(host: string, port: number, options: number, done: (socket: us_listen_socket | false) => void): void
+  /** Closes the listening sockets and every connection. */
   close(): void
 }
 
-/** Listens on `host:port` and answers with what `answer` returns. Throws when the address cannot be taken. */
-export function openDoor(host: string, port: number, answer: (request: DoorRequest) => DoorAnswer): Promise<Door> {
+export interface Listening {
+  port: number
+  /** Accepts no more; connections go on. */
+  stop(): void
+}
+
+/** Takes the library into this thread. */
+export function loadUws(): typeof import('uWebSockets.js') {
   // It is CommonJS, and its path decides which copy of the native part is loaded: require it from where we stand.
   const uws = createRequire(import.meta.url)('uWebSockets.js') as typeof import('uWebSockets.js')
   uws._cfg('silent')
-  const app = uws.App() as unknown as App
-  app.any('/*', (response, request) => {
-    let aborted = false
-    response.onAborted(() => {
-      aborted = true
-    })
-    const method = request.getMethod().toUpperCase()
-    const query = new URLSearchParams(request.getQuery())
-    const { status, headers, body } = answer({ method, path: request.getUrl(), query })
-    if (aborted) return
-    response.cork(() => {
-      response.writeStatus(`${status} ${reasons[status] ?? ''}`)
-      for (const [name, value] of Object.entries(headers)) response.writeHeader(name, value)
-      if (method === 'HEAD') response.endWithoutBody(Buffer.byteLength(body))
-      else response.end(body)
-    })
-  })
-  return new Promise((resolve, reject) => {
-    app.listen(host, port, exclusivePort, (socket) => {
-      if (!socket) reject(new Error(`cannot listen on ${host}:${port}`))
-      else resolve({ port: uws.us_socket_local_port(socket), close: () => app.close() })
-    })
-  })
+  return uws
 }
 
-/** What the library offers and its declarations leave out. */
-interface App {
-  any(pattern: string, handler: (response: HttpResponse, request: HttpRequest) => void): void
-  listen(host: string, port: number, options: number, done: (socket: us_listen_socket | false) => void): void
-  close(): void
+export function newApp(): UwsApp {
+  return loadUws().App() as unknown as UwsApp
 }
 
-const reasons: Record<number, string> = {
-  200: 'OK',
-  202: 'Accepted',
-  400: 'Bad Request',
-  404: 'Not Found',
-  405: 'Method Not Allowed',
-  500: 'Internal Server Error',
-  503: 'Service Unavailable',
+/** Listens on `host:port`, with `exclusivePort` or `sharedPort`. Throws when the address cannot be taken. */
+export function listen(app: UwsApp, host: string, port: number, options: number): Listening {
+  const uws = loadUws()
+  let opened: us_listen_socket | false = false
+  app.listen(host, port, options, (socket) => {
+    opened = socket
+  })
+  // The library has called back already.
+  if (!opened) throw new Error(`cannot listen on ${host}:${port}`)
+  const socket: us_listen_socket = opened
+  return { port: uws.us_socket_local_port(socket), stop: () => uws.us_listen_socket_close(socket) }
 }

@@ -6,6 +6,7 @@ import {
   isInlineFilter,
   type OptionsIssue,
 } from './definition.js'
+import { offerOwnPackage } from './own-package.js'
 import { keeps, type LoadedFilter, phasesOf } from './run-phase.js'
 
 /** Options that the filter's schema refuses; paths are relative to them. */
@@ -21,6 +22,7 @@ export class OptionsRefused extends Error {
 
 /** The default export of a module. Throws what the module throws, and when it exports something else. */
 export async function importFilter(url: string): Promise<FilterDefinition> {
+  offerOwnPackage(new URL(url))
   const loaded = (await import(url)) as { default?: unknown }
   // A CommonJS module that was compiled from `export default` has it one step further in.
   const inner = (loaded.default as { default?: unknown } | undefined)?.default

@@ -1,5 +1,5 @@
 /**
- * The filters of one thread that run in place: the engine calls {@link ScriptHost.call} for each phase of each.
+ * The filters of one thread: the engine calls {@link ScriptHost.call} for each phase of each; those of a pool run elsewhere.
  *
  * Invariants: a filter is loaded before a snapshot that names it is in force; `call` never throws; what is kept for an
  * exchange stands under its slot and is replaced when the slot's next exchange begins.
@@ -7,6 +7,7 @@
 import type { Addon } from '../native/index.js'
 import { latin1AsUtf8 } from './latin1.js'
 import { importFilter, readyFilter } from './load-filter.js'
+import type { EngineCall, PoolFilter, PoolScripts } from './pool/pool-scripts.js'
 import { type Kept, type LoadedFilter, phases, runPhase, type Said } from './run-phase.js'
 import type { ScriptSource } from './script-source.js'
 
@@ -22,7 +23,10 @@ const quietMs = 10_000
 
 interface Script {
   name: string
-  filter: LoadedFilter
+  /** What runs it here; null for one that runs in a pool. */
+  filter: LoadedFilter | null
+  /** What runs it elsewhere. */
+  pool: PoolFilter | null
   /** By slot; null for a filter that keeps nothing. */
   kept: Kept[] | null
   /** Failures that were not told yet, and since when. */
@@ -35,9 +39,12 @@ const nothingKept: Kept = { state: undefined, request: null }
 
 export class ScriptHost {
   private readonly scripts: (Script | undefined)[] = []
+  private readonly addon: Pick<Addon, 'scriptResume'>
   private readonly write: (line: FilterLine) => void
+  private pools: PoolScripts | null = null
 
-  constructor(write: (line: FilterLine) => void) {
+  constructor(addon: Pick<Addon, 'scriptResume'>, write: (line: FilterLine) => void) {
+    this.addon = addon
     this.write = write
   }
 
@@ -55,20 +62,36 @@ export class ScriptHost {
     text: string | null,
     bytes: Uint8Array | null = null,
     last = true,
-  ): Said => {
+  ): Said | number => {
     const script = this.scripts[id]
     if (script === undefined) return '?it is not loaded in this thread'
     if (phase === phases.failed) {
       this.tellFailure(script, latin1AsUtf8(text ?? ''))
       return undefined
     }
+    if (script.filter === null) return this.callPool(script, { slot, phase, text, bytes, last })
     const body = bytes === null ? undefined : { bytes, last }
     const said = runPhase(script.filter, phase, text, keptOf(script, slot, phase), body)
     if (!(said instanceof Promise)) return said
     return '?it returned a promise; a filter that waits runs in a pool: `runIn: pool`'
   }
 
-  private async ready({ name, url, options, definition }: ScriptSource): Promise<Script> {
+  private callPool(script: Script, call: EngineCall): Said | number {
+    if (script.pool === null) return '?it is not loaded in this thread'
+    const kept = keptOf(script, call.slot, call.phase)
+    return script.pool.call(call, kept, (left) => {
+      if (script.kept !== null) script.kept[call.slot] = left
+    })
+  }
+
+  private async ready(source: ScriptSource): Promise<Script> {
+    const { name, url, options, definition, pool } = source
+    const told = { untold: 0, toldMs: Number.NEGATIVE_INFINITY }
+    if (pool !== null) {
+      const { PoolScripts } = await import('./pool/pool-scripts.js')
+      this.pools ??= new PoolScripts(this.addon, this.write)
+      return { name, filter: null, pool: await this.pools.load(source, pool), kept: [], ...told }
+    }
     const log = {
       info: (message: string) => this.write({ filter: name, level: 'info', message }),
       warn: (message: string) => this.write({ filter: name, level: 'warn', message }),
@@ -76,7 +99,7 @@ export class ScriptHost {
     }
     const filter = await readyFilter(definition ?? (await importFilter(url ?? '')), options, log)
     const kept = filter.keeps ? [] : null
-    return { name, filter, kept, untold: 0, toldMs: Number.NEGATIVE_INFINITY }
+    return { name, filter, pool: null, kept, ...told }
   }
 
   private tellFailure(script: Script, message: string): void {
@@ -103,12 +126,12 @@ let host: ScriptHost | null = null
 
 /** Loads filters in this thread. The first call of a thread decides where its filters' lines go. */
 export async function loadScripts(
-  addon: Pick<Addon, 'scriptHost'>,
+  addon: Pick<Addon, 'scriptHost' | 'scriptResume'>,
   sources: readonly ScriptSource[],
   write: (line: FilterLine) => void,
 ): Promise<void> {
   if (host === null) {
-    host = new ScriptHost(write)
+    host = new ScriptHost(addon, write)
     addon.scriptHost(host.call)
   }
   await host.load(sources)

@@ -1,5 +1,6 @@
 /** A filter as the threads are told to load it, and the numbers by which the engine knows filters. */
 import type { FilterDefinition, InlineFilter } from './definition.js'
+import type { PoolSettings } from './pool/pool-scripts.js'
 
 /** Crosses to threads (structured clone), unless it holds a definition. */
 export interface ScriptSource {
@@ -13,6 +14,8 @@ export interface ScriptSource {
   /** Of the module, with the mark of its content: another content is another module to a thread. */
   url: string | null
   options: unknown
+  /** Of a filter that runs in a pool. */
+  pool: PoolSettings | null
   /** Of a filter that has no module. It cannot leave its thread. */
   definition: FilterDefinition | null
 }

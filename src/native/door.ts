@@ -38,6 +38,24 @@ export interface DoorListener {
   listener: number
 }
 
+/** A listener that requests can be sent to from this thread. */
+export interface OpenDoor {
+  addon: Addon
+  place: DoorListener
+}
+
+const offers = new WeakMap<object, (listener: string) => OpenDoor>()
+
+/** Says how a door of a proxy is opened, for whoever is handed the proxy as `owner`. */
+export function offerDoors(owner: object, open: (listener: string) => OpenDoor): void {
+  offers.set(owner, open)
+}
+
+/** Opens a door of a proxy; null when `owner` is none. Throws what the proxy says. */
+export function doorOf(owner: object, listener: string): OpenDoor | null {
+  return offers.get(owner)?.(listener) ?? null
+}
+
 /** The lowest bits of an exchange's number tell it from all others that live. */
 const placeMask = 0xf_ffff
 

@@ -29,7 +29,7 @@ export interface Verdict {
   unchanged?: boolean
   rejected: { path: string; code: string; message: string }[]
   /** Where each listener really listens, which tells the port that a port 0 became. */
-  listeners?: { name: string; address: string }[]
+  listeners?: Stats['listeners']
 }
 
 /** The engine's answer to a change of endpoints. Nothing has changed when `rejected` is not empty. */
@@ -56,7 +56,8 @@ export interface Stats {
   series: Series[]
   routes: { route: string; latency: Durations }[]
   workers: WorkerStats[]
-  listeners: { name: string; address: string; direction: Direction }[]
+  /** `door`: TypeScript accepts its connections. */
+  listeners: { name: string; address: string; direction: Direction; door: boolean }[]
   clusters: ClusterStats[]
   /** Filters in TypeScript, by name. */
   filters: FilterStats[]

@@ -6,6 +6,7 @@
  * the process alive.
  */
 import { type Code, WeftError } from '../errors.js'
+import { offerDoors } from '../native/door.js'
 import type { Logger } from '../telemetry/logger.js'
 import type { Change, ConfigSource } from './config-source.js'
 import type { ProxyStats } from './proxy-stats.js'
@@ -25,7 +26,7 @@ export interface DrainOptions {
 }
 
 export interface WeftProxy {
-  /** Where a listener really listens; for a unix socket `unix:/path` as the host, and port 0. */
+  /** Where a listener really listens; for a unix socket `unix:/path` or `memory` as the host, and port 0. */
   address(listener: string): { host: string; port: number }
   /**
    * Replaces the configuration, all of it or nothing. A configuration that is wrong in itself is thrown as a
@@ -63,6 +64,7 @@ class EmbeddedProxy implements WeftProxy {
 
   constructor(running: RunningProxy) {
     this.running = running
+    offerDoors(this, (listener) => this.open().openDoor(listener))
   }
 
   address(listener: string): { host: string; port: number } {

@@ -13,12 +13,14 @@ import type { Finding } from '../config/findings.js'
 import { type Watched, watched } from '../config/signature.js'
 import type { FilterDefinition, InlineFilter } from '../filters/definition.js'
 import { importFilter, OptionsRefused, readyFilter } from '../filters/load-filter.js'
+import type { PoolSettings } from '../filters/pool/pool-scripts.js'
 import { phasesOf } from '../filters/run-phase.js'
 import { type ScriptNumbers, type ScriptSource, serialOf } from '../filters/script-source.js'
 import type { Script } from '../native/snapshot.js'
 import type { ResolvedFilter, Scripts } from './compile/filter.js'
 
 type ScriptFilter = Extract<ResolvedFilter, { module: unknown } | { definition: unknown }>
+type ModuleFilter = Extract<ScriptFilter, { module: unknown }>
 
 export interface LoadedFilters {
   scripts: Scripts
@@ -58,10 +60,10 @@ export async function loadFilters(
   const findings: Finding[] = []
   for (const place of scriptPlaces(config)) {
     try {
-      const { source, definition } = await load(place, folder, numbers, reading)
+      const { source, definition } = await load(place, config, folder, numbers, reading)
       await readyFilter(definition, source.options, silent)
       sources.push(source)
-      scripts.set(place.filter, compiled(source.id, definition, place.filter))
+      scripts.set(place.filter, compiled(source, definition, place.filter))
     } catch (error) {
       findings.push(...findingsOf(place, error as Error))
     }
@@ -72,19 +74,27 @@ export async function loadFilters(
 /** What a filter logs while it is only tried. */
 const silent = { info() {}, warn() {}, error() {} }
 
-async function load({ path, owner, filter }: ScriptPlace, folder: string, numbers: ScriptNumbers, reading: Reading) {
+async function load(
+  { path, owner, filter }: ScriptPlace,
+  { filterPool }: ResolvedConfig,
+  folder: string,
+  numbers: ScriptNumbers,
+  reading: Reading,
+) {
   if ('definition' in filter) {
     // The schema has checked that there is one; only `defineFilter` makes them.
     const definition = filter.definition as FilterDefinition
     const key = `${owner} inline ${serialOf(filter.definition as unknown as InlineFilter)}`
-    const source = { id: numbers.of(key), key, name: definition.name, path, url: null, options: undefined, definition }
+    const nothing = { url: null, options: undefined, pool: null }
+    const source = { id: numbers.of(key), key, name: definition.name, path, ...nothing, definition }
     return { source: source satisfies ScriptSource, definition }
   }
   const url = await markedUrl(filter.module, folder, reading)
   const definition = await importFilter(url)
   const { options } = filter
-  const key = JSON.stringify([owner, url, options])
-  const source = { id: numbers.of(key), key, name: definition.name, path, url, options, definition: null }
+  const pool = poolSettings(filter, filterPool)
+  const key = JSON.stringify([owner, url, options, pool])
+  const source = { id: numbers.of(key), key, name: definition.name, path, url, options, pool, definition: null }
   return { source: source satisfies ScriptSource, definition }
 }
 
@@ -103,8 +113,18 @@ async function markedUrl(module: string | URL, folder: string, reading: Reading)
 }
 
 const usualMaxBodyBytes = 1_048_576
+/** Without a budget of its own a filter must still end. */
+const usualBudgetMs = 1_000
+/** The pool settles each call by itself; should it ever not, the engine goes on after so much more. */
+const backstopMs = 15_000
 
-function compiled(id: number, definition: FilterDefinition, filter: ScriptFilter): Script {
+function poolSettings({ runIn, timeBudget }: ModuleFilter, pool: ResolvedConfig['filterPool']): PoolSettings | null {
+  if (runIn === 'place') return null
+  const { threads, maxQueue, maxHeap } = pool
+  return { threads, maxQueue, maxHeapMb: Math.ceil(maxHeap / 2 ** 20), timeBudgetMs: timeBudget ?? usualBudgetMs }
+}
+
+function compiled({ id, pool }: ScriptSource, definition: FilterDefinition, filter: ScriptFilter): Script {
   return {
     id,
     name: definition.name,
@@ -112,8 +132,8 @@ function compiled(id: number, definition: FilterDefinition, filter: ScriptFilter
     maxBodyBytes:
       ('module' in filter ? filter.maxBodyBytes : undefined) ?? definition.maxBodyBytes ?? usualMaxBodyBytes,
     onFailure: 'module' in filter ? filter.onFailure : 'closed',
-    timeBudgetMs: null,
-    pool: false,
+    timeBudgetMs: pool === null ? null : pool.timeBudgetMs + backstopMs,
+    pool: pool !== null,
   } satisfies Script
 }
 

@@ -10,8 +10,10 @@ import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import type { Histograms, ProxyStatus } from '../admin/endpoint.js'
 import { formatPath, type Path } from '../config/path.js'
 import type { Watched } from '../config/signature.js'
+import type { DoorPlan } from '../door/thread-doors.js'
 import { type Code, WeftError } from '../errors.js'
 import type { ScriptSource } from '../filters/script-source.js'
+import { type OpenDoor, openDoor } from '../native/door.js'
 import {
   type Addon,
   loadAddon,
@@ -25,6 +27,7 @@ import {
 import { type Counts, countsOf, withCarried } from '../telemetry/carried.js'
 import { createLogger, type Logger } from '../telemetry/logger.js'
 import type { Change, ConfigSource } from './config-source.js'
+import { Doors } from './doors.js'
 import { drain } from './drain.js'
 import { writeLine } from './filter-lines.js'
 import { type Followed, followSources } from './follow-sources.js'
@@ -56,7 +59,7 @@ export interface StartOptions {
 type Prepare = (source: ConfigSource, reading: (watched: Watched[]) => void) => Promise<Prepared>
 
 export interface RunningProxy {
-  /** Where a listener listens; for a unix socket `unix:/path` as the host, and port 0. */
+  /** Where a listener listens; for a unix socket `unix:/path` or `memory` as the host, and port 0. */
   address(listener: string): { host: string; port: number }
   /** Replaces the configuration; throws `WEFT_CONFIG_*` or `WEFT_SNAPSHOT_REJECTED` and then nothing has changed. */
   apply(source: ConfigSource): Promise<Change>
@@ -84,6 +87,8 @@ export interface RunningProxy {
   /** Adds what the process before this one had counted; a later call replaces an earlier one. */
   carry(counts: string): void
   status(): ProxyStatus
+  /** A way for requests from within this thread; throws `WEFT_DISPATCHER_REFUSED` where there is none. */
+  openDoor(listener: string): OpenDoor
   /**
    * Stops accepting and waits for open exchanges; returns how many were left at the deadline. `keepOutbound`: outbound
    * listeners go on until a later drain without it.
@@ -129,6 +134,7 @@ class Orchestrator implements RunningProxy {
   private failing = false
   private closed: Promise<void> | null = null
   private inherited = false
+  private readonly doors: Doors
   private carried: Counts | null = null
 
   constructor(options: StartOptions) {
@@ -136,6 +142,7 @@ class Orchestrator implements RunningProxy {
     this.addon = options.addon ?? loadAddon()
     this.logger = options.logger ?? standardLogger()
     this.prepare = options.prepare ?? prepareSource
+    this.doors = new Doors(this.addon)
     this.sources = followSources({
       logger: this.logger,
       update: (bytes) => this.updateEndpoints(bytes),
@@ -156,14 +163,19 @@ class Orchestrator implements RunningProxy {
       if (takeover !== undefined) this.inherit(takeover)
       this.ownLoop = count === 0
       await this.take(prepared)
-      if (count === 0) this.addon.attach(this.id, 0)
-      else {
+      const doors = await this.doors.ready(this.doorPlans())
+      if (count === 0) {
+        this.addon.attach(this.id, 0)
+        await this.doors.serveHere(this.id, doors)
+      } else {
         const { addon, id: proxy, logger } = this
         const { scripts } = prepared.plan
-        this.workers = await startWorkers({ addon, proxy, count, startThread: start, ahead, scripts, logger })
+        this.workers = await startWorkers({ addon, proxy, count, startThread: start, ahead, scripts, logger, doors })
+        this.doors.serveOn(this.workers)
       }
     } catch (error) {
       this.sources.close()
+      this.doors.close()
       ahead?.terminate()
       await ahead?.ended
       if (this.id >= 0) this.addon.closeProxy(this.id)
@@ -175,7 +187,7 @@ class Orchestrator implements RunningProxy {
     const { plan, verdict } = this.current()
     const found = [...(verdict.listeners ?? []), ...plan.listeners].find(({ name }) => name === listener)
     if (found === undefined) throw new RangeError(`there is no listener named ${JSON.stringify(listener)}`)
-    if (found.address.startsWith('unix:')) return { host: found.address, port: 0 }
+    if (found.address.startsWith('unix:') || found.address === 'memory') return { host: found.address, port: 0 }
     const colon = found.address.lastIndexOf(':')
     return { host: found.address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(found.address.slice(colon + 1)) }
   }
@@ -183,6 +195,7 @@ class Orchestrator implements RunningProxy {
   apply(source: ConfigSource): Promise<Change> {
     const change = this.lastChange.then(async () => {
       const { generation, unchanged = false, rejected } = await this.take(await this.prepareFor(source))
+      if (!this.draining) await this.doors.change(this.doorPlans())
       return { generation, unchanged, rejected }
     })
     this.lastChange = change.catch(() => {})
@@ -248,6 +261,26 @@ class Orchestrator implements RunningProxy {
     return { state, generation, workers, replaced: this.workers?.replaced() ?? 0 }
   }
 
+  openDoor(listener: string): OpenDoor {
+    const { plan, verdict } = this.current()
+    if (this.workers !== null) {
+      throw new WeftError(
+        'WEFT_DISPATCHER_REFUSED',
+        'the proxy serves on threads, and a dispatcher needs it on its own loop',
+        {
+          hint: 'start it with workers: 0',
+        },
+      )
+    }
+    const names = [...(verdict.listeners ?? []), ...plan.listeners].map(({ name }) => name)
+    if (!names.includes(listener)) {
+      throw new WeftError('WEFT_DISPATCHER_REFUSED', `there is no listener named ${JSON.stringify(listener)}`, {
+        hint: `give it one of ${[...new Set(names)].join(', ')}`,
+      })
+    }
+    return { addon: this.addon, place: openDoor(this.addon, this.id, listener) }
+  }
+
   drain({
     deadlineMs = this.current().plan.drainDeadlineMs,
     keepOutbound = false,
@@ -256,7 +289,7 @@ class Orchestrator implements RunningProxy {
     keepOutbound?: boolean
   } = {}): Promise<number> {
     this.draining = true
-    return drain(this.addon, this.id, { deadlineMs, keepOutbound })
+    return this.doors.leaveWith(deadlineMs, () => drain(this.addon, this.id, { deadlineMs, keepOutbound }))
   }
 
   close(): Promise<void> {
@@ -267,6 +300,7 @@ class Orchestrator implements RunningProxy {
   private async end(): Promise<void> {
     await this.lastChange
     this.sources.close()
+    this.doors.close()
     if (this.workers === null) await this.leaveOwnLoop()
     await this.workers?.close()
     if (!this.addon.flushLogs(this.id, logFlushMs))
@@ -330,6 +364,12 @@ class Orchestrator implements RunningProxy {
   private updateEndpoints(bytes: Uint8Array): UpdateVerdict {
     const update = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     return JSON.parse(this.addon.updateEndpoints(this.id, update)) as UpdateVerdict
+  }
+
+  /** The listeners in force whose connections TypeScript accepts; `memory` has none. */
+  private doorPlans(): DoorPlan[] {
+    const listeners = this.applied?.verdict.listeners ?? []
+    return listeners.flatMap(({ name, address, door }) => (door && address.includes(':') ? [{ name, address }] : []))
   }
 
   private current(): Applied {

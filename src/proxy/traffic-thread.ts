@@ -2,11 +2,15 @@
 import { Worker } from 'node:worker_threads'
 import type { FilterLine } from '../filters/script-host.js'
 import type { ScriptSource } from '../filters/script-source.js'
-import type { Attachment, Loading, Told } from './worker.js'
+import type { Attachment, Order, Told } from './worker.js'
 
 export interface TrafficThread {
   /** Puts the engine on the thread; resolves when it serves there, rejects when the thread ends before that. */
   attach(attachment: Attachment): Promise<void>
+  /**
+   * Has a thread that serves do something; rejects with why it could not, or when the thread ends before.
+   */
+  ask(order: Order): Promise<void>
   /** Loads further filters; rejects when one cannot be loaded. A thread that ends meanwhile has no say. */
   load(scripts: ScriptSource[]): Promise<void>
   /** Called with each line that a filter writes to the log. */
@@ -33,7 +37,7 @@ export function followThread(thread: Worker): TrafficThread {
   const ended = new Promise<string>((resolve) => {
     thread.once('exit', (code) => resolve(failure ?? `exit code ${code}`))
   })
-  let loads = 0
+  let orders = 0
   const until = (done: (told: Told) => boolean) =>
     new Promise<Told>((resolve, reject) => {
       const listen = (told: Told) => {
@@ -44,22 +48,23 @@ export function followThread(thread: Worker): TrafficThread {
       thread.on('message', listen)
       void ended.then((reason) => reject(new Error(reason)))
     })
+  const obeyed = async (order: Order) => {
+    orders += 1
+    const number = orders
+    thread.postMessage({ order: number, ...order })
+    const told = await until((told) => typeof told === 'object' && 'order' in told && told.order === number)
+    return typeof told === 'object' && 'order' in told ? told.error : null
+  }
+  const demand = (error: string | null) => {
+    if (error !== null) throw new Error(error)
+  }
   return {
     async attach(attachment) {
       thread.postMessage(attachment)
       await until((told) => told === 'serving')
     },
-    async load(scripts) {
-      loads += 1
-      const number = loads
-      thread.postMessage({ load: scripts, number } satisfies Loading)
-      const told = await until((told) => typeof told === 'object' && 'loaded' in told && told.loaded === number).catch(
-        () => null,
-      )
-      if (told !== null && typeof told === 'object' && 'loaded' in told && told.error !== null) {
-        throw new Error(told.error)
-      }
-    },
+    ask: async (order) => demand(await obeyed(order)),
+    load: async (load) => demand(await obeyed({ load }).catch(() => null)),
     onLine(listener) {
       thread.on('message', (told: Told) => {
         if (typeof told === 'object' && 'line' in told) listener(told.line)

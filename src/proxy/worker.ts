@@ -1,11 +1,12 @@
 /**
- * One traffic thread: loads the addon, hands this thread's loop to the engine when told to, and says so. Entry of
- * `worker.js`.
+ * One traffic thread: loads the addon, hands this thread's loop to the engine when told to, opens the doors that it is
+ * told of, and says so. Entry of `worker.js`.
  *
  * Invariants: no `dns.resolve*`, no `process.exit` in here (both touch what other threads use); the thread ends only by
  * being terminated, after which the main thread calls `detach`.
  */
 import { parentPort } from 'node:worker_threads'
+import type { DoorPlan, ThreadDoors } from '../door/thread-doors.js'
 import type { FilterLine } from '../filters/script-host.js'
 import type { ScriptSource } from '../filters/script-source.js'
 import { loadAddon } from '../native/index.js'
@@ -17,23 +18,33 @@ export interface Attachment {
   scripts: ScriptSource[]
 }
 
-/** Further filters to load. */
-export interface Loading {
-  load: ScriptSource[]
-  number: number
-}
+/** What a thread is asked besides: further filters to load, or the doors that there are to be; `doors: null`: all go, and the answer comes when the last of them is gone. */
+export type Order = { load: ScriptSource[] } | { doors: readonly DoorPlan[] | null }
 
-/** What a thread says: that it serves, how a {@link Loading} ended, a line of a filter's. */
-export type Told = 'serving' | { loaded: number; error: string | null } | { line: FilterLine }
+/** What a thread says: that it serves, how an {@link Order} ended and why it failed, a line of a filter's. */
+export type Told = 'serving' | { order: number; error: string | null } | { line: FilterLine }
 
 const addon = loadAddon()
+let attached = -1
+let doors: ThreadDoors | null = null
+
 // The listener also keeps the thread alive, whatever handles the engine has open.
-parentPort?.on('message', async (order: Attachment | Loading) => {
-  if ('load' in order) return tell({ loaded: order.number, error: await failureOf(load(order.load)) })
-  await load(order.scripts)
-  addon.attach(order.proxy, order.worker)
+parentPort?.on('message', async (message: Attachment | ({ order: number } & Order)) => {
+  if ('order' in message) return tell({ order: message.order, error: await failureOf(obey(message)) })
+  await load(message.scripts)
+  addon.attach(message.proxy, message.worker)
+  attached = message.proxy
   tell('serving')
 })
+
+async function obey(order: Order): Promise<void> {
+  if ('load' in order) return load(order.load)
+  // The library behind doors is loaded where there is one.
+  const { ThreadDoors } = await import('../door/thread-doors.js')
+  doors ??= new ThreadDoors(addon, attached)
+  if (order.doors === null) await doors.leave()
+  else doors.serve(order.doors)
+}
 
 async function load(scripts: ScriptSource[]): Promise<void> {
   if (scripts.length === 0) return
@@ -41,9 +52,9 @@ async function load(scripts: ScriptSource[]): Promise<void> {
   await loadScripts(addon, scripts, (line) => tell({ line }))
 }
 
-async function failureOf(loading: Promise<void>): Promise<string | null> {
+async function failureOf(work: Promise<void>): Promise<string | null> {
   try {
-    await loading
+    await work
     return null
   } catch (error) {
     return (error as Error).message

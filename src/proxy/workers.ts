@@ -5,12 +5,15 @@
  * ones back off while they keep dying, so that a worker which dies at start does not spin; listening descriptors belong
  * to the process, so a replacement takes over the accept queue of the one before.
  */
+
+import type { DoorPlan } from '../door/thread-doors.js'
 import { WeftError } from '../errors.js'
 import type { ScriptSource } from '../filters/script-source.js'
 import type { Addon } from '../native/index.js'
 import type { Logger } from '../telemetry/logger.js'
 import { writeLine } from './filter-lines.js'
 import type { StartThread, TrafficThread } from './traffic-thread.js'
+import type { Order } from './worker.js'
 
 /** Four beats in a row without progress, one second, are a stall. Beats are counted, not read off a clock, so that a process which was suspended as a whole is not mistaken for one. */
 export const beatMs = 250
@@ -26,6 +29,8 @@ export interface WorkersOptions {
   proxy: number
   count: number
   startThread: StartThread
+  /** The doors that each thread opens when it begins. */
+  doors?: readonly DoorPlan[]
   /** A thread that was started ahead, for the first worker. */
   ahead: TrafficThread | null
   /** Filters that each thread loads before it serves. */
@@ -45,6 +50,10 @@ export interface Workers {
   load(scripts: ScriptSource[]): Promise<void>
   /** Threads load these from now on: a configuration came into force. */
   keep(scripts: ScriptSource[]): void
+  /** Every thread has these doors from now on, those to come too; rejects when one cannot open them. */
+  serveDoors(doors: readonly DoorPlan[]): Promise<void>
+  /** Doors accept no more; resolves when the last connection behind them has ended. */
+  leaveDoors(): Promise<void>
   close(): Promise<void>
 }
 
@@ -78,11 +87,13 @@ class WorkerPool implements Workers {
   private replacements = 0
   private scripts: ScriptSource[]
   private loading: ScriptSource[] = []
+  private doors: readonly DoorPlan[]
 
   constructor(options: WorkersOptions) {
     this.options = options
     this.ahead = options.ahead
     this.scripts = options.scripts ?? []
+    this.doors = options.doors ?? []
     this.slots = Array.from({ length: options.count }, (_, worker) => ({
       worker,
       thread: null,
@@ -134,6 +145,18 @@ class WorkerPool implements Workers {
     this.loading = []
   }
 
+  async serveDoors(doors: readonly DoorPlan[]): Promise<void> {
+    const before = this.doors
+    this.doors = doors
+    if (doors.length + before.length > 0) await this.askServing({ doors })
+  }
+
+  async leaveDoors(): Promise<void> {
+    const before = this.doors
+    this.doors = []
+    if (before.length > 0) await this.askServing({ doors: null })
+  }
+
   async close(): Promise<void> {
     this.closing = true
     if (this.watch !== null) clearInterval(this.watch)
@@ -157,12 +180,29 @@ class WorkerPool implements Workers {
     thread.onLine((line) => writeLine(this.options.logger, line, { worker: slot.worker }))
     const scripts = [...this.scripts, ...this.loading]
     await thread.attach({ proxy: this.options.proxy, worker: slot.worker, scripts })
+    if (this.doors.length > 0) await thread.ask({ doors: this.doors })
     slot.state = 'serving'
     slot.servingSince = Date.now()
     slot.beat = -1
     slot.missed = 0
     slot.panics = 0
     slot.panicBeats = 0
+  }
+
+  /** A thread that ends meanwhile is replaced by one that begins with what was asked. */
+  private async askServing(order: Order): Promise<void> {
+    const serving = this.slots.filter(({ state, thread }) => state === 'serving' && thread !== null)
+    await Promise.all(
+      serving.map(async ({ thread }) => {
+        let ended = false
+        void thread?.ended.then(() => {
+          ended = true
+        })
+        await thread?.ask(order).catch((error: unknown) => {
+          if (!ended) throw error
+        })
+      }),
+    )
   }
 
   private superviseEnd(slot: Slot): void {

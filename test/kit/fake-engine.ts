@@ -2,6 +2,7 @@
 import type { Addon, Verdict } from '../../src/native/index.js'
 import type { Prepared } from '../../src/proxy/prepare.js'
 import type { TrafficThread } from '../../src/proxy/traffic-thread.js'
+import type { Order } from '../../src/proxy/worker.js'
 import type { Fields, Logger } from '../../src/telemetry/logger.js'
 import { statsOf } from './stats.js'
 
@@ -159,6 +160,7 @@ export class FakeThreads {
 export class FakeThread implements TrafficThread {
   readonly ended: Promise<string>
   worker = -1
+  asked: Order[] = []
   end: (reason: string) => void = () => {}
   private readonly failing: string | null
 
@@ -179,6 +181,10 @@ export class FakeThread implements TrafficThread {
   async load(): Promise<void> {}
 
   onLine(): void {}
+
+  async ask(order: Order): Promise<void> {
+    this.asked.push(order)
+  }
 
   terminate(): void {
     this.end('terminated')

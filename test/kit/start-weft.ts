@@ -152,8 +152,8 @@ function configuration(doors: Record<string, Door>, ports: Map<string, number>, 
       address: `127.0.0.1:${ports.get(name)}`,
       accessLog: { path: '/dev/stdout', format: 'json' },
       ...listener,
-      // Few, so that the limit of open descriptors does for any number of doors.
-      limits: { maxConnections: 200, ...(listener?.limits as object) },
+      // Few, so that the limit of open descriptors does for any number of doors; uWebSockets.js counts none.
+      limits: { ...(listener?.engine === 'uws' ? {} : { maxConnections: 200 }), ...(listener?.limits as object) },
     })),
     routes: entries.map(([name, { route }]) => ({ name, listeners: [name], forward: [{ cluster: name }], ...route })),
     clusters: entries.map(([name, { upstream, cluster }]) => ({

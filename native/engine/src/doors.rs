@@ -1,4 +1,5 @@
-//! A worker's listeners whose requests come through doors, by numbers that outlive configurations.
+//! A worker's listeners as doors know them, by numbers that outlive configurations. Any listener takes requests through a
+//! door; some take no others.
 
 use std::cell::RefCell;
 use std::rc::Rc;

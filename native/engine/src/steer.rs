@@ -124,9 +124,8 @@ impl Steering {
         if let Some(socket) = socket {
             let socket = weft_rt::Listener::from_fd(socket).ok()?;
             weft_rt::spawn(listener::accept(socket, Rc::clone(&serving), Rc::clone(&self.worker))).detach();
-        } else {
-            self.worker.doors.open(&serving);
         }
+        self.worker.doors.open(&serving);
         Some(Served { key, serving })
     }
 }

@@ -34,7 +34,7 @@ pub struct Worker {
     pub pool: Rc<Pool>,
     /// Client connections, to be woken when a drain begins.
     pub connections: Connections,
-    /// Listeners whose requests come through doors.
+    /// Its listeners, for requests that come through doors.
     pub doors: Doors,
     metrics: RefCell<Metrics>,
     date: RefCell<(u64, Rc<str>)>,

@@ -7,14 +7,21 @@ export const listeners: AdminEndpoint = {
   about: 'listeners with the addresses that they are bound to; ?format=json',
   answer({ proxy }, query) {
     const planned = new Map(proxy.plan().listeners.map(({ name, protocol }) => [name, protocol]))
-    const bound = proxy.stats().listeners.map(({ name, address, direction }) => ({
+    const bound = proxy.stats().listeners.map(({ name, address, direction, door }) => ({
       name,
       address,
       direction,
       protocol: planned.get(name) ?? '-',
+      engine: door && address.includes(':') ? 'uws' : 'native',
     }))
     if (query.get('format') === 'json') return jsonAnswer(bound)
-    const rows = bound.map(({ name, address, direction, protocol }) => [name, address, direction, protocol])
-    return textAnswer(columns([['listener', 'address', 'direction', 'protocol'], ...rows]))
+    const rows = bound.map(({ name, address, direction, protocol, engine }) => [
+      name,
+      address,
+      direction,
+      protocol,
+      engine,
+    ])
+    return textAnswer(columns([['listener', 'address', 'direction', 'protocol', 'engine'], ...rows]))
   },
 }

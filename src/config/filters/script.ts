@@ -1,6 +1,7 @@
 /** A filter in TypeScript that its module names. */
 import * as z from 'zod'
-import { notYetKeys, words } from '../not-yet.js'
+import { duration } from '../duration.js'
+import { words } from '../not-yet.js'
 import { size } from '../size.js'
 
 export const script = z
@@ -17,12 +18,23 @@ export const script = z
       }),
     options: z.unknown().optional().meta({ form: 'any', description: 'For the filter; checked with its own schema' }),
     onFailure: words(['closed', 'open'], []).prefault('closed').meta({
-      description: 'When it throws or answers nonsense: `closed` is a 500, `open` goes on without it',
+      description: 'When it throws, answers nonsense or takes too long: `closed` is a 500, `open` goes on without it',
     }),
     maxBodyBytes: size({ min: 0, max: 0xffff_ffff }).optional().meta({
       description:
         'Of a body that is gathered for it; more is a 413 in a request, and in an answer `onFailure` decides. Absent: what the filter says, else 1 MiB',
     }),
-    ...notYetKeys('runIn', 'timeBudget'),
+    runIn: words(['place', 'pool'], []).prefault('place').meta({
+      description:
+        '`place`: on the loop that serves the request, at once. `pool`: in a thread of `filterPool`, where it may wait, and a crash or an endless loop is its own alone',
+    }),
+    timeBudget: duration({ minMs: 1, maxMs: 600_000 }).nullable().default(null).meta({
+      description: 'How long one call in the pool may take; one that does not end by then has failed. Absent: 1s',
+    }),
   })
-  .meta({ title: 'script', description: 'A filter in TypeScript, on the loop that serves the request.' })
+  .superRefine(({ runIn, timeBudget }, context) => {
+    if (timeBudget === null || runIn === 'pool') return
+    const message = 'only `runIn: pool` has one: nothing can end a filter on the loop that serves the request'
+    context.addIssue({ code: 'custom', message, path: ['timeBudget'] })
+  })
+  .meta({ title: 'script', description: 'A filter in TypeScript.' })

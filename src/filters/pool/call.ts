@@ -1,8 +1,10 @@
 /** What crosses between a traffic thread and its pool. Everything here is copied (structured clone). */
+import type { Said } from '../run-phase.js'
 
 /** A filter as a thread of the pool loads it. */
 export interface PoolScript {
   id: number
+  name: string
   /** Of the module, with the mark of its content: another content is another module to the thread. */
   url: string
   options: unknown
@@ -18,9 +20,6 @@ export interface PhaseCall {
   kept: unknown
 }
 
-/** What the engine is told, in its own words. */
-export type Said = undefined | string | [string, Uint8Array]
-
 export interface PoolTask {
   script: PoolScript
   /** On the board. */
@@ -32,13 +31,6 @@ export interface PoolTask {
 export interface PoolAnswer {
   said: Said
   kept: unknown
-}
-
-/** Sent beside the answers. */
-export interface PoolLog {
-  filter: string
-  level: 'debug' | 'info' | 'warn' | 'error'
-  message: string
 }
 
 export interface ThreadData {

@@ -7,8 +7,10 @@
  */
 import { fileURLToPath } from 'node:url'
 import { Piscina } from 'piscina'
+import type { Said } from '../run-phase.js'
+import type { FilterLine } from '../script-host.js'
 import { Board } from './board.js'
-import type { PhaseCall, PoolAnswer, PoolLog, PoolScript, PoolTask, Said, ThreadData } from './call.js'
+import type { PhaseCall, PoolAnswer, PoolScript, PoolTask, ThreadData } from './call.js'
 import { Suspensions } from './suspension.js'
 
 /** A call that waits this long for a thread to begin it has failed. */
@@ -28,7 +30,7 @@ export interface FilterPoolOptions {
   maxQueue: number
   /** Of the heap of each thread. */
   maxHeapMb: number
-  log: (line: PoolLog) => void
+  log: (line: FilterLine) => void
   /** Of the threads; another one in tests. */
   entry?: string
 }

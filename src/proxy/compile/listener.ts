@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { absoluteAddress, memoryAddress } from '../../config/address.js'
 import type { ResolvedConfig } from '../../config/config.js'
 import { directionOfName } from '../../config/direction.js'
+import { hasDoor } from '../../config/door-checks.js'
 import type { Listener } from '../../native/snapshot.js'
 import { compileFilter, type Scripts } from './filter.js'
 
@@ -17,7 +18,7 @@ export function compileListener(
   return {
     name,
     address: absoluteAddress(address, folder),
-    door: address === memoryAddress,
+    door: address === memoryAddress || hasDoor(listener),
     sockets: [],
     serviceHeader,
     direction: direction ?? directionOfName(name),

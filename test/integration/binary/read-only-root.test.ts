@@ -1,7 +1,7 @@
-/** The command in one file in a root that holds nothing else but the libraries it links and that nobody can write to. */
+/** The command in one file in the root of its container, which holds nothing else and which nobody can write to. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { endOneFiles, oneFile, portOf, runOneFile, startOneFile } from '../../kit/one-file.js'
 import { removeScratch, scratchFolder } from '../../kit/scratch.js'
@@ -16,13 +16,7 @@ let upstream: Upstream
 beforeAll(async () => {
   upstream = await startUpstream()
   root = scratchFolder()
-  for (const folder of ['tmp', 'usr/bin', 'usr/lib/weft', 'etc/weft'])
-    mkdirSync(join(root, folder), { recursive: true })
-  copyFileSync(oneFile, join(root, 'usr/bin/weft'))
-  for (const library of linkedLibraries(oneFile)) {
-    mkdirSync(join(root, dirname(library)), { recursive: true })
-    copyFileSync(library, join(root, library))
-  }
+  execFileSync('scripts/container-root', [oneFile, root], { stdio: 'pipe' })
   const example = readFileSync('test/examples/minimal.yaml', 'utf8')
   const text = example.replace('127.0.0.1:8080', '127.0.0.1:0').replace('127.0.0.1:9000', upstream.address)
   writeFileSync(join(root, 'etc/weft/weft.yaml'), text)
@@ -33,11 +27,6 @@ afterAll(() => {
   removeScratch()
 })
 
-function linkedLibraries(program: string): string[] {
-  const lines = execFileSync('ldd', [program], { encoding: 'utf8' }).split('\n')
-  return lines.flatMap((line) => /(\/\S+) \(0x/.exec(line)?.[1] ?? [])
-}
-
 /** `mount` runs after the root has become read-only. */
 function within(mount = 'true'): string[] {
   const enter = `mount --bind ${root} ${root} && mount -o remount,bind,ro ${root} && ${mount} && exec chroot ${root} "$@"`
@@ -47,29 +36,32 @@ function within(mount = 'true'): string[] {
 const run = ['run', '-c', '/etc/weft/weft.yaml']
 
 describe.runIf(permitted)('in a read-only root', () => {
-  it('serves when /tmp can be written to', async () => {
-    const weft = startOneFile(run, { PATH: process.env.PATH ?? '' }, within(`mount -t tmpfs tmpfs ${root}/tmp`))
-    expect((await fetch(`http://127.0.0.1:${await portOf(weft)}/`)).status).toBe(200)
-    expect(readdirSync(join(root, 'tmp'))).toEqual([])
-  })
-
-  it('says what to set when no folder can be written to', async () => {
-    const { code, stderr } = await runOneFile(run, { PATH: process.env.PATH ?? '' }, within())
-    expect(code).toBe(1)
-    expect(stderr).toContain('/tmp/weft-0: EROFS')
-    expect(stderr).toContain('set WEFT_FILES to a folder')
-  })
-
-  it('refuses a folder from which no program may be loaded', async () => {
-    const mount = `mount -t tmpfs -o noexec tmpfs ${root}/tmp && mount -t proc proc ${root}/proc`
-    mkdirSync(join(root, 'proc'), { recursive: true })
-    const { stderr } = await runOneFile(run, { PATH: process.env.PATH ?? '' }, within(mount))
-    expect(stderr).toContain('/tmp/weft-0: programs may not be loaded from there')
-  })
-
-  it('serves without a writable folder from files that were laid beside it before', async () => {
-    await runOneFile(['version'], { WEFT_FILES: join(root, 'usr/lib/weft') })
+  it('serves without a writable folder, from the files that lie beside it', async () => {
     const weft = startOneFile(run, { PATH: process.env.PATH ?? '' }, within())
     expect((await fetch(`http://127.0.0.1:${await portOf(weft)}/`)).status).toBe(200)
+  })
+
+  describe('where its files were not laid beside it', () => {
+    beforeAll(() => rmSync(join(root, 'usr/lib/weft'), { recursive: true }))
+
+    it('serves when /tmp can be written to', async () => {
+      const weft = startOneFile(run, { PATH: process.env.PATH ?? '' }, within(`mount -t tmpfs tmpfs ${root}/tmp`))
+      expect((await fetch(`http://127.0.0.1:${await portOf(weft)}/`)).status).toBe(200)
+      expect(readdirSync(join(root, 'tmp'))).toEqual([])
+    })
+
+    it('says what to set when no folder can be written to', async () => {
+      const { code, stderr } = await runOneFile(run, { PATH: process.env.PATH ?? '' }, within())
+      expect(code).toBe(1)
+      expect(stderr).toContain('/tmp/weft-0: EROFS')
+      expect(stderr).toContain('set WEFT_FILES to a folder')
+    })
+
+    it('refuses a folder from which no program may be loaded', async () => {
+      mkdirSync(join(root, 'proc'))
+      const mount = `mount -t tmpfs -o noexec tmpfs ${root}/tmp && mount -t proc proc ${root}/proc`
+      const { stderr } = await runOneFile(run, { PATH: process.env.PATH ?? '' }, within(mount))
+      expect(stderr).toContain('/tmp/weft-0: programs may not be loaded from there')
+    })
   })
 })

@@ -80,7 +80,7 @@ test('the refusal says why, when to come back and whom it came from, and the con
   expect(await first.body.text()).toBe('ok')
   expect(first.headers).toMatchObject({ 'x-ratelimit-limit': '1', 'x-ratelimit-remaining': '0' })
   expect(first.headers).not.toHaveProperty('retry-after')
-  const second = await ask(proxy.url)
+  const second = await ask(proxy.url, { headers: { 'x-request-id': 'second' } })
   expect(second.statusCode).toBe(429)
   expect(second.headers).toMatchObject({
     'retry-after': '3600',
@@ -93,6 +93,7 @@ test('the refusal says why, when to come back and whom it came from, and the con
   expect(await second.body.text()).toBe('the rate limit of this service is reached: send fewer requests, or later\n')
   const page = await (await fetch(`${proxy.admin}/stats/prometheus`)).text()
   expect(page).toMatch(/response_flags="RL"/)
+  expect(await (await fetch(`${proxy.admin}/why/second`)).text()).toContain('the bucket `all` was empty')
 })
 
 test('in shadow mode every request goes on, and what would have been refused is counted and recorded', async () => {

@@ -10,7 +10,7 @@ const stats: Stats = statsOf({
   counters: { downstream_connections_total: 12 },
   series: [seriesOf({ flag: '', requests: 1000, responseBytes: 1_024_000, durationSumUs: 1_500_000 })],
   workers: [{ heartbeat: 5, generation: 3, panics: 0, connections: 4, records: 7, recordBytes: 1024 }],
-  listeners: [{ name: 'edge', address: '127.0.0.1:8080', direction: 'gateway' }],
+  listeners: [{ name: 'edge', address: '127.0.0.1:8080', direction: 'gateway', door: false }],
   clusters: [clusterOf('app', [{ address: '127.0.0.1:9000', active: 1, requests: 1000, failures: 2, idle: 3 }])],
 })
 
@@ -75,7 +75,7 @@ describe('the admin server', () => {
       file: 'weft.yaml',
     })
     expect(ask('/listeners').body).toBe(
-      'listener  address         direction  protocol\nedge      127.0.0.1:8080  gateway    http\n',
+      'listener  address         direction  protocol  engine\nedge      127.0.0.1:8080  gateway    http      native\n',
     )
   })
 

@@ -4,14 +4,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import type { PoolLog, PoolScript } from '../../../src/filters/pool/call.js'
+import type { PoolScript } from '../../../src/filters/pool/call.js'
 import { FilterPool, type Outcome } from '../../../src/filters/pool/filter-pool.js'
+import type { FilterLine } from '../../../src/filters/script-host.js'
 
 const root = new URL('../../..', import.meta.url).pathname
 let folder = ''
 let entry = ''
 let pool: FilterPool | null = null
-let logged: PoolLog[] = []
+let logged: FilterLine[] = []
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'weft-pool-'))
@@ -33,6 +34,7 @@ function start({ threads = 2, maxQueue = 64 } = {}): FilterPool {
 
 const script = (id: number, timeBudgetMs = 200, url = 'misdeeds'): PoolScript => ({
   id,
+  name: 'misdeeds',
   url,
   options: null,
   timeBudgetMs,

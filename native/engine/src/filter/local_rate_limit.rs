@@ -25,6 +25,7 @@ pub(super) struct LocalRateLimit {
 }
 
 struct Keyed {
+    name: Box<str>,
     key: Box<[KeyPart]>,
     bucket: Arc<Bucket>,
 }
@@ -41,6 +42,7 @@ impl LocalRateLimit {
     pub(super) fn new(settings: &Settings, owner: &str, book: &mut FilterBook) -> Self {
         let refusal = Error::new(Kind::RateLimited(settings.status), "the rate limit of this service is reached");
         let buckets = settings.buckets.iter().map(|bucket| Keyed {
+            name: bucket.name.as_str().into(),
             key: bucket.key.as_slice().into(),
             bucket: book.keep(format!("local-rate-limit {owner} {bucket:?}"), || make(bucket)),
         });
@@ -57,7 +59,7 @@ impl Filter for LocalRateLimit {
     fn request(&self, request: &mut Request<'_>) -> Verdict {
         let mut granted: SmallVec<[(&Bucket, u64); 4]> = SmallVec::new();
         let mut told: Option<Told> = None;
-        for Keyed { key, bucket } in &self.buckets {
+        for Keyed { name, key, bucket } in &self.buckets {
             let Some(key) = key::of(key, request.head, request.facts.client) else { continue };
             let tokens = bucket.tokens();
             match bucket.take(key, request.facts.now) {
@@ -69,6 +71,10 @@ impl Filter for LocalRateLimit {
                 }
                 Taken::Refused { wait } => {
                     granted.iter().for_each(|(bucket, key)| bucket.give_back(*key));
+                    if let Some(outside) = &mut request.outside {
+                        let shadow = if self.shadow { " (shadow mode)" } else { "" };
+                        outside.note(&format!("the bucket `{name}` was empty{shadow}"));
+                    }
                     if self.shadow {
                         request.mark = Some(Mark::RateLimitShadowed);
                         return Verdict::Continue;

@@ -93,12 +93,22 @@ impl Script {
         }
     }
 
+    fn chose(&self, noun: &str, name: &[u8]) -> String {
+        format!("the filter `{}` chose the {noun} `{}`", self.name, name.escape_ascii())
+    }
+
     fn change_request(&self, head: &mut RequestHead, outside: &mut Outside<'_>, text: &[u8]) -> Result<(), Nonsense> {
         let edits = Edits::read(text, |edit| allow_request(edit, outside))?;
         for edit in edits.iter() {
             match edit {
-                Edit::Route(name) => outside.context.choice.route = outside.view.generation.route_named(name),
-                Edit::Cluster(name) => outside.context.choice.cluster = outside.view.generation.cluster_named(name),
+                Edit::Route(name) => {
+                    outside.context.choice.route = outside.view.generation.route_named(name);
+                    outside.note(&self.chose("route", name));
+                }
+                Edit::Cluster(name) => {
+                    outside.context.choice.cluster = outside.view.generation.cluster_named(name);
+                    outside.note(&self.chose("cluster", name));
+                }
                 edit => edits::edit_request(head, edit),
             }
         }

@@ -1,0 +1,137 @@
+/**
+ * The HTTP door of one listener on this thread: every request that uWebSockets.js reads enters the engine's pipeline,
+ * whose parser judges its head once more.
+ *
+ * Invariants: `onAborted` is set before a request's handler returns; what the library has made of the client's framing is
+ * not passed on, its own is; a connection whose framing is in doubt serves no further request.
+ */
+import { type DoorListener, enterDoor, openDoor } from '../native/door.js'
+import type { Addon } from '../native/index.js'
+import { clientAddress } from './client-address.js'
+import { HttpExchange, type Keeping, type OpenExchanges } from './http-exchange.js'
+import { type Listening, listen, newApp, sharedPort, type UwsApp, type UwsRequest, type UwsResponse } from './uws.js'
+
+/** How long a door that goes waits for requests that are on their way, as the native listener does. */
+const quietMs = 250
+
+export interface HttpDoorOptions {
+  addon: Addon
+  proxy: number
+  /** The listener's name. */
+  name: string
+  host: string
+  port: number
+}
+
+export class HttpDoor implements OpenExchanges {
+  open = 0
+  closing = false
+  private tellGone: () => void = () => {}
+  /** Resolves when the door is closed. */
+  readonly gone = new Promise<void>((resolve) => {
+    this.tellGone = resolve
+  })
+  private readonly addon: Addon
+  private readonly listener: DoorListener
+  private readonly app: UwsApp
+  private readonly listening: Listening
+  private quiet: NodeJS.Timeout | null = null
+  private closed = false
+
+  /** Throws when the address cannot be taken. */
+  constructor({ addon, proxy, name, host, port }: HttpDoorOptions) {
+    this.addon = addon
+    this.listener = openDoor(addon, proxy, name)
+    this.app = newApp()
+    this.app.any('/*', (response, request) => this.enter(response, request))
+    this.listening = listen(this.app, host, port, sharedPort)
+  }
+
+  /** Accepts no more; connections end after their answer, and the door with the last of them. */
+  leave(): void {
+    this.closing = true
+    this.listening.stop()
+    this.quiet = setTimeout(() => {
+      this.quiet = null
+      this.ended()
+    }, quietMs)
+  }
+
+  ended(): void {
+    if (this.open > 0 || this.quiet !== null || this.closed) return
+    // Not from within the library's own call, in which the last answer may still be on its way.
+    setImmediate(() => this.close())
+  }
+
+  /** At once, with every connection. */
+  close(): void {
+    if (this.quiet !== null) clearTimeout(this.quiet)
+    if (this.closed) return
+    this.closing = true
+    this.closed = true
+    this.app.close()
+    this.tellGone()
+  }
+
+  private enter(response: UwsResponse, request: UwsRequest): void {
+    const method = request.getCaseSensitiveMethod()
+    readHead(request, method)
+    const { head, body, keeping } = read
+    const exchange = new HttpExchange(this.addon, this, response, method === 'HEAD', keeping)
+    response.onAborted(() => exchange.abort())
+    const bytes = asBytes(head)
+    if (bytes === null) {
+      exchange.refuse('400 Bad Request')
+      return
+    }
+    try {
+      const client = clientAddress(response.getRemoteAddress())
+      exchange.number = enterDoor(this.addon, this.listener, client, bytes, body, exchange)
+    } catch {
+      exchange.refuse('503 Service Unavailable')
+      return
+    }
+    if (body) response.onData((chunk, last) => exchange.receive(chunk, last))
+  }
+}
+
+/** What was read of the request whose handler runs. */
+const read = { head: '', body: false, framed: false, keeping: 'kept' as Keeping }
+
+function readHead(request: UwsRequest, method: string): void {
+  const query = request.getQuery()
+  const target = query === undefined ? request.getUrl() : `${request.getUrl()}?${query}`
+  read.head = `${method} ${target} HTTP/1.1\r\n`
+  read.body = false
+  read.framed = false
+  read.keeping = 'kept'
+  request.forEach(readLine)
+  read.head += '\r\n'
+}
+
+/** What is wrong with the framing the engine refuses; here it decides that the connection ends. */
+function readLine(name: string, value: string): void {
+  if (name === 'content-length') {
+    if (read.framed) read.keeping = 'doubtful'
+    read.framed = true
+    if (value !== '0') read.body = true
+  } else if (name === 'transfer-encoding') {
+    if (read.framed || value.toLowerCase() !== 'chunked') read.keeping = 'doubtful'
+    read.framed = true
+    read.body = true
+  } else if (name === 'connection' && value !== 'keep-alive' && hasClose(value)) {
+    // The library knows the word alone.
+    read.keeping = value.length === 5 && read.keeping === 'kept' ? 'asked-to-close' : 'doubtful'
+  }
+  read.head += `${name}: ${value}\r\n`
+}
+
+function hasClose(options: string): boolean {
+  return options.split(',').some((option) => option.trim().toLowerCase() === 'close')
+}
+
+/** The head with a character for each byte; null when the library could not read it as UTF-8 and has changed it. */
+function asBytes(head: string): string | null {
+  if (Buffer.byteLength(head) === head.length) return head
+  return head.includes('\ufffd') ? null : Buffer.from(head).toString('latin1')
+}

@@ -1,0 +1,72 @@
+/**
+ * The doors of one proxy: on its worker threads, or on the caller's own loop.
+ *
+ * Invariants: what is behind a door is loaded only where a listener has one, and on the main thread first; the addresses
+ * are the engine's, which keeps them, so that opening a door on one cannot fail for a reason that a person can mend.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { DoorPlan, ThreadDoors } from '../door/thread-doors.js'
+import type { Addon } from '../native/index.js'
+import type { Workers } from './workers.js'
+
+export class Doors {
+  private readonly addon: Addon
+  private here: ThreadDoors | null = null
+  private proxy = -1
+  private workers: Workers | null = null
+  private loaded = false
+
+  constructor(addon: Addon) {
+    this.addon = addon
+  }
+
+  /** Loads what these doors need; hands them back. */
+  async ready(doors: DoorPlan[]): Promise<DoorPlan[]> {
+    if (doors.length > 0 && !this.loaded) {
+      const { loadUws } = await import('../door/uws.js')
+      loadUws()
+      this.loaded = true
+    }
+    return doors
+  }
+
+  serveOn(workers: Workers): void {
+    this.workers = workers
+  }
+
+  /** On this thread's loop, which the engine serves already. */
+  async serveHere(proxy: number, doors: readonly DoorPlan[]): Promise<void> {
+    this.proxy = proxy
+    if (doors.length === 0 && this.here === null) return
+    if (this.here === null) {
+      const { ThreadDoors } = await import('../door/thread-doors.js')
+      this.here = new ThreadDoors(this.addon, proxy)
+    }
+    this.here.serve(doors)
+  }
+
+  /** After a change of the configuration. */
+  async change(doors: DoorPlan[]): Promise<void> {
+    await this.ready(doors)
+    if (this.workers === null) await this.serveHere(this.proxy, doors)
+    else await this.workers.serveDoors(doors)
+  }
+
+  /**
+   * Accepts no more while `drained` waits for what is open, and gives connections that are idle then the time that a
+   * door leaves them. Resolves with what `drained` says.
+   */
+  async leaveWith(deadlineMs: number, drained: () => Promise<number>): Promise<number> {
+    const end = performance.now() + deadlineMs
+    const gone = Promise.all([this.here?.leave(), this.workers?.leaveDoors()])
+    const open = await drained()
+    await Promise.race([gone, delay(Math.max(0, end - performance.now()), undefined, { ref: false })])
+    return open
+  }
+
+  /** At once. Those on threads go with their threads. */
+  close(): void {
+    this.here?.close()
+    this.here = null
+  }
+}
