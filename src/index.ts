@@ -17,7 +17,10 @@ export {
 } from './door/socket/define-socket.js'
 export { type Code, type Issue, WeftError } from './errors.js'
 export type { DirectAnswer } from './filters/answer.js'
+export type { RequestBody, ResponseBody } from './filters/body.js'
 export {
+  type BodyDecision,
+  type BodyMode,
   type Decision,
   defineFilter,
   type FilterContext,

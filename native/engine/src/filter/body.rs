@@ -32,10 +32,8 @@ pub enum BodyMode {
     Stream,
     /// All of it at once.
     Buffer {
-        /// More than this is too much.
+        /// More than this is too much: 413 to a request; of an answer the filter decides.
         max_bytes: usize,
-        /// An answer that is too much passes as if the filter were not there; else it is a failure.
-        open: bool,
     },
 }
 
@@ -61,6 +59,9 @@ pub trait SeesBodies: Send + Sync {
 
     /// The whole body of an answer is here, its head not yet sent.
     fn poll_response(&self, cx: &mut Context<'_>, response: &mut Response<'_>, body: &mut Vec<u8>) -> Poll<Verdict>;
+
+    /// The body of an answer is longer than the filter's bound. It sees none of it.
+    fn response_too_long(&self, response: &mut Response<'_>) -> Verdict;
 }
 
 /// What a filter that joins a body is told.
@@ -127,7 +128,7 @@ impl Intake {
                     })
                     .await?;
                 }
-                BodyMode::Buffer { max_bytes, .. } => {
+                BodyMode::Buffer { max_bytes } => {
                     gather(exchange, &mut self.transfer, max_bytes).await?;
                     let verdict = ask(exchange, stage, place, self.transfer.gathered()).await?;
                     if !matches!(verdict, Verdict::Continue | Verdict::Fail(_)) {
@@ -237,10 +238,10 @@ pub fn answer_stream(exchange: &mut Ongoing<'_>, place: usize) -> Option<Box<dyn
     if streams { join(exchange, filter, Direction::Response) } else { None }
 }
 
-/// How much of an answer the filter that ran as number `place` wants at once, and whether more may pass without it.
-pub fn answer_limit(exchange: &Ongoing<'_>, place: usize) -> Option<(usize, bool)> {
+/// How much of an answer the filter that ran as number `place` wants at once.
+pub fn answer_limit(exchange: &Ongoing<'_>, place: usize) -> Option<usize> {
     match mode(exchange.passed.get(place)?.filter, Direction::Response) {
-        BodyMode::Buffer { max_bytes, open } => Some((max_bytes, open)),
+        BodyMode::Buffer { max_bytes } => Some(max_bytes),
         BodyMode::None | BodyMode::Stream => None,
     }
 }
@@ -270,5 +271,14 @@ pub async fn ask_answer(
     })
     .await
     .map_err(Stop::Failed)?;
+    verdict.stop().inspect_err(|_| exchange.passed.truncate(place))
+}
+
+/// Has the filter that ran as number `place` say what becomes of an answer that is too long for it.
+pub fn answer_too_long(exchange: &mut Ongoing<'_>, place: usize, head: &mut ResponseHead) -> Result<(), Stop> {
+    let asked = show_response(place, exchange, head, false, |filter, answer| {
+        Poll::Ready(filter.bodies().map_or(Verdict::Continue, |bodies| bodies.response_too_long(answer)))
+    });
+    let Poll::Ready(verdict) = asked else { return Ok(()) };
     verdict.stop().inspect_err(|_| exchange.passed.truncate(place))
 }

@@ -21,9 +21,6 @@ pub(super) struct Filtering<'a, 'e, 'o> {
     pub(super) answer: &'a mut Answer,
 }
 
-const TOO_LONG: Error =
-    Error::new(Kind::FilterFailed, "the answer's body is longer than the `maxBodyBytes` of a filter that must see it");
-
 impl Filtering<'_, '_, '_> {
     /// Has the filters that ran see the answer.
     pub(super) async fn run(self, answering: &mut Transfer) -> Result<(), Stop> {
@@ -45,17 +42,13 @@ impl Filtering<'_, '_, '_> {
                 })
                 .await?;
             }
-            if let Some((max_bytes, open)) = body::answer_limit(self.exchange, place) {
+            if let Some(max_bytes) = body::answer_limit(self.exchange, place) {
                 match self.gather(answering, max_bytes).await? {
                     Gathered::Whole => {
                         let (head, whole) = (&mut self.answer.head, answering.gathered());
                         body::ask_answer(self.exchange, place, head, whole).await?;
                     }
-                    Gathered::Beyond if open => {}
-                    Gathered::Beyond => {
-                        self.exchange.passed.truncate(place);
-                        return Err(TOO_LONG.into());
-                    }
+                    Gathered::Beyond => body::answer_too_long(self.exchange, place, &mut self.answer.head)?,
                 }
             }
         }

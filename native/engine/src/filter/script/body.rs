@@ -19,7 +19,7 @@ use super::{
     change_response, failure_sentence, scheme, text,
 };
 use crate::error::Error;
-use crate::snapshot::{OnFailure, ScriptBody};
+use crate::snapshot::ScriptBody;
 use crate::transfer::{BodyFilter, BodyPart};
 
 /// How a script with these settings sees bodies of one direction.
@@ -27,10 +27,9 @@ pub(super) fn mode(settings: &Settings, sees: ScriptBody) -> BodyMode {
     match sees {
         ScriptBody::None => BodyMode::None,
         ScriptBody::Stream => BodyMode::Stream,
-        ScriptBody::Buffer => BodyMode::Buffer {
-            max_bytes: usize::try_from(settings.max_body_bytes).unwrap_or(usize::MAX),
-            open: settings.on_failure == OnFailure::Open,
-        },
+        ScriptBody::Buffer => {
+            BodyMode::Buffer { max_bytes: usize::try_from(settings.max_body_bytes).unwrap_or(usize::MAX) }
+        }
     }
 }
 
@@ -104,7 +103,13 @@ impl SeesBodies for Script {
             Said::Unchanged | Said::Pending(_) => Verdict::Continue,
         })
     }
+
+    fn response_too_long(&self, response: &mut Response<'_>) -> Verdict {
+        response.outside.as_mut().map_or(Verdict::Continue, |outside| self.fail(outside, TOO_LONG))
+    }
 }
+
+const TOO_LONG: &str = "the answer's body is longer than its `maxBodyBytes`";
 
 fn replace(body: &mut Vec<u8>, replaced: Option<Vec<u8>>) -> Verdict {
     if let Some(replaced) = replaced {
