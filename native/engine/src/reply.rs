@@ -22,7 +22,8 @@ pub async fn stopped(exchange: &mut Ongoing<'_>, mut stop: Stop) -> Next {
         let replied = match stop {
             Stop::Failed(error) => fail(exchange, error).await,
             Stop::Answered(_) if exchange.answering => return Next::Close,
-            Stop::Answered(answer) => direct(exchange, &answer, b"").await,
+            // The record has the filter's name: it is not the route that answered.
+            Stop::Answered(answer) => fixed(exchange, &answer, b"").await,
         };
         match replied {
             Ok(next) => return next,
@@ -46,7 +47,7 @@ async fn fail(exchange: &mut Ongoing<'_>, error: Error) -> Result<Next, Stop> {
     own(exchange, |reply, out| (verdict.status, respond::local_reply(&error, &verdict, reply, out))).await
 }
 
-/// What a route or a filter answers itself. `location` is empty where the answer is no redirect.
+/// What a route answers itself. `location` is empty where the answer is no redirect.
 pub async fn direct(exchange: &mut Ongoing<'_>, direct: &Direct, location: &[u8]) -> Result<Next, Stop> {
     exchange.account.mark(Mark::Answered);
     fixed(exchange, direct, location).await

@@ -37,10 +37,13 @@ export function serveTasks(load: (script: PoolScript) => Promise<Runner>): (task
   }
 }
 
-/** The answer, or nothing at the end of the budget: by then the traffic thread has applied the policy. */
+/** What a filter over its budget has said: that it failed, for a traffic thread under load may not have noticed yet. */
+const late: PoolAnswer = { said: '?it took longer than its `timeBudget`', kept: undefined }
+
+/** The answer, or a failure at the end of the budget. */
 function within(budgetMs: number, answer: Promise<PoolAnswer>): Promise<PoolAnswer> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(nothing), budgetMs + 5)
+    const timer = setTimeout(() => resolve(late), budgetMs + 5)
     void answer.then((value) => {
       clearTimeout(timer)
       resolve(value)

@@ -10,6 +10,7 @@ const stats = (): ExposedStats => ({
   ...JSON.parse(read('report.json')),
   generation: 7,
   listeners: [],
+  filters: [],
   workers: [{ connections: 2 }],
   clusters: [
     clusterOf('app', [{ address: '127.0.0.1:9000', active: 1, requests: 6, failures: 1, serverErrors: 2, idle: 3 }], {
@@ -36,6 +37,14 @@ const lines = (change: Partial<ExposedStats>, name: string): string[] =>
     .filter((line) => line.startsWith(name))
 
 describe('the exposition for Prometheus', () => {
+  it('tells by name how often filters failed and answered', () => {
+    const filters = [{ name: 'tenant', failures: 2, answers: 5 }]
+    expect(lines({ filters }, 'weft_filter_')).toEqual([
+      'weft_filter_failures_total{filter="tenant"} 2',
+      'weft_filter_answers_total{filter="tenant"} 5',
+    ])
+  })
+
   it('renders the report of the engine as the golden page', () => {
     expect(renderPrometheus(stats(), { service: 'productpage' })).toBe(read('metrics.prom'))
   })
