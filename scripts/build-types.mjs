@@ -27,12 +27,21 @@ const written = {
   },
 }
 
+/** What only a program can write, by the title or the form of its schema. */
+const values = {
+  inline: { name: 'InlineFilter', file: 'filters/definition.js' },
+  'defineSocket({ … })': { name: 'SocketDefinition', file: 'door/socket/define-socket.js' },
+}
+
 const folder = mkdtempSync(join(root, 'node_modules', '.weft-types-'))
 try {
   declare()
   for (const [file, { name, file: source, schema }] of Object.entries(written)) {
     const declared = (await load(source))[schema]
-    writeFileSync(join(folder, file), `export type ${name} = ${typeOf(jsonSchema(declared))}\n`)
+    const type = typeOf(jsonSchema(declared))
+    const used = Object.entries(values).filter(([, { name }]) => new RegExp(`\\b${name}\\b`).test(type))
+    const imports = used.map(([, value]) => `import type { ${value.name} } from '../${value.file}'\n`)
+    writeFileSync(join(folder, file), `${imports.join('')}export type ${name} = ${type}\n`)
   }
   rmSync(join(root, 'dist/types'), { recursive: true, force: true })
   for (const file of reachable()) {
@@ -60,8 +69,13 @@ function jsonSchema(schema) {
     io: 'input',
     unrepresentable: 'any',
     override: ({ zodSchema, jsonSchema }) => {
-      // A key that does not work yet.
-      if (zodSchema instanceof z.ZodCustom) Object.assign(jsonSchema, { not: {} })
+      const { title, form, valueOnly, description } = jsonSchema
+      if (valueOnly) jsonSchema.typescript = values[title]?.name
+      if (!(zodSchema instanceof z.ZodCustom)) return
+      // What has a description works, and names a file unless it is known as a value; the others are keys that do not
+      // work yet.
+      const typescript = values[form]?.name ?? 'string | URL'
+      Object.assign(jsonSchema, description === undefined ? { not: {} } : { typescript })
     },
   })
 }

@@ -11,12 +11,13 @@ const entries = {
   weft: 'src/cli/main.ts',
   index: 'src/index.ts',
   undici: 'src/undici/dispatcher.ts',
+  testing: 'src/testing/index.ts',
   worker: 'src/proxy/worker.ts',
   'prepare-thread': 'src/proxy/prepare-thread.ts',
   'pool-thread': 'src/filters/pool/pool-thread.ts',
 }
 /** What `exports` of package.json names. */
-const exported = ['index']
+const exported = ['index', 'undici', 'testing']
 
 const { version } = JSON.parse(await readFile(`${root}package.json`, 'utf8'))
 

@@ -18,7 +18,7 @@ const mayImport = {
   door: ['native', 'config', 'errors'],
   filters: ['native', 'config', 'errors'],
   testing: ['filters'],
-  undici: ['native', 'errors'],
+  undici: ['native', 'proxy', 'errors'],
   discovery: ['config', 'errors', 'clock'],
   control: ['config', 'discovery', 'telemetry', 'errors', 'clock'],
   admin: ['door', 'native', 'telemetry', 'errors'],

@@ -16,7 +16,7 @@ export function typeOf(schema, indent = '') {
   if (simple !== undefined) return simple
   if (
     schema.type === undefined &&
-    Object.keys(schema).every((key) => ['description', 'title', 'default'].includes(key))
+    Object.keys(schema).every((key) => ['description', 'title', 'default', 'form'].includes(key))
   )
     return 'unknown'
   throw new Error(`no type can be written for ${JSON.stringify(schema)}`)

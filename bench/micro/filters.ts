@@ -34,9 +34,12 @@ const answers = defineFilter({
 })
 
 async function call(filter: ReturnType<typeof defineFilter>, phase: number) {
-  const host = new ScriptHost(() => {})
+  const host = new ScriptHost({ scriptResume: () => false })
   const { definition } = filter
-  await host.load([{ id: 1, key: '', name: definition.name, path: [], url: null, options: undefined, definition }])
+  await host.load(
+    [{ id: 1, key: '', name: definition.name, path: [], url: null, options: undefined, definition, pool: null }],
+    () => {},
+  )
   const head = phase === 0 ? request : response
   if (phase === 2) host.call(1, 0, 0, request.toString('latin1'))
   return () => host.call(1, 0, phase, head.toString('latin1'))

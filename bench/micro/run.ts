@@ -6,11 +6,18 @@
 import { Bench } from 'tinybench'
 import { boundaryBenches } from './boundary.js'
 import { configBenches } from './config.js'
+import { doorBenches } from './door.js'
 import { filterBenches } from './filters.js'
 import { largeBenches } from './large.js'
 import type { MicroBench } from './micro-bench.js'
 
-const benches: readonly MicroBench[] = [...configBenches, ...boundaryBenches, ...filterBenches, ...largeBenches]
+const benches: readonly MicroBench[] = [
+  ...configBenches,
+  ...boundaryBenches,
+  ...doorBenches,
+  ...filterBenches,
+  ...largeBenches,
+]
 
 const bench = new Bench({ time: 500, warmupTime: 100 })
 for (const { name, prepare } of benches) {

@@ -82,3 +82,23 @@ export const filter = cpuPerRequest({
   full: { rounds: 5, seconds: 8 },
   quick: { rounds: 3, seconds: 2 },
 })
+
+export const uws = cpuPerRequest({
+  name: 'uws-1k',
+  summary: 'h1-1k behind a door of uWebSockets.js',
+  connections: 64,
+  bytes: 1024,
+  templates: { weft: 'weft-uws.yaml' },
+  full: { rounds: 5, seconds: 8 },
+  quick: { rounds: 3, seconds: 2 },
+})
+
+export const uwsFilter = cpuPerRequest({
+  name: 'uws-filter-1k',
+  summary: 'the same with one filter in TypeScript, in place',
+  connections: 64,
+  bytes: 1024,
+  templates: { weft: 'weft-uws-filter.yaml' },
+  full: { rounds: 5, seconds: 8 },
+  quick: { rounds: 3, seconds: 2 },
+})

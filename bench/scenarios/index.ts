@@ -1,5 +1,5 @@
 /** The list of scenarios, in the order in which they run. */
-import { filter, h1Big, h1Small, h1SmallFew, pipeline } from './cpu-per-request.js'
+import { filter, h1Big, h1Small, h1SmallFew, pipeline, uws, uwsFilter } from './cpu-per-request.js'
 import { idle } from './idle.js'
 import { latency } from './latency.js'
 import { memory } from './memory.js'
@@ -12,6 +12,8 @@ export const scenarios: readonly Scenario[] = [
   h1Big,
   pipeline,
   filter,
+  uws,
+  uwsFilter,
   latency,
   idle,
   memory,

@@ -50,6 +50,14 @@ async function bundleMain() {
     alias: { yaml: `${root}node_modules/yaml/browser/index.js` },
     external: ['piscina', 'msgpackr-extract'],
     define: { WEFT_VERSION: JSON.stringify(manifest.version), 'import.meta.url': 'weftPlace.url' },
+    // The require of such a script knows only what is built in, and warns of everything else.
+    banner: {
+      js: `const builtInRequire = require
+require = (id) => {
+  const { createRequire, isBuiltin } = builtInRequire('node:module')
+  return (isBuiltin(id) ? builtInRequire : createRequire(weftPlace.url))(id)
+}`,
+    },
     plugins: [importByLoader],
     logLevel: 'warning',
   })

@@ -96,7 +96,7 @@ export class HttpDoor implements OpenExchanges {
 }
 
 /** What was read of the request whose handler runs. */
-const read = { head: '', body: false, framed: false, keeping: 'kept' as Keeping }
+const read = { head: '', body: false, framed: false, connected: false, keeping: 'kept' as Keeping }
 
 function readHead(request: UwsRequest, method: string): void {
   const query = request.getQuery()
@@ -104,6 +104,7 @@ function readHead(request: UwsRequest, method: string): void {
   read.head = `${method} ${target} HTTP/1.1\r\n`
   read.body = false
   read.framed = false
+  read.connected = false
   read.keeping = 'kept'
   request.forEach(readLine)
   read.head += '\r\n'
@@ -119,9 +120,13 @@ function readLine(name: string, value: string): void {
     if (read.framed || value.toLowerCase() !== 'chunked') read.keeping = 'doubtful'
     read.framed = true
     read.body = true
-  } else if (name === 'connection' && value !== 'keep-alive' && hasClose(value)) {
-    // The library knows the word alone.
-    read.keeping = value.length === 5 && read.keeping === 'kept' ? 'asked-to-close' : 'doubtful'
+  } else if (name === 'connection') {
+    if (value !== 'keep-alive' && hasClose(value)) {
+      // The library knows the word alone, in the first such line.
+      const known = value.length === 5 && !read.connected && read.keeping === 'kept'
+      read.keeping = known ? 'asked-to-close' : 'doubtful'
+    }
+    read.connected = true
   }
   read.head += `${name}: ${value}\r\n`
 }

@@ -21,8 +21,12 @@ export interface FilterLine {
 /** One line of failures for each filter in this time. */
 const quietMs = 10_000
 
+/** Where a proxy's filters' lines go; also what tells the proxies of one thread apart. */
+export type WriteLine = (line: FilterLine) => void
+
 interface Script {
   name: string
+  write: WriteLine
   /** What runs it here; null for one that runs in a pool. */
   filter: LoadedFilter | null
   /** What runs it elsewhere. */
@@ -40,19 +44,27 @@ const nothingKept: Kept = { state: undefined, request: null }
 export class ScriptHost {
   private readonly scripts: (Script | undefined)[] = []
   private readonly addon: Pick<Addon, 'scriptResume'>
-  private readonly write: (line: FilterLine) => void
-  private pools: PoolScripts | null = null
+  private readonly pools = new Map<WriteLine, PoolScripts>()
 
-  constructor(addon: Pick<Addon, 'scriptResume'>, write: (line: FilterLine) => void) {
+  constructor(addon: Pick<Addon, 'scriptResume'>) {
     this.addon = addon
-    this.write = write
   }
 
   /** Rejects with the first one that cannot be loaded. */
-  async load(sources: readonly ScriptSource[]): Promise<void> {
+  async load(sources: readonly ScriptSource[], write: WriteLine): Promise<void> {
     for (const source of sources) {
-      if (this.scripts[source.id] === undefined) this.scripts[source.id] = await this.ready(source)
+      if (this.scripts[source.id] === undefined) this.scripts[source.id] = await this.ready(source, write)
     }
+  }
+
+  /** Ends what was loaded with `write`. */
+  async release(write: WriteLine): Promise<void> {
+    this.scripts.forEach((script, id) => {
+      if (script?.write === write) this.scripts[id] = undefined
+    })
+    const pool = this.pools.get(write)
+    this.pools.delete(write)
+    await pool?.close()
   }
 
   readonly call = (
@@ -84,22 +96,23 @@ export class ScriptHost {
     })
   }
 
-  private async ready(source: ScriptSource): Promise<Script> {
+  private async ready(source: ScriptSource, write: WriteLine): Promise<Script> {
     const { name, url, options, definition, pool } = source
-    const told = { untold: 0, toldMs: Number.NEGATIVE_INFINITY }
+    const told = { name, write, untold: 0, toldMs: Number.NEGATIVE_INFINITY }
     if (pool !== null) {
       const { PoolScripts } = await import('./pool/pool-scripts.js')
-      this.pools ??= new PoolScripts(this.addon, this.write)
-      return { name, filter: null, pool: await this.pools.load(source, pool), kept: [], ...told }
+      const pools = this.pools.get(write) ?? new PoolScripts(this.addon, write)
+      this.pools.set(write, pools)
+      return { filter: null, pool: await pools.load(source, pool), kept: [], ...told }
     }
     const log = {
-      info: (message: string) => this.write({ filter: name, level: 'info', message }),
-      warn: (message: string) => this.write({ filter: name, level: 'warn', message }),
-      error: (message: string) => this.write({ filter: name, level: 'error', message }),
+      info: (message: string) => write({ filter: name, level: 'info', message }),
+      warn: (message: string) => write({ filter: name, level: 'warn', message }),
+      error: (message: string) => write({ filter: name, level: 'error', message }),
     }
     const filter = await readyFilter(definition ?? (await importFilter(url ?? '')), options, log)
     const kept = filter.keeps ? [] : null
-    return { name, filter, pool: null, kept, ...told }
+    return { filter, pool: null, kept, ...told }
   }
 
   private tellFailure(script: Script, message: string): void {
@@ -107,7 +120,7 @@ export class ScriptHost {
     const now = performance.now()
     if (now - script.toldMs < quietMs) return
     const others = script.untold > 1 ? ` (and ${script.untold - 1} times since the last line)` : ''
-    this.write({ filter: script.name, level: 'error', message: `it failed: ${message}${others}` })
+    script.write({ filter: script.name, level: 'error', message: `it failed: ${message}${others}` })
     script.untold = 0
     script.toldMs = now
   }
@@ -124,15 +137,20 @@ function keptOf({ kept }: Script, slot: number, phase: number): Kept {
 
 let host: ScriptHost | null = null
 
-/** Loads filters in this thread. The first call of a thread decides where its filters' lines go. */
+/** Loads filters in this thread; their lines go to `write`. */
 export async function loadScripts(
   addon: Pick<Addon, 'scriptHost' | 'scriptResume'>,
   sources: readonly ScriptSource[],
-  write: (line: FilterLine) => void,
+  write: WriteLine,
 ): Promise<void> {
   if (host === null) {
-    host = new ScriptHost(addon, write)
+    host = new ScriptHost(addon)
     addon.scriptHost(host.call)
   }
-  await host.load(sources)
+  await host.load(sources, write)
+}
+
+/** A proxy of this thread has ended: so do its pools, which would keep the process. */
+export async function releaseScripts(write: WriteLine): Promise<void> {
+  await host?.release(write)
 }

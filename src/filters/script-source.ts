@@ -27,14 +27,17 @@ export interface NumbersSoFar {
   counter: SharedArrayBuffer
 }
 
-/** Gives each key one number that no other key ever had. */
+/** Of all proxies of this thread, and of the threads that prepare for them. */
+const counter = new SharedArrayBuffer(4)
+
+/** Gives each key of one proxy one number that nothing else in the process ever had. */
 export class ScriptNumbers {
   private readonly known: Map<string, number>
   private readonly counter: SharedArrayBuffer
 
-  constructor({ known, counter }: NumbersSoFar = { known: [], counter: new SharedArrayBuffer(4) }) {
-    this.known = new Map(known)
-    this.counter = counter
+  constructor(before: NumbersSoFar = { known: [], counter }) {
+    this.known = new Map(before.known)
+    this.counter = before.counter
   }
 
   of(key: string): number {
@@ -55,9 +58,6 @@ export class ScriptNumbers {
     return { known: [...this.known], counter: this.counter }
   }
 }
-
-/** Of this thread's proxies. */
-export const numbers = new ScriptNumbers()
 
 const serials = new WeakMap<InlineFilter, number>()
 let lastSerial = 0

@@ -150,8 +150,9 @@ function requireAddon(file: string): Addon {
   try {
     return createRequire(import.meta.url)(file) as Addon
   } catch (cause) {
-    throw new WeftError('WEFT_ADDON_MISSING', `cannot load the native engine ${file}`, {
-      hint: 'build it for this platform with: npm run build:native',
+    const place = `${process.platform}-${process.arch}, Node ${process.versions.node}`
+    throw new WeftError('WEFT_ADDON_MISSING', `cannot load the native engine ${file} here (${place})`, {
+      hint: 'the package holds the engine for the platform that it was packed on; from a checkout: npm run build:native',
       cause,
     })
   } finally {

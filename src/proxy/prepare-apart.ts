@@ -5,12 +5,16 @@
 import { Worker } from 'node:worker_threads'
 import type { Watched } from '../config/signature.js'
 import { WeftError } from '../errors.js'
-import { numbers } from '../filters/script-source.js'
+import { ScriptNumbers } from '../filters/script-source.js'
 import type { Prepared } from './prepare.js'
 import type { Answer, Task } from './prepare-thread.js'
 
 /** `reading` is told of every file that was read, also when one of them was refused. */
-export async function prepareApart(file: string, reading: (watched: Watched[]) => void = () => {}): Promise<Prepared> {
+export async function prepareApart(
+  file: string,
+  reading: (watched: Watched[]) => void = () => {},
+  numbers = new ScriptNumbers(),
+): Promise<Prepared> {
   const prepared = (await prepareInThread({ kind: 'config', file, numbers: numbers.soFar() }, reading)) as Prepared
   numbers.learn(prepared.plan.scripts)
   return prepared

@@ -15,7 +15,7 @@ import { issueAt, sorted, type Validation, validate } from '../config/validate.j
 import { readEndpointFile } from '../discovery/endpoint-file.js'
 import type { Source } from '../discovery/registry.js'
 import { WeftError } from '../errors.js'
-import { numbers, ScriptNumbers, type ScriptSource } from '../filters/script-source.js'
+import { ScriptNumbers, type ScriptSource } from '../filters/script-source.js'
 import type { EndpointUpdate, Snapshot } from '../native/snapshot.js'
 import { compileSnapshot } from './compile-snapshot.js'
 import { descriptorLimit, fitConnections } from './descriptor-limit.js'
@@ -50,20 +50,20 @@ export interface Prepared {
 export async function prepareFile(
   file: string,
   reading?: (watched: Watched) => void,
-  scriptNumbers: ScriptNumbers = numbers,
+  numbers = new ScriptNumbers(),
 ): Promise<Prepared> {
   const resolved = await resolveFile(file, reading)
-  return prepareResolved(resolved, file, await filtersOf(resolved, file, scriptNumbers, reading))
+  return prepareResolved(resolved, file, await filtersOf(resolved, file, numbers, reading))
 }
 
 /** Loads the filters in TypeScript; every issue has its place in the file. */
 export async function filtersOf(
   config: ResolvedConfig,
   file: string,
-  scriptNumbers: ScriptNumbers = new ScriptNumbers(),
+  numbers = new ScriptNumbers(),
   reading?: (watched: Watched) => void,
 ): Promise<LoadedFilters> {
-  const loaded = await loadFilters(config, dirname(resolve(file)), scriptNumbers, reading)
+  const loaded = await loadFilters(config, dirname(resolve(file)), numbers, reading)
   if (loaded.findings.length === 0) return loaded
   const placeOf = await placeFinder(await loadTree(file))
   const issues = sorted(loaded.findings.map((finding) => issueAt(placeOf(finding.path), finding)))
@@ -71,7 +71,7 @@ export async function filtersOf(
 }
 
 /** The same for a configuration that is already a value; paths in it are relative to the working directory. */
-export async function prepareConfig(config: ProxyConfig): Promise<Prepared> {
+export async function prepareConfig(config: ProxyConfig, numbers = new ScriptNumbers()): Promise<Prepared> {
   const resolved = accepted(validate(config), 'the configuration')
   if (resolved.include.length > 0) {
     throw new WeftError('WEFT_CONFIG_INCLUDE', 'include works in files only', { hint: 'spread the values instead' })

@@ -35,7 +35,8 @@ export interface RunOptions {
 /** Runs until the proxy has ended; resolves with the exit code of the process. */
 export async function runProxy({ file, watch, app, takeover, version, logger }: RunOptions): Promise<number> {
   const supervision = findSupervision()
-  const withApp = app.length > 0 || supervision?.withApp === true
+  const supervisedApp = supervision?.app ?? null
+  const withApp = app.length > 0 || supervisedApp !== null
   if (supervision !== null && app.length > 0) refuseInnerApp()
   if (takeover && withApp) refuseApp()
   const path = takeover ? await takeoverPath(file) : null
@@ -54,8 +55,8 @@ export async function runProxy({ file, watch, app, takeover, version, logger }: 
     else await admin.open()
     const door = withApp ? null : await awaitSuccessor(file, proxy, admin, ending, logger)
     logger.info(startLine(version, Math.round(performance.now()), bound(proxy)))
-    supervision?.tell({ state: 'ready', drainDeadlineMs: proxy.plan().drainDeadlineMs })
-    void ending.begun.then(() => supervision?.tell({ state: 'ending', drainDeadlineMs: proxy.plan().drainDeadlineMs }))
+    supervision?.ready(proxy.plan().drainDeadlineMs)
+    if (supervisedApp !== null) return await runBesideApp(proxy, supervisedApp, ending, logger)
     const [command, ...args] = app
     if (command !== undefined) return await runWithApp(proxy, [command, ...args], ending, logger)
     await ending.begun
@@ -112,16 +113,18 @@ async function runWithApp(
     return () => process.off(signal, forward)
   })
   try {
-    const first = await Promise.race([app.ended, ending.begun.then(() => null)])
-    if (first !== null) {
-      ending.start()
-      await finish(proxy, ending, logger)
-      return first
-    }
-    return await endWithApp(proxy, app, ending, logger)
+    return await runBesideApp(proxy, app, ending, logger)
   } finally {
     for (const stop of forwarded) stop()
   }
+}
+
+async function runBesideApp(proxy: RunningProxy, app: AppProcess, ending: Ending, logger: Logger): Promise<number> {
+  const first = await Promise.race([app.ended, ending.begun.then(() => null)])
+  if (first === null) return endWithApp(proxy, app, ending, logger)
+  ending.start()
+  await finish(proxy, ending, logger)
+  return first
 }
 
 /**

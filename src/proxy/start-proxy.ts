@@ -12,7 +12,8 @@ import { formatPath, type Path } from '../config/path.js'
 import type { Watched } from '../config/signature.js'
 import type { DoorPlan } from '../door/thread-doors.js'
 import { type Code, WeftError } from '../errors.js'
-import type { ScriptSource } from '../filters/script-source.js'
+import type { FilterLine } from '../filters/script-host.js'
+import { ScriptNumbers, type ScriptSource } from '../filters/script-source.js'
 import { type OpenDoor, openDoor } from '../native/door.js'
 import {
   type Addon,
@@ -56,7 +57,11 @@ export interface StartOptions {
 }
 
 /** `reading` is told of every file that was read, also when one of them was refused. */
-type Prepare = (source: ConfigSource, reading: (watched: Watched[]) => void) => Promise<Prepared>
+type Prepare = (
+  source: ConfigSource,
+  reading: (watched: Watched[]) => void,
+  numbers: ScriptNumbers,
+) => Promise<Prepared>
 
 export interface RunningProxy {
   /** Where a listener listens; for a unix socket `unix:/path` or `memory` as the host, and port 0. */
@@ -104,10 +109,10 @@ export async function startProxy(source: ConfigSource, options: StartOptions = {
 }
 
 /** A file is prepared in a thread of its own; a value in place, where the caller pays for the schema library. */
-const prepareSource: Prepare = async (source, reading) => {
-  if (isFile(source)) return prepareApart(source.file, reading)
+const prepareSource: Prepare = async (source, reading, numbers) => {
+  if (isFile(source)) return prepareApart(source.file, reading, numbers)
   const { prepareConfig } = await import('./prepare.js')
-  return prepareConfig(source)
+  return prepareConfig(source, numbers)
 }
 
 function isFile(source: ConfigSource): source is { file: string } {
@@ -127,6 +132,10 @@ class Orchestrator implements RunningProxy {
   private read: Watched[] = []
   private id = -1
   private ownLoop = false
+  /** Filters were loaded on the own loop. */
+  private scripted = false
+  private readonly numbers = new ScriptNumbers()
+  private readonly writeLine = (line: FilterLine) => writeLine(this.logger, line)
   private applied: Applied | null = null
   private workers: Workers | null = null
   private lastChange: Promise<unknown> = Promise.resolve()
@@ -178,6 +187,7 @@ class Orchestrator implements RunningProxy {
       this.doors.close()
       ahead?.terminate()
       await ahead?.ended
+      await this.releaseScripts()
       if (this.id >= 0) this.addon.closeProxy(this.id)
       throw error
     }
@@ -312,6 +322,13 @@ class Orchestrator implements RunningProxy {
   private async leaveOwnLoop(): Promise<void> {
     while (this.addon.leave(this.id)) await turnOfLoop()
     this.addon.detach(this.id, 0)
+    await this.releaseScripts()
+  }
+
+  private async releaseScripts(): Promise<void> {
+    if (!this.scripted) return
+    const { releaseScripts } = await import('../filters/script-host.js')
+    await releaseScripts(this.writeLine)
   }
 
   /** Last before serving: until then the process before this one has them to itself. */
@@ -346,8 +363,9 @@ class Orchestrator implements RunningProxy {
     if (scripts.length === 0) return
     try {
       if (this.ownLoop) {
+        this.scripted = true
         const { loadScripts } = await import('../filters/script-host.js')
-        await loadScripts(this.addon, scripts, (line) => writeLine(this.logger, line))
+        await loadScripts(this.addon, scripts, this.writeLine)
       } else await this.workers?.load(scripts)
     } catch (error) {
       const path = scripts[0]?.path ?? []
@@ -356,9 +374,10 @@ class Orchestrator implements RunningProxy {
   }
 
   private prepareFor(source: ConfigSource): Promise<Prepared> {
-    return this.prepare(source, (watched) => {
+    const reading = (watched: Watched[]) => {
       this.read = watched
-    })
+    }
+    return this.prepare(source, reading, this.numbers)
   }
 
   private updateEndpoints(bytes: Uint8Array): UpdateVerdict {

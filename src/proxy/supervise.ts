@@ -3,13 +3,15 @@
  *
  * Invariants: an exit code is an answer and becomes ours, only a death by a signal that nobody asked for is mended;
  * who dies once is started at once, who dies again and again after growing waits; nothing heavy is loaded here. The
- * application, when there is one, is our child and not the proxy's: it lives on while the proxy is started again.
+ * application, when there is one, is our child and lives on while the proxy is started again; when it is to end, and
+ * what of the proxy ends before it, is decided by the proxy (`run-proxy.ts`) as it is without a supervisor.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { constants } from 'node:os'
+import type { WeftError } from '../errors.js'
 import type { Logger } from '../telemetry/logger.js'
 import { type AppProcess, startApp } from './app-process.js'
-import { type Notice, supervisedBy } from './supervised.js'
+import { type AppEnded, type Notice, supervisedBy } from './supervised.js'
 
 export interface SuperviseOptions {
   /** The program that runs the proxy, and its arguments. */
@@ -17,16 +19,16 @@ export interface SuperviseOptions {
   /** The application and its arguments; empty for none. */
   app: string[]
   logger: Logger
-  /** Told of the processes that Node waits for, so that somebody else can collect the others. */
+  /** Is given the test for processes that Node waits for, so that somebody else can collect the others. */
   watch?: (isOurs: (pid: number) => boolean) => void
 }
 
 const firstWaitMs = 100
 /** Served before it died: traffic is without a proxy for less than a second. Never served: waiting costs nothing. */
-const longestWaitMs = { served: 500, neverServed: 5_000 }
+const longestWaitMs = { served: 200, neverServed: 5_000 }
 /** Who lived this long has recovered. */
 const provenAfterMs = 10_000
-/** What is left for the application when the proxy has used up the deadline. */
+/** What an application has at least to end in, when no proxy is left to tell how long. */
 const leastForAppMs = 1_000
 
 /** Resolves with the exit code of the process: the application's when there is one, else the proxy's. */
@@ -45,30 +47,23 @@ export function restartWaitMs(deaths: number, served: boolean): number {
 class Supervisor {
   private readonly options: SuperviseOptions
   private proxy: ChildProcess | null = null
-  private app: AppProcess | null = null
+  /** The present proxy has served. */
   private served = false
   private startedAt = 0
   private deaths = 0
   private waiting: NodeJS.Timeout | null = null
+  private app: AppProcess | null = null
+  private appCode: number | null = null
   private drainDeadlineMs = 0
-  /** When the end must be over, on the clock of `performance.now`. */
-  private endsAt = Number.POSITIVE_INFINITY
   /** The signal that asked for the end. */
   private ending: NodeJS.Signals | null = null
-  private signals = 0
-  private code = 0
-  private ready: () => void = () => {}
-  private readonly isReady: Promise<void>
-  private over: () => void = () => {}
-  private readonly isOver: Promise<void>
+  private finish: (code: number) => void = () => {}
+  private readonly finished: Promise<number>
 
   constructor(options: SuperviseOptions) {
     this.options = options
-    this.isReady = new Promise((resolve) => {
-      this.ready = resolve
-    })
-    this.isOver = new Promise((resolve) => {
-      this.over = resolve
+    this.finished = new Promise((resolve) => {
+      this.finish = resolve
     })
   }
 
@@ -77,71 +72,15 @@ class Supervisor {
   }
 
   async run(): Promise<number> {
-    this.takeSignals()
-    this.launch()
-    const [command, ...args] = this.options.app
-    if (command === undefined) {
-      await this.isOver
-      return this.code
-    }
-    const serves = await Promise.race([this.isReady.then(() => true), this.isOver.then(() => false)])
-    return serves ? this.runWithApp([command, ...args]) : this.code
-  }
-
-  private async runWithApp(command: readonly [string, ...string[]]): Promise<number> {
-    try {
-      this.app = await startApp(command)
-    } catch (error) {
-      await this.end('SIGTERM')
-      throw error
-    }
-    const { ended } = this.app
-    const first = await Promise.race([ended, this.isOver.then(() => null)])
-    if (first !== null) {
-      await this.end('SIGTERM')
-      return first
-    }
-    const code = await this.endApp(this.app)
-    return this.code === 0 || this.ending !== null ? code : this.code
-  }
-
-  /** The proxy has drained and is gone. */
-  private async endApp(app: AppProcess): Promise<number> {
-    app.signal(this.signals > 1 ? 'SIGKILL' : (this.ending ?? 'SIGTERM'))
-    const limit = setTimeout(() => app.signal('SIGKILL'), Math.max(leastForAppMs, this.leftMs()))
-    const code = await app.ended
-    clearTimeout(limit)
-    return code
-  }
-
-  private leftMs(): number {
-    return Number.isFinite(this.endsAt) ? this.endsAt - performance.now() : 0
-  }
-
-  /** Asks the proxy to end and waits until it has. */
-  private end(signal: NodeJS.Signals): Promise<void> {
-    this.askToEnd(signal)
-    return this.isOver
-  }
-
-  private askToEnd(signal: NodeJS.Signals): void {
-    this.signals += 1
-    this.ending ??= signal
-    this.endsAt = Math.min(this.endsAt, performance.now() + this.drainDeadlineMs)
-    if (this.proxy !== null) {
-      this.proxy.kill(signal)
-      if (this.signals > 1 && this.app !== null) this.app.signal('SIGKILL')
-    } else {
-      if (this.waiting !== null) clearTimeout(this.waiting)
-      this.over()
-    }
-  }
-
-  private takeSignals(): void {
-    const toApp = ['SIGUSR2', 'SIGQUIT', 'SIGWINCH', 'SIGCONT'] as const
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => this.askToEnd(signal))
     for (const signal of ['SIGHUP', 'SIGUSR1'] as const) process.on(signal, () => void this.proxy?.kill(signal))
-    if (this.options.app.length > 0) for (const signal of toApp) process.on(signal, () => this.app?.signal(signal))
+    if (this.options.app.length > 0) {
+      const toApp = ['SIGUSR2', 'SIGQUIT', 'SIGWINCH', 'SIGCONT'] as const
+      for (const signal of toApp) process.on(signal, () => this.app?.signal(signal))
+    }
+    this.launch()
+    const code = await this.finished
+    return this.app === null || this.appCode !== null ? code : this.endApp(this.app, code)
   }
 
   private launch(): void {
@@ -149,50 +88,81 @@ class Supervisor {
     this.served = false
     this.startedAt = performance.now()
     const [program, ...args] = this.options.command
-    const child = spawn(program, args, {
+    const proxy = spawn(program, args, {
       stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
       env: { ...process.env, [supervisedBy]: this.options.app.length > 0 ? 'app' : 'alone' },
     })
-    this.proxy = child
-    child.on('message', (notice) => this.hear(notice as Notice))
-    child.once('error', ({ message }) => this.options.logger.error(`the proxy cannot be started: ${message}`))
-    child.once('exit', (code, signal) => this.ended(code, signal))
-    // A process that was never started has no exit.
-    if (child.pid === undefined) child.once('error', () => this.finish(1))
+    this.proxy = proxy
+    proxy.on('message', (notice: Notice) => this.hear(notice))
+    proxy.once('exit', (code, signal) => this.ended(code, signal))
+    proxy.on('error', ({ message }) => {
+      // Also when a message came too late for a proxy that is ending; one that was never started has no exit.
+      if (proxy.pid !== undefined) return
+      this.options.logger.error(`the proxy cannot be started: ${message}`)
+      this.finish(1)
+    })
   }
 
-  private hear({ state, drainDeadlineMs }: Notice): void {
-    this.drainDeadlineMs = drainDeadlineMs
-    if (state === 'ending') {
-      this.endsAt = Math.min(this.endsAt, performance.now() + drainDeadlineMs)
+  private hear(notice: Notice): void {
+    if ('signal' in notice) {
+      this.app?.signal(notice.signal)
       return
     }
     this.served = true
-    this.ready()
+    this.drainDeadlineMs = notice.ready.drainDeadlineMs
+    const [command, ...args] = this.options.app
+    if (command !== undefined && this.app === null) void this.startApp([command, ...args])
+  }
+
+  private async startApp(command: readonly [string, ...string[]]): Promise<void> {
+    try {
+      this.app = await startApp(command)
+      this.appCode = await this.app.ended
+    } catch (error) {
+      this.options.logger.error((error as Error).message, { code: (error as WeftError).code })
+      this.appCode = 1
+    }
+    if (this.served) this.proxy?.send({ code: this.appCode } satisfies AppEnded)
+    else if (this.proxy !== null) this.proxy.kill('SIGTERM')
+    else this.giveUp(this.appCode)
+  }
+
+  private askToEnd(signal: NodeJS.Signals): void {
+    this.ending ??= signal
+    if (this.proxy === null) this.giveUp(128 + constants.signals[signal])
+    else this.proxy.kill(signal)
   }
 
   private ended(code: number | null, signal: NodeJS.Signals | null): void {
     this.proxy = null
-    this.code = code ?? 128 + (signal === null ? 0 : constants.signals[signal])
+    const answer = code ?? 128 + (signal === null ? 0 : constants.signals[signal])
     const wanted = this.ending !== null || signal === 'SIGTERM' || signal === 'SIGINT'
-    if (code !== null || wanted) {
-      this.finish(this.code)
-      return
-    }
+    if (code !== null || wanted || this.appCode !== null) this.finish(this.appCode ?? answer)
+    else this.startAgain(signal)
+  }
+
+  private startAgain(signal: NodeJS.Signals | null): void {
     if (performance.now() - this.startedAt > provenAfterMs) this.deaths = 0
     const waitMs = restartWaitMs(this.deaths, this.served)
     this.deaths += 1
-    this.options.logger.error('the proxy was killed and is started again; its connections are lost', {
-      signal,
-      waitMs,
-      deaths: this.deaths,
-    })
+    const { logger } = this.options
+    logger.error('the proxy was killed and is started again; its connections are lost', { signal, waitMs })
+    this.served = false
     this.waiting = setTimeout(() => this.launch(), waitMs)
   }
 
-  private finish(code: number): void {
-    this.proxy = null
-    this.code = code
-    this.over()
+  /** While no proxy is there. */
+  private giveUp(code: number): void {
+    if (this.waiting !== null) clearTimeout(this.waiting)
+    this.finish(code)
+  }
+
+  /** The proxy is gone for good and the application is not. An order to end makes its code ours. */
+  private async endApp(app: AppProcess, code: number): Promise<number> {
+    app.signal(this.ending ?? 'SIGTERM')
+    const limit = setTimeout(() => app.signal('SIGKILL'), Math.max(leastForAppMs, this.drainDeadlineMs))
+    const appCode = await app.ended
+    clearTimeout(limit)
+    return this.ending === null ? code : appCode
   }
 }

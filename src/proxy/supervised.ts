@@ -2,21 +2,23 @@
  * A `weft run` process and the supervisor that started it: what the one tells the other, over the channel that Node
  * opens between the two.
  */
+import type { AppProcess } from './app-process.js'
 
-/** How a process learns that it has a supervisor, and whether an application stands beside both. */
+/** How a process learns that it has a supervisor, and whether that runs an application. */
 export const supervisedBy = 'WEFT_SUPERVISED'
 
-/** Told when traffic is served, and once more when the end begins. */
-export interface Notice {
-  state: 'ready' | 'ending'
-  /** How long the end may take. */
-  drainDeadlineMs: number
+/** To the supervisor: traffic is served; or, the application is to have this signal. */
+export type Notice = { ready: { drainDeadlineMs: number } } | { signal: NodeJS.Signals }
+
+/** From the supervisor. */
+export interface AppEnded {
+  code: number
 }
 
 export interface Supervision {
-  /** The supervisor runs an application, which belongs to it: nobody else may take over from this process. */
-  withApp: boolean
-  tell(notice: Notice): void
+  /** The application that the supervisor runs: told of signals and watched as if it were started here. */
+  app: AppProcess | null
+  ready(drainDeadlineMs: number): void
 }
 
 /** Null in a process without a supervisor. The variable is taken away: no process that this one starts shall read it. */
@@ -30,8 +32,19 @@ export function findSupervision(): Supervision | null {
     process.abort()
   })
   return {
-    withApp: word === 'app',
-    // A supervisor that is gone is no reason to end: traffic is served on without one.
-    tell: (notice) => void (process.connected && process.send?.(notice)),
+    app: word === 'app' ? remoteApp() : null,
+    ready: (drainDeadlineMs) => tell({ ready: { drainDeadlineMs } }),
   }
+}
+
+function remoteApp(): AppProcess {
+  const ended = new Promise<number>((resolve) => {
+    process.on('message', ({ code }: AppEnded) => resolve(code))
+  })
+  return { pid: 0, ended, signal: (signal) => tell({ signal }) }
+}
+
+/** A supervisor that is gone is no reason to end: traffic is served on without one. */
+function tell(notice: Notice): void {
+  if (process.connected) process.send?.(notice)
 }

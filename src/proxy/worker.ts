@@ -49,7 +49,11 @@ async function obey(order: Order): Promise<void> {
 async function load(scripts: ScriptSource[]): Promise<void> {
   if (scripts.length === 0) return
   const { loadScripts } = await import('../filters/script-host.js')
-  await loadScripts(addon, scripts, (line) => tell({ line }))
+  await loadScripts(addon, scripts, writeLine)
+}
+
+function writeLine(line: FilterLine): void {
+  tell({ line })
 }
 
 async function failureOf(work: Promise<void>): Promise<string | null> {

@@ -7,6 +7,7 @@
 import { Dispatcher, errors } from 'undici'
 import { WeftError } from '../errors.js'
 import { doorOf, type OpenDoor } from '../native/door.js'
+import type { WeftProxy } from '../proxy/embedded-proxy.js'
 import { DispatchedExchange } from './exchange.js'
 import { requestBody } from './request-body.js'
 import { announcedLength, requestHead } from './request-head.js'
@@ -21,7 +22,7 @@ export interface DispatcherOptions {
  * Makes a dispatcher of a proxy that serves on this thread's loop. Throws `WEFT_DISPATCHER_REFUSED` when it serves elsewhere or
  * has no such listener. It is closed by itself, and does not close the proxy.
  */
-export function createDispatcher(proxy: object, { listener }: DispatcherOptions): Dispatcher {
+export function createDispatcher(proxy: WeftProxy, { listener }: DispatcherOptions): Dispatcher {
   const door = doorOf(proxy, listener)
   if (door !== null) return new MeshDispatcher(door)
   throw new WeftError('WEFT_DISPATCHER_REFUSED', 'this is no proxy of startProxy', {

@@ -18,6 +18,8 @@ export interface ProxyOptions extends ProgramOptions {
   cluster?: object
   /** Reload when the file changes; by default a test says when. */
   watch?: boolean
+  /** Further words for `weft run`. */
+  flags?: string[]
   /** A command that runs the proxy, such as `prlimit`. */
   under?: string[]
   /** The application behind `--`, which may be told the proxy's URL. */
@@ -49,7 +51,7 @@ export class ProxyProcess extends Program {
 
   /** The same without waiting. */
   static async launch(endpoints: string | string[], options: ProxyOptions = {}): Promise<ProxyProcess> {
-    const { config: more = {}, listener, route, cluster, watch = false, under = [], app } = options
+    const { config: more = {}, listener, route, cluster, watch = false, flags = [], under = [], app } = options
     const port = await freePort()
     const config: ProxyConfig = {
       admin: { address: `127.0.0.1:${await freePort()}` },
@@ -61,7 +63,8 @@ export class ProxyProcess extends Program {
     const file = join(scratchFolder(), 'weft.yaml')
     writeFileSync(file, stringify(config))
     const after = app === undefined ? [] : ['--', ...app(`http://127.0.0.1:${port}`)]
-    const command = [...under, process.execPath, entry, 'run', '-c', file, ...(watch ? [] : ['--no-watch']), ...after]
+    const words = ['run', '-c', file, ...(watch ? [] : ['--no-watch']), ...flags, ...after]
+    const command = [...under, process.execPath, entry, ...words]
     return new ProxyProcess(command, file, config, port, options)
   }
 

@@ -2,7 +2,7 @@
 import * as z from 'zod'
 
 /** As much as the configuration must know of one. */
-interface Definition {
+export interface Definition {
   name: string
 }
 

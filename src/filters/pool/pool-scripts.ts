@@ -52,6 +52,10 @@ export class PoolScripts {
     return { call: (call, kept, keep) => this.call(pool, script, call, kept, keep) }
   }
 
+  async close(): Promise<void> {
+    await Promise.all([...this.pools.values()].map((pool) => pool.close()))
+  }
+
   private call(pool: FilterPool, script: PoolScript, call: EngineCall, kept: Kept, keep: (kept: Kept) => void): number {
     const { slot, phase, text, bytes, last } = call
     this.lastTicket = (this.lastTicket % 0xffff_ffff) + 1

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { build } from 'esbuild'
+import { request } from 'undici'
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { ask, CountedService, closeServices } from '../../kit/counted-service.js'
+import { CountedService, closeServices } from '../../kit/counted-service.js'
 import { realAddon } from '../../kit/faulty-threads.js'
 import { freePort, WeftProcess, writeConfig } from '../../kit/weft-process.js'
 
@@ -69,29 +70,50 @@ describe('embed.ts', () => {
   })
 })
 
-describe('tenant.js and sign.js', () => {
-  it('stand on a listener and on a cluster of a file', async () => {
+describe('a program with a filter in the pool', () => {
+  it('ends by itself once its proxy is closed', async () => {
+    copyFileSync('test/examples/scrub.js', join(folder, 'scrub.js'))
+    const module = JSON.stringify(join(folder, 'scrub.js'))
+    const text = `
+      import { startProxy } from 'weftmesh'
+      const filters = [{ module: ${module}, runIn: 'pool' as const }]
+      const listeners = [{ name: 'edge', address: '127.0.0.1:0', filters, limits: { maxConnections: 50 } }]
+      const proxy = await startProxy({ listeners, routes: [{ name: 'all', respond: { status: 200, body: 'ok' } }] })
+      const answer = await fetch('http://127.0.0.1:' + proxy.address('edge').port, { method: 'POST', body: 'x' })
+      console.log(answer.status, await answer.text())
+      await proxy.close()`
+    const { stdout } = await run('node', [await bundled(text)], { timeout: 30_000 })
+    expect(stdout).toBe('200 ok\n')
+  })
+})
+
+describe('tenant.js, scrub.js and sign.js', () => {
+  it('stand in a file as filters.yaml names them: in place, in the pool, on a cluster', async () => {
     const service = await CountedService.start('app')
-    for (const name of ['tenant.js', 'sign.js']) copyFileSync(`test/examples/${name}`, join(folder, name))
+    service.answer = (incoming, response) => {
+      let body = ''
+      incoming.on('data', (data) => {
+        body += data
+      })
+      incoming.on('end', () => response.end(body))
+    }
+    for (const name of ['tenant.js', 'scrub.js', 'sign.js']) copyFileSync(`test/examples/${name}`, join(folder, name))
     const port = await freePort()
-    const file = writeConfig(
-      {
-        listeners: [
-          {
-            name: 'edge',
-            address: `127.0.0.1:${port}`,
-            limits: { maxConnections: 50 },
-            filters: [{ module: './tenant.js', options: { header: 'x-tenant' } }],
-          },
-        ],
-        routes: [{ name: 'all', forward: [{ cluster: 'app' }] }],
-        clusters: [{ name: 'app', endpoints: [`127.0.0.1:${service.port}`], filters: [{ module: './sign.js' }] }],
-      },
-      folder,
-    )
-    const weft = new WeftProcess(['run', '-c', file], { WEFT_ADDON: realAddon })
+    const filters = [
+      { module: './tenant.js', options: { header: 'x-tenant' } },
+      { module: './scrub.js', runIn: 'pool', timeBudget: '2s', onFailure: 'open', maxBodyBytes: 65_536 },
+    ]
+    const clusters = [{ name: 'app', endpoints: [`127.0.0.1:${service.port}`], filters: [{ module: './sign.js' }] }]
+    const listeners = [{ name: 'edge', address: `127.0.0.1:${port}`, limits: { maxConnections: 50 }, filters }]
+    const config = { listeners, routes: [{ name: 'all', forward: [{ cluster: 'app' }] }], clusters }
+    const weft = new WeftProcess(['run', '-c', writeConfig(config, folder)], { WEFT_ADDON: realAddon })
     await weft.says(' ready in ')
-    expect((await ask(port, 'acme.example')).body).toBe('app')
+    const answer = await request(`http://127.0.0.1:${port}/pay`, {
+      method: 'POST',
+      headers: { host: 'acme.example' },
+      body: 'pay with 4111 1111 1111 1111 now',
+    })
+    expect([answer.statusCode, await answer.body.text()]).toEqual([200, 'pay with [card] now'])
     expect(service.last?.headers['x-tenant']).toBe('acme')
     expect(service.last?.headers['x-signature']).toMatch(/^[0-9a-f]{64}$/)
     weft.signal('SIGTERM')

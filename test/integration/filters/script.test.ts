@@ -450,4 +450,24 @@ describe('a filter that', () => {
     await ask(port, 'main.example')
     await done
   })
+
+  it('stands in two proxies of one loop belongs to each of them alone', async () => {
+    const logs = [new MemoryLogger(), new MemoryLogger()]
+    const chatty = filter('twice', { onRequest: (_, { log }) => log.info('here') })
+    const start = (own: MemoryLogger) => {
+      const listeners = [{ name: 'edge', address: '127.0.0.1:0', filters: [chatty], limits: { maxConnections: 50 } }]
+      const routes = [{ name: 'all', respond: { status: 200, body: 'ok' } }]
+      return startProxy({ listeners, routes } as never, { workers: 0, logger: own })
+    }
+    const [one, two] = await Promise.all(logs.map(start))
+    const written = () => logs.map(({ lines }) => lines.filter(({ message }) => message === 'here').length)
+    await ask(one?.address('edge').port ?? 0, 'a.example')
+    await ask(two?.address('edge').port ?? 0, 'a.example')
+    await ask(two?.address('edge').port ?? 0, 'a.example')
+    expect(written()).toEqual([1, 2])
+    await one?.close()
+    expect((await ask(two?.address('edge').port ?? 0, 'a.example')).status).toBe(200)
+    await two?.close()
+    expect(written()).toEqual([1, 3])
+  })
 })

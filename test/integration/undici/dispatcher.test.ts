@@ -422,7 +422,7 @@ test('a dispatcher needs a proxy of this loop that has the listener', async () =
   const upstream = await Upstream.start()
   const { proxy } = await mesh([upstream.address])
   expect(() => createDispatcher(proxy, { listener: 'none' })).toThrow(/no listener named "none"/)
-  expect(() => createDispatcher({}, { listener: 'calls' })).toThrow(/no proxy/)
+  expect(() => createDispatcher({} as WeftProxy, { listener: 'calls' })).toThrow(/no proxy/)
   const config: ProxyConfig = {
     listeners: [{ name: 'calls', address: 'memory' }],
     routes: [{ name: 'all', forward: [{ cluster: 'app' }] }],
