@@ -99,6 +99,12 @@ async function ask(port: number, { method = 'POST', path = '/hash', headers = {}
   }
 }
 
+/** What the record of the newest exchange says of the filters. */
+function told(): string {
+  const [newest] = (proxy as RunningProxy).records({ limit: 1 } as never).records
+  return (newest as unknown as { detail: string }).detail
+}
+
 const received = ({ text }: { text: string }) => JSON.parse(text) as Received
 const inverted = (data: Uint8Array) => data.map((byte) => byte ^ 0xff)
 
@@ -215,7 +221,8 @@ describe('a body that is buffered', () => {
     for (const path of ['/bytes/1001', '/chunked/1001']) {
       const refused = await ask(port, { method: 'GET', path })
       expect(refused.status).toBe(500)
-      expect(refused.text).toContain('maxBodyBytes')
+      expect(refused.headers['proxy-status']).toContain('the filter `f0` failed')
+      expect(told()).toContain('maxBodyBytes')
     }
     expect((await ask(port, { method: 'GET', path: '/chunked/1000' })).bytes).toBe(1000)
     expect(seen).toEqual([1000])

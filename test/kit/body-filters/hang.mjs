@@ -1,0 +1,7 @@
+// Never decides about a request's body.
+import { defineFilter } from '../../../dist/index.js'
+
+export default defineFilter({
+  name: 'hang',
+  onRequestBody: () => new Promise(() => {}),
+})
