@@ -22,7 +22,7 @@ let endpoint: string
 beforeAll(async () => {
   packed = await packPackage()
   esm = await NpmProject.install([packed], 'module')
-  cjs = await NpmProject.install([packed], 'commonjs')
+  cjs = await NpmProject.install([packed, `undici@${manifest.devDependencies.undici}`], 'commonjs')
   strict = await NpmProject.install([packed, ...compiler], 'module')
   upstream = await Upstream.start()
   endpoint = JSON.stringify(upstream.address)
@@ -107,6 +107,14 @@ import('weftmesh').then(async ({ startProxy, WeftError }) => {
     expect(await cjs.node('both.cjs')).toBe('[true,true,1]\n')
   })
 
+  it('reaches the other entries too', async () => {
+    cjs.write(
+      'entries.cjs',
+      "console.log(typeof require('weftmesh/undici').createDispatcher, typeof require('weftmesh/testing').testFilter)",
+    )
+    expect(await cjs.node('entries.cjs')).toBe('function function\n')
+  })
+
   it('is told what is wrong when the engine is not there', async () => {
     const there = join(scratchFolder(), 'weftmesh')
     cpSync(join(cjs.folder, 'node_modules/weftmesh'), there, { recursive: true })
@@ -137,6 +145,14 @@ describe('a program in strict TypeScript', () => {
       expect(await strict.node(`serve.${kind.replace('t', 'j')}`)).toBe(served)
     },
   )
+
+  it('is the example of the documentation as it stands', async () => {
+    strict.write('embed.mts', readFileSync(join(import.meta.dirname, '../examples/embed.ts'), 'utf8'))
+    await compile('embed.mts', '--module', 'nodenext', '--moduleResolution', 'nodenext')
+    const printed = await strict.node('embed.mjs')
+    expect(printed).toMatch(/^\{ host: '127\.0\.0\.1', port: \d+ \}\n2 \[\]\n/)
+    expect(printed).toContain('hdr:')
+  })
 
   it('is told of a key that does not exist and of a value of the wrong type', async () => {
     strict.write(
