@@ -48,7 +48,7 @@ async function bundleMain() {
     format: 'cjs',
     minifyWhitespace: true,
     alias: { yaml: `${root}node_modules/yaml/browser/index.js` },
-    external: ['piscina', 'msgpackr-extract'],
+    external: ['piscina', 'uWebSockets.js', 'msgpackr-extract', 'bufferutil', 'utf-8-validate', 'undici'],
     define: { WEFT_VERSION: JSON.stringify(manifest.version), 'import.meta.url': 'weftPlace.url' },
     // The require of such a script knows only what is built in, and warns of everything else.
     banner: {

@@ -66,6 +66,15 @@ it('runs one in place', async () => {
   await expectServed(configure({ module: './tenant.js' }))
 })
 
+it('runs one in the pool, where it may wait', async () => {
+  const waiting = tenant.replace(
+    'onRequest(request) {',
+    "async onRequest(request) {\n await import('node:dns/promises')",
+  )
+  await compile('tenant.js', waiting)
+  await expectServed(configure({ module: './tenant.js', runIn: 'pool', timeBudget: '5s' }))
+})
+
 it('loads one to validate it, in the main thread', async () => {
   await compile('tenant.js', tenant)
   const { code, stdout } = await runOneFile(['validate', '-c', configure({ module: './tenant.js' })], env)

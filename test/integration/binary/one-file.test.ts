@@ -81,6 +81,21 @@ describe('the command in one file', () => {
     expect(weft.stderr).not.toContain('not compatible')
   })
 
+  it('is started again by its supervisor when it was killed', async () => {
+    const port = await freePort()
+    const text = readFileSync(minimal(), 'utf8').replace('127.0.0.1:0', `127.0.0.1:${port}`)
+    const weft = startOneFile(['run', '--supervise', '-c', writeConfig(text, scratchFolder())], { WEFT_FILES: files })
+    await portOf(weft)
+    const { pid } = weft.child
+    const [proxy] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ')
+    weft.stderr = ''
+    process.kill(Number(proxy), 'SIGKILL')
+    await weft.says(' ready in ')
+    expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(200)
+    weft.signal('SIGTERM')
+    expect(await weft.ended).toBe(0)
+  })
+
   it('runs an application and gives its exit code', async () => {
     const app = ['--', '/bin/sh', '-c', 'exit 7']
     const { code } = await runOneFile(['run', '-c', minimal(), ...app], { WEFT_FILES: files })
