@@ -81,7 +81,9 @@ async function measureAndJudge(
 ): Promise<{ result: ScenarioResult; verdicts: Verdict[] } | null> {
   const usual = options.quick ? scenario.quick : scenario.full
   const extent = { rounds: options.rounds ?? usual.rounds, seconds: options.seconds ?? usual.seconds }
-  const turns = options.quick && scenario.weftOnlyWhenQuick ? proxies.filter(({ name }) => isOurs(name)) : proxies
+  const { takesPart = () => true } = scenario
+  const able = proxies.filter(takesPart)
+  const turns = options.quick && scenario.weftOnlyWhenQuick ? able.filter(({ name }) => isOurs(name)) : able
   if (turns.length === 0) return null
   const measure = async () => {
     const result = await measureScenario(scenario, turns, extent, rig, console.log)

@@ -52,6 +52,8 @@ if (existsSync(`${root}bench/run.ts`)) {
     run: 'bench/run.ts',
     micro: 'bench/micro/run.ts',
     control: 'bench/control/run.ts',
+    'socket-echo': 'bench/sockets/echo.ts',
+    'socket-load': 'bench/sockets/load.ts',
     'control-streams': 'bench/control/streams.ts',
   }
   await build({ ...common, entryPoints, outdir: 'dist/bench', packages: 'external' })

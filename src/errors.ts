@@ -30,6 +30,8 @@ export const codes = {
   WEFT_FILTER_OPTIONS: 'The options of a filter are not what its own schema takes.',
   WEFT_FILTER_ELSEWHERE:
     'A filter in TypeScript stands where it cannot run: in a thread it cannot travel to, or without Node.',
+  WEFT_SOCKET_MODULE:
+    'A module of a socket cannot be loaded, does not export what defineSocket returns, or refuses its options; nothing was changed.',
   WEFT_SNAPSHOT_REJECTED: 'The engine refused a snapshot, for example because a port is taken; nothing was changed.',
   WEFT_SNAPSHOT_UNWRITABLE: 'The compiled snapshot cannot be written to the file that was asked for.',
   WEFT_ADDON_MISSING: 'The native engine was not found or cannot be loaded on this platform.',

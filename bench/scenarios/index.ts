@@ -4,6 +4,7 @@ import { idle } from './idle.js'
 import { latency } from './latency.js'
 import { memory } from './memory.js'
 import type { Scenario } from './scenario.js'
+import { socketsCarried, socketsEcho, socketsIdle } from './sockets.js'
 import { start } from './start.js'
 
 export const scenarios: readonly Scenario[] = [
@@ -18,4 +19,7 @@ export const scenarios: readonly Scenario[] = [
   idle,
   memory,
   start,
+  socketsEcho,
+  socketsCarried,
+  socketsIdle,
 ]

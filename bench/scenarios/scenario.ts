@@ -26,6 +26,8 @@ export interface Scenario {
   readonly quick: Extent
   /** Whether a quick run leaves the peers out, because the budget is absolute and their turn is long. */
   readonly weftOnlyWhenQuick: boolean
+  /** Which proxies can; absent: all. */
+  readonly takesPart?: (proxy: MeasuredProxy) => boolean
   /** What a round measures before the proxies take their turns, such as the same load without a proxy. */
   readonly baseline?: (rig: Rig, seconds: number) => Promise<Sample>
   readonly measure: (rig: Rig, proxy: MeasuredProxy, seconds: number, baseline: Sample) => Promise<Sample>

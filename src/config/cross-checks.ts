@@ -25,6 +25,7 @@ export function crossCheck(written: unknown): Finding[] {
     ...duplicateNames('routes', routes),
     ...duplicateNames('clusters', clusters),
     ...routes.flatMap((route) => routeReferences(route, listenerNames, clusterNames)),
+    ...listeners.flatMap((listener) => socketReferences(listener, clusterNames)),
     ...clusters.flatMap(duplicateEndpoints),
   ]
 }
@@ -77,6 +78,12 @@ function routeReferences({ index, entry }: Indexed, listeners: Names, clusters: 
       reference(['routes', index, 'forward', i, 'cluster'], 'cluster', cluster, clusters),
     ),
   ]
+}
+
+function socketReferences({ index, entry }: Indexed, clusters: Names): Finding[] {
+  return entries(entry.sockets).flatMap(({ index: i, entry: { cluster } }) =>
+    reference(['listeners', index, 'sockets', i, 'cluster'], 'cluster', cluster, clusters),
+  )
 }
 
 function reference(path: Path, noun: string, name: unknown, known: Names): Finding[] {

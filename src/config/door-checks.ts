@@ -26,14 +26,19 @@ const unkept: Record<string, string> = {
 const bounded: Record<string, number> = { maxHeaderBytes: doorHead.bytes, maxHeaders: doorHead.lines }
 
 /** Which engine accepts a listener's connections. */
-export function hasDoor({ engine }: { engine?: unknown }): boolean {
-  return engine === 'uws'
+export function hasDoor({ engine = 'auto', sockets }: { engine?: unknown; sockets?: unknown }): boolean {
+  return engine === 'uws' || (engine === 'auto' && Array.isArray(sockets) && sockets.length > 0)
 }
 
 /** The findings about one written listener. */
 export function checkDoor(index: number, written: Record<string, unknown>): Finding[] {
-  if (!hasDoor(written)) return []
   const at: Path = ['listeners', index]
+  if (written.engine === 'native' && Array.isArray(written.sockets) && written.sockets.length > 0) {
+    const message = '`engine: native` passes WebSockets on as tunnels and ends none'
+    const hint = 'leave `engine` out, or `sockets`'
+    return [{ path: [...at, 'sockets'], code: 'WEFT_CONFIG_CONTRADICTION', message, hint }]
+  }
+  if (!hasDoor(written)) return []
   const limits = typeof written.limits === 'object' && written.limits !== null ? written.limits : {}
   return [
     ...Object.entries(limits).flatMap(([key, value]) => checkLimit([...at, 'limits', key], key, value)),

@@ -8,6 +8,7 @@ import { headerName } from './header-name.js'
 import { name } from './name.js'
 import { notYetKeys, words } from './not-yet.js'
 import { size } from './size.js'
+import { sockets } from './socket.js'
 
 const limits = z
   .strictObject({
@@ -67,7 +68,7 @@ export const listener = z
     direction,
     engine: z.enum(['auto', 'native', 'uws']).default('auto').meta({
       description:
-        'Who accepts connections: `native` is the engine in Rust, `uws` uWebSockets.js with the same pipeline behind it, for HTTP/1.1 over TCP; `auto` is `native`',
+        'Who accepts connections: `native` is the engine in Rust, `uws` uWebSockets.js with the same pipeline behind it, for HTTP/1.1 over TCP; `auto` is `uws` for a listener with `sockets`, else `native`',
     }),
     serviceHeader: headerName.nullable().default(null).meta({
       description: 'Header that names the service: its value is matched as the host. Absent in a request: the Host is',
@@ -83,7 +84,8 @@ export const listener = z
         'Proxies before this listener that are believed: the client is the n-th address from the right of x-forwarded-for, and x-forwarded-proto stays',
     }),
     filters: filters(),
-    ...notYetKeys('sockets', 'tls', 'transparent', 'forwardProxy', 'proxyProtocol', 'overload'),
+    sockets: sockets(),
+    ...notYetKeys('tls', 'transparent', 'forwardProxy', 'proxyProtocol', 'overload'),
   })
   .superRefine(({ address, socketMode }, context) => {
     if (socketMode === null || address.startsWith(unixPrefix)) return

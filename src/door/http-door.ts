@@ -9,6 +9,9 @@ import { type DoorListener, enterDoor, openDoor } from '../native/door.js'
 import type { Addon } from '../native/index.js'
 import { clientAddress } from './client-address.js'
 import { HttpExchange, type Keeping, type OpenExchanges } from './http-exchange.js'
+import { Entrance } from './socket/entrance.js'
+import { type MountedSocket, mountSockets, type SocketLog, type Sockets } from './socket/mount.js'
+import type { Topics } from './socket/topics.js'
 import { type Listening, listen, newApp, sharedPort, type UwsApp, type UwsRequest, type UwsResponse } from './uws.js'
 
 /** How long a door that goes waits for requests that are on their way, as the native listener does. */
@@ -21,6 +24,10 @@ export interface HttpDoorOptions {
   name: string
   host: string
   port: number
+  /** WebSockets that end here. */
+  sockets: readonly MountedSocket[]
+  topics: Topics
+  log: SocketLog
 }
 
 export class HttpDoor implements OpenExchanges {
@@ -35,14 +42,18 @@ export class HttpDoor implements OpenExchanges {
   private readonly listener: DoorListener
   private readonly app: UwsApp
   private readonly listening: Listening
+  private readonly sockets: Sockets
   private quiet: NodeJS.Timeout | null = null
   private closed = false
 
   /** Throws when the address cannot be taken. */
-  constructor({ addon, proxy, name, host, port }: HttpDoorOptions) {
+  constructor({ addon, proxy, name, host, port, sockets, topics, log }: HttpDoorOptions) {
     this.addon = addon
     this.listener = openDoor(addon, proxy, name)
     this.app = newApp()
+    const exchange = (response: object) => new HttpExchange(addon, this, response as UwsResponse, false, 'doubtful')
+    const entrance = new Entrance({ addon, listener: this.listener, name, topics, log, exchange })
+    this.sockets = mountSockets(this.app, sockets, entrance, () => this.ended())
     this.app.any('/*', (response, request) => this.enter(response, request))
     this.listening = listen(this.app, host, port, sharedPort)
   }
@@ -51,6 +62,7 @@ export class HttpDoor implements OpenExchanges {
   leave(): void {
     this.closing = true
     this.listening.stop()
+    this.sockets.leave()
     this.quiet = setTimeout(() => {
       this.quiet = null
       this.ended()
@@ -58,7 +70,7 @@ export class HttpDoor implements OpenExchanges {
   }
 
   ended(): void {
-    if (this.open > 0 || this.quiet !== null || this.closed) return
+    if (!this.closing || this.open > 0 || this.sockets.count() > 0 || this.quiet !== null || this.closed) return
     // Not from within the library's own call, in which the last answer may still be on its way.
     setImmediate(() => this.close())
   }
@@ -128,7 +140,8 @@ function readLine(name: string, value: string): void {
     }
     read.connected = true
   }
-  read.head += `${name}: ${value}\r\n`
+  // Another protocol than the door's own WebSockets is not spoken here.
+  if (name !== 'upgrade') read.head += `${name}: ${value}\r\n`
 }
 
 function hasClose(options: string): boolean {

@@ -62,6 +62,11 @@ export class HttpExchange implements DoorClient {
     leaveDoor(this.addon, this.number)
   }
 
+  /** The response is a WebSocket's from now on. */
+  handOver(): void {
+    if (!this.over) this.finish()
+  }
+
   /** Bytes of the request's body. */
   receive(chunk: ArrayBuffer, last: boolean): void {
     if (this.over || this.addon.doorBody(this.number, new Uint8Array(chunk), last) || last) return

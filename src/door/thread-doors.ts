@@ -4,11 +4,22 @@
  */
 import type { Addon } from '../native/index.js'
 import { HttpDoor } from './http-door.js'
+import { loadSocket, type SocketPlan } from './socket/load.js'
+import type { SocketLog } from './socket/mount.js'
+import { Topics } from './socket/topics.js'
 
 /** A listener that has a door, and where it is bound. */
 export interface DoorPlan {
   name: string
   address: string
+  /** WebSockets that end here. */
+  sockets: readonly SocketPlan[]
+}
+
+export interface ThreadDoorsOptions {
+  log: SocketLog
+  /** No other thread has subscribers of the proxy's topics. */
+  alone: boolean
 }
 
 export class ThreadDoors {
@@ -18,13 +29,21 @@ export class ThreadDoors {
   /** On their way out. */
   private readonly leaving = new Set<HttpDoor>()
 
-  constructor(addon: Addon, proxy: number) {
+  /** Told of what sockets write to the log. */
+  private readonly log: SocketLog
+  readonly topics: Topics
+
+  constructor(addon: Addon, proxy: number, { log, alone }: ThreadDoorsOptions) {
     this.addon = addon
     this.proxy = proxy
+    this.log = log
+    this.topics = new Topics(proxy, !alone)
   }
 
   /** Opens what is new and lets go of what is gone. Throws when an address cannot be listened on. */
-  serve(plans: readonly DoorPlan[]): void {
+  async serve(plans: readonly DoorPlan[]): Promise<void> {
+    const fresh = plans.filter((plan) => !this.doors.has(keyOf(plan)))
+    const loaded = await Promise.all(fresh.map(({ sockets }) => Promise.all(sockets.map(loadSocket))))
     const wanted = new Map(plans.map((plan) => [keyOf(plan), plan]))
     for (const [key, door] of this.doors) {
       if (wanted.has(key)) continue
@@ -33,19 +52,22 @@ export class ThreadDoors {
       door.leave()
       void door.gone.then(() => this.leaving.delete(door))
     }
-    for (const [key, { name, address }] of wanted) {
-      if (this.doors.has(key)) continue
-      const { addon, proxy } = this
+    for (const [place, plan] of fresh.entries()) {
+      if (this.doors.has(keyOf(plan))) continue
+      const { name, address } = plan
+      const { addon, proxy, topics, log } = this
       const colon = address.lastIndexOf(':')
       const host = address.slice(0, colon).replace(/^\[|\]$/g, '')
-      this.doors.set(key, new HttpDoor({ addon, proxy, name, host, port: Number(address.slice(colon + 1)) }))
+      const port = Number(address.slice(colon + 1))
+      const sockets = loaded[place] ?? []
+      this.doors.set(keyOf(plan), new HttpDoor({ addon, proxy, name, host, port, sockets, topics, log }))
     }
   }
 
   /** Every door accepts no more; resolves when the last connection behind one has ended. */
-  leave(): Promise<void> {
-    this.serve([])
-    return Promise.all([...this.leaving].map((door) => door.gone)).then(() => {})
+  async leave(): Promise<void> {
+    await this.serve([])
+    await Promise.all([...this.leaving].map((door) => door.gone))
   }
 
   /** At once, with every connection: an open app would abort the process when its thread ends. */
@@ -53,9 +75,26 @@ export class ThreadDoors {
     for (const door of [...this.doors.values(), ...this.leaving]) door.close()
     this.doors.clear()
     this.leaving.clear()
+    this.topics.close()
   }
 }
 
-function keyOf({ name, address }: DoorPlan): string {
-  return `${name} ${address}`
+function keyOf({ name, address, sockets }: DoorPlan): string {
+  const handlers = sockets.map(({ handler }) => serialOf(handler))
+  return `${name} ${address} ${handlers} ${JSON.stringify(sockets)}`
+}
+
+const serials = new WeakMap<object, number>()
+let lastSerial = 0
+
+/** Tells a definition that stands in the configuration itself from others. */
+function serialOf(handler: unknown): number {
+  if (typeof handler !== 'object' || handler === null) return 0
+  let serial = serials.get(handler)
+  if (serial === undefined) {
+    lastSerial += 1
+    serial = lastSerial
+    serials.set(handler, serial)
+  }
+  return serial
 }

@@ -14,6 +14,7 @@ import { idsOf } from './compile/ids.js'
 import { compileListener } from './compile/listener.js'
 import { compileRecords } from './compile/records.js'
 import { compileRoute } from './compile/route.js'
+import { socketRoutes } from './compile/sockets.js'
 
 /** The layout of the snapshot; the engine refuses any other. */
 export const snapshotFormat = 2
@@ -42,7 +43,9 @@ export function compileSnapshot(
     tracing: config.tracing === null ? null : { samplingPpm: config.tracing.sampling },
     drainDeadlineMs: config.drain.deadline,
     listeners: config.listeners.map((listener) => compileListener(listener, folder, scripts)),
-    routes: config.routes.map((route) => compileRoute(route, listenerIds, clusterIds, scripts)),
+    routes: [...config.routes, ...socketRoutes(config)].map((route) =>
+      compileRoute(route, listenerIds, clusterIds, scripts),
+    ),
     clusters: config.clusters.map((cluster) => compileCluster(cluster, folder, scripts, found.get(cluster.name))),
   } satisfies Snapshot
 }

@@ -5,6 +5,8 @@
  * are the engine's, which keeps them, so that opening a door on one cannot fail for a reason that a person can mend.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import type { SocketLog } from '../door/socket/mount.js'
+import type { Topics } from '../door/socket/topics.js'
 import type { DoorPlan, ThreadDoors } from '../door/thread-doors.js'
 import type { Addon } from '../native/index.js'
 import type { Workers } from './workers.js'
@@ -15,9 +17,23 @@ export class Doors {
   private proxy = -1
   private workers: Workers | null = null
   private loaded = false
+  private readonly log: SocketLog
+  /** This thread's way to the subscribers in worker threads. */
+  private outlet: Promise<Topics> | null = null
 
-  constructor(addon: Addon) {
+  constructor(addon: Addon, log: SocketLog) {
     this.addon = addon
+    this.log = log
+  }
+
+  /** To the subscribers of a topic in every thread. */
+  async publish(proxy: number, topic: string, data: string | Uint8Array): Promise<void> {
+    if (this.here !== null) this.here.topics.publish(topic, data)
+    else if (this.workers !== null) {
+      this.outlet ??= import('../door/socket/topics.js').then(({ Topics }) => new Topics(proxy, true))
+      const outlet = await this.outlet
+      outlet.publish(topic, data)
+    }
   }
 
   /** Loads what these doors need; hands them back. */
@@ -40,9 +56,9 @@ export class Doors {
     if (doors.length === 0 && this.here === null) return
     if (this.here === null) {
       const { ThreadDoors } = await import('../door/thread-doors.js')
-      this.here = new ThreadDoors(this.addon, proxy)
+      this.here = new ThreadDoors(this.addon, proxy, { log: this.log, alone: true })
     }
-    this.here.serve(doors)
+    await this.here.serve(doors)
   }
 
   /** After a change of the configuration. */
@@ -68,5 +84,7 @@ export class Doors {
   close(): void {
     this.here?.close()
     this.here = null
+    void this.outlet?.then((outlet) => outlet.close())
+    this.outlet = null
   }
 }

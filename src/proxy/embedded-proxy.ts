@@ -36,6 +36,8 @@ export interface WeftProxy {
   apply(source: ConfigSource): Promise<Change>
   /** Exact counts, by the names of the configuration. */
   stats(): ProxyStats
+  /** To every WebSocket that has subscribed to the topic, on every thread. Text goes as text, bytes as binary. */
+  publish(topic: string, data: string | Uint8Array): void
   /** Stops accepting and waits for open exchanges; returns how many were left at the deadline. */
   drain(options?: DrainOptions): Promise<number>
   /** Ends the proxy at once: what is open is cut. Drain first where that matters. */
@@ -85,6 +87,10 @@ class EmbeddedProxy implements WeftProxy {
   stats(): ProxyStats {
     const running = this.open()
     return statsByName(running.stats(), running.histograms())
+  }
+
+  publish(topic: string, data: string | Uint8Array): void {
+    this.open().publish(topic, data)
   }
 
   async drain({ deadline }: DrainOptions = {}): Promise<number> {

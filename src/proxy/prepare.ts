@@ -7,6 +7,7 @@
  */
 import { dirname, resolve } from 'node:path'
 import type { ProxyConfig, ResolvedConfig } from '../config/config.js'
+import type { Finding } from '../config/findings.js'
 import { loadTree, placeFinder } from '../config/include.js'
 import { formatPath } from '../config/path.js'
 import { readConfig } from '../config/read.js'
@@ -14,6 +15,7 @@ import type { Watched } from '../config/signature.js'
 import { issueAt, sorted, type Validation, validate } from '../config/validate.js'
 import { readEndpointFile } from '../discovery/endpoint-file.js'
 import type { Source } from '../discovery/registry.js'
+import type { SocketPlan } from '../door/socket/load.js'
 import { WeftError } from '../errors.js'
 import { ScriptNumbers, type ScriptSource } from '../filters/script-source.js'
 import type { EndpointUpdate, Snapshot } from '../native/snapshot.js'
@@ -22,6 +24,7 @@ import { descriptorLimit, fitConnections } from './descriptor-limit.js'
 import { type Discovered, discover } from './discovery-sources.js'
 import { encodeEndpointUpdate, encodeSnapshot } from './encode-snapshot.js'
 import { type LoadedFilters, loadFilters, scriptPlaces } from './load-filters.js'
+import { type PlannedSockets, planSockets } from './socket-plans.js'
 
 /** What the orchestrator needs to know of a configuration besides the bytes. */
 export interface Plan {
@@ -31,6 +34,8 @@ export interface Plan {
   adminAddress: string | null
   listeners: { name: string; protocol: string; address: string; clusters: string[] }[]
   clusters: { name: string; endpoints: string[] }[]
+  /** WebSockets that end here, by listener. */
+  sockets: SocketPlan[][]
   /** Registries to follow. */
   sources: Source[]
   /** Filters in TypeScript, for the threads to load. */
@@ -53,7 +58,10 @@ export async function prepareFile(
   numbers = new ScriptNumbers(),
 ): Promise<Prepared> {
   const resolved = await resolveFile(file, reading)
-  return prepareResolved(resolved, file, await filtersOf(resolved, file, numbers, reading))
+  const filters = await filtersOf(resolved, file, numbers, reading)
+  const planned = await planSockets(resolved, dirname(resolve(file)), reading)
+  await refuse(planned.findings, file)
+  return prepareResolved(resolved, file, filters, planned)
 }
 
 /** Loads the filters in TypeScript; every issue has its place in the file. */
@@ -64,10 +72,15 @@ export async function filtersOf(
   reading?: (watched: Watched) => void,
 ): Promise<LoadedFilters> {
   const loaded = await loadFilters(config, dirname(resolve(file)), numbers, reading)
-  if (loaded.findings.length === 0) return loaded
+  await refuse(loaded.findings, file)
+  return loaded
+}
+
+/** Throws when there is a finding, with its place in the file. */
+async function refuse(findings: Finding[], file: string): Promise<void> {
+  if (findings.length === 0) return
   const placeOf = await placeFinder(await loadTree(file))
-  const issues = sorted(loaded.findings.map((finding) => issueAt(placeOf(finding.path), finding)))
-  return accepted({ config: null, issues }, file) as never
+  accepted({ config: null, issues: sorted(findings.map((finding) => issueAt(placeOf(finding.path), finding))) }, file)
 }
 
 /** The same for a configuration that is already a value; paths in it are relative to the working directory. */
@@ -77,9 +90,11 @@ export async function prepareConfig(config: ProxyConfig, numbers = new ScriptNum
     throw new WeftError('WEFT_CONFIG_INCLUDE', 'include works in files only', { hint: 'spread the values instead' })
   }
   const filters = await loadFilters(resolved, process.cwd(), numbers)
-  const issues = filters.findings.map((finding) => issueAt({ file: null, path: finding.path, line: null }, finding))
+  const planned = await planSockets(resolved, process.cwd())
+  const findings = [...filters.findings, ...planned.findings]
+  const issues = findings.map((finding) => issueAt({ file: null, path: finding.path, line: null }, finding))
   if (issues.length > 0) accepted({ config: null, issues }, 'the configuration')
-  return prepareResolved(resolved, 'config', filters)
+  return prepareResolved(resolved, 'config', filters, planned)
 }
 
 /** Load and validate only. */
@@ -121,13 +136,14 @@ async function prepareResolved(
   resolved: ResolvedConfig,
   file: string,
   { scripts, sources }: LoadedFilters,
+  { sockets }: PlannedSockets,
 ): Promise<Prepared> {
   const { config, warnings } = fitConnections(resolved, descriptorLimit())
   const discovered = await discover(config, dirname(resolve(file)))
   const snapshot = compileSnapshot(config, file, discovered.endpoints, scripts)
   return {
     snapshot: encodeSnapshot(snapshot),
-    plan: { ...planOf(config, snapshot, discovered, warnings), scripts: sources },
+    plan: { ...planOf(config, snapshot, discovered, warnings), scripts: sources, sockets },
   }
 }
 
@@ -136,14 +152,16 @@ function planOf(
   snapshot: Snapshot,
   discovered: Discovered,
   warnings: string[],
-): Omit<Plan, 'scripts'> {
+): Omit<Plan, 'scripts' | 'sockets'> {
   return {
     workers: config.workers,
     drainDeadlineMs: config.drain.deadline,
     adminAddress: config.admin?.address ?? null,
     listeners: config.listeners.map(({ name, protocol, address }, index) => {
       const routes = snapshot.routes.filter(({ listeners }) => listeners.includes(index))
-      const targets = routes.flatMap(({ action }) => ('forward' in action ? action.forward.targets : []))
+      const targets = routes.flatMap(({ action }) =>
+        typeof action === 'object' && 'forward' in action ? action.forward.targets : [],
+      )
       const clusters = new Set(targets.map(({ cluster }) => snapshot.clusters[cluster]?.name ?? ''))
       return { name, protocol, address, clusters: [...clusters] }
     }),

@@ -10,6 +10,7 @@ import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import type { Histograms, ProxyStatus } from '../admin/endpoint.js'
 import { formatPath, type Path } from '../config/path.js'
 import type { Watched } from '../config/signature.js'
+import type { SocketPlan } from '../door/socket/load.js'
 import type { DoorPlan } from '../door/thread-doors.js'
 import { type Code, WeftError } from '../errors.js'
 import type { FilterLine } from '../filters/script-host.js'
@@ -99,6 +100,8 @@ export interface RunningProxy {
    * listeners go on until a later drain without it.
    */
   drain(options?: { deadlineMs?: number; keepOutbound?: boolean }): Promise<number>
+  /** To every WebSocket that has subscribed to the topic. */
+  publish(topic: string, data: string | Uint8Array): void
   close(): Promise<void>
 }
 
@@ -151,7 +154,7 @@ class Orchestrator implements RunningProxy {
     this.addon = options.addon ?? loadAddon()
     this.logger = options.logger ?? standardLogger()
     this.prepare = options.prepare ?? prepareSource
-    this.doors = new Doors(this.addon)
+    this.doors = new Doors(this.addon, (line) => writeLine(this.logger, line))
     this.sources = followSources({
       logger: this.logger,
       update: (bytes) => this.updateEndpoints(bytes),
@@ -291,6 +294,10 @@ class Orchestrator implements RunningProxy {
     return { addon: this.addon, place: openDoor(this.addon, this.id, listener) }
   }
 
+  publish(topic: string, data: string | Uint8Array): void {
+    void this.doors.publish(this.id, topic, data)
+  }
+
   drain({
     deadlineMs = this.current().plan.drainDeadlineMs,
     keepOutbound = false,
@@ -342,6 +349,7 @@ class Orchestrator implements RunningProxy {
   }
 
   private async take({ snapshot, plan }: Prepared): Promise<Verdict> {
+    this.checkSockets(plan.sockets)
     await this.loadScripts(plan.scripts)
     const bytes = Buffer.from(snapshot.buffer, snapshot.byteOffset, snapshot.byteLength)
     const verdict = JSON.parse(this.addon.apply(this.id, bytes)) as Verdict
@@ -351,6 +359,18 @@ class Orchestrator implements RunningProxy {
     this.workers?.keep(plan.scripts)
     this.sources.renew(plan.sources)
     return verdict
+  }
+
+  /** A definition that stands in the configuration itself stays on its own loop. */
+  private checkSockets(sockets: readonly SocketPlan[][]): void {
+    if (this.ownLoop) return
+    for (const [listener, plans] of sockets.entries()) {
+      const place = plans.findIndex(({ handler }) => handler !== null)
+      if (place === -1) continue
+      const hint = 'name its module, or serve on your own loop with workers: 0'
+      const path = ['listeners', listener, 'sockets', place, 'handler']
+      throw unloadable('WEFT_SOCKET_MODULE', path, 'a handler cannot travel to worker threads', hint)
+    }
   }
 
   /** Every thread can run the filters of a snapshot before it sees the snapshot. */
@@ -387,8 +407,12 @@ class Orchestrator implements RunningProxy {
 
   /** The listeners in force whose connections TypeScript accepts; `memory` has none. */
   private doorPlans(): DoorPlan[] {
-    const listeners = this.applied?.verdict.listeners ?? []
-    return listeners.flatMap(({ name, address, door }) => (door && address.includes(':') ? [{ name, address }] : []))
+    const { verdict, plan } = this.current()
+    return (verdict.listeners ?? []).flatMap(({ name, address, door }) => {
+      if (!door || !address.includes(':')) return []
+      const place = plan.listeners.findIndex((listener) => listener.name === name)
+      return [{ name, address, sockets: plan.sockets[place] ?? [] }]
+    })
   }
 
   private current(): Applied {

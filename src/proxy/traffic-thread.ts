@@ -1,7 +1,7 @@
 /** Starts a traffic thread and tells of its life. The only place that knows `worker_threads`. */
 import { Worker } from 'node:worker_threads'
-import type { FilterLine } from '../filters/script-host.js'
 import type { ScriptSource } from '../filters/script-source.js'
+import type { AuthorLine } from './filter-lines.js'
 import type { Attachment, Order, Told } from './worker.js'
 
 export interface TrafficThread {
@@ -13,8 +13,8 @@ export interface TrafficThread {
   ask(order: Order): Promise<void>
   /** Loads further filters; rejects when one cannot be loaded. A thread that ends meanwhile has no say. */
   load(scripts: ScriptSource[]): Promise<void>
-  /** Called with each line that a filter writes to the log. */
-  onLine(listener: (line: FilterLine) => void): void
+  /** Called with each line that a filter or a socket writes to the log. */
+  onLine(listener: (line: AuthorLine) => void): void
   /** Resolves, never rejects, with the reason when the thread has ended. */
   ended: Promise<string>
   terminate(): void

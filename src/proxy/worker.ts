@@ -7,9 +7,9 @@
  */
 import { parentPort } from 'node:worker_threads'
 import type { DoorPlan, ThreadDoors } from '../door/thread-doors.js'
-import type { FilterLine } from '../filters/script-host.js'
 import type { ScriptSource } from '../filters/script-source.js'
 import { loadAddon } from '../native/index.js'
+import type { AuthorLine } from './filter-lines.js'
 
 /** What a thread is told: whose traffic to carry, and as which of its workers, once it has loaded these filters. */
 export interface Attachment {
@@ -22,7 +22,7 @@ export interface Attachment {
 export type Order = { load: ScriptSource[] } | { doors: readonly DoorPlan[] | null }
 
 /** What a thread says: that it serves, how an {@link Order} ended and why it failed, a line of a filter's. */
-export type Told = 'serving' | { order: number; error: string | null } | { line: FilterLine }
+export type Told = 'serving' | { order: number; error: string | null } | { line: AuthorLine }
 
 const addon = loadAddon()
 let attached = -1
@@ -41,9 +41,9 @@ async function obey(order: Order): Promise<void> {
   if ('load' in order) return load(order.load)
   // The library behind doors is loaded where there is one.
   const { ThreadDoors } = await import('../door/thread-doors.js')
-  doors ??= new ThreadDoors(addon, attached)
+  doors ??= new ThreadDoors(addon, attached, { log: (line) => tell({ line }), alone: false })
   if (order.doors === null) await doors.leave()
-  else doors.serve(order.doors)
+  else await doors.serve(order.doors)
 }
 
 async function load(scripts: ScriptSource[]): Promise<void> {
@@ -52,7 +52,7 @@ async function load(scripts: ScriptSource[]): Promise<void> {
   await loadScripts(addon, scripts, writeLine)
 }
 
-function writeLine(line: FilterLine): void {
+function writeLine(line: AuthorLine): void {
   tell({ line })
 }
 

@@ -209,6 +209,7 @@ export function preparedAs(text: string, plan: Partial<Prepared['plan']> = {}): 
     clusters,
     sources: [],
     scripts: [],
+    sockets: [],
     warnings: [],
     node: { id: '', service: '', version: '', region: '', zone: '' },
     dump: '{}',

@@ -88,6 +88,11 @@ impl Downstream {
         Self { stream, timer, ahead, client, socket, admitted, served: 0, abort_on_close, inbox, unframed }
     }
 
+    /// Whether the request came through a door.
+    pub fn is_behind_door(&self) -> bool {
+        self.unframed
+    }
+
     /// How a request's body that is framed so is read from the stream.
     pub fn body_as_read(&self, request: Framing) -> Framing {
         if self.unframed && request == Framing::Chunked { Framing::UntilClose } else { request }

@@ -88,7 +88,9 @@ impl Tunnel {
             self.down_ended = true;
             let _half_closed = client.shutdown_write();
         }
-        if self.up_ended && self.down_ended { Poll::Ready(Ok(())) } else { Poll::Pending }
+        // A door is told that its answer ends by the end of the exchange, and has no use for half a connection.
+        let whole = self.up_ended || exchange.downstream.is_behind_door();
+        if whole && self.down_ended { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 }
 

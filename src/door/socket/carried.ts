@@ -6,13 +6,14 @@
  * is paused, a client that sends faster than its endpoint reads is closed with 1013, because it cannot be paused.
  */
 import { createHash } from 'node:crypto'
+import { doorEvent } from '../../native/door.js'
 import { type Ending, endGently } from './ending.js'
 import { FrameOutlet } from './frame-outlet.js'
 import { Frames, type Receiver, type Sender } from './frames.js'
 import { boundsOf } from './handled.js'
-import type { UwsBehavior, UwsRequest, UwsResponse, UwsSocket } from './library.js'
+import { type UwsBehavior, type UwsRequest, type UwsResponse, type UwsSocket, worthCompressing } from './library.js'
 import { cutTo, isCloseCode } from './live-socket.js'
-import type { MountedSocket, SocketPlace, Upgrade } from './mount.js'
+import type { LiveSet, MountedSocket, SocketLine, SocketPlace, Upgrade } from './mount.js'
 import { refuse } from './refuse.js'
 import { UpgradeRequest } from './request.js'
 
@@ -22,7 +23,7 @@ const resumeBelowBytes = 16_384
 /** How long an endpoint may take to answer a close. */
 const closeMs = 5_000
 
-export function carried(socket: MountedSocket, place: SocketPlace, live: Set<{ leave(): void }>): UwsBehavior {
+export function carried(socket: MountedSocket, place: SocketPlace, live: LiveSet): UwsBehavior {
   const of = (connection: UwsSocket) => connection.live as Carried
   return {
     ...boundsOf(socket),
@@ -47,7 +48,7 @@ class Carried implements Upgrade {
   readonly changes: Readonly<Record<string, string | null>>
   private readonly socket: MountedSocket
   private readonly place: SocketPlace
-  private readonly live: Set<{ leave(): void }>
+  private readonly live: LiveSet
   private readonly frames: Frames
   private readonly asked: { response: UwsResponse; context: unknown; key: string; extensions: string }
   private exchange = -1
@@ -57,6 +58,8 @@ class Carried implements Upgrade {
   private outlet: FrameOutlet | null = null
   /** What the endpoint wants to hear back from the client. */
   private pinged: Buffer | null = null
+  private isCorked = false
+  private readonly closing: { asked: (() => void) | null } = { asked: null }
   private paused = false
   /** Bytes of messages that wait for their compression. */
   private compressing = 0
@@ -64,12 +67,7 @@ class Carried implements Upgrade {
   private ending: Ending | null = null
   private giveUp: NodeJS.Timeout | null = null
 
-  constructor(
-    socket: MountedSocket,
-    place: SocketPlace,
-    live: Set<{ leave(): void }>,
-    { response, request, context }: Asked,
-  ) {
+  constructor(socket: MountedSocket, place: SocketPlace, live: LiveSet, { response, request, context }: Asked) {
     this.socket = socket
     this.place = place
     this.live = live
@@ -92,7 +90,7 @@ class Carried implements Upgrade {
       this.sender = sender
     } catch (error) {
       this.abandon()
-      this.place.log('an endpoint does not speak WebSocket', { error: (error as Error).message })
+      this.log('an endpoint does not speak WebSocket', { error: (error as Error).message })
       refuse(response, { status: 502, body: 'the endpoint does not speak WebSocket\n' })
       return
     }
@@ -109,17 +107,20 @@ class Carried implements Upgrade {
 
   /** What the endpoint sent. */
   event(kind: number, bytes: Uint8Array | null): void {
-    if (kind === 5) this.outlet?.drained()
+    if (kind === doorEvent.drain) this.outlet?.drained()
     if (bytes !== null && this.receiver !== null) {
       const { receiver, connection } = this
+      // The event's bytes are good during its call only, and the codec keeps what is no whole message.
+      const own = Buffer.from(bytes)
       // All messages of one read go out in one write.
-      if (connection === null) receiver.write(bytes)
-      else connection.cork(() => receiver.write(bytes))
+      if (connection === null) receiver.write(own)
+      else this.corked(connection, () => receiver.write(own))
       this.pause()
     }
-    if (kind === 6 || (kind === 4 && this.receiver === null)) this.endpointGone()
+    if (kind === doorEvent.bodyEnd || kind === doorEvent.broken) this.exchange = -1
+    if (kind === doorEvent.broken || (kind === doorEvent.bodyEnd && this.receiver === null)) this.endpointGone()
     // Compressed messages are still being read.
-    else if (kind === 4) this.receiver?.end(() => this.endpointGone())
+    else if (kind === doorEvent.bodyEnd) this.receiver?.end(() => this.endpointGone())
   }
 
   aborted(): void {
@@ -137,7 +138,7 @@ class Carried implements Upgrade {
     if (sender === null || outlet === null || this.closeSent || this.ending !== null) return
     const { maxMessageBytes, maxBufferedBytes } = this.socket
     if (data.byteLength > maxMessageBytes) {
-      this.place.log('a message of a client is too large; its socket is closed', { bytes: data.byteLength })
+      this.log('a message of a client is too large; its socket is closed', { bytes: data.byteLength })
       this.closeClient(1009, `a message may have ${maxMessageBytes} bytes`)
       return
     }
@@ -152,8 +153,8 @@ class Carried implements Upgrade {
     } else sender.send(Buffer.from(data), { binary: isBinary, compress, mask: true, fin: true })
     if (outlet.waiting > maxBufferedBytes) outlet.flush()
     const bytes = outlet.waiting + this.compressing
-    if (bytes <= maxBufferedBytes) return
-    this.place.log('a client sends more than its endpoint takes; its socket is closed', { bytes })
+    if (bytes - data.byteLength <= maxBufferedBytes) return
+    this.log('a client sends more than its endpoint takes; its socket is closed', { bytes })
     this.abandon()
     this.closeClient(1013, 'the endpoint is too slow')
   }
@@ -183,8 +184,7 @@ class Carried implements Upgrade {
     this.ending?.drained()
     if (!this.paused || connection === null || connection.getBufferedAmount() > resumeBelowBytes) return
     if (this.receiver?.writableNeedDrain === true) return
-    this.paused = false
-    this.place.door.doorResume(this.exchange)
+    this.resume()
   }
 
   leave(): void {
@@ -193,7 +193,7 @@ class Carried implements Upgrade {
 
   private listen(receiver: Receiver): void {
     receiver.on('message', (data, isBinary) => {
-      this.connection?.send(data, isBinary, this.socket.compression !== 'none')
+      this.connection?.send(data, isBinary, this.socket.compression !== 'none' && worthCompressing(data.length))
     })
     receiver.on('ping', (data) => {
       this.pinged = data
@@ -213,14 +213,20 @@ class Carried implements Upgrade {
     const { connection, receiver } = this
     if (this.paused || connection === null) return
     if (connection.getBufferedAmount() <= pauseAboveBytes && receiver?.writableNeedDrain !== true) return
+    if (this.exchange === -1) return
     this.paused = true
     this.place.door.doorPause(this.exchange)
+  }
+
+  private resume(): void {
+    this.paused = false
+    if (this.exchange !== -1) this.place.door.doorResume(this.exchange)
   }
 
   /** The endpoint broke the protocol or a bound: it is told why, the client that its endpoint failed. */
   private broken(code: number, error: Error): void {
     this.receiver = null
-    this.place.log('an endpoint broke the WebSocket protocol or a bound; both sides are closed', {
+    this.log('an endpoint broke the WebSocket protocol or a bound; both sides are closed', {
       error: error.message,
       code,
     })
@@ -229,8 +235,27 @@ class Carried implements Upgrade {
     this.closeClient(1014, 'the endpoint sent what cannot be passed on')
   }
 
+  private log(message: string, fields: SocketLine['fields']): void {
+    const { place, socket } = this
+    place.log({ level: 'warn', message, fields: { ...fields, path: socket.path, listener: place.listener } })
+  }
+
+  private corked(connection: UwsSocket, write: () => void): void {
+    this.isCorked = true
+    connection.cork(write)
+    this.isCorked = false
+    const { asked } = this.closing
+    this.closing.asked = null
+    asked?.()
+  }
+
   private closeClient(code: number, reason: string): void {
     if (this.connection === null || this.ending !== null) return
+    // Within a cork the library would leave the connection open behind its close frame.
+    if (this.isCorked) {
+      this.closing.asked ??= () => this.closeClient(code, reason)
+      return
+    }
     this.ending = endGently(this.connection, code, reason)
   }
 
@@ -241,7 +266,7 @@ class Carried implements Upgrade {
     this.sender.close(coded ? code : undefined, coded ? reason : undefined, true)
     this.giveUp = setTimeout(() => this.abandon(), closeMs)
     this.giveUp.unref()
-    if (this.paused) this.place.door.doorResume(this.exchange)
+    if (this.paused) this.resume()
   }
 
   /** Breaks the exchange off. */

@@ -7,16 +7,11 @@
 import type { SocketContext, UpgradeAnswer } from './define-socket.js'
 import { compressions, type UwsBehavior, type UwsRequest, type UwsResponse, type UwsSocket } from './library.js'
 import { LiveSocket, type Shared } from './live-socket.js'
-import type { Handler, MountedSocket, SocketPlace, Upgrade } from './mount.js'
+import type { Handler, LiveSet, MountedSocket, SocketLine, SocketPlace, Upgrade } from './mount.js'
 import { refuse, verdictOf } from './refuse.js'
 import { UpgradeRequest } from './request.js'
 
-export function handled(
-  socket: MountedSocket,
-  handler: Handler,
-  place: SocketPlace,
-  live: Set<{ leave(): void }>,
-): UwsBehavior {
+export function handled(socket: MountedSocket, handler: Handler, place: SocketPlace, live: LiveSet): UwsBehavior {
   const entry = new Entry(socket, handler, place, live)
   return {
     ...boundsOf(socket),
@@ -49,9 +44,9 @@ class Entry implements Shared {
   readonly context: SocketContext
   private readonly socket: MountedSocket
   private readonly place: SocketPlace
-  private readonly live: Set<{ leave(): void }>
+  private readonly live: LiveSet
 
-  constructor(socket: MountedSocket, handler: Handler, place: SocketPlace, live: Set<{ leave(): void }>) {
+  constructor(socket: MountedSocket, handler: Handler, place: SocketPlace, live: LiveSet) {
     const { topics, listener } = place
     this.socket = socket
     this.place = place
@@ -64,7 +59,7 @@ class Entry implements Shared {
       options: handler.options,
       listener,
       publish: (topic, data) => topics.publish(topic, data),
-      log: (message, fields) => place.log(message, { ...fields, socket: this.definition.name }),
+      log: (message, fields) => this.log('info', message, fields),
     }
   }
 
@@ -79,7 +74,7 @@ class Entry implements Shared {
     const socket = connection.live as LiveSocket
     if (socket.closing) return
     if (data.byteLength > this.socket.maxMessageBytes) {
-      this.context.log('a message is too large; its socket is closed', { bytes: data.byteLength })
+      this.log('warn', 'a message is too large; its socket is closed', { bytes: data.byteLength })
       socket.close(1009, `a message may have ${this.socket.maxMessageBytes} bytes`)
       return
     }
@@ -106,7 +101,7 @@ class Entry implements Shared {
   }
 
   slow(socket: LiveSocket): void {
-    this.context.log('a client takes less than it is sent; its socket is closed', {
+    this.log('warn', 'a client takes less than it is sent; its socket is closed', {
       bufferedBytes: socket.bufferedBytes,
     })
     // Not inside of whatever sends: the close handler may send in its turn.
@@ -115,7 +110,15 @@ class Entry implements Shared {
 
   failed(handler: string, error: unknown): void {
     const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    this.context.log(`a socket's ${handler} handler failed`, { error: message })
+    this.log('warn', `a socket's ${handler} handler failed`, { error: message })
+  }
+
+  private log(level: SocketLine['level'], message: string, fields: SocketLine['fields'] = {}): void {
+    this.place.log({
+      level,
+      message,
+      fields: { ...fields, socket: this.definition.name, listener: this.place.listener },
+    })
   }
 
   private run(socket: LiveSocket, handler: string, call: () => unknown): void {

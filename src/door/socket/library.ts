@@ -23,6 +23,8 @@ export interface UwsResponse {
   writeHeader(name: string, value: string): unknown
   end(body?: string | Uint8Array, closeConnection?: boolean): unknown
   close(): unknown
+  onAborted(handler: () => void): unknown
+  getRemoteAddress(): ArrayBuffer
   upgrade(data: { live: unknown }, key: string, protocol: string, extensions: string, context: unknown): void
 }
 
@@ -30,7 +32,8 @@ export interface UwsRequest {
   getHeader(name: string): string
   getMethod(): string
   getUrl(): string
-  getQuery(): string
+  /** Without the question mark; undefined without one. */
+  getQuery(): string | undefined
   forEach(callback: (name: string, value: string) => void): void
 }
 
@@ -58,4 +61,12 @@ export interface SocketApp {
 
 /** The library's constants: `SHARED_COMPRESSOR`, and a sliding window of 4 KB kept for each socket. */
 export const compressions = { none: 0, shared: 1, dedicated: 146 } as const
+/**
+ * Whether compression is worth it for so many bytes. It runs on the loop: beyond some milliseconds for one message
+ * others would wait for it.
+ */
+export function worthCompressing(bytes: number): boolean {
+  return bytes >= 128 && bytes <= 262_144
+}
+
 export type Compression = keyof typeof compressions

@@ -6,7 +6,7 @@
  */
 import type { Socket, SocketRequest } from './define-socket.js'
 import { type Ending, endGently } from './ending.js'
-import type { UwsSocket } from './library.js'
+import { type UwsSocket, worthCompressing } from './library.js'
 import type { Subscriber, Topics } from './topics.js'
 
 /** What the sockets of one entry share. */
@@ -104,7 +104,7 @@ export class LiveSocket implements Socket, Subscriber {
   private write(data: string | Uint8Array, isBinary: boolean): boolean {
     const { connection } = this
     if (connection === null || this.overdue) return false
-    const sent = connection.send(data, isBinary, this.shared.compress)
+    const sent = connection.send(data, isBinary, this.shared.compress && worthCompressing(data.length))
     if (sent === 1) return true
     if (sent === 2 || connection.getBufferedAmount() > this.shared.maxBufferedBytes) {
       this.overdue = true

@@ -4,7 +4,7 @@
  *
  * Invariant: mounted before the app's catch-all route and before it listens.
  */
-import type { AnySocket, SocketContext } from './define-socket.js'
+import type { AnySocket } from './define-socket.js'
 import { handled } from './handled.js'
 import type { Compression, SocketApp, UwsBehavior, UwsRequest, UwsResponse } from './library.js'
 import type { Topics } from './topics.js'
@@ -22,6 +22,15 @@ export interface MountedSocket {
   compression: Compression
 }
 
+/** A line for the proxy's log; `fields` name the socket. */
+export interface SocketLine {
+  level: 'info' | 'warn'
+  message: string
+  fields: Record<string, string | number | boolean | null>
+}
+
+export type SocketLog = (line: SocketLine) => void
+
 /** What of the engine's door a socket speaks to. */
 export interface ExchangeDoor {
   /** False: nothing more before event 5. The bytes are copied during the call. */
@@ -37,7 +46,7 @@ export interface SocketPlace {
   topics: Topics
   /** How the engine's side of an exchange is spoken to. */
   door: ExchangeDoor
-  log: SocketContext['log']
+  log: SocketLog
   /**
    * Takes an upgrade request into the pipeline. A refusal, by a filter or an endpoint, is answered by the door itself;
    * an upgrade is told to `upgrade`, which from then on answers through `response`.
@@ -71,10 +80,32 @@ export interface Handler {
   options: unknown
 }
 
-export type Carrier = (socket: MountedSocket, place: SocketPlace, live: Set<{ leave(): void }>) => UwsBehavior
+export type Carrier = (socket: MountedSocket, place: SocketPlace, live: LiveSet) => UwsBehavior
 
-export function mountSockets(app: SocketApp, sockets: readonly MountedSocket[], place: SocketPlace): Sockets {
-  const live = new Set<{ leave(): void }>()
+/** Open sockets of one listener in this thread. */
+export class LiveSet extends Set<{ leave(): void }> {
+  private readonly emptied: () => void
+
+  constructor(emptied: () => void) {
+    super()
+    this.emptied = emptied
+  }
+
+  override delete(socket: { leave(): void }): boolean {
+    const known = super.delete(socket)
+    if (known && this.size === 0) this.emptied()
+    return known
+  }
+}
+
+/** `emptied` is told when the last one has gone. */
+export function mountSockets(
+  app: SocketApp,
+  sockets: readonly MountedSocket[],
+  place: SocketPlace,
+  emptied: () => void = () => {},
+): Sockets {
+  const live = new LiveSet(emptied)
   for (const socket of sockets) {
     const { answer } = socket
     const behavior = typeof answer === 'function' ? answer(socket, place, live) : handled(socket, answer, place, live)

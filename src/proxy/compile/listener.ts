@@ -6,6 +6,7 @@ import { directionOfName } from '../../config/direction.js'
 import { hasDoor } from '../../config/door-checks.js'
 import type { Listener } from '../../native/snapshot.js'
 import { compileFilter, type Scripts } from './filter.js'
+import { ownPaths } from './sockets.js'
 
 /** Paths are relative to `folder`. */
 export function compileListener(
@@ -19,7 +20,7 @@ export function compileListener(
     name,
     address: absoluteAddress(address, folder),
     door: address === memoryAddress || hasDoor(listener),
-    sockets: [],
+    sockets: ownPaths(listener),
     serviceHeader,
     direction: direction ?? directionOfName(name),
     limits: {
