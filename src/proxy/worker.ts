@@ -52,7 +52,7 @@ async function load(scripts: ScriptSource[]): Promise<void> {
   await loadScripts(addon, scripts, writeLine)
 }
 
-function writeLine(line: FilterLine): void {
+function writeLine(line: AuthorLine): void {
   tell({ line })
 }
 
