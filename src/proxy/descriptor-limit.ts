@@ -6,7 +6,9 @@
  * limit that was hit would have failed others amid an exchange.
  */
 import { readFileSync } from 'node:fs'
+import { memoryAddress } from '../config/address.js'
 import type { ResolvedConfig } from '../config/config.js'
+import { hasDoor } from '../config/door-checks.js'
 
 /** Descriptors for everything else: the process itself, admin, logs, listening sockets, spare upstream connections. */
 const headroom = 256
@@ -23,11 +25,12 @@ export function descriptorLimit(): number {
 
 /** The configuration with `maxConnections` lowered in proportion where the sum does not fit, and what to say about it. */
 export function fitConnections(config: ResolvedConfig, limit: number): { config: ResolvedConfig; warnings: string[] } {
-  const wanted = config.listeners.reduce((sum, { limits }) => sum + limits.maxConnections, 0)
+  const wanted = config.listeners.filter(isCounted).reduce((sum, { limits }) => sum + limits.maxConnections, 0)
   const possible = Math.max(0, Math.floor((limit - headroom) / 2))
   if (wanted <= possible) return { config, warnings: [] }
   const warnings: string[] = []
   const listeners = config.listeners.map((listener) => {
+    if (!isCounted(listener)) return listener
     const { maxConnections } = listener.limits
     const fitted = Math.max(1, Math.floor((maxConnections / wanted) * possible))
     warnings.push(
@@ -37,4 +40,9 @@ export function fitConnections(config: ResolvedConfig, limit: number): { config:
     return { ...listener, limits: { ...listener.limits, maxConnections: fitted } }
   })
   return { config: { ...config, listeners }, warnings }
+}
+
+/** Behind a door nobody keeps `maxConnections`. */
+function isCounted(listener: ResolvedConfig['listeners'][number]): boolean {
+  return listener.address !== memoryAddress && !hasDoor(listener)
 }

@@ -7,7 +7,9 @@ import type { ProxyConfig } from '../../../src/config/config.js'
 import { type RunningProxy, startProxy } from '../../../src/proxy/start-proxy.js'
 import { MemoryLogger } from '../../kit/fake-engine.js'
 import { answer, readAnswer, readRequest, request, value } from '../../kit/h1-message.js'
-import { ProxyProcess } from '../../kit/proxy-process.js'
+import { Program } from '../../kit/program.js'
+import { entry, ProxyProcess } from '../../kit/proxy-process.js'
+import { scratchFolder } from '../../kit/scratch.js'
 import { ScriptedUpstream } from '../../kit/scripted-upstream.js'
 import { startWeft } from '../../kit/start-weft.js'
 import { Wire } from '../../kit/wire.js'
@@ -187,3 +189,24 @@ test.each(['throw', 'spin', 'memory'] as const)(
     expect(await proxy.stop()).toBe(0)
   },
 )
+
+test('a process follows another one at the door’s port while clients ask on', async () => {
+  const env = { XDG_RUNTIME_DIR: scratchFolder() }
+  const proxy = await ProxyProcess.start(`127.0.0.1:${echo.port}`, { listener: { ...listener, limits: {} }, env })
+  let over = false
+  const asking = (async () => {
+    const bodies = new Set<string>()
+    // What waits in the old accept queue when that closes is lost: such a client asks again.
+    const again = () => ask(proxy.port, '/asked')
+    while (!over) bodies.add(await again().catch(again))
+    return bodies
+  })()
+  const next = new Program(process.execPath, [entry, 'run', '-c', proxy.file, '--takeover'], { env })
+  await next.says('took over from the running process')
+  await proxy.ended
+  expect(await ask(proxy.port, '/next')).toBe('/next')
+  over = true
+  expect(await asking).toEqual(new Set(['/asked']))
+  next.signal('SIGTERM')
+  expect(await next.ended).toBe(0)
+})

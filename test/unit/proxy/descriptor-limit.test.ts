@@ -24,6 +24,12 @@ describe('the descriptor limit', () => {
     expect(fitted(Number.POSITIVE_INFINITY, 1_000_000)).toEqual({ connections: [1_000_000], warnings: [] })
   })
 
+  it('leaves doors out, which count no connections', () => {
+    const doors = validate({ listeners: [{ name: 'door', address: '127.0.0.1:0', engine: 'uws' }] }).config
+    if (doors === null) throw new Error('must be valid')
+    expect(fitConnections(doors, 1024)).toEqual({ config: doors, warnings: [] })
+  })
+
   it('lowers what does not fit in proportion, and names the number that would', () => {
     const { connections, warnings } = fitted(1024, 1000, 3000)
     expect(connections).toEqual([96, 288])
