@@ -11,10 +11,10 @@ const entries = {
   weft: 'src/cli/main.ts',
   index: 'src/index.ts',
   undici: 'src/undici/dispatcher.ts',
-  testing: 'src/testing/index.ts',
   worker: 'src/proxy/worker.ts',
   'prepare-thread': 'src/proxy/prepare-thread.ts',
   'pool-thread': 'src/filters/pool/pool-thread.ts',
+  testing: 'src/testing/index.ts',
 }
 /** What `exports` of package.json names. */
 const exported = ['index', 'undici', 'testing']

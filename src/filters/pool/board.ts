@@ -6,9 +6,9 @@
  * either that or the begin wins, never both.
  */
 
-const states = ['waiting', 'loading', 'running', 'yielded', 'withdrawn'] as const
+const states = ['waiting', 'loading', 'running', 'yielded', 'withdrawn', 'done'] as const
 export type Progress = (typeof states)[number]
-const [waiting, loading, running, yielded, withdrawn] = [0, 1, 2, 3, 4]
+const [waiting, loading, running, yielded, withdrawn, done] = [0, 1, 2, 3, 4, 5]
 
 const words = 3
 const [state, thread, since] = [0, 1, 2]
@@ -59,6 +59,11 @@ export class Board {
   /** In the pool: the filter has returned a promise. */
   yield(place: number): void {
     this.store(place, state, yielded)
+  }
+
+  /** In the pool: the filter has answered, and the answer is on its way. */
+  finish(place: number): void {
+    this.store(place, state, done)
   }
 
   /** False: it has been taken up already. */

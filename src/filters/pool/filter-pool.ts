@@ -10,19 +10,20 @@ import { Piscina } from 'piscina'
 import type { Said } from '../run-phase.js'
 import type { FilterLine } from '../script-host.js'
 import { Board } from './board.js'
-import type { PhaseCall, PoolAnswer, PoolScript, PoolTask, ThreadData } from './call.js'
+import type { PhaseCall, PoolScript, PoolTask, ThreadData } from './call.js'
+import type { TaskAnswer } from './serve-tasks.js'
 import { Suspensions } from './suspension.js'
 
 /** A call that waits this long for a thread to begin it has failed. */
-const patienceMs = 1_000
+const patienceMs = 10_000
 /** How long a filter over its budget may hold its thread after it had yielded. */
 const graceMs = 50
 /** A module must be loaded by then. */
-const loadMs = 10_000
+const loadMs = 20_000
 /** Calls of one thread at a time: those that wait for something outside, such as another service. */
 const callsPerThread = 16
 /** How often a call is begun again that was on a thread which ended. */
-const mostAttempts = 2
+const mostAttempts = 3
 
 export interface FilterPoolOptions {
   threads: number
@@ -66,7 +67,7 @@ interface Open {
   attempts: number
   /** How often it was given to the pool; an end of an earlier run tells nothing of this one. */
   runs: number
-  begunMs: number
+  enteredMs: number
   timer: NodeJS.Timeout | null
 }
 
@@ -75,6 +76,9 @@ export class FilterPool {
   private readonly pool: Piscina
   private readonly board: Board
   private readonly open = new Set<Open>()
+  /** Scripts that have lately ended a thread get one among them at a time, so that the others keep theirs. */
+  private suspect: Open | null = null
+  private readonly suspects: Open[] = []
   private readonly suspensions = new Suspensions(() => performance.now())
   private closed = false
 
@@ -101,29 +105,30 @@ export class FilterPool {
   /** Loads a module in one thread; the others do when they first need it. Rejects with what it threw. */
   load(script: PoolScript): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.enter(script, null, ({ failure }) => (failure === null ? resolve() : reject(new Error(failure))))
+      const settle = ({ failure }: Outcome) => (failure === null ? resolve() : reject(new Error(failure)))
+      const refusal = this.enter(script, null, settle)
+      if (refusal !== null) reject(new Error(refusal))
     })
   }
 
-  /** `settle` is called once, never during this call. */
-  run(script: PoolScript, call: PhaseCall, settle: (outcome: Outcome) => void): void {
+  /** Null, and then `settle` is called once, later; or why the call is refused. */
+  run(script: PoolScript, call: PhaseCall, settle: (outcome: Outcome) => void): string | null {
     this.counts.calls += 1
-    const suspended = this.suspensions.why(script.id)
-    if (suspended === null) this.enter(script, call, settle)
-    else later(settle, suspended)
+    return this.suspensions.why(script.id) ?? this.enter(script, call, settle)
   }
 
-  private enter(script: PoolScript, call: PhaseCall | null, settle: (outcome: Outcome) => void): void {
-    const place = this.closed ? null : this.board.take()
+  private enter(script: PoolScript, call: PhaseCall | null, settle: (outcome: Outcome) => void): string | null {
+    if (this.closed) return 'the pool is closed'
+    const place = this.board.take()
     if (place === null) {
       this.counts.refused += 1
-      later(settle, this.closed ? 'the pool is closed' : 'too many calls wait for the pool')
-      return
+      return 'too many calls wait for the pool'
     }
-    const fresh = { settled: false, grace: false, attempts: 0, runs: 0, begunMs: 0, timer: null }
-    const open: Open = { script, call, place, settle, ...fresh }
+    const fresh = { settled: false, grace: false, attempts: 0, runs: 0, timer: null }
+    const open: Open = { script, call, place, settle, enteredMs: performance.now(), ...fresh }
     this.open.add(open)
     this.begin(open)
+    return null
   }
 
   async close(): Promise<void> {
@@ -133,21 +138,49 @@ export class FilterPool {
   }
 
   private begin(open: Open): void {
+    const { script } = open
+    open.timer = setTimeout(() => this.watch(open), script.timeBudgetMs)
+    if (open !== this.suspect && this.suspensions.suspects(script.id)) {
+      if (this.suspect !== null) {
+        this.suspects.push(open)
+        return
+      }
+      this.suspect = open
+    }
+    this.dispatch(open)
+  }
+
+  private dispatch(open: Open): void {
     const { script, place, call } = open
     open.runs += 1
     const run = open.runs
-    open.begunMs = performance.now()
-    open.timer = setTimeout(() => this.watch(open), script.timeBudgetMs)
     this.pool.run({ script, place, call } satisfies PoolTask).then(
-      (answer: PoolAnswer) => this.answered(open, answer),
+      (answer: TaskAnswer) => {
+        if (run === open.runs) this.answered(open, answer)
+      },
       (error: Error) => {
         if (run === open.runs && this.open.has(open)) this.lost(open, error)
       },
     )
   }
 
-  private answered(open: Open, { said, kept }: PoolAnswer): void {
-    this.settle(open, { said, kept, failure: null })
+  /** The suspect has had its turn. */
+  private nextSuspect(): void {
+    this.suspect = null
+    let next = this.suspects.shift()
+    while (next?.settled) {
+      this.forget(next)
+      next = this.suspects.shift()
+    }
+    if (next === undefined) return
+    this.suspect = next
+    this.dispatch(next)
+  }
+
+  private answered(open: Open, answer: TaskAnswer): void {
+    // Its thread may look at the clock before this one does.
+    if (answer === null) this.fail(open, this.late(open))
+    else this.settle(open, { ...answer, failure: null })
     this.forget(open)
   }
 
@@ -164,8 +197,7 @@ export class FilterPool {
   private threadEnded(thread: number, reason: string): void {
     this.counts.threadsEnded += 1
     const there = [...this.open].filter(({ place }) => this.board.threadOf(place) === thread)
-    const begun = there.filter(({ place }) => this.board.progress(place) !== 'loading')
-    const suspects = begun.length > 0 ? begun : there
+    const suspects = this.suspectsOf(there)
     const guilty = suspects.find(({ settled }) => settled) ?? (suspects.length === 1 ? suspects[0] : undefined)
     if (guilty !== undefined) this.suspensions.ended(guilty.script.id, reason)
     for (const each of there) {
@@ -173,6 +205,15 @@ export class FilterPool {
       if (each === guilty || each.attempts >= mostAttempts) this.drop(each, `its thread ended: ${reason}`)
       else this.repeat(each)
     }
+  }
+
+  /** Those that ran; if none did, those that waited for something; if none did, those that loaded their module. */
+  private suspectsOf(there: Open[]): Open[] {
+    for (const progress of ['running', 'yielded', 'loading'] as const) {
+      const suspects = there.filter(({ place }) => this.board.progress(place) === progress)
+      if (suspects.length > 0) return suspects
+    }
+    return there
   }
 
   private repeat(open: Open): void {
@@ -194,8 +235,7 @@ export class FilterPool {
       open.timer = setTimeout(() => this.watch(open), Math.max(1, left))
       return
     }
-    const late = this.late(open)
-    if (!open.settled) this.fail(open, late)
+    this.fail(open, this.late(open))
     // One that has yielded may be about to answer, or to be given up by its own thread.
     if (open.grace || this.board.progress(open.place) !== 'yielded') this.end(open)
     else {
@@ -205,23 +245,37 @@ export class FilterPool {
   }
 
   /** Until its time is over: for a thread, for its module or for its filter. */
-  private leftMs({ place, script, begunMs }: Open): number {
+  private leftMs({ place, script, enteredMs }: Open): number {
     switch (this.board.progress(place)) {
       case 'waiting':
-        return Math.min(script.timeBudgetMs, begunMs + patienceMs - performance.now())
+        return Math.min(script.timeBudgetMs, enteredMs + patienceMs - performance.now())
       case 'loading':
-        return loadMs - this.board.elapsedMs(place)
+        // Its filter may be called at any moment from now on.
+        return Math.min(script.timeBudgetMs, loadMs - this.board.elapsedMs(place))
+      case 'done':
+        return graceMs
+      case 'yielded':
+        // It cannot go on while another one holds its thread, which ends with the budget of that one.
+        if (this.isHeld(place)) return graceMs
+        return script.timeBudgetMs - this.board.elapsedMs(place)
       default:
         return script.timeBudgetMs - this.board.elapsedMs(place)
     }
   }
 
+  private isHeld(place: number): boolean {
+    const thread = this.board.threadOf(place)
+    const holds = (other: Open) =>
+      this.board.progress(other.place) === 'running' && this.board.threadOf(other.place) === thread
+    return [...this.open].some(holds)
+  }
+
   /** What to say of a call whose time is over. */
-  private late({ place, script }: Open): string {
+  private late({ place, script, settled }: Open): string {
     const progress = this.board.progress(place)
     if (progress === 'withdrawn') return `no thread of the pool was free for ${patienceMs} ms`
     if (progress === 'loading') return `its module was not loaded within ${loadMs / 1000} s`
-    this.counts.late += 1
+    this.counts.late += settled ? 0 : 1
     return `it took longer than its timeBudget of ${script.timeBudgetMs} ms`
   }
 
@@ -248,10 +302,8 @@ export class FilterPool {
 
   private forget(open: Open): void {
     if (open.timer !== null) clearTimeout(open.timer)
-    if (this.open.delete(open)) this.board.give(open.place)
+    if (!this.open.delete(open)) return
+    this.board.give(open.place)
+    if (this.suspect === open) this.nextSuspect()
   }
-}
-
-function later(settle: (outcome: Outcome) => void, failure: string): void {
-  queueMicrotask(() => settle({ said: undefined, kept: null, failure }))
 }

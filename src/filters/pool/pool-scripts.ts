@@ -26,8 +26,8 @@ export interface EngineCall {
 
 /** One filter in its pool. */
 export interface PoolFilter {
-  /** Returns the ticket. `keep` takes what the filter leaves for its later phases, if its exchange still waits. */
-  call(call: EngineCall, kept: Kept, keep: (kept: Kept) => void): number
+  /** Returns the ticket, or why it has failed already. `keep` takes what the filter leaves for its later phases, if its exchange still waits. */
+  call(call: EngineCall, kept: Kept, keep: (kept: Kept) => void): number | string
 }
 
 export class PoolScripts {
@@ -56,14 +56,18 @@ export class PoolScripts {
     await Promise.all([...this.pools.values()].map((pool) => pool.close()))
   }
 
-  private call(pool: FilterPool, script: PoolScript, call: EngineCall, kept: Kept, keep: (kept: Kept) => void): number {
-    const { slot, phase, text, bytes, last } = call
+  private call(pool: FilterPool, script: PoolScript, call: EngineCall, kept: Kept, keep: (kept: Kept) => void) {
+    const { slot, ...rest } = call
     this.lastTicket = (this.lastTicket % 0xffff_ffff) + 1
     const ticket = this.lastTicket
-    pool.run(script, { phase, text, bytes, last, kept }, ({ said, kept: left, failure }) => {
-      const result = failure === null ? said : `?${utf8AsLatin1(failure)}`
+    const refusal = pool.run(script, { ...rest, kept }, ({ said, kept: left, failure }) => {
+      const result = failure === null ? said : failureText(failure)
       if (this.addon.scriptResume(slot, ticket, result) && failure === null) keep(left as Kept)
     })
-    return ticket
+    return refusal === null ? ticket : failureText(refusal)
   }
+}
+
+function failureText(reason: string): string {
+  return `?${utf8AsLatin1(reason)}`
 }

@@ -12,14 +12,14 @@ import type { PhaseCall, PoolAnswer, PoolScript, PoolTask, ThreadData } from './
 /** Runs one phase of a loaded filter. Must not throw or reject. */
 export type Runner = (call: PhaseCall) => PoolAnswer | Promise<PoolAnswer>
 
-/** What nobody waits for. */
-const nothing: PoolAnswer = { said: undefined, kept: undefined }
+/** Null: nobody waits for it, or it was given up at its time budget. */
+export type TaskAnswer = PoolAnswer | null
 
-export function serveTasks(load: (script: PoolScript) => Promise<Runner>): (task: PoolTask) => Promise<PoolAnswer> {
+export function serveTasks(load: (script: PoolScript) => Promise<Runner>): (task: PoolTask) => Promise<TaskAnswer> {
   const board = new Board((workerData as ThreadData).board)
   const runners = new Map<number, Promise<Runner>>()
   return async ({ script, place, call }) => {
-    if (!board.takeUp(place, threadId)) return nothing
+    if (!board.takeUp(place, threadId)) return null
     let runner = runners.get(script.id)
     if (runner === undefined) {
       runner = load(script)
@@ -28,22 +28,28 @@ export function serveTasks(load: (script: PoolScript) => Promise<Runner>): (task
       runner.catch(() => runners.delete(script.id))
     }
     const run = await runner
-    if (call === null) return nothing
+    if (call === null) return loaded
     board.begin(place)
     const answer = run(call)
-    if (!(answer instanceof Promise)) return answer
-    board.yield(place)
-    return within(script.timeBudgetMs, answer)
+    if (answer instanceof Promise) {
+      board.yield(place)
+      const late = await within(script.timeBudgetMs, answer)
+      if (late === null) return null
+      board.finish(place)
+      return late
+    }
+    board.finish(place)
+    return answer
   }
 }
 
-/** What a filter over its budget has said: that it failed, for a traffic thread under load may not have noticed yet. */
-const late: PoolAnswer = { said: '?it took longer than its `timeBudget`', kept: undefined }
+/** To a call that only loads. */
+const loaded: PoolAnswer = { said: undefined, kept: undefined }
 
-/** The answer, or a failure at the end of the budget. */
-function within(budgetMs: number, answer: Promise<PoolAnswer>): Promise<PoolAnswer> {
+/** The answer, or null at the end of the budget. */
+function within(budgetMs: number, answer: Promise<PoolAnswer>): Promise<TaskAnswer> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(late), budgetMs + 5)
+    const timer = setTimeout(() => resolve(null), budgetMs)
     void answer.then((value) => {
       clearTimeout(timer)
       resolve(value)

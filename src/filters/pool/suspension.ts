@@ -30,6 +30,12 @@ export class Suspensions {
     this.scripts.set(script, { count, lastMs, reason })
   }
 
+  /** Whether a script has ended a thread in the last ten seconds. */
+  suspects(script: number): boolean {
+    const ends = this.scripts.get(script)
+    return ends !== undefined && this.now() - ends.lastMs < withinMs
+  }
+
   /** Why a script may not run now; null when it may. */
   why(script: number): string | null {
     const ends = this.scripts.get(script)
