@@ -9,6 +9,16 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
+          exclude: ['test/integration/h1/**'],
+          testTimeout: 60_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        // One table of what HTTP/1 clients may expect, over the native engine and over the uws door.
+        test: {
+          name: 'behaviour',
+          include: ['test/integration/h1/**/*.test.ts'],
           testTimeout: 60_000,
           fileParallelism: false,
         },
