@@ -7,7 +7,6 @@
  */
 import { parentPort } from 'node:worker_threads'
 import type { DoorPlan, ThreadDoors } from '../door/thread-doors.js'
-import type { FilterLine } from '../filters/script-host.js'
 import type { ScriptSource } from '../filters/script-source.js'
 import { loadAddon } from '../native/index.js'
 import type { AuthorLine } from './filter-lines.js'
