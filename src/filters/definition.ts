@@ -48,6 +48,9 @@ export type BodyDecision = Decision | string | Uint8Array
 /** `stream`: each part as it comes. `buffer`: all of it, up to `maxBodyBytes`. */
 export type BodyMode = 'stream' | 'buffer'
 
+/** Where neither a filter nor its configuration says how much of a body is gathered. */
+export const usualMaxBodyBytes = 1_048_576
+
 export interface FilterDefinition<Options = unknown, State = unknown> {
   /** Names it in records, counts and logs. */
   name: string

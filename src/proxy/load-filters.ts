@@ -11,7 +11,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { ResolvedConfig } from '../config/config.js'
 import type { Finding } from '../config/findings.js'
 import { type Watched, watched } from '../config/signature.js'
-import type { FilterDefinition, InlineFilter } from '../filters/definition.js'
+import { type FilterDefinition, type InlineFilter, usualMaxBodyBytes } from '../filters/definition.js'
 import { importFilter, OptionsRefused, readyFilter } from '../filters/load-filter.js'
 import type { PoolSettings } from '../filters/pool/pool-scripts.js'
 import { phasesOf } from '../filters/run-phase.js'
@@ -112,7 +112,6 @@ async function markedUrl(module: string | URL, folder: string, reading: Reading)
   return `${pathToFileURL(file).href}?weft=${mark}`
 }
 
-const usualMaxBodyBytes = 1_048_576
 /** Without a budget of its own a filter must still end. */
 const usualBudgetMs = 1_000
 /** The pool settles each call by itself; should it ever not, the engine goes on after so much more. */

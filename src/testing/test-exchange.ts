@@ -4,7 +4,7 @@
  */
 import { latin1AsUtf8 } from '../filters/latin1.js'
 import { applyEdits, type Choice, directHead } from './edits.js'
-import { type Answer, answerOf, chunksOf, type Head, linesOf, textOf } from './message.js'
+import { type Answer, answerOf, chunksOf, type Head, type Lines, linesOf, textOf } from './message.js'
 import type { AnswerInput, RequestInput } from './test-filter.js'
 
 /** What a filter said: nothing, edits, or edits with bytes. */
@@ -65,7 +65,9 @@ export class TestExchange {
     let head: Head = { start: `${method} ${path}`, lines: linesOf({ host: 'test.example', ...headers }) }
     try {
       if (this.host.heads.request) head = await this.edit(0, head, this.textOfRequest(head), this.choice)
-      const passed = await this.body(1, this.host.bodies.request, chunksOf(body), head, this.choice)
+      const passed = await this.body(1, this.host.bodies.request, chunksOf(body), head, (now) =>
+        this.textOfRequest(now),
+      )
       return { ...passed, refused: null }
     } catch (answered) {
       if (!(answered instanceof Answered)) throw answered
@@ -77,12 +79,11 @@ export class TestExchange {
   async response({ status = 200, headers, body }: AnswerInput, request: Head): Promise<Answer> {
     let head: Head = { start: String(status), lines: linesOf(headers) }
     try {
-      if (this.host.heads.response && !this.skipped) {
-        // A filter that saw the request has kept it.
-        const asked = this.host.heads.request ? '' : `\n${this.textOfRequest(request)}`
-        head = await this.edit(2, head, textOf(head.start, head.lines) + asked, null)
-      }
-      const passed = await this.body(3, this.host.bodies.response, chunksOf(body), head, null)
+      // A filter that saw the request has kept it.
+      const asked = this.host.heads.request ? '' : `\n${this.textOfRequest(request)}`
+      const told = (now: Head) => textOf(now.start, now.lines) + asked
+      if (this.host.heads.response && !this.skipped) head = await this.edit(2, head, told(head), null)
+      const passed = await this.body(3, this.host.bodies.response, chunksOf(body), head, told)
       return answerOf(passed.head, passed.body)
     } catch (answered) {
       if (!(answered instanceof Answered)) throw answered
@@ -100,27 +101,34 @@ export class TestExchange {
     return said?.done ?? head
   }
 
-  /** A body's way through a filter that streams it or has it whole. */
-  private async body(phase: 1 | 3, mode: BodyMode, chunks: Uint8Array[], head: Head, choice: Choice | null) {
+  /** A body's way through a filter that streams it or has it whole; with a whole one goes its head, as `told` writes it. */
+  private async body(phase: 1 | 3, mode: BodyMode, chunks: Uint8Array[], head: Head, told: (head: Head) => string) {
     if (mode === 'none' || chunks.length === 0 || this.skipped) return { head, body: chunks }
-    const whole = mode === 'buffer' ? [Buffer.concat(chunks)] : chunks
-    const tooLong = mode === 'buffer' && (whole[0]?.length ?? 0) > this.policy.maxBodyBytes
-    if (tooLong && phase === 1) throw new Answered({ start: '413', lines: [] })
-    if (tooLong) {
-      this.fail(phase, 'the body is longer than its `maxBodyBytes`')
-      return { head, body: chunks }
-    }
+    if (mode === 'buffer') return this.wholeBody(phase, Buffer.concat(chunks), head, told)
     const body: Uint8Array[] = []
-    let edited = head
-    for (const [index, chunk] of whole.entries()) {
-      const last = index === whole.length - 1
-      const said = this.skipped
-        ? null
-        : await this.ask(phase, null, chunk, last, (edits) => applyEdits(edited, edits, choice))
-      edited = said?.done ?? edited
+    for (const [index, chunk] of chunks.entries()) {
+      const last = index === chunks.length - 1
+      const said = this.skipped ? null : await this.ask(phase, null, chunk, last, onlyBytes)
       body.push(said?.bytes ?? chunk)
     }
-    return { head: edited, body: body.filter(({ length }) => length > 0) }
+    const lines = head.lines.filter(([name]) => name !== 'content-length')
+    return { head: { ...head, lines }, body: body.filter(({ length }) => length > 0) }
+  }
+
+  private async wholeBody(phase: 1 | 3, whole: Uint8Array, head: Head, told: (head: Head) => string) {
+    const tooLong = whole.length > this.policy.maxBodyBytes
+    if (tooLong && phase === 1) throw new Answered({ start: '413', lines: [] })
+    if (tooLong) this.fail(phase, 'the body is longer than its `maxBodyBytes`')
+    const choice = phase === 1 ? this.choice : null
+    const said = tooLong
+      ? null
+      : await this.ask(phase, told(head), whole, true, (edits) => applyEdits(head, edits, choice))
+    const body = said?.bytes ?? whole
+    const { start, lines } = said?.done ?? head
+    const measured = lines.map(([name, value]): Lines[number] =>
+      name === 'content-length' ? [name, String(body.length)] : [name, value],
+    )
+    return { head: { start, lines: measured }, body: body.length > 0 ? [body] : [] }
   }
 
   /** One call; null when there is nothing to do, or when the filter failed and is passed over. */
@@ -151,4 +159,8 @@ export class TestExchange {
     if (this.policy.onFailure === 'closed') throw new Answered({ start: '500', lines: [] })
     this.skipped = true
   }
+}
+
+function onlyBytes(edits: string): void {
+  if (edits !== '') throw new Error('of a body that streams only the bytes can be changed: ask for `buffer`')
 }

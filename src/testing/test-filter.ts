@@ -3,7 +3,7 @@
  * for, and the way back. The host that serves traffic calls the filter; what it says is checked and done as the engine
  * would.
  */
-import type { InlineFilter } from '../filters/definition.js'
+import { type InlineFilter, usualMaxBodyBytes } from '../filters/definition.js'
 import { type Answer, type BodyInput, type Forwarded, forwardedOf, type HeaderValues } from './message.js'
 import { type Failure, TestExchange } from './test-exchange.js'
 import { type LogLine, openHost } from './test-host.js'
@@ -39,6 +39,7 @@ export interface TestOptions {
   /** `place` unless told: a filter for the pool may be asynchronous. */
   runIn?: 'place' | 'pool'
   onFailure?: 'open' | 'closed'
+  /** What the filter says, else 1 MiB. */
   maxBodyBytes?: number
 }
 
@@ -57,9 +58,10 @@ export interface TestRun {
 
 /** Throws what keeps a filter from being loaded; what it does wrong later stands in `failures`. */
 export async function testFilter(filter: InlineFilter, test: TestOptions = {}): Promise<TestRun> {
-  const { request = {}, upstream = () => ({}), onFailure = 'closed', maxBodyBytes = 65_536 } = test
+  const { request = {}, upstream = () => ({}), onFailure = 'closed' } = test
   const log: LogLine[] = []
   const host = await openHost(filter, test, log)
+  const maxBodyBytes = test.maxBodyBytes ?? filter.definition.maxBodyBytes ?? usualMaxBodyBytes
   const exchange = new TestExchange(host, { onFailure, maxBodyBytes })
   const { head, body, refused } = await exchange.request(request)
   const { choice, failures } = exchange

@@ -108,3 +108,62 @@ describe('a filter that misbehaves under test', () => {
     expect(run.failures).toHaveLength(1)
   })
 })
+
+describe('bodies of a filter under test', () => {
+  it('come whole with a head that can be changed, in both directions', async () => {
+    const filter = defineFilter({
+      name: 'shout',
+      onRequestBody(body) {
+        body.request.headers.set('x-length', String(body.data.length))
+        body.request.useCluster('loud')
+        return body.text().toUpperCase()
+      },
+      onResponseBody(body) {
+        if (body.text() === 'gone') return { status: 410, body: 'no more' }
+        body.response.headers.set('x-path', body.response.request.path)
+        return `${body.text()}!`
+      },
+    })
+    const upstream = () => ({ headers: { 'content-length': '2' }, body: ['o', 'k'] })
+    const run = await testFilter(filter, { request: { path: '/a', body: ['he', 'llo'] }, upstream })
+    expect(run.upstream).toMatchObject({ body: 'HELLO', headers: { 'x-length': '5' } })
+    expect([run.cluster, run.response.body]).toEqual(['loud', 'ok!'])
+    expect(run.response.headers).toEqual({ 'content-length': '3', 'x-path': '/a' })
+    const gone = await testFilter(filter, { upstream: () => ({ body: 'gone' }) })
+    expect(gone.response).toMatchObject({ status: 410, body: 'no more', broken: false })
+  })
+
+  it('come part by part to one that streams, which may replace bytes and nothing else', async () => {
+    const seen: [string, boolean][] = []
+    const filter = defineFilter({
+      name: 'dots',
+      responseBody: 'stream',
+      onResponseBody(body) {
+        seen.push([body.text(), body.last])
+        if (body.text() === 'bad') throw new Error('cannot read this')
+        return `${body.text()}.`
+      },
+    })
+    const upstream = (...body: string[]) => ({ upstream: () => ({ body }) })
+    const { response } = await testFilter(filter, upstream('a', 'b'))
+    expect(response.chunks.map(String)).toEqual(['a.', 'b.'])
+    expect(seen).toEqual([
+      ['a', false],
+      ['b', true],
+    ])
+    const closed = await testFilter(filter, upstream('a', 'bad', 'b'))
+    expect(closed.response.broken).toBe(true)
+    expect(closed.failures).toEqual([{ phase: 'onResponseBody', message: 'Error: cannot read this' }])
+    const open = await testFilter(filter, { ...upstream('a', 'bad', 'b'), onFailure: 'open' })
+    expect(open.response.body).toBe('a.badb')
+  })
+
+  it('that are longer than maxBodyBytes are a 413 on the way up, and the policy’s on the way down', async () => {
+    const filter = defineFilter({ name: 'small', maxBodyBytes: 3, onRequestBody() {}, onResponseBody() {} })
+    expect((await testFilter(filter, { request: { body: 'long' } })).response.status).toBe(413)
+    const upstream = () => ({ body: 'long' })
+    expect((await testFilter(filter, { upstream })).response.status).toBe(500)
+    expect((await testFilter(filter, { upstream, onFailure: 'open' })).response.body).toBe('long')
+    expect((await testFilter(filter, { upstream, maxBodyBytes: 4 })).failures).toEqual([])
+  })
+})
