@@ -1,6 +1,6 @@
 /** The examples of filters as they stand: compiled with types, run with the built package before real services. */
-import { execFile, execFileSync } from 'node:child_process'
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -8,7 +8,9 @@ import { build } from 'esbuild'
 import { request } from 'undici'
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { CountedService, closeServices } from '../../kit/counted-service.js'
+import { checkExampleTypes } from '../../kit/example-types.js'
 import { realAddon } from '../../kit/faulty-threads.js'
+import { endPrograms, outputOf } from '../../kit/program.js'
 import { freePort, WeftProcess, writeConfig } from '../../kit/weft-process.js'
 
 const run = promisify(execFile)
@@ -17,25 +19,14 @@ let folder: string
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'weft-examples-'))
 })
-afterEach(() => rmSync(folder, { recursive: true }))
+afterEach(async () => {
+  rmSync(folder, { recursive: true })
+  await endPrograms()
+})
 afterAll(closeServices)
 
 describe('embed.ts', () => {
-  it('has the types that it says', () => {
-    const tsconfig = {
-      extends: resolve('tsconfig.json'),
-      compilerOptions: {
-        noEmit: true,
-        typeRoots: [resolve('node_modules/@types')],
-        paths: { weftmesh: [resolve('src/index.ts')] },
-      },
-      files: [resolve('test/examples/embed.ts')],
-      include: [],
-      exclude: [],
-    }
-    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(tsconfig))
-    execFileSync('node', [resolve('node_modules/typescript/bin/tsc'), '-p', folder], { stdio: 'pipe' })
-  })
+  it('has the types that it says', () => checkExampleTypes('test/examples/embed.ts'))
 
   it('starts, changes its configuration, tells its counts and ends by itself', async () => {
     const { stdout } = await run('node', [await bundled(readFileSync('test/examples/embed.ts', 'utf8'))], {
@@ -84,6 +75,13 @@ describe('a program with a filter in the pool', () => {
       await proxy.close()`
     const { stdout } = await run('node', [await bundled(text)], { timeout: 30_000 })
     expect(stdout).toBe('200 ok\n')
+  })
+})
+
+describe('filters.yaml', () => {
+  it('is valid as it stands, with the modules that it names', async () => {
+    const told = await outputOf('node', ['dist/weft.js', 'validate', '-c', 'test/examples/filters.yaml'])
+    expect(told).toContain('2 listeners, 1 route, 1 cluster')
   })
 })
 

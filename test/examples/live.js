@@ -1,0 +1,2 @@
+// The socket of filters.yaml.
+export { default } from './program/live.js'

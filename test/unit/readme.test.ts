@@ -1,0 +1,30 @@
+/** The README's code is that of tested files, as they stand. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+
+const readme = readFileSync('README.md', 'utf8')
+const chapter = /^## Program it\n[\s\S]*?(?=^## )/m.exec(readme)?.[0] ?? ''
+
+/** Each block of code with the last file of its kind that is linked before it. */
+const blocks = [...chapter.matchAll(/^```(js|yaml)\n([\s\S]*?)^```$/gm)].map(({ index, 1: kind, 2: code }) => {
+  const links = [...chapter.slice(0, index).matchAll(/\]\((test\/examples\/[^)]+)\)/g)].map(([, file = '']) => file)
+  return { file: links.findLast((file) => file.endsWith(`.${kind}`)) ?? '', code }
+})
+
+describe('the chapter "Program it"', () => {
+  it('shows files as they stand', () => {
+    expect(blocks.length).toBeGreaterThan(5)
+    for (const { file, code } of blocks) expect(code, file).toBe(readFileSync(file, 'utf8'))
+  })
+
+  it('shows or links every example', () => {
+    const examples = readdirSync('test/examples/program').map((name) => `test/examples/program/${name}`)
+    expect(examples.filter((file) => !chapter.includes(`](${file})`))).toEqual([])
+  })
+})
+
+it('the README links to files that are there', () => {
+  const links = [...readme.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(([, file = '']) => file)
+  expect(links.length).toBeGreaterThan(20)
+  expect(links.filter((file) => !existsSync(file))).toEqual([])
+})
