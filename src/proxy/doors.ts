@@ -9,6 +9,7 @@ import type { SocketLog } from '../door/socket/mount.js'
 import type { Topics } from '../door/socket/topics.js'
 import type { DoorPlan, ThreadDoors } from '../door/thread-doors.js'
 import type { Addon } from '../native/index.js'
+import { offerPackageTo } from './offer-package.js'
 import type { Workers } from './workers.js'
 
 export class Doors {
@@ -58,6 +59,7 @@ export class Doors {
       const { ThreadDoors } = await import('../door/thread-doors.js')
       this.here = new ThreadDoors(this.addon, proxy, { log: this.log, alone: true })
     }
+    offerPackageTo(doors.flatMap(({ sockets }) => sockets))
     await this.here.serve(doors)
   }
 

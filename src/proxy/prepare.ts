@@ -59,8 +59,7 @@ export async function prepareFile(
 ): Promise<Prepared> {
   const resolved = await resolveFile(file, reading)
   const filters = await filtersOf(resolved, file, numbers, reading)
-  const planned = await planSockets(resolved, dirname(resolve(file)), reading)
-  await refuse(planned.findings, file)
+  const planned = await socketsOf(resolved, file, reading)
   return prepareResolved(resolved, file, filters, planned)
 }
 
@@ -74,6 +73,17 @@ export async function filtersOf(
   const loaded = await loadFilters(config, dirname(resolve(file)), numbers, reading)
   await refuse(loaded.findings, file)
   return loaded
+}
+
+/** The same for the modules of sockets. */
+export async function socketsOf(
+  config: ResolvedConfig,
+  file: string,
+  reading?: (watched: Watched) => void,
+): Promise<PlannedSockets> {
+  const planned = await planSockets(config, dirname(resolve(file)), reading)
+  await refuse(planned.findings, file)
+  return planned
 }
 
 /** Throws when there is a finding, with its place in the file. */

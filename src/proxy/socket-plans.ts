@@ -12,6 +12,7 @@ import type { Finding } from '../config/findings.js'
 import { type Watched, watched } from '../config/signature.js'
 import type { ResolvedSocket } from '../config/socket.js'
 import { loadSocket, type SocketPlan } from '../door/socket/load.js'
+import { offerPackageTo } from './offer-package.js'
 
 export interface PlannedSockets {
   /** By listener. */
@@ -32,6 +33,7 @@ export async function planSockets(
     sockets.map(async (socket, place): Promise<SocketPlan[]> => {
       try {
         const plan = await planSocket(socket, folder, reading)
+        offerPackageTo([plan])
         await loadSocket(plan)
         return [plan]
       } catch (error) {

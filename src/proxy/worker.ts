@@ -10,6 +10,7 @@ import type { DoorPlan, ThreadDoors } from '../door/thread-doors.js'
 import type { ScriptSource } from '../filters/script-source.js'
 import { loadAddon } from '../native/index.js'
 import type { AuthorLine } from './filter-lines.js'
+import { offerPackageTo } from './offer-package.js'
 
 /** What a thread is told: whose traffic to carry, and as which of its workers, once it has loaded these filters. */
 export interface Attachment {
@@ -42,8 +43,9 @@ async function obey(order: Order): Promise<void> {
   // The library behind doors is loaded where there is one.
   const { ThreadDoors } = await import('../door/thread-doors.js')
   doors ??= new ThreadDoors(addon, attached, { log: (line) => tell({ line }), alone: false })
-  if (order.doors === null) await doors.leave()
-  else await doors.serve(order.doors)
+  if (order.doors === null) return doors.leave()
+  offerPackageTo(order.doors.flatMap(({ sockets }) => sockets))
+  await doors.serve(order.doors)
 }
 
 async function load(scripts: ScriptSource[]): Promise<void> {

@@ -31,12 +31,13 @@ async function execute({ config, filename, output }: ValidateOptions): Promise<n
 }
 
 async function validateConfig(config: string, print: Output): Promise<number> {
-  const { filtersOf, resolveFile } = await import('../../proxy/prepare.js')
+  const { filtersOf, resolveFile, socketsOf } = await import('../../proxy/prepare.js')
   const { checkByEngine } = await import('../../proxy/ask-engine.js')
   const { loadAddon } = await import('../../native/index.js')
   try {
     const resolved = await resolveFile(config)
     await filtersOf(resolved, config)
+    await socketsOf(resolved, config)
     await checkByEngine(loadAddon(), resolved, config)
     const { listeners, routes, clusters } = resolved
     const counts = [

@@ -1,9 +1,11 @@
 /** Sockets that a module answers, as clients see them; the client is the `ws` package, and once Python's. */
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { clients, python } from '../../kit/clients.js'
 import { endPrograms, outputOf } from '../../kit/program.js'
 import { ProxyProcess } from '../../kit/proxy-process.js'
+import { scratchFolder } from '../../kit/scratch.js'
 import { Client, endClients } from '../../kit/websocket-client.js'
 
 const module = join(import.meta.dirname, '../../kit/sockets/live.mjs')
@@ -25,6 +27,21 @@ function start(socket: object = {}, more: object = {}): Promise<ProxyProcess> {
 afterEach(async () => {
   endClients()
   await endPrograms()
+})
+
+it('a module far from any node_modules may import the package, in two workers', async () => {
+  const far = join(scratchFolder(), 'far.mjs')
+  writeFileSync(
+    far,
+    `import { defineSocket } from 'weftmesh'
+     export default defineSocket({ name: 'far', message: (socket, data) => void socket.send(data) })`,
+  )
+  const proxy = await ProxyProcess.start('127.0.0.1:9', {
+    config: { workers: 2 },
+    listener: { limits: {}, sockets: [{ path: '/far', module: far }] },
+  })
+  const client = await Client.open(`ws://127.0.0.1:${proxy.port}/far`)
+  expect(await client.ask('heard')).toBe('heard')
 })
 
 describe('a socket of a module', () => {
