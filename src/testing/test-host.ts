@@ -22,12 +22,14 @@ export async function openHost(filter: InlineFilter, { options, runIn = 'place' 
   const lines = { info: lineOf('info'), warn: lineOf('warn'), error: lineOf('error') }
   const loaded = await readyFilter(definition, options, lines)
   const kept: Kept = { state: undefined, request: null }
-  const { requestHead, responseHead } = phasesOf(definition)
+  const { requestHead, responseHead, requestBody, responseBody } = phasesOf(definition)
   return {
     heads: { request: requestHead, response: responseHead },
-    bodies: { request: 'none', response: 'none' },
-    call(phase, text) {
-      const said = runPhase(loaded, phase, text ?? '', kept)
+    bodies: { request: requestBody, response: responseBody },
+    call(phase, text, bytes, last) {
+      // A copy, as the engine hands it over: what a filter writes into it changes nothing.
+      const body = bytes === null ? undefined : { bytes: new Uint8Array(bytes), last }
+      const said = runPhase(loaded, phase, text, kept, body)
       if (runIn === 'pool' || !(said instanceof Promise)) return said
       return '?it returned a promise, which only a filter with `runIn: pool` may'
     },

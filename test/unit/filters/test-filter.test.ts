@@ -108,3 +108,83 @@ describe('a filter that misbehaves under test', () => {
     expect(run.failures).toHaveLength(1)
   })
 })
+
+describe('bodies under test', () => {
+  it('arrive whole, with a head that can still be changed', async () => {
+    const redact = defineFilter({
+      name: 'redact',
+      onRequestBody(body, { log }) {
+        log.info(`${body.text()} ${body.last}`)
+        body.request.headers.set('x-bytes', String(body.data.length))
+        body.request.useCluster('large')
+        body.data.fill(0)
+      },
+      onResponseBody(body) {
+        body.response.headers.set('x-of', body.response.request.path)
+        return body.text().replace(/\d{4}/g, '****')
+      },
+    })
+    const { upstream, response, cluster, log, failures } = await testFilter(redact, {
+      request: { method: 'POST', path: '/cards', body: ['on', 'e'] },
+      upstream: () => ({ headers: { 'content-length': '13' }, body: ['card 12', '34 is 5'] }),
+    })
+    expect(log).toEqual([{ level: 'info', message: 'one true' }])
+    expect(upstream).toMatchObject({ body: 'one', headers: { 'x-bytes': '3' } })
+    expect(cluster).toBe('large')
+    expect(response).toMatchObject({ body: 'card **** is 5', headers: { 'x-of': '/cards', 'content-length': '14' } })
+    expect(failures).toEqual([])
+  })
+
+  it('stream chunk by chunk, and lose their announced length', async () => {
+    const count = defineFilter({
+      name: 'count',
+      state: () => ({ parts: 0 }),
+      responseBody: 'stream',
+      onResponseBody(body, { state }) {
+        state.parts += 1
+        if (body.text() === 'drop') return ''
+        return body.last ? `${body.text()} ${state.parts} ${body.response.status}` : undefined
+      },
+    })
+    const { response } = await testFilter(count, {
+      upstream: () => ({ status: 206, headers: { 'content-length': '9' }, body: ['a ', 'drop', 'end'] }),
+    })
+    expect(response).toMatchObject({ status: 206, body: 'a end 3 206', headers: {} })
+    expect(response.chunks).toHaveLength(2)
+  })
+
+  it('can be answered while they are whole, and too long ones are refused', async () => {
+    const filter = defineFilter({
+      name: 'answers',
+      onRequestBody: ({ data }) => (data.length > 3 ? { status: 422, body: 'no' } : undefined),
+    })
+    const posted = (body: string) => testFilter(filter, { maxBodyBytes: 5, request: { method: 'POST', body } })
+    expect(await posted('four')).toMatchObject({ upstream: null, response: { status: 422, body: 'no' } })
+    expect(await posted('longer')).toMatchObject({ upstream: null, response: { status: 413 } })
+    expect(await posted('one')).toMatchObject({ upstream: { body: 'one' }, response: { status: 200 } })
+  })
+
+  it('are not there where an answer has none', async () => {
+    const filter = defineFilter({ name: 'adds', onResponseBody: () => 'more' })
+    const upstream = () => ({ body: 'a body' })
+    expect((await testFilter(filter, { upstream })).response.body).toBe('more')
+    expect((await testFilter(filter, { upstream, request: { method: 'HEAD' } })).response.body).toBe('')
+  })
+
+  it('break off when a filter fails amid a stream, or pass unseen when it is open', async () => {
+    const filter = defineFilter({
+      name: 'fails',
+      responseBody: 'stream',
+      onResponseBody(body) {
+        if (body.text() === 'b') throw new Error('on purpose')
+        return body.text().toUpperCase()
+      },
+    })
+    const upstream = () => ({ body: ['a', 'b', 'c'] })
+    const closed = await testFilter(filter, { upstream })
+    expect(closed).toMatchObject({ response: { broken: true }, failures: [{ phase: 'onResponseBody' }] })
+    const open = await testFilter(filter, { upstream, onFailure: 'open' })
+    expect(open).toMatchObject({ response: { broken: false, body: 'Abc' } })
+    expect(open.failures).toHaveLength(1)
+  })
+})
