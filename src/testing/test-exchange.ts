@@ -28,6 +28,13 @@ export interface Failure {
   message: string
 }
 
+/** Where a body meets the filter; `textOf` writes the head that a whole body comes with. */
+interface BodyPhase {
+  phase: 1 | 3
+  mode: BodyMode
+  textOf: (head: Head) => string
+}
+
 const phases = ['onRequest', 'onRequestBody', 'onResponse', 'onResponseBody'] as const satisfies Failure['phase'][]
 
 /** Ends the way of a request before its upstream, or replaces an answer. */
@@ -65,9 +72,8 @@ export class TestExchange {
     let head: Head = { start: `${method} ${path}`, lines: linesOf({ host: 'test.example', ...headers }) }
     try {
       if (this.host.heads.request) head = await this.edit(0, head, this.textOfRequest(head), this.choice)
-      const passed = await this.body(1, this.host.bodies.request, chunksOf(body), head, (now) =>
-        this.textOfRequest(now),
-      )
+      const textOf = (edited: Head) => this.textOfRequest(edited)
+      const passed = await this.body({ phase: 1, mode: this.host.bodies.request, textOf }, chunksOf(body), head)
       return { ...passed, refused: null }
     } catch (answered) {
       if (!(answered instanceof Answered)) throw answered
@@ -78,12 +84,11 @@ export class TestExchange {
   /** The answer as the client gets it. */
   async response({ status = 200, headers, body }: AnswerInput, request: Head): Promise<Answer> {
     let head: Head = { start: String(status), lines: linesOf(headers) }
+    const textOf = (edited: Head) => this.textOfResponse(edited, request)
     try {
-      // A filter that saw the request has kept it.
-      const asked = this.host.heads.request ? '' : `\n${this.textOfRequest(request)}`
-      const told = (now: Head) => textOf(now.start, now.lines) + asked
-      if (this.host.heads.response && !this.skipped) head = await this.edit(2, head, told(head), null)
-      const passed = await this.body(3, this.host.bodies.response, chunksOf(body), head, told)
+      if (this.host.heads.response && !this.skipped) head = await this.edit(2, head, textOf(head), null)
+      const chunks = isBodiless(head, request) ? [] : chunksOf(body)
+      const passed = await this.body({ phase: 3, mode: this.host.bodies.response, textOf }, chunks, head)
       return answerOf(passed.head, passed.body)
     } catch (answered) {
       if (!(answered instanceof Answered)) throw answered
@@ -96,39 +101,46 @@ export class TestExchange {
     return textOf(start + this.circumstances, lines)
   }
 
+  /** Behind the answer stands the request, unless the filter has seen and kept it. */
+  private textOfResponse({ start, lines }: Head, request: Head): string {
+    return textOf(start, lines) + (this.host.heads.request ? '' : `\n${this.textOfRequest(request)}`)
+  }
+
   private async edit(phase: number, head: Head, text: string, choice: Choice | null): Promise<Head> {
     const said = await this.ask(phase, text, null, false, (edits) => applyEdits(head, edits, choice))
     return said?.done ?? head
   }
 
-  /** A body's way through a filter that streams it or has it whole; with a whole one goes its head, as `told` writes it. */
-  private async body(phase: 1 | 3, mode: BodyMode, chunks: Uint8Array[], head: Head, told: (head: Head) => string) {
+  /** A body's way through a filter that streams it or has it whole. */
+  private async body({ phase, mode, textOf }: BodyPhase, chunks: Uint8Array[], head: Head) {
     if (mode === 'none' || chunks.length === 0 || this.skipped) return { head, body: chunks }
-    if (mode === 'buffer') return this.wholeBody(phase, Buffer.concat(chunks), head, told)
-    const body: Uint8Array[] = []
-    for (const [index, chunk] of chunks.entries()) {
-      const last = index === chunks.length - 1
-      const said = this.skipped ? null : await this.ask(phase, null, chunk, last, onlyBytes)
-      body.push(said?.bytes ?? chunk)
-    }
-    const lines = head.lines.filter(([name]) => name !== 'content-length')
-    return { head: { ...head, lines }, body: body.filter(({ length }) => length > 0) }
+    return mode === 'stream'
+      ? { head: { ...head, lines: withLength(head.lines, null) }, body: await this.stream(phase, chunks) }
+      : this.buffer({ phase, mode, textOf }, chunks, head)
   }
 
-  private async wholeBody(phase: 1 | 3, whole: Uint8Array, head: Head, told: (head: Head) => string) {
-    const tooLong = whole.length > this.policy.maxBodyBytes
-    if (tooLong && phase === 1) throw new Answered({ start: '413', lines: [] })
-    if (tooLong) this.fail(phase, 'the body is longer than its `maxBodyBytes`')
+  private async buffer({ phase, textOf }: BodyPhase, chunks: Uint8Array[], head: Head) {
+    const whole = Buffer.concat(chunks)
+    if (whole.length > this.policy.maxBodyBytes) {
+      if (phase === 1) throw new Answered({ start: '413', lines: [] })
+      this.fail(phase, "the answer's body is longer than its `maxBodyBytes`")
+      return { head, body: chunks }
+    }
     const choice = phase === 1 ? this.choice : null
-    const said = tooLong
-      ? null
-      : await this.ask(phase, told(head), whole, true, (edits) => applyEdits(head, edits, choice))
-    const body = said?.bytes ?? whole
-    const { start, lines } = said?.done ?? head
-    const measured = lines.map(([name, value]): Lines[number] =>
-      name === 'content-length' ? [name, String(body.length)] : [name, value],
-    )
-    return { head: { start, lines: measured }, body: body.length > 0 ? [body] : [] }
+    const said = await this.ask(phase, textOf(head), whole, true, (edits) => applyEdits(head, edits, choice))
+    const [edited, body] = [said?.done ?? head, said?.bytes ?? whole]
+    const lines = withLength(edited.lines, body.length)
+    return { head: { ...edited, lines }, body: body.length > 0 ? [body] : [] }
+  }
+
+  /** Each chunk by itself; after a failure that is passed over, the rest goes by unseen. */
+  private async stream(phase: number, chunks: Uint8Array[]): Promise<Uint8Array[]> {
+    const body: Uint8Array[] = []
+    for (const [index, chunk] of chunks.entries()) {
+      const said = this.skipped ? null : await this.ask(phase, null, chunk, index === chunks.length - 1, refuseEdits)
+      body.push(said?.bytes ?? chunk)
+    }
+    return body.filter(({ length }) => length > 0)
   }
 
   /** One call; null when there is nothing to do, or when the filter failed and is passed over. */
@@ -161,6 +173,18 @@ export class TestExchange {
   }
 }
 
-function onlyBytes(edits: string): void {
+/** The length that a body is announced with is the one that it has in the end; a stream's is not known. */
+function withLength(lines: Lines, length: number | null): Lines {
+  return lines.flatMap(([name, value]): Lines => {
+    if (name !== 'content-length') return [[name, value]]
+    return length === null ? [] : [[name, String(length)]]
+  })
+}
+
+function isBodiless({ start }: Head, request: Head): boolean {
+  return request.start.startsWith('HEAD ') || start === '204' || start === '304'
+}
+
+function refuseEdits(edits: string): void {
   if (edits !== '') throw new Error('of a body that streams only the bytes can be changed: ask for `buffer`')
 }

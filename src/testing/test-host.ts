@@ -27,7 +27,9 @@ export async function openHost(filter: InlineFilter, { options, runIn = 'place' 
     heads: { request: requestHead, response: responseHead },
     bodies: { request: requestBody, response: responseBody },
     call(phase, text, bytes, last) {
-      const said = runPhase(loaded, phase, text, kept, bytes === null ? undefined : { bytes, last })
+      // A copy, as the engine hands it over: what a filter writes into it changes nothing.
+      const body = bytes === null ? undefined : { bytes: new Uint8Array(bytes), last }
+      const said = runPhase(loaded, phase, text, kept, body)
       if (runIn === 'pool' || !(said instanceof Promise)) return said
       return '?it returned a promise, which only a filter with `runIn: pool` may'
     },
