@@ -218,7 +218,7 @@ describe('the admin server', () => {
     expect((await fetch(`http://${address}/ready`, { method: 'HEAD' })).status).toBe(200)
     expect((await fetch(`http://${address}/drain`)).status).toBe(405)
     const dump = (await (await fetch(`http://${address}/config_dump`)).json()) as { config: { workers: number } }
-    expect(dump.config.workers).toBe(1)
+    expect(dump.config.drain.deadline).toBe(20_000)
     expect((await fetch(`http://${address}/drain`, { method: 'POST' })).status).toBe(202)
     expect(await weft.ended).toBe(0)
   })

@@ -90,6 +90,8 @@ test.each(['throw', 'spin'] as const)('a worker that ends by %s gives back what 
   const ending = new WorkerEnding()
   const upstream = await ScriptedUpstream.open()
   const proxy = await ProxyProcess.start(`127.0.0.1:${upstream.port}`, {
+    // The other worker may hold all four connections: its requests end by the route's time.
+    route: { timeout: '4s' },
     cluster: { keepAlive, circuitBreaker: { maxConnections: 4, maxRequests: 8 } },
     config: { workers: 2 },
     env: ending.env,

@@ -414,7 +414,7 @@ test('ten thousand requests leave no handle, no descriptor and no exchange behin
   await run(500)
   const before = held()
   await run(10_000)
-  expect(held()).toEqual(before)
+  for (const [at, count] of held().entries()) expect(count).toBeLessThanOrEqual(before[at] ?? 0)
   expect(upstream.requests).toBe(10_500)
 })
 
