@@ -1,16 +1,19 @@
 // The demo: a shop of four services in three languages, each beside a sidecar, behind an edge; a canary of three
-// versions; one endpoint of the ratings that fails every second time, which nobody at the edge notices.
-// With --check it runs for ten seconds without a terminal and tells by its exit code whether any request failed.
+// versions; one endpoint of the ratings that fails every second time, which nobody at the edge notices. At the edge a
+// filter in TypeScript gives a third of the users another frontend, and a WebSocket tells what happens.
+// With --check it runs for ten seconds without a terminal and tells by its exit code whether any request failed, any user
+// got the wrong frontend or any event was lost.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { events, Feed } from './feed.mjs'
 import { hopRows, readStats } from './hops.mjs'
 import { startShop } from './processes.mjs'
 import { workloads } from './shop.mjs'
 import { Traffic } from './traffic.mjs'
-import { edgeLine, table } from './view.mjs'
+import { edgeLine, feedLines, table } from './view.mjs'
 
 const check = process.argv.includes('--check')
 const requestsPerSecond = 100
@@ -18,7 +21,7 @@ const checkMs = 10_000
 
 const folder = mkdtempSync(join(tmpdir(), 'weft-shop-'))
 const ended = new Promise((resolve) => {
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, resolve)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, resolve)
   if (check) setTimeout(resolve, checkMs + 5_000).unref()
 })
 
@@ -41,26 +44,37 @@ process.exit(code)
 async function run(shop) {
   console.log(`configurations: ${folder}`)
   const traffic = new Traffic(shop.url, requestsPerSecond)
+  const feed = new Feed()
+  await feed.open(shop.feed)
   const begun = performance.now()
   traffic.start()
   let before = await readStats(shop.admin)
-  const screen = setInterval(async () => {
+  const second = async () => {
     const now = await readStats(shop.admin).catch(() => null)
     if (now === null) return
-    show(
-      edgeLine({ seconds: (performance.now() - begun) / 1000, failed: traffic.failed, ...traffic.takeWindow() }),
-      () => table(hopRows(now, before), 1, process.stdout.isTTY),
-    )
+    const edge = { seconds: (performance.now() - begun) / 1000, failed: traffic.failed, ...traffic.takeWindow() }
+    const rows = hopRows(now, before)
     before = now
+    for (const event of events(edge, rows)) feed.tell(event)
+    show(edgeLine(edge), () => [...table(rows, 1, process.stdout.isTTY), '', ...feedLines(shop.feed, feed)])
+  }
+  let shown = Promise.resolve()
+  const screen = setInterval(() => {
+    shown = shown.then(second)
   }, 1000)
   await (check ? new Promise((resolve) => setTimeout(resolve, checkMs)) : ended)
   clearInterval(screen)
+  await shown
   await traffic.stop()
+  await feed.close()
   const all = hopRows(await readStats(shop.admin))
   console.log(['', 'requests per hop, over the whole time:', ...counts(all)].join('\n'))
   if (traffic.firstFailure !== null) console.error(`first failure: ${traffic.firstFailure}`)
-  console.log(`demo: ${traffic.requests} requests, ${traffic.failed} failed`)
-  return traffic.failed === 0 && traffic.requests > 0 && all.every(({ requests }) => requests > 0) ? 0 : 1
+  console.log(
+    `demo: ${traffic.requests} requests, ${traffic.failed} failed; ${feed.heard} of ${feed.told} events heard`,
+  )
+  const served = traffic.failed === 0 && traffic.requests > 0 && all.every(({ requests }) => requests > 0)
+  return served && feed.told > 0 && feed.heard === feed.told ? 0 : 1
 }
 
 /** On a terminal the whole view, over the one before; elsewhere a line per second. */

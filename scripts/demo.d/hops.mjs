@@ -1,12 +1,15 @@
 // The hops of the shop as the proxies count them: from whom to whom, how many, how many failed, how long they took.
 
+const frontends = ['frontend', 'frontend-b']
+
 /** In the order in which a request takes them; `cluster` is the caller's own. */
 const hops = [
-  { from: 'edge', proxies: ['edge'], clusters: ['frontend'], to: 'frontend', depth: 0 },
-  { from: 'frontend', proxies: ['frontend'], clusters: ['details'], to: 'details (Go)', depth: 1 },
-  { from: 'frontend', proxies: ['frontend'], clusters: ['reviews-v1'], to: 'reviews v1', depth: 1 },
-  { from: 'frontend', proxies: ['frontend'], clusters: ['reviews-v2'], to: 'reviews v2', depth: 1 },
-  { from: 'frontend', proxies: ['frontend'], clusters: ['reviews-v3'], to: 'reviews v3', depth: 1 },
+  { from: 'edge', proxies: ['edge'], clusters: ['frontend'], to: 'frontend a', depth: 0 },
+  { from: 'edge', proxies: ['edge'], clusters: ['frontend-b'], to: 'frontend b', depth: 0 },
+  { from: 'frontend', proxies: frontends, clusters: ['details'], to: 'details (Go)', depth: 1 },
+  { from: 'frontend', proxies: frontends, clusters: ['reviews-v1'], to: 'reviews v1', depth: 1 },
+  { from: 'frontend', proxies: frontends, clusters: ['reviews-v2'], to: 'reviews v2', depth: 1 },
+  { from: 'frontend', proxies: frontends, clusters: ['reviews-v3'], to: 'reviews v3', depth: 1 },
   { from: 'reviews', proxies: ['reviews-v2', 'reviews-v3'], clusters: ['ratings'], to: 'ratings (Python)', depth: 2 },
 ]
 

@@ -41,7 +41,7 @@ export async function startShop(workloads, folder, said) {
     throw error
   }
   const admin = Object.fromEntries([...ports].map(([name, { admin }]) => [name, `http://${local(admin)}`]))
-  return { url: `http://${at('edge')}`, admin, end, children }
+  return { url: `http://${at('edge')}`, feed: `ws://${at('edge')}/live/shop`, admin, end, children }
 }
 
 async function startProxy(name, config, folder, command, env) {
@@ -50,7 +50,8 @@ async function startProxy(name, config, folder, command, env) {
   writeFileSync(file, JSON.stringify(config, null, 2))
   const args = [weft, 'run', '-c', file, ...(command.length > 0 ? ['--', ...command] : [])]
   const stdio = ['ignore', 'inherit', 'pipe']
-  const child = spawn(process.execPath, args, { stdio, env: { ...process.env, ...env } })
+  // In a group of its own: Ctrl-C ends the demo, and the demo ends them, the edge first.
+  const child = spawn(process.execPath, args, { stdio, env: { ...process.env, ...env }, detached: true })
   let lines = ''
   for await (const line of createInterface(child.stderr)) {
     lines += `${line}\n`

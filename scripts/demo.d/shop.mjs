@@ -1,6 +1,7 @@
 // The shop as data: its services, whom each of them calls, and the configuration of each proxy.
 import { fileURLToPath } from 'node:url'
 
+const example = (name) => fileURLToPath(new URL(`../../test/examples/program/${name}`, import.meta.url))
 const here = (name) => fileURLToPath(new URL(`shop/${name}`, import.meta.url))
 const node = (file) => [process.execPath, here(file)]
 
@@ -10,6 +11,13 @@ export const workloads = (detailsProgram) => [
     name: 'frontend',
     service: 'frontend',
     version: 'v1',
+    command: node('frontend.mjs'),
+    calls: ['details', 'reviews'],
+  },
+  {
+    name: 'frontend-b',
+    service: 'frontend',
+    version: 'v2',
     command: node('frontend.mjs'),
     calls: ['details', 'reviews'],
   },
@@ -30,7 +38,11 @@ export const workloads = (detailsProgram) => [
 
 /** How a service is called: the routes and clusters that every caller of it has. `at` gives addresses by workload. */
 const ways = {
-  frontend: (at) => forward('frontend', [at('frontend')]),
+  // Which of the two is chosen by the edge's filter.
+  frontend: (at) => {
+    const { route, clusters } = forward('frontend', [at('frontend')])
+    return { route, clusters: [...clusters, cluster('frontend-b', [at('frontend-b')])] }
+  },
   details: (at) => forward('details', [at('details')]),
   ratings: (at) => forward('ratings', [at('ratings-1'), at('ratings-2')]),
   // The canary: a user stays with a version, and moves only from a smaller share to a larger one.
@@ -84,13 +96,25 @@ export function sidecarConfig({ name, service, version, calls }, ports, at) {
   }
 }
 
-/** The door of the shop. */
+/** A third of the users see the new frontend. */
+const experiment = { experiment: 'frontend', header: 'end-user', percent: 33, cluster: 'frontend-b' }
+
+/** The door of the shop: a filter in TypeScript divides the users, and whoever wants to may listen to what happens. */
 export function edgeConfig({ inbound, admin }, at) {
   const { route, clusters } = ways.frontend(at)
   return {
     node: { id: 'edge', service: 'edge' },
     admin: { address: local(admin) },
-    listeners: [{ name: 'door', address: local(inbound) }],
+    // Two, so that the feed crosses threads.
+    workers: 2,
+    listeners: [
+      {
+        name: 'door',
+        address: local(inbound),
+        filters: [{ module: example('ab-by-user.js'), options: experiment }],
+        sockets: [{ path: '/live/*', module: example('live.js') }],
+      },
+    ],
     routes: [route],
     clusters,
   }

@@ -14,6 +14,7 @@ export class Traffic {
   #perSecond
   #open = new Set()
   #timer = null
+  #versions = new Map()
 
   constructor(url, perSecond) {
     this.#pool = new Pool(url, { connections: 64 })
@@ -48,6 +49,14 @@ export class Traffic {
     return { answers: window.totalCount, p50: ms(50), p99: ms(99) }
   }
 
+  /** A user gets the frontend that the edge's filter says, and always the same one. */
+  #check(user, { version, variant }) {
+    if (version !== (variant === 'b' ? 'v2' : 'v1')) throw new Error(`${user} is ${variant} and got ${version}`)
+    const before = this.#versions.get(user) ?? version
+    this.#versions.set(user, version)
+    if (before !== version) throw new Error(`${user} had ${before} and got ${version}`)
+  }
+
   async #exchange(number, dueAt) {
     this.requests += 1
     try {
@@ -56,6 +65,7 @@ export class Traffic {
       const page = await body.json()
       if (statusCode !== 200 || page.reviews?.version === undefined)
         throw new Error(`status ${statusCode}: ${page.error}`)
+      this.#check(headers['end-user'], page)
       this.window.recordValue(Math.max(1, Math.round((performance.now() - dueAt) * 1000)))
     } catch (error) {
       this.failed += 1

@@ -47,3 +47,8 @@ export function edgeLine({ seconds, answers, p50, p99, failed }) {
   const time = `${Math.round(seconds)} s`.padStart(6)
   return `${time}  ${answers} answers/s  p50 ${p50.toFixed(1)} ms  p99 ${p99.toFixed(1)} ms  ${failed} failed at the edge`
 }
+
+/** What the feed told last, as a client of it hears it. */
+export function feedLines(url, { heard, recent }) {
+  return [`${url}: ${heard} events`, ...recent.map((event) => `  ${event}`)]
+}

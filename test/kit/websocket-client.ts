@@ -19,7 +19,10 @@ export class Client {
       this.wake()
     })
     this.closed = new Promise((resolve) => {
-      this.socket.once('close', (code, reason) => resolve({ code, reason: String(reason) }))
+      this.socket.once('close', (code, reason) => {
+        resolve({ code, reason: String(reason) })
+        this.wake()
+      })
     })
   }
 
@@ -45,7 +48,6 @@ export class Client {
       if (this.socket.readyState === WebSocket.CLOSED) throw new Error('closed before the message came')
       await new Promise<void>((resolve) => {
         this.wake = resolve
-        this.socket.once('close', () => resolve())
       })
     }
     return this.heard.shift() as string | Buffer
