@@ -208,7 +208,8 @@ impl Transfer {
         }
     }
 
-    fn has_unsent(&self) -> bool {
+    /// Whether something waits for the sink to take it.
+    pub fn has_unsent(&self) -> bool {
         self.written < self.out.len() || !self.run.is_empty()
     }
 

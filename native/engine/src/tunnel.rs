@@ -1,10 +1,14 @@
 //! After `101 Switching Protocols`: bytes both ways until both sides have ended.
 //!
-//! One side's end of stream is passed on as a half-close; the other direction goes on.
+//! One side's end of stream is passed on as a half-close; the other direction goes on. A client that is gone ends it even
+//! while its endpoint takes nothing and nobody reads from the client.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
+use weft_rt::Stream;
+
+use crate::buffer::{Buffer, Buffers};
 use crate::deadline::Deadlines;
 use crate::downstream::{Next, gone};
 use crate::error::{Error, Kind};
@@ -14,7 +18,6 @@ use crate::http::framing::Framing;
 use crate::ongoing::Ongoing;
 use crate::transfer::{Broken, Transfer};
 use crate::upstream::attempt::Answered;
-use crate::upstream::connect::Upstream;
 use crate::upstream::outgoing::Outgoing;
 
 /// Carries the switched connection to its end.
@@ -36,16 +39,19 @@ pub async fn run(exchange: &mut Ongoing<'_>, answered: Answered, outgoing: &mut 
     };
     encode_response(&answer.head, &forward, &mut out);
     let mut tunnel = Tunnel {
-        up: Transfer::new(Framing::UntilClose, Framing::UntilClose, 0, Vec::new(), early),
-        down: Transfer::new(Framing::UntilClose, Framing::UntilClose, 0, out, answer.rest),
+        up: raw(Vec::new(), early),
+        down: raw(out, answer.rest),
         up_ended: false,
         down_ended: false,
+        // A door is told that its answer ends by the end of the exchange, and has no use for half a connection.
+        ends_with_down: exchange.downstream.is_behind_door(),
     };
     let mut deadlines = Deadlines::start(outgoing.route, weft_rt::now(), false);
     deadlines.answer_began();
     exchange.answering = true;
     let ended = poll_fn(|cx| {
-        if let Poll::Ready(ended) = tunnel.poll(cx, exchange, &mut upstream) {
+        let client = &mut exchange.downstream.stream;
+        if let Poll::Ready(ended) = tunnel.poll(cx, &exchange.worker.buffers, client, &mut upstream.stream) {
             return Poll::Ready(ended);
         }
         let progress = tunnel.up.progress() + tunnel.down.progress();
@@ -57,22 +63,27 @@ pub async fn run(exchange: &mut Ongoing<'_>, answered: Answered, outgoing: &mut 
     ended.map(|()| Next::Close).map_err(Stop::Failed)
 }
 
+/// A direction of bytes as they are.
+fn raw(out: Vec<u8>, rest: Option<Buffer>) -> Transfer {
+    Transfer::new(Framing::UntilClose, Framing::UntilClose, 0, out, rest)
+}
+
 struct Tunnel {
     up: Transfer,
     down: Transfer,
     up_ended: bool,
     down_ended: bool,
+    ends_with_down: bool,
 }
 
 impl Tunnel {
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        exchange: &mut Ongoing<'_>,
-        upstream: &mut Upstream,
+        buffers: &Buffers,
+        client: &mut Stream,
+        endpoint: &mut Stream,
     ) -> Poll<Result<(), Error>> {
-        let buffers = &exchange.worker.buffers;
-        let (client, endpoint) = (&mut exchange.downstream.stream, &mut upstream.stream);
         if !self.up_ended
             && let Poll::Ready(ended) = self.up.poll(cx, buffers, client, endpoint)
         {
@@ -88,9 +99,14 @@ impl Tunnel {
             self.down_ended = true;
             let _half_closed = client.shutdown_write();
         }
-        // A door is told that its answer ends by the end of the exchange, and has no use for half a connection.
-        let whole = self.up_ended || exchange.downstream.is_behind_door();
-        if whole && self.down_ended { Poll::Ready(Ok(())) } else { Poll::Pending }
+        if self.down_ended && (self.up_ended || self.ends_with_down) {
+            return Poll::Ready(Ok(()));
+        }
+        // While something waits for the endpoint to take it the client is not read, and would not be missed.
+        if (self.up_ended || self.up.has_unsent()) && client.poll_reset(cx).is_ready() {
+            return Poll::Ready(Err(Error::new(Kind::DownstreamGone, "the client has gone")));
+        }
+        Poll::Pending
     }
 }
 
@@ -105,5 +121,78 @@ fn tunnel_error(broken: &Broken, upwards: bool) -> Error {
         (Broken::Truncated | Broken::Malformed(_) | Broken::TooLarge, _) => {
             Error::new(Kind::Internal, "a raw stream has no framing")
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use std::os::unix::net::UnixStream;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn tunnel() -> Tunnel {
+        let (up, down) = (raw(Vec::new(), None), raw(Vec::new(), None));
+        Tunnel { up, down, up_ended: false, down_ended: false, ends_with_down: true }
+    }
+
+    fn pair() -> (Stream, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        (Stream::from_fd(ours.into()).unwrap(), theirs)
+    }
+
+    /// The end of a tunnel; `None` when it has not ended after five seconds.
+    async fn ended(tunnel: &mut Tunnel, client: &mut Stream, endpoint: &mut Stream) -> Option<Result<(), Error>> {
+        let (buffers, mut timer) = (Buffers::default(), weft_rt::Timer::new());
+        timer.set(Some(weft_rt::now() + Duration::from_secs(5)));
+        poll_fn(|cx| {
+            let polled = tunnel.poll(cx, &buffers, client, endpoint).map(Some);
+            if polled.is_ready() { polled } else { timer.poll_expired(cx).map(|()| None) }
+        })
+        .await
+    }
+
+    /// Lets it do what it can before anybody else has a turn.
+    async fn turn(tunnel: &mut Tunnel, client: &mut Stream, endpoint: &mut Stream) {
+        let (buffers, mut turned) = (Buffers::default(), false);
+        poll_fn(|cx| {
+            if std::mem::replace(&mut turned, true) {
+                return Poll::Ready(());
+            }
+            assert!(tunnel.poll(cx, &buffers, client, endpoint).is_pending());
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+
+    #[test]
+    fn a_client_that_leaves_ends_a_tunnel_whose_endpoint_takes_nothing() {
+        weft_rt::tokio_rt::run(async {
+            let ((mut client, peer), (mut endpoint, _takes_nothing)) = (weft_rt::memory(), pair());
+            let mut tunnel = tunnel();
+            while !tunnel.up.has_unsent() {
+                peer.send(&[0; 32 * 1024]);
+                turn(&mut tunnel, &mut client, &mut endpoint).await;
+            }
+            peer.reset();
+            let ended = ended(&mut tunnel, &mut client, &mut endpoint).await.unwrap();
+            assert_eq!(ended.unwrap_err().kind, Kind::DownstreamGone);
+        });
+    }
+
+    #[test]
+    fn a_client_that_leaves_after_its_last_word_ends_a_tunnel_whose_endpoint_says_nothing() {
+        weft_rt::tokio_rt::run(async {
+            let ((mut client, peer), (mut endpoint, _silent)) = (weft_rt::memory(), pair());
+            let mut tunnel = tunnel();
+            peer.end();
+            turn(&mut tunnel, &mut client, &mut endpoint).await;
+            peer.reset();
+            let ended = ended(&mut tunnel, &mut client, &mut endpoint).await.unwrap();
+            assert_eq!(ended.unwrap_err().kind, Kind::DownstreamGone);
+        });
     }
 }

@@ -92,6 +92,24 @@ test('a reset of either side ends the other', async () => {
   await second.ended()
 })
 
+test('a reset of the client ends a tunnel whose upstream takes nothing, and that is recorded', async () => {
+  const [client, wire] = await open()
+  wire.socket.pause()
+  const taken = [-1, 0]
+  const flood = (async () => {
+    for (let count = 1; !client.socket.destroyed; count += 1) {
+      await client.send('x'.repeat(65_536))
+      taken[1] = count
+    }
+  })()
+  const isStuck = () => taken.splice(0, 2, taken[1] ?? 0, taken[1] ?? 0)[0] === taken[1]
+  await expect.poll(isStuck, { interval: 200, timeout: 10_000 }).toBe(true)
+  client.reset()
+  await flood
+  const gone = await weft.logLine((line) => line.response_flags === 'DC' && Number(line.bytes_received) >= 65_536)
+  expect(gone).toMatchObject({ response_code: 101, route_name: 'edge' })
+})
+
 test('a tunnel in which nothing moves ends', async () => {
   const [client, wire] = await open('hasty')
   await Promise.all([client.ended(), wire.ended()])

@@ -127,7 +127,7 @@ describe.each(['none', 'shared'])('a socket of a cluster with compression: %s', 
 })
 
 describe('a socket of a cluster', () => {
-  it('whose endpoint does not read is closed with 1013 when its client floods it, and that is logged', async () => {
+  it('whose endpoint does not read is closed with 1013 when its client floods it, and that is recorded', async () => {
     const endpoint = await Endpoint.start()
     const proxy = await start(endpoint.address, { maxBufferedBytes: '1MiB' })
     const client = await Client.open(`ws://127.0.0.1:${proxy.port}/live/a`)
@@ -137,6 +137,7 @@ describe('a socket of a cluster', () => {
     expect((await client.closed).code).toBe(1013)
     clearInterval(flood)
     await proxy.says(/sends more than its endpoint takes.*bytes=\d+/)
+    await proxy.says(/\/live\/a 101 DC/)
   })
 
   it('ends with 1014 when its endpoint is gone or floods with too large a message, which is told 1009', async () => {

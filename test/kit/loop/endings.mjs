@@ -46,7 +46,7 @@ async function oneLife(round) {
   const ended = new Promise((resolve) => worker.once('exit', resolve))
   worker.on('error', () => {})
   const serving = message(worker)
-  worker.postMessage({ proxy, worker: 0 })
+  worker.postMessage({ proxy, worker: 0, scripts: [] })
   const { doorPort } = Object(await serving)
   client.send({ doorPort: doorPort ?? null })
   await message(client)
@@ -63,8 +63,16 @@ async function oneLife(round) {
   served++
 }
 
+/** What it says next; one that ends instead is a failure, not something to wait for. */
 function message(from) {
-  return new Promise((resolve) => from.once('message', resolve))
+  return new Promise((resolve, reject) => {
+    const ended = (code) => reject(new Error(`it ended with ${code} and said nothing`))
+    from.once('exit', ended)
+    from.once('message', (said) => {
+      from.off('exit', ended)
+      resolve(said)
+    })
+  })
 }
 
 function footprint() {
