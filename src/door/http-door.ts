@@ -5,9 +5,8 @@
  * Invariants: `onAborted` is set before a request's handler returns; what the library has made of the client's framing is
  * not passed on, its own is; a connection whose framing is in doubt serves no further request.
  */
-import { type DoorListener, enterDoor, openDoor } from '../native/door.js'
+import { type DoorListener, enterDoorFrom, openDoor } from '../native/door.js'
 import type { Addon } from '../native/index.js'
-import { clientAddress } from './client-address.js'
 import { HttpExchange, type Keeping, type OpenExchanges } from './http-exchange.js'
 import { Entrance } from './socket/entrance.js'
 import { type MountedSocket, mountSockets, type SocketLog, type Sockets } from './socket/mount.js'
@@ -54,7 +53,9 @@ export class HttpDoor implements OpenExchanges {
     const exchange = (response: object) => new HttpExchange(addon, this, response as UwsResponse, false, 'doubtful')
     const entrance = new Entrance({ addon, listener: this.listener, name, topics, log, exchange })
     this.sockets = mountSockets(this.app, sockets, entrance, () => this.ended())
-    this.app.any('/*', (response, request) => this.enter(response, request))
+    // Most requests by a way of their own: the library would make a string of the method each time it is asked.
+    this.app.get('/*', (response, request) => this.enter(response, request, 'GET'))
+    this.app.any('/*', (response, request) => this.enter(response, request, request.getCaseSensitiveMethod()))
     this.listening = listen(this.app, host, port, sharedPort)
   }
 
@@ -85,22 +86,16 @@ export class HttpDoor implements OpenExchanges {
     this.tellGone()
   }
 
-  private enter(response: UwsResponse, request: UwsRequest): void {
-    const method = request.getCaseSensitiveMethod()
+  private enter(response: UwsResponse, request: UwsRequest, method: string): void {
     readHead(request, method)
     const { head, body, keeping } = read
     const exchange = new HttpExchange(this.addon, this, response, method === 'HEAD', keeping)
     response.onAborted(() => exchange.abort())
-    const bytes = asBytes(head)
-    if (bytes === null) {
-      exchange.refuse('400 Bad Request')
-      return
-    }
     try {
-      const client = clientAddress(response.getRemoteAddress())
-      exchange.number = enterDoor(this.addon, this.listener, client, bytes, body, exchange)
+      exchange.number = enterDoorFrom(this.addon, this.listener, response.getRemoteAddress(), head, body, exchange)
     } catch {
-      exchange.refuse('503 Service Unavailable')
+      // The library puts this character where it could not read a byte as UTF-8: the head is not the client's any more.
+      exchange.refuse(head.includes('\ufffd') ? '400 Bad Request' : '503 Service Unavailable')
       return
     }
     if (body) response.onData((chunk, last) => exchange.receive(chunk, last))
@@ -146,10 +141,4 @@ function readLine(name: string, value: string): void {
 
 function hasClose(options: string): boolean {
   return options.split(',').some((option) => option.trim().toLowerCase() === 'close')
-}
-
-/** The head with a character for each byte; null when the library could not read it as UTF-8 and has changed it. */
-function asBytes(head: string): string | null {
-  if (Buffer.byteLength(head) === head.length) return head
-  return head.includes('\ufffd') ? null : Buffer.from(head).toString('latin1')
 }

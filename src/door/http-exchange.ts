@@ -7,10 +7,12 @@
  */
 import { type DoorClient, doorEvent, leaveDoor } from '../native/door.js'
 import type { Addon } from '../native/index.js'
-import { asHeaderLine, latin1, withoutDate } from './answer-head.js'
+import { asHeaderLine, latin1 } from './answer-head.js'
 import type { UwsResponse } from './uws.js'
 
 const none = new Uint8Array(0)
+/** A comment of an event stream: nothing to whoever reads it (HTML, section 9.2.6). */
+const eventComment = Buffer.from(':\n')
 
 /** Where a door counts what it has open. */
 export interface OpenExchanges {
@@ -36,6 +38,8 @@ export class HttpExchange implements DoorClient {
   private stopped = false
   /** 1xx heads were written. */
   private informed = false
+  /** The head that was told last is nothing but ASCII. */
+  private ascii = true
   /** Announced length of the body; -1 without one. */
   private length = -1
   /** What the client has not taken yet of a body with a length, and where in the body it begins. */
@@ -84,8 +88,9 @@ export class HttpExchange implements DoorClient {
     })
   }
 
-  told(event: number, head: string | null, bytes: Uint8Array | null, length: number): void {
+  told(event: number, head: string | null, bytes: Uint8Array | null, length: number, ascii: boolean): void {
     if (this.over) return
+    this.ascii = ascii
     if (event === doorEvent.drain) this.goOn()
     else if (event === doorEvent.broken) this.breakOff()
     else {
@@ -106,7 +111,7 @@ export class HttpExchange implements DoorClient {
     else if (event === doorEvent.answer) {
       this.length = length
       this.writeHead(head ?? '', this.closes())
-      this.writeBody(bytes ?? none)
+      this.writeBody(bytes ?? firstBytes(head ?? '', length))
     } else if (event === doorEvent.body) this.writeBody(bytes ?? none)
     else this.writeEnd(bytes ?? none)
   }
@@ -144,9 +149,12 @@ export class HttpExchange implements DoorClient {
   }
 
   private writeHead(head: string, closes: boolean): void {
-    const lines = closes ? `${withoutDate(head)}connection: close\r\n` : withoutDate(head)
+    const lines = closes ? `${head}connection: close\r\n` : head
     if (this.informed) this.writeLine(lines, '')
-    else this.response.writeStatus(latin1(lines.slice(0, -2)))
+    else {
+      const status = lines.slice(0, -2)
+      this.response.writeStatus(this.ascii ? status : latin1(status))
+    }
   }
 
   /** A head where the library has its first one behind it; `end` ends it. */
@@ -253,6 +261,17 @@ const corked = {
 }
 
 function nothing(): void {}
+
+/**
+ * What an answer without a length begins with when nothing of its body is there yet: the library keeps the end of a head
+ * until the first byte. The reader of an event stream may wait for the head long before there is an event.
+ */
+function firstBytes(head: string, length: number): Uint8Array {
+  return length < 0 && eventStream.test(head) && !encoded.test(head) ? eventComment : none
+}
+
+const eventStream = /^content-type:[ \t]*text\/event-stream[ \t]*(?:;|\r)/im
+const encoded = /^content-encoding:/im
 
 function writeCorked(): void {
   corked.exchange?.write(corked.event, corked.head, corked.bytes, corked.length)

@@ -64,9 +64,9 @@ export class ThreadDoors {
     }
   }
 
-  /** Every door accepts no more; resolves when the last connection behind one has ended. */
-  async leave(): Promise<void> {
-    await this.serve([])
+  /** Every door but those that stay accepts no more; resolves when the last connection behind one has ended. */
+  async leave(staying: readonly DoorPlan[]): Promise<void> {
+    await this.serve(staying)
     await Promise.all([...this.leaving].map((door) => door.gone))
   }
 

@@ -49,6 +49,7 @@ export interface UwsRequest {
 }
 
 export interface UwsApp {
+  get(pattern: string, handler: (response: UwsResponse, request: UwsRequest) => void): unknown
   any(pattern: string, handler: (response: UwsResponse, request: UwsRequest) => void): unknown
   ws(pattern: string, behavior: object): unknown
   listen(host: string, port: number, options: number, done: (socket: us_listen_socket | false) => void): void

@@ -1,6 +1,13 @@
 // Generated from native/binding/src by scripts/generate. Do not edit.
 
 /**
+ * A request as uWebSockets.js has read it enters: `address` is the client's, 4 or 16 bytes, and `head` its text as
+ * decoded from UTF-8. Otherwise as `doorRequest`, but no answer has a `date`: the library writes its own. Throws also
+ * when a byte of the head was none of UTF-8, for the library has lost it.
+ */
+export declare function doorRequestFrom(proxy: number, listener: number, address: ArrayBuffer, head: string, more: boolean): number
+
+/**
  * A request enters. `client` is `ip:port`, or empty when it has no address. `head` is latin1 as HTTP/1.1 writes it, the
  * empty line at its end included, with content-length or `transfer-encoding: chunked` where a body follows; `more`
  * says that one does. Its bytes follow by `doorBody`, without framing. Returns the exchange's number.

@@ -27,9 +27,15 @@ export const doorEvent = {
   socket: 7,
 } as const
 
-/** Who is told of one request: `head` and `bytes` are null and `length` is -1 where the event has none. */
+/** What an event has more when its head has a character beyond ASCII. */
+const beyondAscii = 8
+
+/**
+ * Who is told of one request: `head` and `bytes` are null and `length` is -1 where the event has none; `ascii` says that
+ * the head is nothing else.
+ */
 export interface DoorClient {
-  told(event: number, head: string | null, bytes: Uint8Array | null, length: number): void
+  told(event: number, head: string | null, bytes: Uint8Array | null, length: number, ascii: boolean): void
 }
 
 /** How a listener is asked for: the number that `doorListener` gave for its name, which all configurations keep. */
@@ -88,6 +94,23 @@ export function enterDoor(
   return exchange
 }
 
+/**
+ * Sends a request in that uWebSockets.js has read: `address` is the client's, binary, and `head` as the library has
+ * decoded it from UTF-8. No answer has a `date`. Throws also when the head was not UTF-8.
+ */
+export function enterDoorFrom(
+  addon: Addon,
+  { proxy, listener }: DoorListener,
+  address: ArrayBuffer,
+  head: string,
+  more: boolean,
+  told: DoorClient,
+): number {
+  const exchange = addon.doorRequestFrom(proxy, listener, address, head, more)
+  clients[exchange & placeMask] = told
+  return exchange
+}
+
 /** Gives a request up: nothing more is told of it. Only before its last event. */
 export function leaveDoor(addon: Addon, exchange: number): void {
   clients[exchange & placeMask] = undefined
@@ -96,15 +119,16 @@ export function leaveDoor(addon: Addon, exchange: number): void {
 
 function hear(
   exchange: number,
-  event: number,
+  kind: number,
   head: string | null | undefined,
   bytes: Uint8Array | null | undefined,
   length: number,
 ): void {
   const place = exchange & placeMask
+  const event = kind & (beyondAscii - 1)
   const client = clients[place]
   if (client === undefined) return
   if (event === doorEvent.wholeAnswer || event === doorEvent.bodyEnd || event === doorEvent.broken)
     clients[place] = undefined
-  client.told(event, head ?? null, bytes ?? null, length)
+  client.told(event, head ?? null, bytes ?? null, length, kind < beyondAscii)
 }

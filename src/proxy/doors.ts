@@ -71,12 +71,12 @@ export class Doors {
   }
 
   /**
-   * Accepts no more while `drained` waits for what is open, and gives connections that are idle then the time that a
-   * door leaves them. Resolves with what `drained` says.
+   * Accepts no more but at doors that stay, while `drained` waits for what is open, and gives connections that are idle
+   * then the time that a door leaves them. Resolves with what `drained` says.
    */
-  async leaveWith(deadlineMs: number, drained: () => Promise<number>): Promise<number> {
+  async leaveWith(deadlineMs: number, staying: readonly DoorPlan[], drained: () => Promise<number>): Promise<number> {
     const end = performance.now() + deadlineMs
-    const gone = Promise.all([this.here?.leave(), this.workers?.leaveDoors()])
+    const gone = Promise.all([this.here?.leave(staying), this.workers?.leaveDoors(staying)])
     const open = await drained()
     await Promise.race([gone, delay(Math.max(0, end - performance.now()), undefined, { ref: false })])
     return open

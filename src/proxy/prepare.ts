@@ -7,6 +7,7 @@
  */
 import { dirname, resolve } from 'node:path'
 import type { ProxyConfig, ResolvedConfig } from '../config/config.js'
+import { type Direction, directionOfName } from '../config/direction.js'
 import type { Finding } from '../config/findings.js'
 import { loadTree, placeFinder } from '../config/include.js'
 import { formatPath } from '../config/path.js'
@@ -32,7 +33,7 @@ export interface Plan {
   workers: number | null
   drainDeadlineMs: number
   adminAddress: string | null
-  listeners: { name: string; protocol: string; address: string; clusters: string[] }[]
+  listeners: { name: string; direction: Direction; protocol: string; address: string; clusters: string[] }[]
   clusters: { name: string; endpoints: string[] }[]
   /** WebSockets that end here, by listener. */
   sockets: SocketPlan[][]
@@ -167,13 +168,13 @@ function planOf(
     workers: config.workers,
     drainDeadlineMs: config.drain.deadline,
     adminAddress: config.admin?.address ?? null,
-    listeners: config.listeners.map(({ name, protocol, address }, index) => {
+    listeners: config.listeners.map(({ name, direction, protocol, address }, index) => {
       const routes = snapshot.routes.filter(({ listeners }) => listeners.includes(index))
       const targets = routes.flatMap(({ action }) =>
         typeof action === 'object' && 'forward' in action ? action.forward.targets : [],
       )
       const clusters = new Set(targets.map(({ cluster }) => snapshot.clusters[cluster]?.name ?? ''))
-      return { name, protocol, address, clusters: [...clusters] }
+      return { name, direction: direction ?? directionOfName(name), protocol, address, clusters: [...clusters] }
     }),
     clusters: snapshot.clusters.map(({ name, endpoints }) => ({ name, endpoints: endpoints.map((e) => e.address) })),
     sources: discovered.sources,

@@ -306,7 +306,9 @@ class Orchestrator implements RunningProxy {
     keepOutbound?: boolean
   } = {}): Promise<number> {
     this.draining = true
-    return this.doors.leaveWith(deadlineMs, () => drain(this.addon, this.id, { deadlineMs, keepOutbound }))
+    const staying = keepOutbound ? this.doorPlans().filter(({ name }) => this.isOutbound(name)) : []
+    const drained = () => drain(this.addon, this.id, { deadlineMs, keepOutbound })
+    return this.doors.leaveWith(deadlineMs, staying, drained)
   }
 
   close(): Promise<void> {
@@ -413,6 +415,10 @@ class Orchestrator implements RunningProxy {
       const place = plan.listeners.findIndex((listener) => listener.name === name)
       return [{ name, address, sockets: plan.sockets[place] ?? [] }]
     })
+  }
+
+  private isOutbound(listener: string): boolean {
+    return this.current().plan.listeners.some(({ name, direction }) => name === listener && direction === 'outbound')
   }
 
   private current(): Applied {

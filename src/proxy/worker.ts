@@ -19,8 +19,11 @@ export interface Attachment {
   scripts: ScriptSource[]
 }
 
-/** What a thread is asked besides: further filters to load, or the doors that there are to be; `doors: null`: all go, and the answer comes when the last of them is gone. */
-export type Order = { load: ScriptSource[] } | { doors: readonly DoorPlan[] | null }
+/**
+ * What a thread is asked besides: further filters to load, the doors that there are to be, or those that stay while all
+ * others go, and the answer comes when the last of them is gone.
+ */
+export type Order = { load: ScriptSource[] } | { doors: readonly DoorPlan[] } | { staying: readonly DoorPlan[] }
 
 /** What a thread says: that it serves, how an {@link Order} ended and why it failed, a line of a filter's. */
 export type Told = 'serving' | { order: number; error: string | null } | { line: AuthorLine }
@@ -43,7 +46,7 @@ async function obey(order: Order): Promise<void> {
   // The library behind doors is loaded where there is one.
   const { ThreadDoors } = await import('../door/thread-doors.js')
   doors ??= new ThreadDoors(addon, attached, { log: (line) => tell({ line }), alone: false })
-  if (order.doors === null) return doors.leave()
+  if ('staying' in order) return doors.leave(order.staying)
   offerPackageTo(order.doors.flatMap(({ sockets }) => sockets))
   await doors.serve(order.doors)
 }

@@ -53,7 +53,7 @@ export interface Workers {
   /** Every thread has these doors from now on, those to come too; rejects when one cannot open them. */
   serveDoors(doors: readonly DoorPlan[]): Promise<void>
   /** Doors accept no more; resolves when the last connection behind them has ended. */
-  leaveDoors(): Promise<void>
+  leaveDoors(staying: readonly DoorPlan[]): Promise<void>
   close(): Promise<void>
 }
 
@@ -151,10 +151,10 @@ class WorkerPool implements Workers {
     if (doors.length + before.length > 0) await this.askServing({ doors })
   }
 
-  async leaveDoors(): Promise<void> {
+  async leaveDoors(staying: readonly DoorPlan[]): Promise<void> {
     const before = this.doors
-    this.doors = []
-    if (before.length > 0) await this.askServing({ doors: null })
+    this.doors = staying
+    if (before.length > 0) await this.askServing({ staying })
   }
 
   async close(): Promise<void> {

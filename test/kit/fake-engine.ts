@@ -61,6 +61,10 @@ export class FakeEngine implements Addon {
     return 0
   }
 
+  doorRequestFrom(): number {
+    return 0
+  }
+
   doorBody(): boolean {
     return true
   }
@@ -199,7 +203,8 @@ export class MemoryLogger implements Logger {
 }
 
 export function preparedAs(text: string, plan: Partial<Prepared['plan']> = {}): Prepared {
-  const listeners = [{ name: 'edge', protocol: 'http', address: '127.0.0.1:8080', clusters: ['app'] }]
+  const direction = 'gateway' as const
+  const listeners = [{ name: 'edge', direction, protocol: 'http', address: '127.0.0.1:8080', clusters: ['app'] }]
   const clusters = [{ name: 'app', endpoints: ['127.0.0.1:9000'] }]
   const whole = {
     workers: null,

@@ -20,7 +20,7 @@
 //! cannot take that leaves `upgrade` and `connection` out of the head; `more` is true for both kinds.
 //!
 //! A head is latin1: `200 OK\r\nname: value\r\n…`, every line with its CRLF, without the lines that frame a body or
-//! belong to a connection. `bytes` is valid during the call only: it is the same memory each time. No event comes from
+//! belong to a connection. One with a character beyond ASCII adds 8 to its event's kind. `bytes` is valid during the call only: it is the same memory each time. No event comes from
 //! within a call of `doorRequest` or its likes, none after the exchange is over, none after `doorAbort`. An exchange's
 //! number means nothing to the calls below once it is over; its lowest 20 bits tell it from all others that live.
 
@@ -28,11 +28,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ptr;
 use std::rc::Rc;
 
-use napi::bindgen_prelude::{FnArgs, Function, Uint8Array};
+use napi::bindgen_prelude::{ArrayBuffer, FnArgs, Function, Uint8Array};
 use napi::{Env, JsString, JsValue, Result, sys};
 use napi_derive::napi;
 use weft_engine::door::{self, Entered, Entering, Event, Outside};
@@ -43,6 +43,9 @@ use crate::javascript;
 
 /// What bytes cross in: as much as one event can carry.
 const CROSSING_BYTES: usize = 64 * 1024;
+
+/// What an event's kind has more when its head has a character beyond ASCII.
+const BEYOND_ASCII: u32 = 8;
 
 /// Bits of an exchange's number that are its place; the others tell it from those that had the place before.
 const PLACE_BITS: u32 = 20;
@@ -177,25 +180,67 @@ pub fn door_listener(proxy: u32, name: String) -> Result<u32> {
 #[napi]
 pub fn door_request(env: Env, proxy: u32, listener: u32, client: JsString, head: JsString, more: bool) -> Result<u32> {
     guarded("doorRequest", || {
-        let worker =
-            worker_of(proxy).ok_or_else(|| failed("doorRequest", &"the proxy is not served on this thread"))?;
-        let serving = worker.doors.get(listener).ok_or_else(|| failed("doorRequest", &"the listener is not served"))?;
         TEXT.with_borrow_mut(|(wide, narrow)| {
             read_latin1(&env, &client, wide, narrow)?;
             let client = std::str::from_utf8(narrow).ok().and_then(|text| text.parse::<SocketAddr>().ok());
             read_latin1(&env, &head, wide, narrow)?;
-            let number = EXCHANGES.with_borrow_mut(Exchanges::reserve);
-            let number = number.ok_or_else(|| failed("doorRequest", &"too many requests are under way"))?;
-            let entering = Entering { serving, client, head: narrow, more, number };
-            let entered = weft_rt::uv::in_group(proxy, || door::enter(&worker, &entering, outside()));
-            EXCHANGES.with_borrow_mut(|exchanges| {
-                if let Some(place) = exchanges.place(number) {
-                    place.entered = Some(entered);
-                }
-            });
-            Ok(number)
+            enter(proxy, listener, &Came { client, head: narrow, more, own_date: false })
         })
     })
+}
+
+/// A request as uWebSockets.js has read it enters: `address` is the client's, 4 or 16 bytes, and `head` its text as
+/// decoded from UTF-8. Otherwise as `doorRequest`, but no answer has a `date`: the library writes its own. Throws also
+/// when a byte of the head was none of UTF-8, for the library has lost it.
+#[napi]
+pub fn door_request_from(
+    env: Env,
+    proxy: u32,
+    listener: u32,
+    address: ArrayBuffer<'_>,
+    head: JsString,
+    more: bool,
+) -> Result<u32> {
+    guarded("doorRequestFrom", || {
+        TEXT.with_borrow_mut(|(wide, narrow)| {
+            read_decoded(&env, &head, wide, narrow)?;
+            enter(proxy, listener, &Came { client: client_at(&address), head: narrow, more, own_date: true })
+        })
+    })
+}
+
+/// A request that came.
+struct Came<'a> {
+    client: Option<SocketAddr>,
+    head: &'a [u8],
+    more: bool,
+    own_date: bool,
+}
+
+fn enter(proxy: u32, listener: u32, came: &Came<'_>) -> Result<u32> {
+    let worker = worker_of(proxy).ok_or_else(|| failed("doorRequest", &"the proxy is not served on this thread"))?;
+    let serving = worker.doors.get(listener).ok_or_else(|| failed("doorRequest", &"the listener is not served"))?;
+    let number = EXCHANGES.with_borrow_mut(Exchanges::reserve);
+    let number = number.ok_or_else(|| failed("doorRequest", &"too many requests are under way"))?;
+    let Came { client, head, more, own_date } = *came;
+    let entering = Entering { serving, client, head, more, own_date, number };
+    let entered = weft_rt::uv::in_group(proxy, || door::enter(&worker, &entering, outside()));
+    EXCHANGES.with_borrow_mut(|exchanges| {
+        if let Some(place) = exchanges.place(number) {
+            place.entered = Some(entered);
+        }
+    });
+    Ok(number)
+}
+
+/// The client of a binary address; its port is not known and 0. IPv4 over a socket of IPv6 is IPv4 (RFC 4291 section
+/// 2.5.5.2).
+fn client_at(address: &[u8]) -> Option<SocketAddr> {
+    let ip = match address.len() {
+        4 => IpAddr::from(<[u8; 4]>::try_from(address).ok()?),
+        _ => IpAddr::from(<[u8; 16]>::try_from(address).ok()?).to_canonical(),
+    };
+    Some(SocketAddr::new(ip, 0))
 }
 
 /// Bytes of a request's body, copied during the call; `last` says that it ends with them. False: send no more until event
@@ -228,6 +273,34 @@ pub fn door_abort(exchange: u32) {
 
 /// Text as bytes, one per character.
 fn read_latin1(env: &Env, text: &JsString, wide: &mut Vec<u16>, narrow: &mut Vec<u8>) -> Result<()> {
+    // Cut down to a byte, a character beyond could become the end of a line.
+    if read_wide(env, text, wide)? > 0xff {
+        return Err(failed("doorRequest", &"the head holds a character that is not latin1"));
+    }
+    cut_down(wide, narrow);
+    Ok(())
+}
+
+/// Text as the bytes of UTF-8 that it was decoded from.
+fn read_decoded(env: &Env, text: &JsString, wide: &mut Vec<u16>, narrow: &mut Vec<u8>) -> Result<()> {
+    if read_wide(env, text, wide)? < 0x80 {
+        cut_down(wide, narrow);
+        return Ok(());
+    }
+    let text = String::from_utf16(wide).ok().filter(|text| !text.contains(char::REPLACEMENT_CHARACTER));
+    let text = text.ok_or_else(|| failed("doorRequest", &"a byte of the head is none of UTF-8"))?;
+    narrow.clear();
+    narrow.extend_from_slice(text.as_bytes());
+    Ok(())
+}
+
+fn cut_down(wide: &[u16], narrow: &mut Vec<u8>) {
+    narrow.clear();
+    narrow.extend(wide.iter().map(|unit| *unit as u8));
+}
+
+/// Text in its own units; all of them or-ed.
+fn read_wide(env: &Env, text: &JsString, wide: &mut Vec<u16>) -> Result<u16> {
     let (env, value) = (env.raw(), text.value().value);
     let (mut length, mut written) = (0, 0);
     // SAFETY: a value of the running call; the second call writes at most the vector's length, end of text included.
@@ -236,15 +309,11 @@ fn read_latin1(env: &Env, text: &JsString, wide: &mut Vec<u16>, narrow: &mut Vec
         wide.resize(length + 1, 0);
         sys::napi_get_value_string_utf16(env, value, wide.as_mut_ptr(), wide.len(), &raw mut written)
     };
-    let text = wide.get(..written).filter(|_| status == sys::Status::napi_ok && written == length);
-    let text = text.ok_or_else(|| failed("doorRequest", &"a text could not be read"))?;
-    // Cut down to a byte, a character beyond could become the end of a line.
-    if text.iter().fold(0, |all, unit| all | unit) > 0xff {
-        return Err(failed("doorRequest", &"the head holds a character that is not latin1"));
+    if status != sys::Status::napi_ok || written != length {
+        return Err(failed("doorRequest", &"a text could not be read"));
     }
-    narrow.clear();
-    narrow.extend(text.iter().map(|unit| *unit as u8));
-    Ok(())
+    wide.truncate(written);
+    Ok(wide.iter().fold(0, |all, unit| all | unit))
 }
 
 fn outside() -> Rc<dyn Outside> {
@@ -292,6 +361,7 @@ fn call(env: sys::napi_env, hearer: Hearer, exchange: u32, event: &Event<'_>) {
         Event::Broken => (6, None, None, unknown),
         Event::Socket { head } => (7, Some(head), None, unknown),
     };
+    let kind = if head.is_some_and(|head| !head.is_ascii()) { kind + BEYOND_ASCII } else { kind };
     let (mut callback, mut receiver, mut result) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
     let mut arguments = [ptr::null_mut(); 5];
     let [exchange_value, kind_value, head_value, bytes_value, number_value] = &mut arguments;

@@ -6,6 +6,7 @@
  */
 import { type DoorClient, type DoorListener, doorEvent, enterDoor, leaveDoor } from '../../native/door.js'
 import type { Addon } from '../../native/index.js'
+import { withoutDate } from '../answer-head.js'
 import { clientAddress } from '../client-address.js'
 import type { UwsRequest, UwsResponse } from './library.js'
 import type { SocketLog, SocketPlace, Upgrade } from './mount.js'
@@ -93,14 +94,14 @@ class Entering implements DoorClient {
     this.answer.number = number
   }
 
-  told(event: number, head: string | null, bytes: Uint8Array | null, length: number): void {
+  told(event: number, head: string | null, bytes: Uint8Array | null, length: number, ascii: boolean): void {
     this.over = event === doorEvent.wholeAnswer || event === doorEvent.bodyEnd || event === doorEvent.broken
     if (this.upgraded) {
       this.upgrade.event(event, bytes)
       return
     }
     if (event !== doorEvent.socket && (event !== doorEvent.answer || head?.startsWith('101') !== true)) {
-      this.answer.told(event, head, bytes, length)
+      this.answer.told(event, head === null ? null : withoutDate(head), bytes, length, ascii)
       return
     }
     this.upgraded = true

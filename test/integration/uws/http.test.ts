@@ -109,6 +109,33 @@ describe('an answer', () => {
     client.close()
   })
 
+  test.each([
+    ['an event stream', 'Content-Type: text/event-stream;charset=utf-8', '2\r\n:\n', '\r\n9\r\ndata: a\n\n'],
+    ['an event stream in other letters', 'content-type: Text/Event-Stream', '2\r\n:\n', '\r\n9\r\ndata: a\n\n'],
+  ])('that is %s opens before there is an event', async (_, line, opened, event) => {
+    const [client, wire] = await exchange(request('GET /'))
+    await readRequest(wire)
+    await wire.send(`HTTP/1.1 200 OK\r\n${line}\r\nTransfer-Encoding: chunked\r\n\r\n`)
+    expect(statusOf(await readHead(client))).toBe(200)
+    expect(await client.take(opened.length)).toBe(opened)
+    await wire.send('9\r\ndata: a\n\n\r\n')
+    expect(await client.take(event.length)).toBe(event)
+    client.close()
+  })
+
+  test.each([
+    ['another kind', 'Content-Type: text/plain'],
+    ['an encoded event stream', 'Content-Type: text/event-stream\r\nContent-Encoding: gzip'],
+  ])('of %s has no byte that its upstream did not send', async (_, lines) => {
+    const [client, wire] = await exchange(request('GET /'))
+    await readRequest(wire)
+    await wire.send(`HTTP/1.1 200 OK\r\n${lines}\r\nTransfer-Encoding: chunked\r\n\r\n`)
+    await wire.send('5\r\nearly\r\n')
+    await readHead(client)
+    expect(await client.take(8)).toBe('5\r\nearly')
+    client.close()
+  })
+
   test('with a length goes on as it comes', async () => {
     const [client, wire] = await exchange(request('GET /'))
     await readRequest(wire)

@@ -2,9 +2,11 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
+import { Worker } from 'node:worker_threads'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { ProxyConfig } from '../../../src/config/config.js'
 import { type RunningProxy, startProxy } from '../../../src/proxy/start-proxy.js'
+import { followThread } from '../../../src/proxy/traffic-thread.js'
 import { MemoryLogger } from '../../kit/fake-engine.js'
 import { answer, readAnswer, readRequest, request, value } from '../../kit/h1-message.js'
 import { Program } from '../../kit/program.js'
@@ -143,6 +145,24 @@ test('the engine of an address cannot change under it', async () => {
   expect(refusal.issues).toMatchObject([{ path: 'listeners[0].engine' }])
   expect(await ask(port, '/still')).toBe('/still')
 })
+
+test.each([0, 1])(
+  'a drain that keeps outbound listeners keeps their doors, until one does not (%i threads)',
+  async (threads) => {
+    const startThread = () => followThread(new Worker(new URL('../../../dist/worker.js', import.meta.url)))
+    const proxy = await start(config({ 'outbound-app': {}, edge: {} }), { workers: threads, startThread })
+    const [outbound, edge] = [proxy.address('outbound-app').port, proxy.address('edge').port]
+    const kept = await Wire.connect(outbound)
+    await proxy.drain({ deadlineMs: 2_000, keepOutbound: true })
+    expect(await refused(edge)).toBe('ECONNREFUSED')
+    expect(await ask(outbound, '/new')).toBe('/new')
+    await kept.send(request('GET /old'))
+    expect((await readAnswer(kept)).body).toBe('/old')
+    kept.close()
+    await proxy.drain({ deadlineMs: 2_000 })
+    expect(await refused(outbound)).toBe('ECONNREFUSED')
+  },
+)
 
 test('a drain answers what is open, says close, and ends idle connections', async () => {
   const weft = await startWeft({ edge: { upstream: upstream.port, listener } }, { drain: { deadline: '10s' } })

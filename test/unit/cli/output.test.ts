@@ -25,9 +25,10 @@ describe('what a person reads', () => {
   })
 
   it('starts with a line that says what runs', () => {
+    const direction = 'gateway' as const
     const listeners = [
-      { name: 'edge', protocol: 'http', address: '127.0.0.1:8080', clusters: ['app', 'app'] },
-      { name: 'idle', protocol: 'http', address: '[::1]:81', clusters: [] },
+      { name: 'edge', direction, protocol: 'http', address: '127.0.0.1:8080', clusters: ['app', 'app'] },
+      { name: 'idle', direction, protocol: 'http', address: '[::1]:81', clusters: [] },
     ]
     const clusters = [{ name: 'app', endpoints: ['127.0.0.1:9000'] }]
     expect(startLine('0.1.0', 123, { listeners, clusters })).toBe(

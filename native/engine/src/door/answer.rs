@@ -27,14 +27,16 @@ pub(super) struct Answering {
     place: Place,
     /// To a HEAD request: no body follows.
     head_only: bool,
+    /// The outside writes a `date` of its own.
+    own_date: bool,
     bytes: Vec<u8>,
     head: Vec<u8>,
     end: Option<End>,
 }
 
 impl Answering {
-    pub(super) fn new(head_only: bool) -> Self {
-        Self { place: Place::Head, head_only, bytes: Vec::new(), head: Vec::new(), end: None }
+    pub(super) fn new(head_only: bool, own_date: bool) -> Self {
+        Self { place: Place::Head, head_only, own_date, bytes: Vec::new(), head: Vec::new(), end: None }
     }
 
     /// Where bytes are put that were written.
@@ -65,7 +67,7 @@ impl Answering {
                 tell(Event::Socket { head: wire });
                 break;
             }
-            let (status, length) = read_head(wire, &mut self.head);
+            let (status, length) = read_head(wire, self.own_date, &mut self.head);
             if (100..200).contains(&status) && status != 101 {
                 tell(Event::Informational { head: &self.head });
                 continue;
@@ -121,16 +123,18 @@ fn take(bytes: &[u8], missing: u64) -> (&[u8], Place) {
     (bytes.get(..own).unwrap_or_default(), Place::Over)
 }
 
-/// Copies a head without its version and without the lines that belong to a connection; its status and its length.
-fn read_head(wire: &[u8], head: &mut Vec<u8>) -> (u16, Option<u64>) {
+/// Copies a head without its version and without the lines that belong to a connection, or with a door of its own `date`
+/// to the door; its status and its length.
+fn read_head(wire: &[u8], own_date: bool, head: &mut Vec<u8>) -> (u16, Option<u64>) {
     head.clear();
+    head.reserve(wire.len());
     let wire = wire.get(VERSION.len()..).unwrap_or_default();
     let status = wire.get(..3).and_then(number).and_then(|status| u16::try_from(status).ok()).unwrap_or_default();
     let mut length = None;
     let (mut run, mut at) = (0, 0);
     for end in memchr::memchr_iter(b'\n', wire) {
         let line = wire.get(at..=end).unwrap_or_default();
-        if let Some(own) = of_connection(line) {
+        if let Some(own) = of_connection(line).filter(|own| own_date || *own != DATE) {
             head.extend_from_slice(wire.get(run..at).unwrap_or_default());
             run = end + 1;
             if own == CONTENT_LENGTH {
@@ -148,10 +152,12 @@ const VERSION: &[u8] = b"HTTP/1.1 ";
 
 const CONTENT_LENGTH: &[u8] = b"content-length";
 
-/// The name of a line that belongs to one connection.
+const DATE: &[u8] = b"date";
+
+/// The name of a line that belongs to one connection, or is a date.
 fn of_connection(line: &[u8]) -> Option<&'static [u8]> {
-    const NAMES: [&[u8]; 4] = [CONTENT_LENGTH, b"connection", b"transfer-encoding", b"keep-alive"];
-    if !matches!(line.first(), Some(b'c' | b'C' | b't' | b'T' | b'k' | b'K')) {
+    const NAMES: [&[u8]; 5] = [CONTENT_LENGTH, b"connection", b"transfer-encoding", b"keep-alive", DATE];
+    if !matches!(line.first(), Some(b'c' | b'C' | b't' | b'T' | b'k' | b'K' | b'd' | b'D')) {
         return None;
     }
     let is = |name: &&[u8]| {
@@ -170,7 +176,7 @@ mod tests {
 
     /// Feeds the pieces and tells the events in words.
     fn told(head_only: bool, pieces: &[&str], aborted: bool) -> Vec<String> {
-        let mut answering = Answering::new(head_only);
+        let mut answering = Answering::new(head_only, false);
         let mut events = Vec::new();
         let mut tell = |event: Event<'_>| {
             let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap().replace("\r\n", "|");
@@ -199,6 +205,24 @@ mod tests {
         let wire = "HTTP/1.1 200 OK\r\na: 1\r\nConnection: close\r\ncontent-length: 3\r\nb: 2\r\n\r\nabc";
         assert_eq!(told(false, &[wire], false), ["200 OK|a: 1|b: 2| Some(3) \"abc\" whole"]);
         assert_eq!(told(true, &[&wire[..wire.len() - 3]], false), ["200 OK|a: 1|b: 2| Some(3) \"\" whole"]);
+    }
+
+    #[test]
+    fn a_door_that_writes_the_date_is_not_told_of_another() {
+        let wire = b"HTTP/1.1 200 OK\r\nDate: now\r\na: 1\r\ndated: b\r\n\r\n";
+        for (own_date, head) in
+            [(true, "200 OK\r\na: 1\r\ndated: b\r\n"), (false, "200 OK\r\nDate: now\r\na: 1\r\ndated: b\r\n")]
+        {
+            let mut answering = Answering::new(true, own_date);
+            answering.bytes().extend_from_slice(wire);
+            let mut told = Vec::new();
+            answering.advance(|event| {
+                if let Event::Answer { head, .. } = event {
+                    told = head.to_vec();
+                }
+            });
+            assert_eq!(String::from_utf8(told).unwrap(), head);
+        }
     }
 
     #[test]

@@ -94,6 +94,8 @@ pub struct Entering<'a> {
     pub head: &'a [u8],
     /// A body follows.
     pub more: bool,
+    /// The outside writes a `date` of its own: the answer's is left out.
+    pub own_date: bool,
     /// What the outside calls it.
     pub number: u32,
 }
@@ -173,7 +175,7 @@ pub fn enter(worker: &Rc<Worker>, entering: &Entering<'_>, outside: Rc<dyn Outsi
         entered: Rc::clone(&entered),
         outside,
         number: entering.number,
-        answering: Answering::new(head_only),
+        answering: Answering::new(head_only, entering.own_date),
         waiting: Some(Waiting::begin(worker)),
         ended: false,
     };
