@@ -45,9 +45,12 @@ export class ScriptHost {
   private readonly scripts: (Script | undefined)[] = []
   private readonly addon: Pick<Addon, 'scriptResume'>
   private readonly pools = new Map<WriteLine, PoolScripts>()
+  /** Its first word is the filter that this loop is in, for whoever has to end a loop that stands still. */
+  private readonly running: Int32Array
 
-  constructor(addon: Pick<Addon, 'scriptResume'>) {
+  constructor(addon: Pick<Addon, 'scriptResume'>, running: Int32Array = new Int32Array(1)) {
     this.addon = addon
+    this.running = running
   }
 
   /** Rejects with the first one that cannot be loaded. */
@@ -83,7 +86,9 @@ export class ScriptHost {
     }
     if (script.filter === null) return this.callPool(script, { slot, phase, text, bytes, last })
     const body = bytes === null ? undefined : { bytes, last }
+    this.running[0] = id
     const said = runPhase(script.filter, phase, text, keptOf(script, slot, phase), body)
+    this.running[0] = 0
     if (!(said instanceof Promise)) return said
     return '?it returned a promise; a filter that waits runs in a pool: `runIn: pool`'
   }
@@ -137,14 +142,15 @@ function keptOf({ kept }: Script, slot: number, phase: number): Kept {
 
 let host: ScriptHost | null = null
 
-/** Loads filters in this thread; their lines go to `write`. */
+/** Loads filters in this thread; their lines go to `write`. The first call says where it is told which one runs. */
 export async function loadScripts(
   addon: Pick<Addon, 'scriptHost' | 'scriptResume'>,
   sources: readonly ScriptSource[],
   write: WriteLine,
+  running?: Int32Array,
 ): Promise<void> {
   if (host === null) {
-    host = new ScriptHost(addon)
+    host = new ScriptHost(addon, running)
     addon.scriptHost(host.call)
   }
   await host.load(sources, write)

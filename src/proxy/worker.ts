@@ -17,6 +17,8 @@ export interface Attachment {
   proxy: number
   worker: number
   scripts: ScriptSource[]
+  /** One word that the thread keeps for whoever ends it: the number of the filter that it is in now; 0: none. */
+  running: SharedArrayBuffer
 }
 
 /**
@@ -30,11 +32,13 @@ export type Told = 'serving' | { order: number; error: string | null } | { line:
 
 const addon = loadAddon()
 let attached = -1
+let running: Int32Array = new Int32Array(1)
 let doors: ThreadDoors | null = null
 
 // The listener also keeps the thread alive, whatever handles the engine has open.
 parentPort?.on('message', async (message: Attachment | ({ order: number } & Order)) => {
   if ('order' in message) return tell({ order: message.order, error: await failureOf(obey(message)) })
+  running = new Int32Array(message.running)
   await load(message.scripts)
   addon.attach(message.proxy, message.worker)
   attached = message.proxy
@@ -54,7 +58,7 @@ async function obey(order: Order): Promise<void> {
 async function load(scripts: ScriptSource[]): Promise<void> {
   if (scripts.length === 0) return
   const { loadScripts } = await import('../filters/script-host.js')
-  await loadScripts(addon, scripts, writeLine)
+  await loadScripts(addon, scripts, writeLine, running)
 }
 
 function writeLine(line: AuthorLine): void {

@@ -60,6 +60,8 @@ export interface Workers {
 interface Slot {
   worker: number
   thread: TrafficThread | null
+  /** Which filter its JavaScript is in, see {@link Attachment}. */
+  running: Int32Array<SharedArrayBuffer>
   state: 'starting' | 'serving' | 'stalled' | 'panicking' | 'waiting'
   beat: number
   missed: number
@@ -97,6 +99,7 @@ class WorkerPool implements Workers {
     this.slots = Array.from({ length: options.count }, (_, worker) => ({
       worker,
       thread: null,
+      running: new Int32Array(new SharedArrayBuffer(4)),
       state: 'waiting',
       beat: -1,
       missed: 0,
@@ -179,7 +182,9 @@ class WorkerPool implements Workers {
     slot.thread = thread
     thread.onLine((line) => writeLine(this.options.logger, line, { worker: slot.worker }))
     const scripts = [...this.scripts, ...this.loading]
-    await thread.attach({ proxy: this.options.proxy, worker: slot.worker, scripts })
+    Atomics.store(slot.running, 0, 0)
+    const running = slot.running.buffer
+    await thread.attach({ proxy: this.options.proxy, worker: slot.worker, scripts, running })
     if (this.doors.length > 0) await thread.ask({ doors: this.doors })
     slot.state = 'serving'
     slot.servingSince = Date.now()
@@ -208,8 +213,7 @@ class WorkerPool implements Workers {
   private superviseEnd(slot: Slot): void {
     void slot.thread?.ended.then((reason) => {
       if (this.closing) return
-      const why = { stalled: 'its loop stood still for a second', panicking: 'too many of its tasks panicked' }
-      const ordered = slot.state === 'stalled' || slot.state === 'panicking' ? why[slot.state] : null
+      const ordered = this.whyOrdered(slot)
       if (slot.servingSince > 0 && Date.now() - slot.servingSince > provenAfterMs) slot.failures = 0
       this.release(slot)
       const delayMs = replacementDelayMs(slot.failures)
@@ -223,6 +227,16 @@ class WorkerPool implements Workers {
       if (delayMs === 0) this.replace(slot)
       else slot.retry = setTimeout(() => this.replace(slot), delayMs)
     })
+  }
+
+  /** Why a worker was ended from here; null when it ended by itself. */
+  private whyOrdered({ state, running }: Slot): string | null {
+    if (state === 'panicking') return 'too many of its tasks panicked'
+    if (state !== 'stalled') return null
+    const script = Atomics.load(running, 0)
+    if (script === 0) return 'its loop stood still for a second'
+    const source = [...this.scripts, ...this.loading].find(({ id }) => id === script)
+    return `the filter ${source?.name ?? `with the number ${script}`} held its loop for a second`
   }
 
   private replace(slot: Slot): void {

@@ -57,7 +57,7 @@ pub(crate) fn enter(env: &Env, heartbeat: Arc<AtomicU64>) -> Result<()> {
 ///
 /// Node-API has no question for that. Calls that could run JavaScript refuse before they look at their arguments, and
 /// `napi_throw` without a value does nothing else.
-fn is_running(env: sys::napi_env) -> bool {
+pub(crate) fn is_running(env: sys::napi_env) -> bool {
     // SAFETY: passes run on the environment's own thread, and the runtime is closed before the environment is freed.
     let status = unsafe { sys::napi_throw(env, ptr::null_mut()) };
     !matches!(status, sys::Status::napi_pending_exception | sys::Status::napi_cannot_run_js)

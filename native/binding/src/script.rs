@@ -32,7 +32,7 @@ use napi_derive::napi;
 use weft_engine::filter::script::{Call, Outcome, Said, ScriptHost, Scripts};
 
 use crate::error::{failed, guarded};
-use crate::javascript;
+use crate::{environment, javascript};
 
 thread_local! {
     static SCRIPTS: OnceCell<Rc<Scripts>> = const { OnceCell::new() };
@@ -85,6 +85,7 @@ impl ScriptHost for NodeHost {
         if function.is_null() {
             return refuse(text, b"this thread has loaded no filters");
         }
+        let mut ending = false;
         let said = javascript::within(|env| {
             let mut scope = ptr::null_mut();
             // SAFETY: on the environment's own thread, which may run JavaScript. The scope keeps a pass with many calls
@@ -98,6 +99,7 @@ impl ScriptHost for NodeHost {
                 if said.is_none() {
                     let mut thrown = ptr::null_mut();
                     sys::napi_get_and_clear_last_exception(env, &raw mut thrown);
+                    ending = !environment::is_running(env);
                 }
                 sys::napi_close_handle_scope(env, scope);
                 said
@@ -105,11 +107,14 @@ impl ScriptHost for NodeHost {
         });
         match said {
             Some(Some(said)) => said,
+            Some(None) if ending => refuse(text, ENDED),
             Some(None) => refuse(text, b"the call of the filter failed"),
             None => refuse(text, b"the thread is ending"),
         }
     }
 }
+
+const ENDED: &[u8] = b"it did not return, and held its loop until its thread was ended";
 
 fn refuse(text: &mut Vec<u8>, message: &[u8]) -> Said {
     text.clear();

@@ -32,5 +32,5 @@ pub use current::{panics, pass};
 pub use listener::Listener;
 pub use memory::{PIPE_BYTES, Peer, memory};
 pub use stream::Stream;
-pub use task::{Task, spawn};
+pub use task::{Task, is_ending, spawn};
 pub use timer::{Timer, sleep};

@@ -32,6 +32,14 @@ pub fn spawn(future: impl Future<Output = ()> + 'static) -> Task {
     }
 }
 
+/// Whether this thread's runtime is dropping its tasks, because the thread ends.
+pub fn is_ending() -> bool {
+    #[cfg(feature = "uv")]
+    return crate::uv::is_ending();
+    #[cfg(not(feature = "uv"))]
+    false
+}
+
 impl Task {
     /// Lets the future run to its end, or to the end of its runtime.
     pub fn detach(self) {

@@ -10,8 +10,7 @@ import { Piscina } from 'piscina'
 import type { Said } from '../run-phase.js'
 import type { FilterLine } from '../script-host.js'
 import { Board } from './board.js'
-import type { PhaseCall, PoolScript, PoolTask, ThreadData } from './call.js'
-import type { TaskAnswer } from './serve-tasks.js'
+import { type PhaseCall, type PoolScript, type TaskAnswer, type ThreadData, writeTask } from './call.js'
 import { Suspensions } from './suspension.js'
 
 /** A call that waits this long for a thread to begin it has failed. */
@@ -150,11 +149,12 @@ export class FilterPool {
     this.dispatch(open)
   }
 
-  private dispatch(open: Open): void {
+  /** `load`: the thread is told the script, too, as it does not know it. */
+  private dispatch(open: Open, load = false): void {
     const { script, place, call } = open
     open.runs += 1
     const run = open.runs
-    this.pool.run({ script, place, call } satisfies PoolTask).then(
+    this.pool.run(writeTask(place, script, call, load)).then(
       (answer: TaskAnswer) => {
         if (run === open.runs) this.answered(open, answer)
       },
@@ -178,9 +178,13 @@ export class FilterPool {
   }
 
   private answered(open: Open, answer: TaskAnswer): void {
+    if (answer === 'unknown') {
+      this.dispatch(open, true)
+      return
+    }
     // Its thread may look at the clock before this one does.
     if (answer === null) this.fail(open, this.late(open))
-    else this.settle(open, { ...answer, failure: null })
+    else this.settle(open, { said: answer[0], kept: answer[1], failure: null })
     this.forget(open)
   }
 

@@ -60,12 +60,20 @@ export class PoolScripts {
     const { slot, ...rest } = call
     this.lastTicket = (this.lastTicket % 0xffff_ffff) + 1
     const ticket = this.lastTicket
-    const refusal = pool.run(script, { ...rest, kept }, ({ said, kept: left, failure }) => {
-      const result = failure === null ? said : failureText(failure)
-      if (this.addon.scriptResume(slot, ticket, result) && failure === null) keep(left as Kept)
-    })
+    const refusal = pool.run(
+      script,
+      { ...rest, kept: isEmpty(kept) ? null : kept },
+      ({ said, kept: left, failure }) => {
+        const result = failure === null ? said : failureText(failure)
+        if (this.addon.scriptResume(slot, ticket, result) && left !== null && failure === null) keep(left as Kept)
+      },
+    )
     return refusal === null ? ticket : failureText(refusal)
   }
+}
+
+function isEmpty({ state, request, response }: Kept): boolean {
+  return state === undefined && request === null && response === undefined
 }
 
 function failureText(reason: string): string {

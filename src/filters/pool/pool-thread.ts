@@ -15,19 +15,20 @@ export default serveTasks(async ({ name, url, options }: PoolScript): Promise<Ru
 })
 
 function run(filter: LoadedFilter, { phase, text, bytes, last, kept }: PhaseCall): PoolAnswer | Promise<PoolAnswer> {
-  const own = kept as Kept
+  const own = (kept as Kept | null) ?? { state: undefined, request: null }
   const said = runPhase(filter, phase, text, own, bytes === null ? undefined : { bytes, last })
   return said instanceof Promise ? said.then((late) => answer(filter, late, own)) : answer(filter, said, own)
 }
 
 /** What can be sent: a view of a larger buffer would take all of it along, and a state may be no plain data. */
-function answer({ definition }: LoadedFilter, said: Said, kept: Kept): PoolAnswer {
+function answer({ definition, keeps }: LoadedFilter, said: Said, left: Kept): PoolAnswer {
+  const kept = keeps ? left : null
   if (definition.state !== undefined) {
     try {
-      structuredClone(kept.state)
+      structuredClone(left.state)
     } catch (error) {
       const said = failure(new TypeError(`in a pool its state must be plain data: ${(error as Error).message}`))
-      return { said, kept: { ...kept, state: undefined } }
+      return { said, kept: { ...left, state: undefined } }
     }
   }
   if (!Array.isArray(said)) return { said, kept }

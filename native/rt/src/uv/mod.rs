@@ -42,6 +42,11 @@ pub(crate) fn installed() -> bool {
     crate::current::with(|current| !current.uv.get().is_null())
 }
 
+/// Whether this thread's runtime is closing.
+pub(crate) fn is_ending() -> bool {
+    local::with_local(|local| !local.is_open()).unwrap_or(false)
+}
+
 /// This thread's runtime on a libuv loop. Closes when dropped; must be closed, and the loop must go round once more,
 /// before the loop itself is.
 ///
