@@ -217,7 +217,9 @@ describe('the admin server', () => {
     expect((await fetch(`http://${address}/nothing`)).status).toBe(404)
     expect((await fetch(`http://${address}/ready`, { method: 'HEAD' })).status).toBe(200)
     expect((await fetch(`http://${address}/drain`)).status).toBe(405)
-    const dump = (await (await fetch(`http://${address}/config_dump`)).json()) as { config: { drain: { deadline: number } } }
+    const dump = (await (await fetch(`http://${address}/config_dump`)).json()) as {
+      config: { drain: { deadline: number } }
+    }
     expect(dump.config.drain.deadline).toBe(20_000)
     expect((await fetch(`http://${address}/drain`, { method: 'POST' })).status).toBe(202)
     expect(await weft.ended).toBe(0)
