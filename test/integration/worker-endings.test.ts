@@ -21,7 +21,8 @@ describe('worker threads that hold listeners, connections and timers', () => {
     const { served, before, after } = await endings('terminate', 300)
     expect(served).toBeGreaterThanOrEqual(300)
     expect(after.descriptors).toBe(before.descriptors)
-    // Ten to fourteen KiB of each stay, two of them the engine's: a leaked connection, pool or ring would be far more.
+    // Fifteen to twenty-seven KiB of each stay of a thread of Node's that does nothing, eighteen of one of ours: a leaked
+    // connection, pool or ring would be far more.
     expect(after.rssKib - before.rssKib).toBeLessThanOrEqual(300 * 24)
   })
 
