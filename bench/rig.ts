@@ -23,6 +23,9 @@ const WARM_UP_REQUESTS = 20_000
 export interface RunningProxy {
   readonly proxy: MeasuredProxy
   readonly pid: number
+  readonly process: Running
+  /** Its configuration's path. */
+  readonly config: string
   /** As weft-load's --addr takes it. */
   readonly address: string
   /** From the command's start to its first answered request. */
@@ -108,7 +111,8 @@ async function startProxy(
   }
   const startMillis = performance.now() - begin
   const end = () => endProcess(running)
-  return { proxy, pid: running.pid, address: `127.0.0.1:${listenPort}`, startMillis, end }
+  const { pid } = running
+  return { proxy, pid, process: running, config, address: `127.0.0.1:${listenPort}`, startMillis, end }
 }
 
 /** Asks until the upstream's answer comes through, the proxy ends, or twenty seconds are over. */

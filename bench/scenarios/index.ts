@@ -1,4 +1,5 @@
 /** The list of scenarios, in the order in which they run. */
+import { reload, takeover } from './change.js'
 import { filter, h1Big, h1Small, h1SmallFew, pipeline, uws, uwsFilter } from './cpu-per-request.js'
 import { idle } from './idle.js'
 import { latency } from './latency.js'
@@ -19,6 +20,8 @@ export const scenarios: readonly Scenario[] = [
   idle,
   memory,
   start,
+  takeover,
+  reload,
   socketsEcho,
   socketsCarried,
   socketsIdle,
