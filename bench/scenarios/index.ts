@@ -4,6 +4,7 @@ import { filter, h1Big, h1Small, h1SmallFew, pipeline, uws, uwsFilter } from './
 import { idle } from './idle.js'
 import { latency } from './latency.js'
 import { memory } from './memory.js'
+import { pool } from './pool.js'
 import type { Scenario } from './scenario.js'
 import { socketsCarried, socketsEcho, socketsIdle } from './sockets.js'
 import { start } from './start.js'
@@ -17,6 +18,7 @@ export const scenarios: readonly Scenario[] = [
   uws,
   uwsFilter,
   latency,
+  pool,
   idle,
   memory,
   start,

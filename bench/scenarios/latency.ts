@@ -32,6 +32,6 @@ export const latency: Scenario = {
   },
 }
 
-function p99WhenCalm({ p99_us, late_sends, requests }: OpenResult): number {
+export function p99WhenCalm({ p99_us, late_sends, requests }: OpenResult): number {
   return late_sends > requests * MAX_LATE_SHARE ? Number.NaN : p99_us
 }

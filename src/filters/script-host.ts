@@ -10,6 +10,7 @@ import { importFilter, readyFilter } from './load-filter.js'
 import type { EngineCall, PoolFilter, PoolScripts } from './pool/pool-scripts.js'
 import { type Kept, type LoadedFilter, phases, runPhase, type Said } from './run-phase.js'
 import type { ScriptSource } from './script-source.js'
+import { ThreadSheet } from './thread-sheet.js'
 
 /** A line for the proxy's log. */
 export interface FilterLine {
@@ -54,10 +55,15 @@ export class ScriptHost {
   }
 
   /** Rejects with the first one that cannot be loaded. */
-  async load(sources: readonly ScriptSource[], write: WriteLine): Promise<void> {
+  async load(sources: readonly ScriptSource[], write: WriteLine, sheet = new ThreadSheet()): Promise<void> {
     for (const source of sources) {
-      if (this.scripts[source.id] === undefined) this.scripts[source.id] = await this.ready(source, write)
+      if (this.scripts[source.id] === undefined) this.scripts[source.id] = await this.ready(source, write, sheet)
     }
+  }
+
+  /** Of what was loaded with `write`, these are in force: pools that none of them runs in end when they are idle. */
+  keep(ids: readonly number[], write: WriteLine): void {
+    this.pools.get(write)?.keep(new Set(ids))
   }
 
   /** Ends what was loaded with `write`. */
@@ -101,12 +107,12 @@ export class ScriptHost {
     })
   }
 
-  private async ready(source: ScriptSource, write: WriteLine): Promise<Script> {
+  private async ready(source: ScriptSource, write: WriteLine, sheet: ThreadSheet): Promise<Script> {
     const { name, url, options, definition, pool } = source
     const told = { name, write, untold: 0, toldMs: Number.NEGATIVE_INFINITY }
     if (pool !== null) {
       const { PoolScripts } = await import('./pool/pool-scripts.js')
-      const pools = this.pools.get(write) ?? new PoolScripts(this.addon, write)
+      const pools = this.pools.get(write) ?? new PoolScripts(this.addon, write, sheet)
       this.pools.set(write, pools)
       return { filter: null, pool: await pools.load(source, pool), kept: [], ...told }
     }
@@ -142,18 +148,23 @@ function keptOf({ kept }: Script, slot: number, phase: number): Kept {
 
 let host: ScriptHost | null = null
 
-/** Loads filters in this thread; their lines go to `write`. The first call says where it is told which one runs. */
+/** Loads filters in this thread; their lines go to `write`, their counts to the sheet. */
 export async function loadScripts(
   addon: Pick<Addon, 'scriptHost' | 'scriptResume'>,
   sources: readonly ScriptSource[],
   write: WriteLine,
-  running?: Int32Array,
+  sheet: ThreadSheet,
 ): Promise<void> {
   if (host === null) {
-    host = new ScriptHost(addon, running)
+    host = new ScriptHost(addon, sheet.running)
     addon.scriptHost(host.call)
   }
-  await host.load(sources, write)
+  await host.load(sources, write, sheet)
+}
+
+/** Of what was loaded with `write`, these are in force. */
+export function keepScripts(ids: readonly number[], write: WriteLine): void {
+  host?.keep(ids, write)
 }
 
 /** A proxy of this thread has ended: so do its pools, which would keep the process. */

@@ -15,6 +15,7 @@ import type { DoorPlan } from '../door/thread-doors.js'
 import { type Code, WeftError } from '../errors.js'
 import type { FilterLine } from '../filters/script-host.js'
 import { ScriptNumbers, type ScriptSource } from '../filters/script-source.js'
+import { ThreadSheet } from '../filters/thread-sheet.js'
 import { type OpenDoor, openDoor } from '../native/door.js'
 import {
   type Addon,
@@ -33,6 +34,7 @@ import { Doors } from './doors.js'
 import { drain } from './drain.js'
 import { writeLine } from './filter-lines.js'
 import { type Followed, followSources } from './follow-sources.js'
+import { withPoolCounts } from './pool-counts.js'
 import type { Plan, Prepared } from './prepare.js'
 import { prepareApart, prepareEndpointsApart } from './prepare-apart.js'
 import { type StartThread, startThread } from './traffic-thread.js'
@@ -137,6 +139,8 @@ class Orchestrator implements RunningProxy {
   private ownLoop = false
   /** Filters were loaded on the own loop. */
   private scripted = false
+  /** Of the own loop. */
+  private readonly sheet = new ThreadSheet()
   private readonly numbers = new ScriptNumbers()
   private readonly writeLine = (line: FilterLine) => writeLine(this.logger, line)
   private applied: Applied | null = null
@@ -241,7 +245,8 @@ class Orchestrator implements RunningProxy {
   }
 
   stats(): Stats {
-    const stats = JSON.parse(this.addon.stats(this.id)) as Stats
+    const engine = JSON.parse(this.addon.stats(this.id)) as Stats
+    const stats = withPoolCounts(engine, (name) => this.workers?.counted(name) ?? this.sheet.read(name))
     return this.carried === null ? stats : withCarried(stats, this.carried)
   }
 
@@ -358,7 +363,7 @@ class Orchestrator implements RunningProxy {
     if (verdict.rejected.length > 0) throw rejection(verdict)
     for (const warning of plan.warnings) this.logger.warn(warning)
     this.applied = { plan, verdict }
-    this.workers?.keep(plan.scripts)
+    await this.keepScripts(plan.scripts)
     this.sources.renew(plan.sources)
     return verdict
   }
@@ -387,12 +392,23 @@ class Orchestrator implements RunningProxy {
       if (this.ownLoop) {
         this.scripted = true
         const { loadScripts } = await import('../filters/script-host.js')
-        await loadScripts(this.addon, scripts, this.writeLine)
+        await loadScripts(this.addon, scripts, this.writeLine, this.sheet)
       } else await this.workers?.load(scripts)
     } catch (error) {
       const path = scripts[0]?.path ?? []
       throw unloadable('WEFT_FILTER_MODULE', path, `a filter cannot be loaded: ${(error as Error).message}`, null)
     }
+  }
+
+  /** Pools that no filter in force runs in may end. */
+  private async keepScripts(scripts: ScriptSource[]): Promise<void> {
+    this.workers?.keep(scripts)
+    if (!this.scripted) return
+    const { keepScripts } = await import('../filters/script-host.js')
+    keepScripts(
+      scripts.map(({ id }) => id),
+      this.writeLine,
+    )
   }
 
   private prepareFor(source: ConfigSource): Promise<Prepared> {

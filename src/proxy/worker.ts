@@ -8,6 +8,7 @@
 import { parentPort } from 'node:worker_threads'
 import type { DoorPlan, ThreadDoors } from '../door/thread-doors.js'
 import type { ScriptSource } from '../filters/script-source.js'
+import { ThreadSheet } from '../filters/thread-sheet.js'
 import { loadAddon } from '../native/index.js'
 import type { AuthorLine } from './filter-lines.js'
 import { offerPackageTo } from './offer-package.js'
@@ -17,28 +18,32 @@ export interface Attachment {
   proxy: number
   worker: number
   scripts: ScriptSource[]
-  /** One word that the thread keeps for whoever ends it: the number of the filter that it is in now; 0: none. */
-  running: SharedArrayBuffer
+  /** Of its {@link ThreadSheet}. */
+  sheet: SharedArrayBuffer
 }
 
 /**
- * What a thread is asked besides: further filters to load, the doors that there are to be, or those that stay while all
- * others go, and the answer comes when the last of them is gone.
+ * What a thread is asked besides: further filters to load, which of them are in force, the doors that there are to be, or
+ * those that stay while all others go, and the answer comes when the last of them is gone.
  */
-export type Order = { load: ScriptSource[] } | { doors: readonly DoorPlan[] } | { staying: readonly DoorPlan[] }
+export type Order =
+  | { load: ScriptSource[] }
+  | { keep: number[] }
+  | { doors: readonly DoorPlan[] }
+  | { staying: readonly DoorPlan[] }
 
 /** What a thread says: that it serves, how an {@link Order} ended and why it failed, a line of a filter's. */
 export type Told = 'serving' | { order: number; error: string | null } | { line: AuthorLine }
 
 const addon = loadAddon()
 let attached = -1
-let running: Int32Array = new Int32Array(1)
+let sheet = new ThreadSheet()
 let doors: ThreadDoors | null = null
 
 // The listener also keeps the thread alive, whatever handles the engine has open.
 parentPort?.on('message', async (message: Attachment | ({ order: number } & Order)) => {
   if ('order' in message) return tell({ order: message.order, error: await failureOf(obey(message)) })
-  running = new Int32Array(message.running)
+  sheet = new ThreadSheet(message.sheet)
   await load(message.scripts)
   addon.attach(message.proxy, message.worker)
   attached = message.proxy
@@ -47,6 +52,10 @@ parentPort?.on('message', async (message: Attachment | ({ order: number } & Orde
 
 async function obey(order: Order): Promise<void> {
   if ('load' in order) return load(order.load)
+  if ('keep' in order) {
+    const { keepScripts } = await import('../filters/script-host.js')
+    return keepScripts(order.keep, writeLine)
+  }
   // The library behind doors is loaded where there is one.
   const { ThreadDoors } = await import('../door/thread-doors.js')
   doors ??= new ThreadDoors(addon, attached, { log: (line) => tell({ line }), alone: false })
@@ -58,7 +67,7 @@ async function obey(order: Order): Promise<void> {
 async function load(scripts: ScriptSource[]): Promise<void> {
   if (scripts.length === 0) return
   const { loadScripts } = await import('../filters/script-host.js')
-  await loadScripts(addon, scripts, writeLine, running)
+  await loadScripts(addon, scripts, writeLine, sheet)
 }
 
 function writeLine(line: AuthorLine): void {

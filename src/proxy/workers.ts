@@ -9,6 +9,7 @@
 import type { DoorPlan } from '../door/thread-doors.js'
 import { WeftError } from '../errors.js'
 import type { ScriptSource } from '../filters/script-source.js'
+import { type PoolCount, ThreadSheet } from '../filters/thread-sheet.js'
 import type { Addon } from '../native/index.js'
 import type { Logger } from '../telemetry/logger.js'
 import { writeLine } from './filter-lines.js'
@@ -50,6 +51,8 @@ export interface Workers {
   load(scripts: ScriptSource[]): Promise<void>
   /** Threads load these from now on: a configuration came into force. */
   keep(scripts: ScriptSource[]): void
+  /** What the pools of all threads have counted. */
+  counted(name: PoolCount): number
   /** Every thread has these doors from now on, those to come too; rejects when one cannot open them. */
   serveDoors(doors: readonly DoorPlan[]): Promise<void>
   /** Doors accept no more; resolves when the last connection behind them has ended. */
@@ -60,8 +63,8 @@ export interface Workers {
 interface Slot {
   worker: number
   thread: TrafficThread | null
-  /** Which filter its JavaScript is in, see {@link Attachment}. */
-  running: Int32Array<SharedArrayBuffer>
+  /** Of its thread, and of all that it had before. */
+  sheet: ThreadSheet
   state: 'starting' | 'serving' | 'stalled' | 'panicking' | 'waiting'
   beat: number
   missed: number
@@ -99,7 +102,7 @@ class WorkerPool implements Workers {
     this.slots = Array.from({ length: options.count }, (_, worker) => ({
       worker,
       thread: null,
-      running: new Int32Array(new SharedArrayBuffer(4)),
+      sheet: new ThreadSheet(),
       state: 'waiting',
       beat: -1,
       missed: 0,
@@ -144,8 +147,17 @@ class WorkerPool implements Workers {
   }
 
   keep(scripts: ScriptSource[]): void {
+    const before = this.scripts
     this.scripts = scripts
     this.loading = []
+    if (before.length === 0) return
+    const keep = scripts.map(({ id }) => id)
+    // One that ends meanwhile is replaced by one that never had the others.
+    void this.askServing({ keep }).catch(() => {})
+  }
+
+  counted(name: PoolCount): number {
+    return this.slots.reduce((sum, { sheet }) => sum + sheet.read(name), 0)
   }
 
   async serveDoors(doors: readonly DoorPlan[]): Promise<void> {
@@ -182,9 +194,9 @@ class WorkerPool implements Workers {
     slot.thread = thread
     thread.onLine((line) => writeLine(this.options.logger, line, { worker: slot.worker }))
     const scripts = [...this.scripts, ...this.loading]
-    Atomics.store(slot.running, 0, 0)
-    const running = slot.running.buffer
-    await thread.attach({ proxy: this.options.proxy, worker: slot.worker, scripts, running })
+    Atomics.store(slot.sheet.running, 0, 0)
+    const sheet = slot.sheet.memory
+    await thread.attach({ proxy: this.options.proxy, worker: slot.worker, scripts, sheet })
     if (this.doors.length > 0) await thread.ask({ doors: this.doors })
     slot.state = 'serving'
     slot.servingSince = Date.now()
@@ -230,10 +242,10 @@ class WorkerPool implements Workers {
   }
 
   /** Why a worker was ended from here; null when it ended by itself. */
-  private whyOrdered({ state, running }: Slot): string | null {
+  private whyOrdered({ state, sheet }: Slot): string | null {
     if (state === 'panicking') return 'too many of its tasks panicked'
     if (state !== 'stalled') return null
-    const script = Atomics.load(running, 0)
+    const script = Atomics.load(sheet.running, 0)
     if (script === 0) return 'its loop stood still for a second'
     const source = [...this.scripts, ...this.loading].find(({ id }) => id === script)
     return `the filter ${source?.name ?? `with the number ${script}`} held its loop for a second`

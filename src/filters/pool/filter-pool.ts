@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { Piscina } from 'piscina'
 import type { Said } from '../run-phase.js'
 import type { FilterLine } from '../script-host.js'
+import type { PoolCount } from '../thread-sheet.js'
 import { Board } from './board.js'
 import { type PhaseCall, type PoolScript, type TaskAnswer, type ThreadData, writeTask } from './call.js'
 import { Suspensions } from './suspension.js'
@@ -31,6 +32,8 @@ export interface FilterPoolOptions {
   /** Of the heap of each thread. */
   maxHeapMb: number
   log: (line: FilterLine) => void
+  /** Something that is counted has happened. */
+  count: (name: PoolCount) => void
   /** Of the threads; another one in tests. */
   entry?: string
 }
@@ -40,18 +43,6 @@ export interface Outcome {
   said: Said
   kept: unknown
   failure: string | null
-}
-
-export interface PoolCounts {
-  calls: number
-  /** Over their time budget. */
-  late: number
-  /** Refused because too many were open. */
-  refused: number
-  /** Begun again because their thread had ended. */
-  repeated: number
-  /** Threads that were ended or ended themselves. */
-  threadsEnded: number
 }
 
 interface Open {
@@ -71,7 +62,7 @@ interface Open {
 }
 
 export class FilterPool {
-  readonly counts: PoolCounts = { calls: 0, late: 0, refused: 0, repeated: 0, threadsEnded: 0 }
+  private readonly count: (name: PoolCount) => void
   private readonly pool: Piscina
   private readonly board: Board
   private readonly open = new Set<Open>()
@@ -79,9 +70,12 @@ export class FilterPool {
   private suspect: Open | null = null
   private readonly suspects: Open[] = []
   private readonly suspensions = new Suspensions(() => performance.now())
-  private closed = false
+  private closed: Promise<void> | null = null
+  /** Ends it when nothing is open. */
+  private idle: (() => void) | null = null
 
-  constructor({ threads, maxQueue, maxHeapMb, log, entry }: FilterPoolOptions) {
+  constructor({ threads, maxQueue, maxHeapMb, log, count, entry }: FilterPoolOptions) {
+    this.count = count
     this.board = new Board(maxQueue)
     this.pool = new Piscina({
       filename: entry ?? fileURLToPath(new URL('./pool-thread.js', import.meta.url)),
@@ -112,15 +106,15 @@ export class FilterPool {
 
   /** Null, and then `settle` is called once, later; or why the call is refused. */
   run(script: PoolScript, call: PhaseCall, settle: (outcome: Outcome) => void): string | null {
-    this.counts.calls += 1
+    this.count('calls')
     return this.suspensions.why(script.id) ?? this.enter(script, call, settle)
   }
 
   private enter(script: PoolScript, call: PhaseCall | null, settle: (outcome: Outcome) => void): string | null {
-    if (this.closed) return 'the pool is closed'
+    if (this.closed !== null) return 'the pool is closed'
     const place = this.board.take()
     if (place === null) {
-      this.counts.refused += 1
+      this.count('refused')
       return 'too many calls wait for the pool'
     }
     const fresh = { settled: false, grace: false, attempts: 0, runs: 0, timer: null }
@@ -130,8 +124,22 @@ export class FilterPool {
     return null
   }
 
-  async close(): Promise<void> {
-    this.closed = true
+  close(): Promise<void> {
+    this.closed ??= this.destroy()
+    return this.closed
+  }
+
+  /** Closes it when the last open call has ended. */
+  async retire(): Promise<void> {
+    if (this.open.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.idle = resolve
+      })
+    }
+    await this.close()
+  }
+
+  private async destroy(): Promise<void> {
     for (const open of this.open) this.fail(open, 'the pool is closed')
     await this.pool.destroy()
   }
@@ -191,7 +199,7 @@ export class FilterPool {
   /** A call's thread has ended, or could not do what it was asked to. */
   private lost(open: Open, error: Error): void {
     const thread = this.board.threadOf(open.place)
-    if (this.closed) this.drop(open, 'the pool is closed')
+    if (this.closed !== null) this.drop(open, 'the pool is closed')
     else if (thread === 0) this.repeat(open)
     else if (this.pool.threads.some(({ threadId }) => threadId === thread)) this.drop(open, error.message)
     else this.threadEnded(thread, error.message)
@@ -199,7 +207,7 @@ export class FilterPool {
 
   /** Finds who is to blame; the others are begun again. */
   private threadEnded(thread: number, reason: string): void {
-    this.counts.threadsEnded += 1
+    this.count('threadsEnded')
     const there = [...this.open].filter(({ place }) => this.board.threadOf(place) === thread)
     const suspects = this.suspectsOf(there)
     const guilty = suspects.find(({ settled }) => settled) ?? (suspects.length === 1 ? suspects[0] : undefined)
@@ -226,7 +234,7 @@ export class FilterPool {
       this.forget(open)
       return
     }
-    this.counts.repeated += 1
+    this.count('repeated')
     this.board.reset(open.place)
     this.begin(open)
   }
@@ -279,7 +287,7 @@ export class FilterPool {
     const progress = this.board.progress(place)
     if (progress === 'withdrawn') return `no thread of the pool was free for ${patienceMs} ms`
     if (progress === 'loading') return `its module was not loaded within ${loadMs / 1000} s`
-    this.counts.late += settled ? 0 : 1
+    if (!settled) this.count('late')
     return `it took longer than its timeBudget of ${script.timeBudgetMs} ms`
   }
 
@@ -309,5 +317,6 @@ export class FilterPool {
     if (!this.open.delete(open)) return
     this.board.give(open.place)
     if (this.suspect === open) this.nextSuspect()
+    if (this.open.size === 0) this.idle?.()
   }
 }

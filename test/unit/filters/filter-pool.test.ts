@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { PoolScript } from '../../../src/filters/pool/call.js'
 import { FilterPool, type Outcome } from '../../../src/filters/pool/filter-pool.js'
 import type { FilterLine } from '../../../src/filters/script-host.js'
+import type { PoolCount } from '../../../src/filters/thread-sheet.js'
 
 const root = new URL('../../..', import.meta.url).pathname
 let folder = ''
@@ -27,9 +28,14 @@ afterEach(async () => {
   logged = []
 })
 
-function start({ threads = 2, maxQueue = 64 } = {}): FilterPool {
-  pool = new FilterPool({ threads, maxQueue, maxHeapMb: 32, log: (line) => logged.push(line), entry })
-  return pool
+/** What it counts from now on. */
+function start({ threads = 2, maxQueue = 64 } = {}) {
+  const counts = { calls: 0, late: 0, refused: 0, repeated: 0, threadsEnded: 0 }
+  const count = (name: PoolCount) => {
+    counts[name] += 1
+  }
+  pool = new FilterPool({ threads, maxQueue, maxHeapMb: 32, log: (line) => logged.push(line), count, entry })
+  return counts
 }
 
 const script = (id: number, timeBudgetMs = 200, url = 'misdeeds'): PoolScript => ({
@@ -58,7 +64,7 @@ describe('a filter in the pool', () => {
   })
 
   it.each(['spin', 'wait, then spin', 'wait for ever'])('fails at its time budget: %s', async (misdeed) => {
-    const { counts } = start()
+    const counts = start()
     await run('echo')
     const begun = performance.now()
     expect((await run(misdeed, script(2, 30))).failure).toBe('it took longer than its timeBudget of 30 ms')
@@ -68,7 +74,7 @@ describe('a filter in the pool', () => {
   })
 
   it('keeps its thread when it has yielded', async () => {
-    const { counts } = start({ threads: 1 })
+    const counts = start({ threads: 1 })
     await run('echo')
     const late = await Promise.all(Array.from({ length: 10 }, () => run('wait for ever', script(2, 30))))
     expect(late.every(({ failure }) => failure?.includes('timeBudget'))).toBe(true)
@@ -78,7 +84,7 @@ describe('a filter in the pool', () => {
   })
 
   it.each(['exit', 'eat memory', 'throw later'])('fails alone when it ends its thread: %s', async (misdeed) => {
-    const { counts } = start({ threads: 1 })
+    const counts = start({ threads: 1 })
     await run('echo')
     const failed = run(misdeed, script(2, 2_000))
     const others = await Promise.all(Array.from({ length: 8 }, () => run('echo')))
@@ -88,7 +94,7 @@ describe('a filter in the pool', () => {
   })
 
   it('is begun again when another one ended the thread that both were on', async () => {
-    const { counts } = start({ threads: 1 })
+    const counts = start({ threads: 1 })
     await run('echo')
     const waiting = run('wait: 80', script(1, 2_000))
     const spinning = run('spin', script(2, 20))
@@ -107,7 +113,7 @@ describe('a filter in the pool', () => {
   })
 
   it('is refused beyond the open calls that are allowed, and counted', async () => {
-    const { counts } = start({ threads: 1, maxQueue: 4 })
+    const counts = start({ threads: 1, maxQueue: 4 })
     const outcomes = await Promise.all(Array.from({ length: 6 }, () => run('wait: 10')))
     expect(outcomes.map(({ failure }) => failure)).toEqual([
       ...[null, null, null, null],
@@ -126,8 +132,18 @@ describe('a filter in the pool', () => {
     expect(await looping).toBe('the pool is closed')
   })
 
+  it('goes on to its end in a pool that is retired, which ends then', async () => {
+    start({ threads: 1 })
+    const waiting = run('wait: 50')
+    const retired = pool?.retire()
+    expect((await waiting).failure).toBeNull()
+    await retired
+    expect((await run('echo')).failure).toBe('the pool is closed')
+  })
+
   it('is refused when its module cannot be loaded', async () => {
-    await expect(start().load(script(1, 30, 'missing'))).rejects.toThrow('there is no such module')
+    start()
+    await expect(pool?.load(script(1, 30, 'missing'))).rejects.toThrow('there is no such module')
     await expect(pool?.load(script(2))).resolves.toBeUndefined()
   })
 })
