@@ -21,8 +21,9 @@ describe('worker threads that hold listeners, connections and timers', () => {
     const { served, before, after } = await endings('terminate', 300)
     expect(served).toBeGreaterThanOrEqual(300)
     expect(after.descriptors).toBe(before.descriptors)
-    // Measured in three runs: 18, 25 and 28 KiB of each of ours stay; of an idle thread of Node's 15 and 27 in two.
-    expect(after.rssKib - before.rssKib).toBeLessThanOrEqual(300 * 24)
+    // Measured in three runs: 18, 25 and 28 KiB of each of ours stay; of an idle thread of Node's 15 and 27 in two. A
+    // leaked connection, pool or ring would be far more.
+    expect(after.rssKib - before.rssKib).toBeLessThanOrEqual(300 * 40)
   })
 
   it('end by force with an open uWebSockets.js app, whatever their JavaScript does', { timeout: 60_000 }, async () => {
