@@ -1,6 +1,7 @@
 /** `listeners[].sockets[]`: paths whose WebSockets end here, message by message. */
 import * as z from 'zod'
 import { duration } from './duration.js'
+import { module } from './module.js'
 import { name } from './name.js'
 import { onlyOne } from './only-one.js'
 import { size } from './size.js'
@@ -20,16 +21,6 @@ const path = z
   })
   .meta({ form: 'path, or path/*', description: 'Which upgrade requests it takes: one path, or all below one' })
 
-const module = z
-  .custom<string | URL>((value) => (typeof value === 'string' && value !== '') || value instanceof URL, {
-    error: 'must name a file',
-  })
-  .meta({
-    type: 'string',
-    form: 'path or `file:` URL',
-    description: 'ES module whose default export is `defineSocket({ … })`; relative to the configuration',
-  })
-
 const handler = z
   .custom<object>((value) => typeof value === 'object' && value !== null && definitionMark in value, {
     error: 'must be what defineSocket returned; in a file, name a `module`',
@@ -42,7 +33,7 @@ const handler = z
 export const socket = z
   .strictObject({
     path,
-    module: module.optional(),
+    module: module('defineSocket', 'must name a file').optional(),
     handler: handler.optional(),
     cluster: name().optional().meta({ description: 'A cluster whose endpoints speak WebSocket' }),
     options: z.unknown().optional().meta({ form: 'any', description: 'For the module; checked with its own schema' }),

@@ -2,6 +2,7 @@
  * The doors of one proxy on this thread. Each configuration names those that there should be; a door that stays keeps
  * its connections.
  */
+import { serialOf } from '../config/serial.js'
 import type { Addon } from '../native/index.js'
 import { HttpDoor } from './http-door.js'
 import { loadSocket, type SocketPlan } from './socket/load.js'
@@ -80,21 +81,6 @@ export class ThreadDoors {
 }
 
 function keyOf({ name, address, sockets }: DoorPlan): string {
-  const handlers = sockets.map(({ handler }) => serialOf(handler))
+  const handlers = sockets.map(({ handler }) => (handler === null ? 0 : serialOf(handler)))
   return `${name} ${address} ${handlers} ${JSON.stringify(sockets)}`
-}
-
-const serials = new WeakMap<object, number>()
-let lastSerial = 0
-
-/** Tells a definition that stands in the configuration itself from others. */
-function serialOf(handler: unknown): number {
-  if (typeof handler !== 'object' || handler === null) return 0
-  let serial = serials.get(handler)
-  if (serial === undefined) {
-    lastSerial += 1
-    serial = lastSerial
-    serials.set(handler, serial)
-  }
-  return serial
 }

@@ -1,5 +1,5 @@
 /** A filter as the threads are told to load it, and the numbers by which the engine knows filters. */
-import type { FilterDefinition, InlineFilter } from './definition.js'
+import type { FilterDefinition } from './definition.js'
 import type { PoolSettings } from './pool/pool-scripts.js'
 
 /** Crosses to threads (structured clone), unless it holds a definition. */
@@ -57,18 +57,4 @@ export class ScriptNumbers {
   soFar(): NumbersSoFar {
     return { known: [...this.known], counter: this.counter }
   }
-}
-
-const serials = new WeakMap<InlineFilter, number>()
-let lastSerial = 0
-
-/** Stands for a filter without a module in its key. */
-export function serialOf(filter: InlineFilter): number {
-  let serial = serials.get(filter)
-  if (serial === undefined) {
-    lastSerial += 1
-    serial = lastSerial
-    serials.set(filter, serial)
-  }
-  return serial
 }

@@ -4,20 +4,18 @@
  *
  * Invariant: every finding stands at its path; nothing that was loaded here carries traffic, except on the thread itself.
  */
-import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { ResolvedConfig } from '../config/config.js'
 import type { Finding } from '../config/findings.js'
-import { type Watched, watched } from '../config/signature.js'
-import { type FilterDefinition, type InlineFilter, usualMaxBodyBytes } from '../filters/definition.js'
+import { serialOf } from '../config/serial.js'
+import type { Watched } from '../config/signature.js'
+import { type FilterDefinition, usualMaxBodyBytes } from '../filters/definition.js'
 import { importFilter, OptionsRefused, readyFilter } from '../filters/load-filter.js'
 import type { PoolSettings } from '../filters/pool/pool-scripts.js'
 import { phasesOf } from '../filters/run-phase.js'
-import { type ScriptNumbers, type ScriptSource, serialOf } from '../filters/script-source.js'
+import type { ScriptNumbers, ScriptSource } from '../filters/script-source.js'
 import type { Script } from '../native/snapshot.js'
 import type { ResolvedFilter, Scripts } from './compile/filter.js'
+import { markedUrl } from './module-url.js'
 
 type ScriptFilter = Extract<ResolvedFilter, { module: unknown } | { definition: unknown }>
 type ModuleFilter = Extract<ScriptFilter, { module: unknown }>
@@ -84,7 +82,7 @@ async function load(
   if ('definition' in filter) {
     // The schema has checked that there is one; only `defineFilter` makes them.
     const definition = filter.definition as FilterDefinition
-    const key = `${owner} inline ${serialOf(filter.definition as unknown as InlineFilter)}`
+    const key = `${owner} inline ${serialOf(filter.definition)}`
     const nothing = { url: null, options: undefined, pool: null }
     const source = { id: numbers.of(key), key, name: definition.name, path, ...nothing, definition }
     return { source: source satisfies ScriptSource, definition }
@@ -99,18 +97,6 @@ async function load(
 }
 
 type Reading = (watched: Watched) => void
-
-/** A module's URL with the mark of its content. */
-async function markedUrl(module: string | URL, folder: string, reading: Reading): Promise<string> {
-  const isUrl = module instanceof URL || /^[a-z]+:\/\//.test(module)
-  const file = isUrl ? fileURLToPath(module) : resolve(folder, module)
-  reading(watched(file))
-  const mark = createHash('sha256')
-    .update(await readFile(file))
-    .digest('hex')
-    .slice(0, 16)
-  return `${pathToFileURL(file).href}?weft=${mark}`
-}
 
 /** Without a budget of its own a filter must still end. */
 const usualBudgetMs = 1_000

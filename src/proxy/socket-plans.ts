@@ -1,17 +1,13 @@
 /**
  * `listeners[].sockets[]` as threads are told of them. Each is loaded once here, to find out before the configuration is in
- * force whether it can serve. A module goes by its URL with a mark of its content: one that has changed is another one to
- * a thread that knows the old.
+ * force whether it can serve.
  */
-import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { ResolvedConfig } from '../config/config.js'
 import type { Finding } from '../config/findings.js'
-import { type Watched, watched } from '../config/signature.js'
+import type { Watched } from '../config/signature.js'
 import type { ResolvedSocket } from '../config/socket.js'
 import { loadSocket, type SocketPlan } from '../door/socket/load.js'
+import { markedUrl } from './module-url.js'
 import { offerPackageTo } from './offer-package.js'
 
 export interface PlannedSockets {
@@ -51,17 +47,6 @@ async function planSocket(socket: ResolvedSocket, folder: string, reading: Readi
   const { path, handler = null, options, maxMessageBytes, maxBufferedBytes, compression, idleTimeout } = socket
   const module = socket.module === undefined ? null : await markedUrl(socket.module, folder, reading)
   return { path, module, handler, options, maxMessageBytes, maxBufferedBytes, idleTimeoutMs: idleTimeout, compression }
-}
-
-async function markedUrl(module: string | URL, folder: string, reading: Reading): Promise<string> {
-  const isUrl = module instanceof URL || module.startsWith('file:')
-  const file = isUrl ? fileURLToPath(module) : resolve(folder, module)
-  reading(watched(file))
-  const mark = createHash('sha256')
-    .update(await readFile(file))
-    .digest('hex')
-    .slice(0, 16)
-  return `${pathToFileURL(file).href}?weft=${mark}`
 }
 
 function findingOf(path: Finding['path'], error: Error): Finding {

@@ -1,21 +1,14 @@
 /** A filter in TypeScript that its module names. */
 import * as z from 'zod'
 import { duration } from '../duration.js'
+import { module } from '../module.js'
 import { words } from '../not-yet.js'
 import { size } from '../size.js'
 
 export const script = z
   .strictObject({
     type: z.literal('script').optional(),
-    module: z
-      .custom<string | URL>((value) => (typeof value === 'string' && value !== '') || value instanceof URL, {
-        error: 'must name a file; a filter has either a `type` or a `module`',
-      })
-      .meta({
-        type: 'string',
-        form: 'path or `file:` URL',
-        description: 'ES module whose default export is `defineFilter({ … })`; relative to the configuration',
-      }),
+    module: module('defineFilter', 'must name a file; a filter has either a `type` or a `module`'),
     options: z.unknown().optional().meta({ form: 'any', description: 'For the filter; checked with its own schema' }),
     onFailure: words(['closed', 'open'], []).prefault('closed').meta({
       description: 'When it throws, answers nonsense or takes too long: `closed` is a 500, `open` goes on without it',

@@ -8,7 +8,7 @@ export interface SocketPlan {
   path: string
   /** URL of the module, with the mark of its content. */
   module: string | null
-  handler: unknown
+  handler: object | null
   options: unknown
   maxMessageBytes: number
   maxBufferedBytes: number
