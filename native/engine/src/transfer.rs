@@ -141,11 +141,6 @@ impl Transfer {
         Self { max_body_bytes, ..self }
     }
 
-    /// Gives the first bytes of the body, before the first poll.
-    pub fn fill_with(&mut self, rest: Option<Buffer>) {
-        self.buffer = rest;
-    }
-
     /// How the body goes out.
     pub fn framing(&self) -> Framing {
         self.framing

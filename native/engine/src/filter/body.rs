@@ -12,7 +12,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use super::{
-    Chain, Filter, OutsideContext, Patience, Ran, Request, Response, Stage, Stop, Verdict, show_request, show_response,
+    Chain, Filter, OutsideContext, Patience, Ran, Request, Response, Stage, Stop, Verdict, ask_back, show_request,
+    show_response,
 };
 use crate::buffer::Buffer;
 use crate::deadline::Deadlines;
@@ -254,24 +255,11 @@ pub async fn ask_answer(
     head: &mut ResponseHead,
     body: &mut Vec<u8>,
 ) -> Result<(), Stop> {
-    let mut patience = Patience::default();
-    let verdict = poll_fn(|cx| {
-        loop {
-            let expired = patience.over;
-            let polled = show_response(place, exchange, head, expired, |filter, answer| {
-                let bodies = filter.bodies();
-                bodies.map_or(Poll::Ready(Verdict::Continue), |bodies| bodies.poll_response(cx, answer, body))
-            });
-            if polled.is_ready() || expired {
-                return polled.map(Ok);
-            }
-            let Some(filter) = exchange.passed.get(place).map(|ran| ran.filter) else { return Poll::Pending };
-            ready!(patience.poll(filter, exchange.downstream, cx))?;
-        }
+    ask_back(place, exchange, head, |cx, filter, answer| {
+        let bodies = filter.bodies();
+        bodies.map_or(Poll::Ready(Verdict::Continue), |bodies| bodies.poll_response(cx, answer, body))
     })
     .await
-    .map_err(Stop::Failed)?;
-    verdict.stop().inspect_err(|_| exchange.passed.truncate(place))
 }
 
 /// Has the filter that ran as number `place` say what becomes of an answer that is too long for it.

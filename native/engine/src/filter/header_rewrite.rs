@@ -9,9 +9,10 @@ use regex::bytes::{Regex, RegexBuilder};
 use smallvec::SmallVec;
 
 use super::header_text::{HeaderText, Sources};
+use super::lines::Lines;
 use super::{Filter, Request, Response, Verdict};
 use crate::http::changes::check;
-use crate::http::head::{RequestHead, ResponseHead, is_value};
+use crate::http::head::is_value;
 use crate::snapshot::{HeaderEdits, HeaderLine, HeaderRewrite as Settings};
 
 /// Memory that a compiled expression may take; the engine is linear in the text whatever the expression.
@@ -127,34 +128,6 @@ impl Replace {
     }
 }
 
-/// What the edits ask of either head.
-trait Lines {
-    fn values<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]>;
-    fn append(&mut self, name: &[u8], value: &[u8]) -> bool;
-    fn remove(&mut self, name: &[u8]);
-}
-
-macro_rules! lines {
-    ($head:ident) => {
-        impl Lines for $head {
-            fn values<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-                self.section().iter().filter(move |line| line.0.eq_ignore_ascii_case(name)).map(|line| line.1)
-            }
-
-            fn append(&mut self, name: &[u8], value: &[u8]) -> bool {
-                $head::append(self, name, value)
-            }
-
-            fn remove(&mut self, name: &[u8]) {
-                $head::remove(self, name);
-            }
-        }
-    };
-}
-
-lines!(RequestHead);
-lines!(ResponseHead);
-
 /// A name that may be changed.
 fn name(text: &str) -> Result<Box<[u8]>, String> {
     check(0, text, "").map_err(|invalid| format!("`{text}` {}", invalid.reason))?;
@@ -165,6 +138,7 @@ fn name(text: &str) -> Result<Box<[u8]>, String> {
 mod tests {
     use super::*;
     use crate::filter::Facts;
+    use crate::http::head::{RequestHead, ResponseHead};
     use crate::http::parse::{HeadLimits, parse_request, parse_response};
     use crate::snapshot::HeaderReplace;
 

@@ -14,6 +14,7 @@ mod chain;
 mod header_rewrite;
 mod header_text;
 mod key;
+mod lines;
 mod local_rate_limit;
 mod outside;
 pub mod script;
@@ -253,24 +254,34 @@ pub async fn response(exchange: &mut Ongoing<'_>, head: &mut ResponseHead) -> Re
 
 async fn run_back(exchange: &mut Ongoing<'_>, head: &mut ResponseHead) -> Result<(), Stop> {
     for place in (0..exchange.passed.len()).rev() {
-        let mut patience = Patience::default();
-        let verdict = poll_fn(|cx| {
-            loop {
-                let expired = patience.over;
-                let polled =
-                    show_response(place, exchange, head, expired, |filter, answer| filter.poll_response(cx, answer));
-                if polled.is_ready() || expired {
-                    return polled.map(Ok);
-                }
-                let Some(filter) = exchange.passed.get(place).map(|ran| ran.filter) else { return Poll::Pending };
-                ready!(patience.poll(filter, exchange.downstream, cx))?;
-            }
-        })
-        .await
-        .map_err(Stop::Failed)?;
-        verdict.stop().inspect_err(|_| exchange.passed.truncate(place))?;
+        ask_back(place, exchange, head, |cx, filter, answer| filter.poll_response(cx, answer)).await?;
     }
     Ok(())
+}
+
+/// Waits for what the filter that ran as number `place` says of the answer. Where it stops it, the filters before it see
+/// what takes its place.
+async fn ask_back(
+    place: usize,
+    exchange: &mut Ongoing<'_>,
+    head: &mut ResponseHead,
+    mut ask: impl FnMut(&mut Context<'_>, &dyn Filter, &mut Response<'_>) -> Poll<Verdict>,
+) -> Result<(), Stop> {
+    let mut patience = Patience::default();
+    let verdict = poll_fn(|cx| {
+        loop {
+            let expired = patience.over;
+            let polled = show_response(place, exchange, head, expired, |filter, answer| ask(cx, filter, answer));
+            if polled.is_ready() || expired {
+                return polled.map(Ok);
+            }
+            let Some(filter) = exchange.passed.get(place).map(|ran| ran.filter) else { return Poll::Pending };
+            ready!(patience.poll(filter, exchange.downstream, cx))?;
+        }
+    })
+    .await
+    .map_err(Stop::Failed)?;
+    verdict.stop().inspect_err(|_| exchange.passed.truncate(place))
 }
 
 /// Shows the answer to the filter that ran as number `place`.

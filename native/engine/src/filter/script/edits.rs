@@ -7,9 +7,10 @@
 
 use std::str;
 
+use crate::filter::lines::Lines;
 use crate::http::changes::owned;
 use crate::http::direct::Direct;
-use crate::http::head::{RequestHead, ResponseHead, is_token, is_value};
+use crate::http::head::{is_token, is_value};
 use crate::http::path::normalise_path;
 
 /// Edits that were checked.
@@ -130,8 +131,8 @@ pub(super) fn direct(text: &[u8], body: Option<Vec<u8>>) -> Result<Direct, Nonse
     Ok(Direct { status, lines: lines.into(), body: body.into() })
 }
 
-/// Changes the lines of a request; what else an edit asks for is the caller's.
-pub(super) fn edit_request(head: &mut RequestHead, edit: Edit<'_>) {
+/// Changes the lines of a head; what else an edit asks for is the caller's.
+pub(super) fn edit_lines(head: &mut impl Lines, edit: Edit<'_>) {
     match edit {
         Edit::Set(name, value) => {
             head.remove(name);
@@ -141,28 +142,7 @@ pub(super) fn edit_request(head: &mut RequestHead, edit: Edit<'_>) {
             head.append(name, value);
         }
         Edit::Remove(name) => head.remove(name),
-        Edit::Target(written) => {
-            if let Ok((path, query)) = target(written) {
-                head.set_target(&path, query);
-            }
-        }
-        Edit::Route(_) | Edit::Cluster(_) | Edit::Status(_) => {}
-    }
-}
-
-/// Changes the lines and the status of an answer.
-pub(super) fn edit_response(head: &mut ResponseHead, edit: Edit<'_>) {
-    match edit {
-        Edit::Set(name, value) => {
-            head.remove(name);
-            head.append(name, value);
-        }
-        Edit::Append(name, value) => {
-            head.append(name, value);
-        }
-        Edit::Remove(name) => head.remove(name),
-        Edit::Status(status) => head.set_status(status),
-        Edit::Target(_) | Edit::Route(_) | Edit::Cluster(_) => {}
+        Edit::Target(_) | Edit::Route(_) | Edit::Cluster(_) | Edit::Status(_) => {}
     }
 }
 

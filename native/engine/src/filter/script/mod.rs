@@ -109,7 +109,12 @@ impl Script {
                     outside.context.choice.cluster = outside.view.generation.cluster_named(name);
                     outside.note(&self.chose("cluster", name));
                 }
-                edit => edits::edit_request(head, edit),
+                Edit::Target(written) => {
+                    if let Ok((path, query)) = edits::target(written) {
+                        head.set_target(&path, query);
+                    }
+                }
+                edit => edits::edit_lines(head, edit),
             }
         }
         Ok(())
@@ -161,7 +166,12 @@ fn allow_response(edit: Edit<'_>, present: u16) -> Result<(), Nonsense> {
 fn change_response(head: &mut ResponseHead, text: &[u8]) -> Result<(), Nonsense> {
     let present = head.status;
     let edits = Edits::read(text, |edit| allow_response(edit, present))?;
-    edits.iter().for_each(|edit| edits::edit_response(head, edit));
+    for edit in edits.iter() {
+        match edit {
+            Edit::Status(status) => head.set_status(status),
+            edit => edits::edit_lines(head, edit),
+        }
+    }
     Ok(())
 }
 
