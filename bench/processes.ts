@@ -9,6 +9,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 
 const END_LIMIT_MS = 5_000
 const OUTPUT_KEPT = 4_000
+const SAY_LIMIT_MS = 60_000
 /** Kernel ticks of /proc/PID/stat per second; USER_HZ is 100 on every Linux that Node runs on. */
 const TICKS_PER_SECOND = 100
 
@@ -43,6 +44,21 @@ export function startProcess(command: readonly string[], core: number | null): R
   live.add(running)
   void ended.then(() => live.delete(running))
   return running
+}
+
+/** Resolves with the match once its output has one; rejects when it ends first or takes too long. */
+export async function said(running: Running, expected: RegExp, limitMs = SAY_LIMIT_MS): Promise<RegExpExecArray> {
+  const limit = AbortSignal.timeout(limitMs)
+  const ended = running.ended.then(() => Promise.reject(new Error(`it ended: ${running.output()}`)))
+  ended.catch(() => {})
+  const { stdout, stderr } = running.child
+  if (stdout === null || stderr === null) throw new Error('its output is not read')
+  for (;;) {
+    const found = expected.exec(running.output())
+    if (found !== null) return found
+    const more = [once(stdout, 'data', { signal: limit }), once(stderr, 'data', { signal: limit })]
+    await Promise.race([...more, ended])
+  }
 }
 
 /** Ends a process by SIGTERM and, when that is not heard in five seconds, its whole tree by SIGKILL. */

@@ -2,17 +2,16 @@
  * What clients notice of a change: the latencies of a window with the change in it over those of the window before, of
  * the same proxy under the same load. The machine's share is in both, so the ratio holds on a busy machine too.
  */
-import { once } from 'node:events'
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { setTimeout as after } from 'node:timers/promises'
 import { parse } from 'yaml'
 import { type OpenResult, runLoad } from '../load.js'
 import { large } from '../micro/large.js'
-import { endProcess, type Running, startProcess } from '../processes.js'
+import { endProcess, type Running, said, startProcess } from '../processes.js'
 import type { Rig, RunningProxy } from '../rig.js'
+import { LOAD } from './latency.js'
 import type { Scenario } from './scenario.js'
 
-const LOAD = { connections: 16, rate: 1000 }
 /** The change begins when the load of its window runs. */
 const LEAD_MS = 250
 const CHANGE_LIMIT_MS = 20_000
@@ -38,7 +37,7 @@ export const takeover: Scenario = {
     let next: Running | undefined
     const change = async () => {
       next = startProcess([...proxy.command(running.config), '--takeover'], null)
-      await Promise.race([running.process.ended, says(next, /WEFT_\w+/)])
+      await Promise.race([running.process.ended, said(next, /WEFT_\w+/, CHANGE_LIMIT_MS)])
       if (!/took over/.test(next.output())) throw new Error(`not taken over: ${next.output()}`)
     }
     try {
@@ -71,7 +70,7 @@ export const reload: Scenario = {
       const config = { ...own, node, routes: [...own.routes, ...routes], clusters: [...own.clusters, ...clusters] }
       writeFileSync(`${running.config}.new`, JSON.stringify(config))
       renameSync(`${running.config}.new`, running.config)
-      await says(running.process, new RegExp(`reloaded.*generation=${2 + turn}\\b`))
+      await said(running.process, new RegExp(`reloaded.*generation=${2 + turn}\\b`), CHANGE_LIMIT_MS)
     }
     try {
       await apply(0)
@@ -104,17 +103,4 @@ async function timed(change: () => Promise<void>): Promise<number> {
   const begin = performance.now()
   await change()
   return performance.now() - begin
-}
-
-/** Resolves once its output matches; rejects when it ends first or takes too long. */
-async function says(running: Running, expected: RegExp): Promise<void> {
-  const limit = AbortSignal.timeout(CHANGE_LIMIT_MS)
-  const ended = running.ended.then(() => Promise.reject(new Error(`it ended: ${running.output()}`)))
-  ended.catch(() => {})
-  const { stdout, stderr } = running.child
-  if (stdout === null || stderr === null) throw new Error('its output is not read')
-  while (!expected.test(running.output())) {
-    const more = [once(stdout, 'data', { signal: limit }), once(stderr, 'data', { signal: limit })]
-    await Promise.race([...more, ended])
-  }
 }

@@ -6,15 +6,23 @@ import type { Extent, Scenario } from './scenario.js'
 interface CpuOptions {
   readonly name: string
   readonly summary: string
-  readonly connections: number
-  readonly bytes: number
+  /** Kept alive. */
+  readonly connections?: number
+  /** Of each answer. */
+  readonly bytes?: number
   /** Templates of this scenario's own, by the name of the proxy. */
   readonly templates?: Readonly<Record<string, string>>
-  readonly full: Extent
-  readonly quick: Extent
+  readonly quick?: Extent
 }
 
-function cpuPerRequest({ name, summary, connections, bytes, templates = {}, full, quick }: CpuOptions): Scenario {
+function cpuPerRequest({
+  name,
+  summary,
+  connections = 64,
+  bytes = 1024,
+  templates = {},
+  quick = { rounds: 3, seconds: 2 },
+}: CpuOptions): Scenario {
   return {
     name,
     summary,
@@ -22,7 +30,7 @@ function cpuPerRequest({ name, summary, connections, bytes, templates = {}, full
       { name: 'cpuMicros', title: 'CPU µs/request', digits: 1 },
       { name: 'requestsPerSecond', title: 'requests/s', digits: 0 },
     ],
-    full,
+    full: { rounds: 5, seconds: 8 },
     quick,
     weftOnlyWhenQuick: false,
     measure: async (rig, proxy, seconds) => {
@@ -39,66 +47,41 @@ function cpuPerRequest({ name, summary, connections, bytes, templates = {}, full
 export const h1Small = cpuPerRequest({
   name: 'h1-1k',
   summary: 'HTTP/1.1 to HTTP/1.1, 1 KiB answers, 64 keep-alive connections',
-  connections: 64,
-  bytes: 1024,
-  full: { rounds: 5, seconds: 8 },
-  quick: { rounds: 3, seconds: 2 },
 })
 
 export const h1SmallFew = cpuPerRequest({
   name: 'h1-1k-8',
   summary: 'the same with 8 connections',
   connections: 8,
-  bytes: 1024,
-  full: { rounds: 5, seconds: 8 },
   quick: { rounds: 3, seconds: 1.5 },
 })
 
 export const h1Big = cpuPerRequest({
   name: 'h1-64k',
   summary: '64 KiB answers, 64 keep-alive connections',
-  connections: 64,
   bytes: 65536,
-  full: { rounds: 5, seconds: 8 },
-  quick: { rounds: 3, seconds: 2 },
 })
 
 export const pipeline = cpuPerRequest({
   name: 'pipeline-1k',
   summary: 'the whole pipeline: routes, rate limit, retries, breaker, JSON log; Envoy as a sidecar runs it',
-  connections: 64,
-  bytes: 1024,
   templates: { weft: 'weft-pipeline.yaml', 'weft-agent': 'weft-pipeline.yaml', envoy: 'envoy-sidecar.yaml' },
-  full: { rounds: 5, seconds: 8 },
-  quick: { rounds: 3, seconds: 2 },
 })
 
 export const filter = cpuPerRequest({
   name: 'filter-1k',
   summary: 'h1-1k with one filter in TypeScript, in place, that reads a header and sets another',
-  connections: 64,
-  bytes: 1024,
   templates: { weft: 'weft-filter.yaml' },
-  full: { rounds: 5, seconds: 8 },
-  quick: { rounds: 3, seconds: 2 },
 })
 
 export const uws = cpuPerRequest({
   name: 'uws-1k',
   summary: 'h1-1k behind a door of uWebSockets.js',
-  connections: 64,
-  bytes: 1024,
   templates: { weft: 'weft-uws.yaml' },
-  full: { rounds: 5, seconds: 8 },
-  quick: { rounds: 3, seconds: 2 },
 })
 
 export const uwsFilter = cpuPerRequest({
   name: 'uws-filter-1k',
   summary: 'the same with one filter in TypeScript, in place',
-  connections: 64,
-  bytes: 1024,
   templates: { weft: 'weft-uws-filter.yaml' },
-  full: { rounds: 5, seconds: 8 },
-  quick: { rounds: 3, seconds: 2 },
 })

@@ -2,13 +2,12 @@
 import { type OpenResult, runLoad } from '../load.js'
 import type { Scenario } from './scenario.js'
 
-const LOAD = { connections: 16, rate: 1000 }
+export const LOAD = { connections: 16, rate: 1000 }
 /** When more of the sends left late by the machine's fault, the 99th percentile is the machine's and not the proxy's. */
 const MAX_LATE_SHARE = 0.005
 
-export const latency: Scenario = {
-  name: 'latency-1k',
-  summary: 'latency added at 1,000 requests/s, open loop, 1 KiB answers',
+/** What scenarios of added latency have in common. */
+export const addedLatency = {
   metrics: [
     { name: 'addedP50Micros', title: 'added p50 µs', digits: 0 },
     { name: 'addedP99Micros', title: 'added p99 µs', digits: 0 },
@@ -17,6 +16,12 @@ export const latency: Scenario = {
   full: { rounds: 5, seconds: 8 },
   quick: { rounds: 3, seconds: 3 },
   weftOnlyWhenQuick: false,
+} as const
+
+export const latency: Scenario = {
+  name: 'latency-1k',
+  summary: 'latency added at 1,000 requests/s, open loop, 1 KiB answers',
+  ...addedLatency,
   baseline: async (rig, seconds) => {
     const direct = await runLoad<OpenResult>(rig.load, 'open', { addr: rig.upstreamAddress, seconds, ...LOAD })
     return { p50: direct.p50_us, p99: p99WhenCalm(direct) }

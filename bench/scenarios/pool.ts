@@ -1,22 +1,14 @@
 /** What a filter in the pool adds to the latency of requests, over the same proxy without it, per round. */
 import { type ClosedResult, type OpenResult, runLoad } from '../load.js'
-import { p99WhenCalm } from './latency.js'
+import { addedLatency, LOAD, p99WhenCalm } from './latency.js'
 import type { Scenario } from './scenario.js'
 
-const LOAD = { connections: 16, rate: 1000 }
 const WARM_UP = { connections: 16, seconds: 20, requests: 10_000, path: '/pool' }
 
 export const pool: Scenario = {
   name: 'pool-1k',
   summary: 'latency that a filter in the pool adds at 1,000 requests/s, open loop, 1 KiB answers',
-  metrics: [
-    { name: 'addedP50Micros', title: 'added p50 µs', digits: 0 },
-    { name: 'addedP99Micros', title: 'added p99 µs', digits: 0 },
-    { name: 'latePercent', title: '% sent late', digits: 2 },
-  ],
-  full: { rounds: 5, seconds: 8 },
-  quick: { rounds: 3, seconds: 3 },
-  weftOnlyWhenQuick: false,
+  ...addedLatency,
   takesPart: ({ name }) => name === 'weft',
   measure: async (rig, proxy, seconds) => {
     // The pool's threads are there to run beside the traffic thread: they get all cores.

@@ -5,7 +5,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { LOAD_CORE } from '../load.js'
-import { cpuSeconds, endProcess, memoryOf, startProcess } from '../processes.js'
+import { cpuSeconds, endProcess, memoryOf, said, startProcess } from '../processes.js'
 import type { MeasuredProxy } from '../proxies.js'
 import type { Rig, RunningProxy } from '../rig.js'
 import { median } from '../statistics.js'
@@ -95,7 +95,7 @@ async function onStage<Result>(
 ): Promise<Result> {
   const endpoint = startProcess(['node', 'dist/bench/socket-echo.js'], LOAD_CORE)
   try {
-    const port = await said(endpoint, /^port (\d+)$/m)
+    const [, port = ''] = await said(endpoint, /^port (\d+)$/m)
     const prepare = (config: string) => {
       const text = readFileSync(config, 'utf8').replaceAll('ECHO_PORT', port).replaceAll('REPOSITORY', process.cwd())
       writeFileSync(config, text)
@@ -121,23 +121,9 @@ async function load(
   const port = address.split(':').at(-1) ?? ''
   const words = ['node', 'dist/bench/socket-load.js', port, String(connections), String(seconds), kind]
   const clients = startProcess(words, LOAD_CORE)
-  await said(clients, /^(holding)$/m)
+  await said(clients, /^holding$/m)
   onHolding()
   await clients.ended
   if (clients.child.exitCode !== 0) throw new Error(`the clients ended badly: ${clients.output()}`)
   return JSON.parse(clients.output().split('\n').at(-1) ?? '') as LoadSample
-}
-
-/** What a program says in its output, which ends when it does. */
-async function said({ child, output, ended }: ReturnType<typeof startProcess>, pattern: RegExp): Promise<string> {
-  let over = false
-  void ended.then(() => {
-    over = true
-  })
-  for (;;) {
-    const found = pattern.exec(output())?.[1]
-    if (found !== undefined) return found
-    if (over) throw new Error(`a program ended early: ${output()}`)
-    await Promise.race([new Promise((resolve) => child.stdout?.once('data', resolve)), ended])
-  }
 }
