@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use divan::{Bencher, black_box};
-use weft_engine::cluster::{Picked, Picker, choose};
+use weft_engine::cluster::{Picked, Picker, Wish, choose};
 use weft_engine::snapshot::{ClusterBook, LoadBalancer, Membership, Place, Wanted};
 
 fn main() {
@@ -21,7 +21,7 @@ struct Cluster {
 }
 
 fn pick(picker: &Picker, cluster: &Cluster, tried: &[u32]) -> Option<Picked> {
-    choose(picker, &cluster.membership, cluster.load_balancer, tried)
+    choose(picker, &cluster.membership, cluster.load_balancer, &Wish { tried })
 }
 
 fn wanted(at: usize, weight: u32) -> Wanted {

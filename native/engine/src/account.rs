@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use smallvec::SmallVec;
 
-use crate::cluster::Picked;
+use crate::cluster::{self, Heard, Picked};
 use crate::downstream::Downstream;
 use crate::error::{Error, Kind, Source};
 use crate::http::head::{Known, RequestHead, ResponseHead, Version};
@@ -220,11 +220,11 @@ impl Account {
         self.count_cluster(ClusterCounter::Retries);
         let now = weft_rt::now();
         match ended {
-            Ok(status) => self.endpoint_answered(now, status),
+            Ok(status) => self.heard_answer(now, status),
             Err(error) => {
                 self.count_timeout(error);
                 self.record.cause = error.kind.number();
-                self.fail_endpoint();
+                self.heard(&Heard::Failure(error.kind));
             }
         }
         let attempt = self.present(micros(self.started, now), ended.unwrap_or(0));
@@ -272,7 +272,7 @@ impl Account {
     pub fn answered(&mut self, head: &ResponseHead) {
         let now = weft_rt::now();
         self.record.first_byte_us = micros(self.started, now).max(1);
-        self.endpoint_answered(now, head.status);
+        self.heard_answer(now, head.status);
         self.record.upstream_status = head.status;
         if self.retries_spent {
             self.record.flag = Flag::UpstreamRetryLimitExceeded;
@@ -307,7 +307,7 @@ impl Account {
         self.detail = error.detail;
         self.count_timeout(error);
         if error.source() == Source::Upstream {
-            self.fail_endpoint();
+            self.heard(&Heard::Failure(error.kind));
         }
     }
 
@@ -390,18 +390,13 @@ impl Account {
         }
     }
 
-    fn endpoint_answered(&self, now: Instant, status: u16) {
-        if let Some(endpoint) = &self.endpoint {
-            endpoint.latency.count_shared(micros(self.attempt_started, now));
-            if status >= 500 {
-                endpoint.server_errors.fetch_add(1, Ordering::Relaxed);
-            }
-        }
+    fn heard_answer(&self, now: Instant, status: u16) {
+        self.heard(&Heard::Answer { status, first_byte_us: micros(self.attempt_started, now) });
     }
 
-    fn fail_endpoint(&self) {
+    fn heard(&self, heard: &Heard) {
         if let Some(endpoint) = &self.endpoint {
-            endpoint.failures.fetch_add(1, Ordering::Relaxed);
+            cluster::heard(endpoint, heard);
         }
     }
 

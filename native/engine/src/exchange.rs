@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use crate::account::Account;
 use crate::buffer::Buffer;
+use crate::cluster::Wish;
 use crate::downstream::{Downstream, Next, Request};
 use crate::error::Error;
 use crate::filter::{self, OutsideContext, Passed, Stage, Stop, body};
@@ -100,7 +101,8 @@ async fn forward(
     let _place = limit::request(cluster).inspect_err(|_| exchange.account.mark(Mark::RequestsOverflow))?;
     let mut outgoing = Outgoing::new(exchange, route, cluster, rest);
     let attempted = loop {
-        let Some(picked) = cluster::pick(&exchange.worker.picker, cluster, &outgoing.tried) else {
+        let wish = Wish { tried: &outgoing.tried };
+        let Some(picked) = cluster::pick(&exchange.worker.picker, cluster, &wish) else {
             break Err(cluster::nowhere(cluster));
         };
         let endpoint = exchange.account.picked(picked);

@@ -1,7 +1,7 @@
 //! The decision record: what one exchange was, filled by its phases and written once at its end.
 //!
 //! Flow: `exchange` fills a [`Record`] → [`Ring::push`] keeps it with its texts → access log, metrics, tap and `why`
-//! read it. Invariants: a record is at most 128 bytes, plain and `Copy`; its texts stand beside it in a byte ring and
+//! read it. Invariants: a record is at most 136 bytes, plain and `Copy`; its texts stand beside it in a byte ring and
 //! are either whole or not readable at all; secrets are replaced before they are stored.
 
 mod mark;
@@ -155,7 +155,7 @@ pub struct Record {
     pub marks: Marks,
 }
 
-const _: () = assert!(size_of::<Record>() <= 128, "the fixed head of a record is at most 128 bytes");
+const _: () = assert!(size_of::<Record>() <= 136, "the fixed head of a record is at most 136 bytes");
 
 impl Default for Record {
     fn default() -> Self {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use proptest::prelude::*;
-use weft_engine::cluster::{Picked, Picker, choose};
+use weft_engine::cluster::{Picked, Picker, Wish, choose};
 use weft_engine::snapshot::{ClusterBook, Endpoint, LoadBalancer, Membership, Place, Wanted};
 
 const ROUND_ROBIN: LoadBalancer = LoadBalancer::RoundRobin {};
@@ -21,7 +21,7 @@ struct Cluster {
 }
 
 fn pick(picker: &Picker, cluster: &Cluster, tried: &[u32]) -> Option<Picked> {
-    choose(picker, &cluster.membership, cluster.load_balancer, tried)
+    choose(picker, &cluster.membership, cluster.load_balancer, &Wish { tried })
 }
 
 fn socket(at: usize) -> SocketAddr {

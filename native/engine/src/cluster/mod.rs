@@ -5,10 +5,12 @@
 //! check that fails everywhere says more about the check.
 
 mod draw;
+mod heard;
 mod least_request;
 mod picker;
 mod random;
 mod round_robin;
+mod wish;
 
 use std::sync::Arc;
 
@@ -16,7 +18,9 @@ use crate::error::{Error, Kind};
 use crate::snapshot::{Endpoint, GenerationCluster, LoadBalancer, Membership};
 
 pub use draw::Candidates;
+pub use heard::{Heard, heard};
 pub use picker::Picker;
+pub use wish::Wish;
 
 use draw::Draw;
 
@@ -35,17 +39,22 @@ pub struct Picked {
     pub panicked: bool,
 }
 
-/// The endpoint for the next attempt; `tried` are the ids of those that an earlier attempt went to. `None`: the cluster
-/// is empty.
-pub fn pick(picker: &Picker, cluster: &GenerationCluster, tried: &[u32]) -> Option<Picked> {
-    choose(picker, &cluster.membership, cluster.load_balancer, tried)
+/// The endpoint for the next attempt. `None`: the cluster is empty.
+pub fn pick(picker: &Picker, cluster: &GenerationCluster, wish: &Wish<'_>) -> Option<Picked> {
+    choose(picker, &cluster.membership, cluster.load_balancer, wish)
 }
 
 /// The same for endpoints without their cluster.
-pub fn choose(picker: &Picker, membership: &Membership, load_balancer: LoadBalancer, tried: &[u32]) -> Option<Picked> {
+pub fn choose(
+    picker: &Picker,
+    membership: &Membership,
+    load_balancer: LoadBalancer,
+    wish: &Wish<'_>,
+) -> Option<Picked> {
     picker.with_set(membership, |set, random| {
         let panicked = membership.unhealthy() >= set.len() && !set.is_empty();
-        let mut draw = Draw { set, membership, random, candidates: Candidates::new(), tried, unhealthy: panicked };
+        let mut draw =
+            Draw { set, membership, random, candidates: Candidates::new(), tried: wish.tried, unhealthy: panicked };
         let index = usable(load_balancer, &mut draw)?;
         let endpoint = Arc::clone(&set.member(index)?.endpoint);
         Some(Picked {

@@ -59,9 +59,9 @@ marks! {
 
 /// The decisions about one exchange.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Marks(u16);
+pub struct Marks(u64);
 
-const _: () = assert!(Mark::ALL.len() <= 16, "marks are bits of a u16");
+const _: () = assert!(Mark::ALL.len() <= 64, "marks are bits of a u64");
 
 impl Marks {
     /// Adds one.

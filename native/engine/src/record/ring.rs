@@ -32,7 +32,7 @@ pub struct RingOptions<'a> {
 }
 
 impl Default for RingOptions<'_> {
-    /// 16,384 records of 128 bytes and 192 bytes of text each: 5 MiB per worker.
+    /// 16,384 records of 136 bytes and 192 bytes of text each: 5 MiB per worker.
     fn default() -> Self {
         Self { records: 16_384, bytes_per_record: 192, headers: &[], redact: &[] }
     }
