@@ -154,7 +154,6 @@ class Orchestrator implements RunningProxy {
   private carried: Counts | null = null
 
   constructor(options: StartOptions) {
-    // The main thread loads the addon before any worker does: a library first loaded by a thread goes away with it.
     this.addon = options.addon ?? loadAddon()
     this.logger = options.logger ?? standardLogger()
     this.prepare = options.prepare ?? prepareSource
