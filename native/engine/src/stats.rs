@@ -218,7 +218,7 @@ fn endpoint(member: &Member) -> EndpointStats {
     EndpointStats {
         address: known.name.clone(),
         weight: member.weight,
-        healthy: known.is_healthy(),
+        healthy: known.is_up(),
         health: known.health.finding().word(),
         active,
         requests: known.requests.load(Ordering::Relaxed),

@@ -1,8 +1,9 @@
 //! Which endpoint an attempt goes to. Pure but for the balancers' turns and random numbers.
 //!
-//! A balancer draws; who was drawn but is not healthy, or was tried already, is drawn again. Two rules bound that: when
-//! all endpoints were tried, one of them is tried again; when none is healthy, all count as healthy (panic), because a
-//! check that fails everywhere says more about the check.
+//! A balancer draws; who was drawn but is not up, or was tried already, is drawn again. Three rules bound that: when all
+//! endpoints were tried, one of them is tried again; degraded ones are used when no other is up; when none is up, all
+//! count as up (panic), because a check that fails everywhere says more about the check. An open breaker lets nobody
+//! through, panic or not.
 
 mod draw;
 mod heard;
@@ -22,7 +23,7 @@ pub use heard::{Heard, heard};
 pub use picker::Picker;
 pub use wish::Wish;
 
-use draw::Draw;
+use draw::{Among, Draw};
 
 /// Draws by chance before the members are gone through one after the other.
 const REDRAWS: u32 = 8;
@@ -35,11 +36,13 @@ pub struct Picked {
     pub index: u16,
     /// Those that the balancer compared, with what it compared; empty where it compares nothing.
     pub candidates: Candidates,
-    /// No endpoint is healthy: this one is as good as any.
+    /// No endpoint is up: this one is as good as any.
     pub panicked: bool,
+    /// No endpoint is up but degraded ones.
+    pub degraded: bool,
 }
 
-/// The endpoint for the next attempt. `None`: the cluster is empty.
+/// The endpoint for the next attempt. `None`: [`nowhere`] says why.
 pub fn pick(picker: &Picker, cluster: &GenerationCluster, wish: &Wish<'_>) -> Option<Picked> {
     choose(picker, &cluster.membership, cluster.load_balancer, wish)
 }
@@ -52,22 +55,25 @@ pub fn choose(
     wish: &Wish<'_>,
 ) -> Option<Picked> {
     picker.with_set(membership, |set, random| {
-        let panicked = membership.unhealthy() >= set.len() && !set.is_empty();
-        let mut draw =
-            Draw { set, membership, random, candidates: Candidates::new(), tried: wish.tried, unhealthy: panicked };
+        let among = Among::of(membership, set.len());
+        let mut draw = Draw { set, membership, random, candidates: Candidates::new(), tried: wish.tried, among };
         let index = usable(load_balancer, &mut draw)?;
         let endpoint = Arc::clone(&set.member(index)?.endpoint);
         Some(Picked {
             endpoint,
             index: u16::try_from(index).unwrap_or(u16::MAX),
             candidates: draw.candidates,
-            panicked,
+            panicked: draw.among == Among::Panicked,
+            degraded: draw.among == Among::Degraded,
         })
     })
 }
 
-/// Why a cluster has no endpoint at all.
+/// Why a cluster has no endpoint to send to.
 pub fn nowhere(cluster: &GenerationCluster) -> Error {
+    if cluster.membership.tally().tripped() > 0 {
+        return Error::new(Kind::BreakersOpen, "the breakers of all the cluster's endpoints are open");
+    }
     match &cluster.resolution {
         Some(resolution) => Error::new(Kind::DnsFailed, resolution.unresolved),
         None => Error::new(Kind::NoHealthyUpstream, "the cluster has no endpoint"),
@@ -99,5 +105,12 @@ fn usable(load_balancer: LoadBalancer, draw: &mut Draw<'_>) -> Option<u32> {
         return Some(found);
     }
     draw.tried = &[];
-    if draw.is_picky() { draw.scan().or(Some(first)) } else { Some(first) }
+    if !draw.is_picky() {
+        return Some(first);
+    }
+    // Conditions may have changed since they were counted.
+    draw.scan().or_else(|| {
+        draw.among = Among::Panicked;
+        draw.scan()
+    })
 }

@@ -53,6 +53,8 @@ marks! {
     Answered, "answered", "the route answered by itself, without a cluster";
     /// The balancer used endpoints that it holds for unhealthy, for want of healthy ones.
     Panic, "panic", "too few endpoints were healthy, so unhealthy ones were used as well";
+    /// Nobody was up but degraded endpoints.
+    Degraded, "degraded", "no endpoint was up but degraded ones, so one of them was used";
     /// The trace is sampled.
     Sampled, "sampled", "the trace is sampled";
 }

@@ -32,7 +32,7 @@ pub use generation::{
     Books, Changes, ClusterBook, Destination, Endpoint, EndpointSet, Finding, Generation, GenerationCluster,
     GenerationListener, GenerationLog, GenerationRetry, GenerationRewrite, GenerationRoute, Health, Idle, IdleAge,
     Keeping, LONGEST_WATCH, Member, Membership, Place, Reach, Resolution, ResolutionState, RetryConditions, Several,
-    Wanted, recorded,
+    Tally, Wanted, bit, recorded,
 };
 pub use health_check::{HealthCheck, HttpCheck};
 pub use keep_alive::{KeepAlive, TcpKeepAlive};

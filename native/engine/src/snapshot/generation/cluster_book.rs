@@ -5,11 +5,11 @@
 use std::collections::HashSet;
 use std::collections::hash_map::Entry as Slot;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 
 use foldhash::{HashMap, HashMapExt};
 use serde::Serialize;
 
+use super::condition::Tally;
 use super::destination::Reach;
 use super::endpoint::{Endpoint, Place};
 use super::endpoint_set::{Draft, EndpointSet, Member};
@@ -52,7 +52,7 @@ pub struct ClusterBook {
 
 struct Entry {
     membership: Arc<Membership>,
-    unhealthy: Arc<AtomicU32>,
+    tally: Arc<Tally>,
     draft: Draft,
     /// Its endpoints are checked: a new one waits for its first result.
     checked: bool,
@@ -88,11 +88,11 @@ impl ClusterBook {
         if let Some(entry) = self.entries.get(cluster) {
             return Arc::clone(&entry.membership);
         }
-        let unhealthy = Arc::new(AtomicU32::new(0));
-        let membership = Arc::new(Membership::new(self.membership_ids.take(), Arc::clone(&unhealthy)));
+        let tally = Arc::new(Tally::default());
+        let membership = Arc::new(Membership::new(self.membership_ids.take(), Arc::clone(&tally)));
         let entry = Entry {
             membership: Arc::clone(&membership),
-            unhealthy,
+            tally,
             draft: Draft::default(),
             checked: false,
             known: HashMap::new(),
@@ -201,7 +201,7 @@ impl Entry {
                 known.into_mut()
             }
             Slot::Vacant(slot) => {
-                let endpoint = Arc::new(Endpoint::new(ids.take(), slot.key(), reach, &self.unhealthy));
+                let endpoint = Arc::new(Endpoint::new(ids.take(), slot.key(), reach, &self.tally));
                 if self.checked {
                     endpoint.begin_checks();
                 }

@@ -4,10 +4,11 @@
 //! they took and compare one number per pick; nothing is locked or counted while nothing changes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use super::condition::Tally;
 use super::endpoint_set::EndpointSet;
 
 /// The endpoints of a cluster as of now.
@@ -16,7 +17,7 @@ pub struct Membership {
     pub id: u32,
     number: AtomicU64,
     current: Mutex<Arc<EndpointSet>>,
-    unhealthy: Arc<AtomicU32>,
+    tally: Arc<Tally>,
     turns: Turns,
     changed_unix_us: AtomicU64,
 }
@@ -27,12 +28,12 @@ pub struct Membership {
 struct Turns(AtomicU64);
 
 impl Membership {
-    pub(super) fn new(id: u32, unhealthy: Arc<AtomicU32>) -> Self {
+    pub(super) fn new(id: u32, tally: Arc<Tally>) -> Self {
         Self {
             id,
             number: AtomicU64::new(0),
             current: Mutex::default(),
-            unhealthy,
+            tally,
             turns: Turns::default(),
             changed_unix_us: AtomicU64::new(0),
         }
@@ -56,9 +57,9 @@ impl Membership {
         drop(before);
     }
 
-    /// Members that are not healthy.
-    pub fn unhealthy(&self) -> u32 {
-        self.unhealthy.load(Ordering::Relaxed)
+    /// How many members are in which condition.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// The next turn, over all workers.
