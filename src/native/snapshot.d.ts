@@ -226,6 +226,14 @@ on: Array<RetryOn>,
  */
 statusCodes: Array<number>, 
 /**
+ * Of an answer's header lines; `retriable-headers` means an answer that passes one of them.
+ */
+retriableHeaders: Array<FieldMatch>, 
+/**
+ * An answer that asks for a wait gets it, if that is no longer than this, ms; none: what it asks is not read.
+ */
+retryAfterMaxMs: number | null, 
+/**
  * Longest time of one attempt, ms; 0: no bound of its own.
  */
 perTryTimeoutMs: number, 
@@ -245,7 +253,7 @@ avoidPreviousEndpoints: boolean,
  * A longer body is not kept, and so not sent again, bytes.
  */
 maxBodyBytes: number, };
-export type RetryOn = "5xx" | "gateway-error" | "reset" | "reset-before-request" | "connect-failure" | "envoy-ratelimited" | "retriable-4xx" | "refused-stream" | "retriable-status-codes";
+export type RetryOn = "5xx" | "gateway-error" | "reset" | "reset-before-request" | "connect-failure" | "envoy-ratelimited" | "retriable-4xx" | "refused-stream" | "retriable-status-codes" | "retriable-headers" | "cancelled" | "deadline-exceeded" | "internal" | "resource-exhausted" | "unavailable";
 export type RouteMatch = { 
 /**
  * Of the normalised path.

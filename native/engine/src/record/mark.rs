@@ -57,6 +57,10 @@ marks! {
     Degraded, "degraded", "no endpoint was up but degraded ones, so one of them was used";
     /// The trace is sampled.
     Sampled, "sampled", "the trace is sampled";
+    /// A retry waited for as long as the endpoint had asked.
+    RetryAfterHonoured, "retry-after-honoured", "the endpoint said when to come back, and the retry waited for that";
+    /// The endpoint asked for a longer wait than the policy grants.
+    RetryAfterTooLong, "retry-after-too-long", "the endpoint asked for a longer wait than `retryAfter.max`, so the retry waited as usual";
 }
 
 /// The decisions about one exchange.
