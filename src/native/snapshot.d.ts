@@ -536,10 +536,52 @@ refill: number,
  */
 everyMs: number, 
 /**
- * Keys that there is room for.
+ * Keys that there is room for; 0: only those of `keys` are limited.
  */
-maxKeys: number, };
-export type KeyPart = { "header": string } | { "cookie": string } | { "query": string } | "clientAddress" | "path" | "host" | "method";
+maxKeys: number, 
+/**
+ * All keys share the tokens of one bucket, fairly.
+ */
+fair: boolean, 
+/**
+ * Tokens come slowly at first and after a rest.
+ */
+warmUp: WarmUp | null, 
+/**
+ * How long a request waits for its token; none: it does not.
+ */
+maxWaitMs: number | null, 
+/**
+ * Keys with a bucket of their own.
+ */
+keys: Array<RateKey>, };
+export type RateKey = { 
+/**
+ * A value for each part of the key.
+ */
+values: Array<string>, 
+/**
+ * As the bucket's.
+ */
+tokens: number, 
+/**
+ * As the bucket's.
+ */
+refill: number, 
+/**
+ * As the bucket's.
+ */
+everyMs: number, };
+export type WarmUp = { 
+/**
+ * From cold to full speed, ms.
+ */
+overMs: number, 
+/**
+ * How many times slower tokens come to a cold one.
+ */
+coldFactor: number, };
+export type KeyPart = { "header": string } | { "cookie": string } | { "query": string } | "clientAddress" | "path" | "host" | "method" | { "pathTemplate": Array<string> } | { "generic": string };
 export type HeaderRewrite = { 
 /**
  * Before the request goes on.

@@ -13,9 +13,9 @@ mod generate {
         AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, Direction, Dns, DnsRecord, EndpointUpdate, Fallback,
         FallbackCause, FieldMatch, Filter, Forward, ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine,
         HeaderReplace, HeaderRewrite, HealthCheck, HttpCheck, KeepAlive, KeyPart, Listener, ListenerLimits,
-        LoadBalancer, LocalRateLimit, Node, OnFailure, PathChange, PathMatch, RateBucket, Records, Redirect, Respond,
-        Retry, RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch, Script, ScriptBody, Snapshot, StickyKey,
-        TcpKeepAlive, Tracing, ValueTest,
+        LoadBalancer, LocalRateLimit, Node, OnFailure, PathChange, PathMatch, RateBucket, RateKey, Records, Redirect,
+        Respond, Retry, RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch, Script, ScriptBody, Snapshot,
+        StickyKey, TcpKeepAlive, Tracing, ValueTest, WarmUp,
     };
 
     pub(crate) fn print() {
@@ -57,6 +57,8 @@ mod generate {
             Filter::decl(&config),
             LocalRateLimit::decl(&config),
             RateBucket::decl(&config),
+            RateKey::decl(&config),
+            WarmUp::decl(&config),
             KeyPart::decl(&config),
             HeaderRewrite::decl(&config),
             Script::decl(&config),

@@ -153,6 +153,7 @@ impl Account {
         match mark {
             Mark::RateLimited => self.worker.count(Counter::RateLimited, 1),
             Mark::RateLimitShadowed => self.worker.count(Counter::RateLimitShadowed, 1),
+            Mark::RateLimitPaced => self.worker.count(Counter::RateLimitPaced, 1),
             Mark::RetryBudgetSpent => self.count_cluster(ClusterCounter::RetriesRefused),
             Mark::RequestsOverflow | Mark::PendingOverflow | Mark::ConnectionsOverflow => {
                 self.count_cluster(ClusterCounter::Overflows);

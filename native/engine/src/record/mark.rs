@@ -47,6 +47,8 @@ marks! {
     RateLimited, "rate-limited", "a rate limit refused the request";
     /// A rate limit in shadow mode would have refused the request.
     RateLimitShadowed, "rate-limit-shadowed", "a rate limit in shadow mode would have refused the request";
+    /// A rate limit had the request wait for its turn.
+    RateLimitPaced, "rate-limit-paced", "a rate limit had the request wait for its turn";
     /// The route's fallback answered.
     Fallback, "fallback", "the route's fallback answered in place of the failure";
     /// The route answered by itself: a direct response or a redirect.

@@ -25,8 +25,8 @@ pub use cluster::{Cluster, ClusterEndpoint, EndpointUpdate, LoadBalancer};
 pub use compile::Rejection;
 pub use dns::{Dns, DnsRecord};
 pub use filter::{
-    Filter, HeaderEdits, HeaderReplace, HeaderRewrite, KeyPart, LocalRateLimit, OnFailure, RateBucket, Script,
-    ScriptBody,
+    Filter, HeaderEdits, HeaderReplace, HeaderRewrite, KeyPart, LocalRateLimit, OnFailure, RateBucket, RateKey, Script,
+    ScriptBody, WarmUp,
 };
 pub use generation::{
     Books, Changes, ClusterBook, Destination, Endpoint, EndpointSet, Finding, Generation, GenerationCluster,
