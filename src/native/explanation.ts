@@ -36,6 +36,15 @@ export interface Explanation {
   /** Rules that take the host in the order in which they are tried, then the others. */
   rules: RuleVerdict[]
   outcome: Outcome | null
+  fault?: FaultTold
+}
+
+/** What goes wrong with the route's requests on purpose. */
+export interface FaultTold {
+  /** Each fault with its share, in words. */
+  does: string[]
+  /** The rest of its time to live: 0 when it is over, null when it has none. */
+  leftMs: number | null
 }
 
 export interface RuleVerdict {

@@ -211,7 +211,11 @@ retry: Retry | null,
 /**
  * In the order in which requests meet them.
  */
-filters: Array<Filter>, };
+filters: Array<Filter>, 
+/**
+ * What goes wrong with its requests on purpose.
+ */
+fault: Fault | null, };
 export type Retry = { 
 /**
  * Attempts after the first one.
@@ -378,6 +382,50 @@ on: Array<FallbackCause>,
  */
 respond: Respond, };
 export type FallbackCause = "no-healthy-upstream" | "overflow" | "timeout" | "connect-failure" | "reset";
+export type Fault = { 
+/**
+ * They wait.
+ */
+delay: FaultDelay | null, 
+/**
+ * They are answered without the service, after the wait.
+ */
+abort: FaultAbort | null, 
+/**
+ * Their answers come slowly.
+ */
+throughput: FaultThroughput | null, 
+/**
+ * From the snapshot that first has it, ms; 0: for as long as it is configured.
+ */
+ttlMs: number, };
+export type FaultAbort = { 
+/**
+ * Its status.
+ */
+status: number, 
+/**
+ * Of a million requests.
+ */
+sharePpm: number, };
+export type FaultDelay = { 
+/**
+ * How long, ms.
+ */
+fixedMs: number, 
+/**
+ * Of a million requests.
+ */
+sharePpm: number, };
+export type FaultThroughput = { 
+/**
+ * At most.
+ */
+bytesPerSecond: number, 
+/**
+ * Of a million requests.
+ */
+sharePpm: number, };
 export type Cluster = { 
 /**
  * Unique name.

@@ -11,11 +11,11 @@ mod generate {
     use ts_rs::{Config, TS};
     use weft_engine::snapshot::{
         AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, Direction, Dns, DnsRecord, EndpointUpdate, Fallback,
-        FallbackCause, FieldMatch, Filter, Forward, ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine,
-        HeaderReplace, HeaderRewrite, HealthCheck, HttpCheck, KeepAlive, KeyPart, Listener, ListenerLimits,
-        LoadBalancer, LocalRateLimit, Node, OnFailure, PathChange, PathMatch, RateBucket, RateKey, Records, Redirect,
-        Respond, Retry, RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch, Script, ScriptBody, Snapshot,
-        StickyKey, TcpKeepAlive, Tracing, ValueTest, WarmUp,
+        FallbackCause, Fault, FaultAbort, FaultDelay, FaultThroughput, FieldMatch, Filter, Forward, ForwardTarget,
+        HeaderChanges, HeaderEdits, HeaderLine, HeaderReplace, HeaderRewrite, HealthCheck, HttpCheck, KeepAlive,
+        KeyPart, Listener, ListenerLimits, LoadBalancer, LocalRateLimit, Node, OnFailure, PathChange, PathMatch,
+        RateBucket, RateKey, Records, Redirect, Respond, Retry, RetryBudget, RetryOn, Rewrite, Route, RouteAction,
+        RouteMatch, Script, ScriptBody, Snapshot, StickyKey, TcpKeepAlive, Tracing, ValueTest, WarmUp,
     };
 
     pub(crate) fn print() {
@@ -48,6 +48,10 @@ mod generate {
             HeaderLine::decl(&config),
             Fallback::decl(&config),
             FallbackCause::decl(&config),
+            Fault::decl(&config),
+            FaultAbort::decl(&config),
+            FaultDelay::decl(&config),
+            FaultThroughput::decl(&config),
             Cluster::decl(&config),
             CircuitBreaker::decl(&config),
             RetryBudget::decl(&config),

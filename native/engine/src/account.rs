@@ -154,6 +154,11 @@ impl Account {
             Mark::RateLimited => self.worker.count(Counter::RateLimited, 1),
             Mark::RateLimitShadowed => self.worker.count(Counter::RateLimitShadowed, 1),
             Mark::RateLimitPaced => self.worker.count(Counter::RateLimitPaced, 1),
+            Mark::FaultDelayed => {
+                self.record.flag = Flag::DelayInjected;
+                self.worker.count(Counter::FaultsInjected, 1);
+            }
+            Mark::FaultAborted | Mark::FaultThrottled => self.worker.count(Counter::FaultsInjected, 1),
             Mark::RetryBudgetSpent => self.count_cluster(ClusterCounter::RetriesRefused),
             Mark::RequestsOverflow | Mark::PendingOverflow | Mark::ConnectionsOverflow => {
                 self.count_cluster(ClusterCounter::Overflows);

@@ -1,6 +1,6 @@
 //! The driver: one request, from its head to its record. Read it from top to bottom.
 //!
-//! `filters → route → filters → cluster → filters → loop { pick → attempt → classify } → relay | tunnel | local reply →
+//! `filters → route → fault → filters → cluster → filters → loop { pick → attempt → classify } → relay | tunnel | local reply →
 //! record`. Each phase lives in its own folder and returns a value; phases do not call each other.
 
 use std::rc::Rc;
@@ -20,7 +20,7 @@ use crate::snapshot::{GenerationCluster, GenerationRoute};
 use crate::upstream::attempt;
 use crate::upstream::outgoing::Outgoing;
 use crate::worker::Worker;
-use crate::{cluster, limit, relay, reply, retry, socket, trace, trust, tunnel};
+use crate::{cluster, fault, limit, relay, reply, retry, socket, trace, trust, tunnel};
 
 /// Serves one request.
 pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Request) -> Next {
@@ -48,6 +48,7 @@ pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Requ
         retries_spent: false,
         answering: false,
         routed: None,
+        bytes_per_second: None,
     };
     let next = match drive(&mut exchange, request.rest).await {
         Ok(next) => next,
@@ -74,6 +75,7 @@ async fn drive(exchange: &mut Ongoing<'_>, rest: Option<Buffer>) -> Result<Next,
     }
     let routed = exchange.route()?;
     let route = routed.route;
+    fault::inject(exchange, route).await?;
     filter::request(&route.filters, Stage::Route, exchange).await?;
     body::request(&route.filters, Stage::Route, exchange, &mut rest).await?;
     let split = match &route.action {

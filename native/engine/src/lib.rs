@@ -39,6 +39,7 @@ pub mod exchange;
 pub mod reply;
 pub mod socket;
 
+pub mod fault;
 pub mod relay;
 pub mod tunnel;
 
@@ -66,6 +67,7 @@ pub mod trust;
 pub mod buffer;
 pub mod heads;
 pub mod limit;
+pub mod share;
 
 pub mod error;
 pub mod http;

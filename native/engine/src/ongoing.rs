@@ -51,6 +51,8 @@ pub struct Ongoing<'a> {
     pub answering: bool,
     /// The route, once one is chosen.
     pub routed: Option<Routed<'a>>,
+    /// Fault injection: how fast the answer's body may go.
+    pub bytes_per_second: Option<u32>,
 }
 
 impl<'a> Ongoing<'a> {

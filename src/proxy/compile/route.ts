@@ -12,6 +12,7 @@ import type {
   RouteAction,
   StickyKey,
 } from '../../native/snapshot.js'
+import { compileFault } from './fault.js'
 import { compileFilter, type Scripts } from './filter.js'
 import { type Ids, id } from './ids.js'
 import { compileRetry } from './retry.js'
@@ -34,6 +35,7 @@ export function compileRoute(route: ResolvedRoute, listenerIds: Ids, clusterIds:
     idleTimeoutMs: route.idleTimeout,
     retry: route.retry === null ? null : compileRetry(route.retry),
     filters: route.filters.map((filter) => compileFilter(filter, scripts)),
+    fault: route.fault && compileFault(route.fault),
   } satisfies Route
 }
 

@@ -63,6 +63,14 @@ marks! {
     RetryAfterHonoured, "retry-after-honoured", "the endpoint said when to come back, and the retry waited for that";
     /// The endpoint asked for a longer wait than the policy grants.
     RetryAfterTooLong, "retry-after-too-long", "the endpoint asked for a longer wait than `retryAfter.max`, so the retry waited as usual";
+    /// Fault injection let the request wait.
+    FaultDelayed, "fault-delayed", "the route's `fault` let the request wait";
+    /// Fault injection answered.
+    FaultAborted, "fault-aborted", "the route's `fault` answered in the place of the service";
+    /// Fault injection slowed the answer down.
+    FaultThrottled, "fault-throttled", "the route's `fault` slowed the answer down";
+    /// The fault has outlived its time to live.
+    FaultOver, "fault-over", "the route's `fault` was not injected: its `ttl` is over";
 }
 
 /// The decisions about one exchange.

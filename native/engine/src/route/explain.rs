@@ -2,6 +2,8 @@
 //!
 //! Invariant: the choice is the one that [`Table::find`] makes; the reasons are read off the very rules that it tries.
 
+use std::time::Instant;
+
 use serde::Serialize;
 
 use super::Routed;
@@ -11,7 +13,8 @@ use super::rule::{Rank, Rule};
 use super::split::{Split, Sticky};
 use super::table::{Chosen, Table};
 use super::words::{advantage, asks, obstacle, text};
-use crate::snapshot::{Generation, GenerationCluster, GenerationListener};
+use crate::fault::Fault;
+use crate::snapshot::{Fault as Settings, Generation, GenerationCluster, GenerationListener, GenerationRoute};
 
 /// Why a request goes where it goes.
 #[derive(Debug, Serialize)]
@@ -35,6 +38,19 @@ pub struct Explanation {
     pub rules: Vec<RuleVerdict>,
     /// What becomes of it.
     pub outcome: Option<Outcome>,
+    /// What goes wrong with the route's requests on purpose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<FaultTold>,
+}
+
+/// What goes wrong with the requests of a route on purpose.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FaultTold {
+    /// In words, each fault with its share.
+    pub does: Vec<String>,
+    /// The rest of its time to live, ms; 0: it is over; `None`: it stays for as long as it is configured.
+    pub left_ms: Option<u64>,
 }
 
 /// One rule, and how it fared.
@@ -138,6 +154,7 @@ pub fn explain(
         chosen: rules.iter().position(|rule| rule.standing == Standing::Chosen),
         rules,
         outcome: chosen.and_then(|chosen| outcome(table, generation, facts, authority, chosen)),
+        fault: route_of(generation, chosen).and_then(|route| route.fault.as_deref()).map(fault_told),
     }
 }
 
@@ -209,6 +226,22 @@ fn outcome(
         },
         Action::Respond(direct) => Outcome::Respond { status: direct.status, body_bytes: direct.body.len() },
     })
+}
+
+fn route_of(generation: &Generation, chosen: Option<Chosen>) -> Option<&GenerationRoute> {
+    generation.routes.get(usize::from(chosen?.route))
+}
+
+fn fault_told(fault: &Fault) -> FaultTold {
+    let Settings { delay, abort, throughput, ttl_ms: _ } = fault.settings();
+    let percent = |ppm: u32| f64::from(ppm) / 10_000.0;
+    let delay = delay.as_ref().map(|it| format!("{} % wait {} ms", percent(it.share_ppm), it.fixed_ms));
+    let abort = abort.as_ref().map(|it| format!("{} % are answered {}", percent(it.share_ppm), it.status));
+    let slow = throughput
+        .as_ref()
+        .map(|it| format!("{} % are answered with {} bytes a second", percent(it.share_ppm), it.bytes_per_second));
+    let left_ms = fault.left(Instant::now()).map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+    FaultTold { does: [delay, abort, slow].into_iter().flatten().collect(), left_ms }
 }
 
 fn shares(split: &Split, generation: &Generation, facts: &dyn RequestFacts) -> Vec<Share> {

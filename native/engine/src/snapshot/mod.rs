@@ -6,6 +6,7 @@ mod circuit_breaker;
 mod cluster;
 pub(crate) mod compile;
 mod dns;
+mod fault;
 mod filter;
 mod generation;
 mod health_check;
@@ -24,6 +25,7 @@ pub use circuit_breaker::{CircuitBreaker, RetryBudget};
 pub use cluster::{Cluster, ClusterEndpoint, EndpointUpdate, LoadBalancer};
 pub use compile::Rejection;
 pub use dns::{Dns, DnsRecord};
+pub use fault::{Fault, FaultAbort, FaultDelay, FaultThroughput};
 pub use filter::{
     Filter, HeaderEdits, HeaderReplace, HeaderRewrite, KeyPart, LocalRateLimit, OnFailure, RateBucket, RateKey, Script,
     ScriptBody, WarmUp,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::respond::{Fallback, HeaderChanges, Respond};
 use super::route_match::RouteMatch;
-use super::{Filter, Retry};
+use super::{Fault, Filter, Retry};
 
 /// One route.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -39,6 +39,8 @@ pub struct Route {
     pub retry: Option<Retry>,
     /// In the order in which requests meet them.
     pub filters: Vec<Filter>,
+    /// What goes wrong with its requests on purpose.
+    pub fault: Option<Fault>,
 }
 
 /// What becomes of a request.

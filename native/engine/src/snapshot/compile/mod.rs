@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::fault::Fault;
 use crate::route::Table;
 
 use super::{Books, Generation, GenerationCluster, GenerationListener, GenerationRoute};
@@ -92,10 +93,13 @@ pub(crate) fn compile(
 ) -> Result<Compiled, Vec<Rejection>> {
     let known = previous.map_or(&[][..], |generation| &generation.clusters);
     let known_clusters = known.iter().map(|cluster| (cluster.name.as_str(), cluster)).collect();
+    let routes = previous.map_or(&[][..], |generation| &generation.routes);
+    let known_faults = routes.iter().filter_map(|route| Some((route.name.as_str(), route.fault.as_ref()?))).collect();
     let mut compiler = Compiler {
         rejected: Vec::new(),
         books,
         known_clusters,
+        known_faults,
         assignments: Vec::new(),
         redact: &snapshot.records.redact,
     };
@@ -149,6 +153,8 @@ struct Compiler<'a> {
     books: &'a mut Books,
     /// Of the generation before, by name.
     known_clusters: HashMap<&'a str, &'a Arc<GenerationCluster>>,
+    /// Of the generation before, by route.
+    known_faults: HashMap<&'a str, &'a Arc<Fault>>,
     assignments: Vec<Assignment>,
     /// Headers whose values are never kept.
     redact: &'a [String],

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use super::{Compiler, Rejection, bound};
+use crate::fault::Fault;
 use crate::http::changes::{self, InvalidLine};
 use crate::http::direct::Direct;
 use crate::route::{Action, Fallback, HostPattern, PathChange, Redirect, Rule, Split, Sticky, Target};
-use crate::snapshot::{Forward, GenerationRewrite, GenerationRoute, HeaderChanges, HeaderLine, Respond, Rewrite};
+use crate::snapshot::{
+    Fault as FaultDto, Forward, GenerationRewrite, GenerationRoute, HeaderChanges, HeaderLine, Respond, Rewrite,
+};
 use crate::snapshot::{PathChange as PathChangeDto, Redirect as RedirectDto, Route, RouteAction, StickyKey};
 
 /// Rules by the listener that they serve.
@@ -59,7 +62,17 @@ impl Compiler<'_> {
             idle_timeout: bound(dto.idle_timeout_ms),
             retry,
             filters,
+            fault: dto.fault.as_ref().and_then(|fault| self.fault(&at, &dto.name, fault)),
         })
+    }
+
+    fn fault(&mut self, at: &str, route: &str, dto: &FaultDto) -> Option<Arc<Fault>> {
+        if let Some(abort) = dto.abort.as_ref().filter(|abort| !(200..=599).contains(&abort.status)) {
+            let message = format!("the status {} is not between 200 and 599", abort.status);
+            self.rejected.push(Rejection::new(format!("{at}.fault.abort.status"), "WEFT_SNAPSHOT_STATUS", message));
+            return None;
+        }
+        Some(Fault::renewed(dto, self.known_faults.get(route).copied()))
     }
 
     fn rules(&mut self, index: usize, dto: &Route, rules: &mut RulesOf) {
