@@ -3,6 +3,8 @@ import { Command } from 'commander'
 import type { CliCommand } from './command.js'
 import { apply } from './commands/apply.js'
 import { bootstrap } from './commands/bootstrap.js'
+import { ca } from './commands/ca.js'
+import { certificate } from './commands/certificate.js'
 import { compile } from './commands/compile.js'
 import { completion } from './commands/completion.js'
 import { control } from './commands/control.js'
@@ -28,6 +30,7 @@ import { weftVersion } from './version.js'
 const commands: readonly CliCommand[] = [
   ...[run, validate, explain, why, top, compile],
   ...[control, get, describe, apply, diff, remove, history, rollback, status, inspect, register, token, bootstrap],
+  ...[ca, certificate],
   ...[completion, version],
 ]
 

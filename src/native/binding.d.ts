@@ -56,6 +56,9 @@ export declare function signRevocations(signer: number, list: string): string
 /** A new proxy with so many workers. Returns its number in this process. */
 export declare function createProxy(name: string, workers: number): number
 
+/** A request with a new key and no name: JSON `{request, key}`. */
+export declare function createRequest(): string
+
 /** A root that signs itself: JSON `{name, trustDomain, serial, notBefore, notAfter}` in, `{certificate, key}` out. */
 export declare function createRoot(terms: string): string
 

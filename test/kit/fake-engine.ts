@@ -52,6 +52,7 @@ export class FakeEngine implements Addon {
   openSigner = signsNothing
   closeSigner = signsNothing
   issueCertificate = signsNothing
+  createRequest = signsNothing
   signRequest = signsNothing
   signRevocations = signsNothing
   readPeer = signsNothing
