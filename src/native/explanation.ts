@@ -71,4 +71,6 @@ export interface Share {
   /** Whether the request goes there; null: chance decides. */
   takes: boolean | null
   endpoints: string[]
+  /** How its balancer keeps requests with an endpoint, and with which this one; null: chance decides. */
+  affinity: { by: string; endpoint: string | null } | null
 }

@@ -305,7 +305,20 @@ cluster: number,
  * Share among the targets, at least 1.
  */
 weight: number, };
-export type StickyKey = { "header": string } | { "cookie": string } | { "query": string } | "clientAddress";
+export type StickyKey = { "header": string } | { "cookie": CookieKey } | { "query": string } | "clientAddress";
+export type CookieKey = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * A request without it is given one for so long, s; 0: until the browser ends. None: it is left to chance.
+ */
+ttlS: number | null, 
+/**
+ * Of the URLs that a cookie is given for.
+ */
+path: string, };
 export type Redirect = { 
 /**
  * 301, 302, 303, 307 or 308.
@@ -444,6 +457,10 @@ discovered: boolean,
  */
 loadBalancer: LoadBalancer, 
 /**
+ * Where a balancer by hash takes its key: the first of these that the request has; else by chance.
+ */
+hashOn: Array<StickyKey>, 
+/**
  * To establish a connection, ms.
  */
 connectTimeoutMs: number, 
@@ -522,11 +539,81 @@ zone: string,
  * Free labels.
  */
 labels: { [key in string]: string }, };
-export type LoadBalancer = { "policy": "round-robin", } | { "policy": "random", } | { "policy": "least-request", 
+export type LoadBalancer = { "policy": "round-robin", 
+/**
+ * How endpoints that come begin.
+ */
+slowStart: SlowStart | null, } | { "policy": "random", } | { "policy": "least-request", 
 /**
  * How many are drawn.
  */
-choices: number, };
+choices: number, 
+/**
+ * All are compared instead.
+ */
+fullScan: boolean, 
+/**
+ * None: the least busy per weight takes it. Else chance does, by weight over one more than the requests under
+ * way to this power; 0 regards the weights only.
+ */
+activeRequestBias: number | null, 
+/**
+ * How endpoints that come begin.
+ */
+slowStart: SlowStart | null, } | { "policy": "peak-ewma", 
+/**
+ * How many are drawn.
+ */
+choices: number, 
+/**
+ * In which a latency that was seen loses all but 1/e of its weight, ms.
+ */
+decayMs: number, 
+/**
+ * What an endpoint counts as before it was heard of, ms.
+ */
+defaultRttMs: number, 
+/**
+ * What a failure counts as at least, ms.
+ */
+penaltyMs: number, 
+/**
+ * How endpoints that come begin.
+ */
+slowStart: SlowStart | null, } | { "policy": "ring-hash", 
+/**
+ * Least hashes on the ring.
+ */
+minRing: number, 
+/**
+ * Most hashes on the ring.
+ */
+maxRing: number, 
+/**
+ * Most requests under way at an endpoint, in percent of its even share; none: no bound.
+ */
+boundedLoad: number | null, } | { "policy": "maglev", 
+/**
+ * Places, a prime number.
+ */
+tableSize: number, 
+/**
+ * Most requests under way at an endpoint, in percent of its even share; none: no bound.
+ */
+boundedLoad: number | null, };
+export type SlowStart = { 
+/**
+ * Until it has it, ms.
+ */
+windowMs: number, 
+/**
+ * 1: evenly; more: sooner; less: later.
+ */
+aggression: number, 
+/**
+ * What it begins with, percent of its share.
+ */
+minWeightPercent: number, };
 export type EndpointUpdate = { 
 /**
  * Name of the cluster.

@@ -47,7 +47,14 @@ function describeOutcome(outcome: Outcome, paint: Paint): string[] {
     `cluster ${share.cluster}`,
     describeEndpoints(share),
   ])
-  return [...sticky, ...aligned(rows).map((row, at) => `    ${shade(paint, outcome.split[at], row)}`)]
+  const shares = aligned(rows).map((row, at) => `    ${shade(paint, outcome.split[at], row)}`)
+  return [...sticky, ...shares, ...outcome.split.flatMap(describeAffinity)]
+}
+
+function describeAffinity({ cluster, affinity }: Share): string[] {
+  if (affinity === null) return []
+  const endpoint = affinity.endpoint === null ? '' : ` → ${affinity.endpoint} while it is up`
+  return [`    in ${cluster} by ${affinity.by}${endpoint}`]
 }
 
 export function describeFault({ fault }: Explanation, paint: Paint = plain): string[] {

@@ -10,12 +10,13 @@ fn main() {
 mod generate {
     use ts_rs::{Config, TS};
     use weft_engine::snapshot::{
-        AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, Direction, Dns, DnsRecord, EndpointUpdate, Fallback,
-        FallbackCause, Fault, FaultAbort, FaultDelay, FaultThroughput, FieldMatch, Filter, Forward, ForwardTarget,
-        HeaderChanges, HeaderEdits, HeaderLine, HeaderReplace, HeaderRewrite, HealthCheck, HttpCheck, KeepAlive,
-        KeyPart, Listener, ListenerLimits, LoadBalancer, LocalRateLimit, Node, OnFailure, PathChange, PathMatch,
-        RateBucket, RateKey, Records, Redirect, Respond, Retry, RetryBudget, RetryOn, Rewrite, Route, RouteAction,
-        RouteMatch, Script, ScriptBody, Snapshot, StickyKey, TcpKeepAlive, Tracing, ValueTest, WarmUp,
+        AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, CookieKey, Direction, Dns, DnsRecord, EndpointUpdate,
+        Fallback, FallbackCause, Fault, FaultAbort, FaultDelay, FaultThroughput, FieldMatch, Filter, Forward,
+        ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine, HeaderReplace, HeaderRewrite, HealthCheck, HttpCheck,
+        KeepAlive, KeyPart, Listener, ListenerLimits, LoadBalancer, LocalRateLimit, Node, OnFailure, PathChange,
+        PathMatch, RateBucket, RateKey, Records, Redirect, Respond, Retry, RetryBudget, RetryOn, Rewrite, Route,
+        RouteAction, RouteMatch, Script, ScriptBody, SlowStart, Snapshot, StickyKey, TcpKeepAlive, Tracing, ValueTest,
+        WarmUp,
     };
 
     pub(crate) fn print() {
@@ -40,6 +41,7 @@ mod generate {
             Forward::decl(&config),
             ForwardTarget::decl(&config),
             StickyKey::decl(&config),
+            CookieKey::decl(&config),
             Redirect::decl(&config),
             Respond::decl(&config),
             Rewrite::decl(&config),
@@ -57,6 +59,7 @@ mod generate {
             RetryBudget::decl(&config),
             ClusterEndpoint::decl(&config),
             LoadBalancer::decl(&config),
+            SlowStart::decl(&config),
             EndpointUpdate::decl(&config),
             Filter::decl(&config),
             LocalRateLimit::decl(&config),

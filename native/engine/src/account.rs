@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use smallvec::SmallVec;
 
-use crate::cluster::{self, Heard, Picked};
+use crate::cluster::{self, Heard, Load, Picked};
 use crate::downstream::Downstream;
 use crate::error::{Error, Kind, Source};
 use crate::http::head::{Known, RequestHead, ResponseHead, Version};
@@ -37,6 +37,8 @@ pub struct Account {
     attempt_started: Instant,
     generated_id: Option<[u8; 36]>,
     endpoint: Option<Arc<Endpoint>>,
+    /// Its part of what the cluster's balancer bounds.
+    load: Option<Load>,
     /// The attempts before the present one; empty, and without memory, while nothing failed.
     past: Vec<Attempt>,
     /// Whom the balancer compared, attempt by attempt.
@@ -72,6 +74,7 @@ impl Account {
             attempt_started: started,
             generated_id: None,
             endpoint: None,
+            load: None,
             past: Vec::new(),
             candidates: SmallVec::new(),
             response_headers: Vec::new(),
@@ -188,6 +191,10 @@ impl Account {
         if picked.degraded {
             self.mark(Mark::Degraded);
         }
+        if picked.moved {
+            self.mark(Mark::LoadBounded);
+        }
+        self.load = picked.load;
         picked.endpoint
     }
 
@@ -425,6 +432,7 @@ impl Account {
     }
 
     fn leave_endpoint(&mut self) {
+        self.load = None;
         if let Some(endpoint) = self.endpoint.take() {
             endpoint.active.fetch_sub(1, Ordering::Relaxed);
         }

@@ -6,6 +6,7 @@
 use std::rc::Rc;
 
 use crate::account::Account;
+use crate::affinity::GivenCookies;
 use crate::buffer::Buffer;
 use crate::cluster::Wish;
 use crate::downstream::{Downstream, Next, Request};
@@ -16,7 +17,7 @@ use crate::ongoing::Ongoing;
 use crate::record::Mark;
 use crate::retry::Verdict;
 use crate::route::Action;
-use crate::snapshot::{GenerationCluster, GenerationRoute};
+use crate::snapshot::{GenerationCluster, GenerationRoute, Moment};
 use crate::upstream::attempt;
 use crate::upstream::outgoing::Outgoing;
 use crate::worker::Worker;
@@ -46,6 +47,7 @@ pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Requ
         // Nothing behind a head can be told apart until its framing is known.
         unread: true,
         retries_spent: false,
+        cookies: GivenCookies::default(),
         answering: false,
         routed: None,
         bytes_per_second: None,
@@ -101,9 +103,10 @@ async fn forward(
 ) -> Result<Next, Stop> {
     exchange.account.clustered(cluster);
     let _place = limit::request(cluster).inspect_err(|_| exchange.account.mark(Mark::RequestsOverflow))?;
+    let hash = exchange.endpoint_hash(cluster);
     let mut outgoing = Outgoing::new(exchange, route, cluster, rest);
     let attempted = loop {
-        let wish = Wish { tried: &outgoing.tried };
+        let wish = Wish { tried: &outgoing.tried, hash, now: Moment::now() };
         let Some(picked) = cluster::pick(&exchange.worker.picker, cluster, &wish) else {
             break Err(cluster::nowhere(cluster));
         };

@@ -45,6 +45,8 @@ pub mod tunnel;
 
 pub mod ongoing;
 
+pub mod affinity;
+
 pub mod account;
 pub mod worker;
 

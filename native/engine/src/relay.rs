@@ -125,6 +125,7 @@ fn begin(exchange: &mut Ongoing<'_>, answer: &Answer, answering: &mut Transfer, 
         date: &exchange.worker.date(),
         retries_spent: exchange.retries_spent,
         changes: exchange.response_changes(),
+        added: &exchange.answer_lines(),
     };
     let ahead = &mut exchange.downstream.ahead;
     answering.begin(|out| {

@@ -5,12 +5,17 @@
 //! count as up (panic), because a check that fails everywhere says more about the check. An open breaker lets nobody
 //! through, panic or not.
 
+mod choices;
 mod draw;
+mod hashed;
 mod heard;
 mod least_request;
+mod load;
+mod peak_ewma;
 mod picker;
 mod random;
 mod round_robin;
+mod slow_start;
 mod wish;
 
 use std::sync::Arc;
@@ -19,7 +24,8 @@ use crate::error::{Error, Kind};
 use crate::snapshot::{Endpoint, GenerationCluster, LoadBalancer, Membership};
 
 pub use draw::Candidates;
-pub use heard::{Heard, heard};
+pub use heard::{Heard, heard, learn};
+pub use load::Load;
 pub use picker::Picker;
 pub use wish::Wish;
 
@@ -40,6 +46,10 @@ pub struct Picked {
     pub panicked: bool,
     /// No endpoint is up but degraded ones.
     pub degraded: bool,
+    /// The endpoint of the request's key was over its bounded load: this is another one.
+    pub moved: bool,
+    /// Its part of what the balancer bounds, for as long as the attempt lasts.
+    pub load: Option<Load>,
 }
 
 /// The endpoint for the next attempt. `None`: [`nowhere`] says why.
@@ -56,8 +66,18 @@ pub fn choose(
 ) -> Option<Picked> {
     picker.with_set(membership, |set, random| {
         let among = Among::of(membership, set.len());
-        let mut draw = Draw { set, membership, random, candidates: Candidates::new(), tried: wish.tried, among };
-        let index = usable(load_balancer, &mut draw)?;
+        let mut draw = Draw {
+            set,
+            membership,
+            random,
+            candidates: Candidates::new(),
+            tried: wish.tried,
+            among,
+            hash: wish.hash,
+            now: wish.now,
+            moved: false,
+        };
+        let index = usable(&load_balancer, &mut draw)?;
         let endpoint = Arc::clone(&set.member(index)?.endpoint);
         Some(Picked {
             endpoint,
@@ -65,6 +85,8 @@ pub fn choose(
             candidates: draw.candidates,
             panicked: draw.among == Among::Panicked,
             degraded: draw.among == Among::Degraded,
+            moved: draw.moved,
+            load: load_balancer.bounded_load().map(|_| Load::of(membership)),
         })
     })
 }
@@ -81,22 +103,34 @@ pub fn nowhere(cluster: &GenerationCluster) -> Error {
 }
 
 /// The one list of balancers.
-fn drawn(load_balancer: LoadBalancer, draw: &mut Draw<'_>) -> Option<u32> {
-    match load_balancer {
-        LoadBalancer::RoundRobin {} => round_robin::draw(draw),
+fn drawn(load_balancer: &LoadBalancer, draw: &mut Draw<'_>) -> Option<u32> {
+    match *load_balancer {
+        LoadBalancer::RoundRobin { slow_start } => slow_start::draw(draw, slow_start, round_robin::draw),
         LoadBalancer::Random {} => random::draw(draw),
-        LoadBalancer::LeastRequest { choices } => least_request::draw(draw, choices),
+        LoadBalancer::LeastRequest { full_scan: true, slow_start, .. } => least_request::draw_of_all(draw, slow_start),
+        LoadBalancer::LeastRequest { choices, active_request_bias: None, slow_start, .. } => {
+            least_request::draw(draw, choices, slow_start)
+        }
+        LoadBalancer::LeastRequest { choices, active_request_bias: Some(bias), slow_start, .. } => {
+            least_request::draw_biased(draw, choices, bias, slow_start)
+        }
+        LoadBalancer::PeakEwma { choices, decay_ms, default_rtt_ms, penalty_ms, slow_start } => {
+            peak_ewma::draw(draw, choices, peak_ewma::Settings { decay_ms, default_rtt_ms, penalty_ms }, slow_start)
+        }
+        LoadBalancer::RingHash { bounded_load, .. } | LoadBalancer::Maglev { bounded_load, .. } => {
+            hashed::draw(draw, bounded_load)
+        }
     }
 }
 
-fn usable(load_balancer: LoadBalancer, draw: &mut Draw<'_>) -> Option<u32> {
+fn usable(load_balancer: &LoadBalancer, draw: &mut Draw<'_>) -> Option<u32> {
     let first = drawn(load_balancer, draw)?;
     if !draw.is_picky() || draw.is_usable(first) {
         return Some(first);
     }
     // By chance, not by turn: the share of one that is down goes to all others, not to its neighbour.
     for _ in 0..REDRAWS {
-        let next = random::draw(draw)?;
+        let next = slow_start::draw(draw, load_balancer.slow_start(), random::draw)?;
         if draw.is_usable(next) {
             return Some(next);
         }

@@ -57,6 +57,10 @@ marks! {
     Panic, "panic", "too few endpoints were healthy, so unhealthy ones were used as well";
     /// Nobody was up but degraded endpoints.
     Degraded, "degraded", "no endpoint was up but degraded ones, so one of them was used";
+    /// The endpoint of the request's key had its bounded load.
+    LoadBounded, "load-bounded", "the endpoint that the request's key belongs to was over `boundedLoad`, so another one took it";
+    /// The request got a cookie that keeps the ones after it together.
+    CookieIssued, "cookie-issued", "the request had no cookie to be kept together by, so its answer sets one";
     /// The trace is sampled.
     Sampled, "sampled", "the trace is sampled";
     /// A retry waited for as long as the endpoint had asked.

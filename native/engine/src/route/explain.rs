@@ -10,11 +10,14 @@ use super::Routed;
 use super::action::Action;
 use super::facts::RequestFacts;
 use super::rule::{Rank, Rule};
-use super::split::{Split, Sticky};
+use super::split::Split;
+use super::sticky::{Sticky, key_hash};
 use super::table::{Chosen, Table};
 use super::words::{advantage, asks, obstacle, text};
 use crate::fault::Fault;
-use crate::snapshot::{Fault as Settings, Generation, GenerationCluster, GenerationListener, GenerationRoute};
+use crate::snapshot::{
+    Fault as Settings, Generation, GenerationCluster, GenerationListener, GenerationRoute, LoadBalancer,
+};
 
 /// Why a request goes where it goes.
 #[derive(Debug, Serialize)]
@@ -130,6 +133,18 @@ pub struct Share {
     pub takes: Option<bool>,
     /// Its endpoints.
     pub endpoints: Vec<String>,
+    /// How its balancer keeps requests with an endpoint; `None`: it does not.
+    pub affinity: Option<Affinity>,
+}
+
+/// How a balancer keeps requests with an endpoint.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Affinity {
+    /// By what, in words.
+    pub by: String,
+    /// The endpoint that the request's key belongs to while it is up; `None`: chance decides.
+    pub endpoint: Option<String>,
 }
 
 /// Explains what a listener does with a request. `authority` is the request's own, for redirects.
@@ -254,6 +269,7 @@ fn shares(split: &Split, generation: &Generation, facts: &dyn RequestFacts) -> V
             percent: f64::from(target.weight) * 100.0 / split.total() as f64,
             takes: stuck.map(|cluster| cluster == target.cluster),
             endpoints: endpoints(cluster),
+            affinity: affinity(cluster, facts),
         })
     };
     split.targets().iter().filter_map(share).collect()
@@ -263,12 +279,30 @@ fn endpoints(cluster: &GenerationCluster) -> Vec<String> {
     cluster.membership.set().members().map(|member| member.endpoint.name.clone()).collect()
 }
 
-fn sticky_words(key: &Sticky, present: bool) -> String {
-    let named = match key {
-        Sticky::Header(name) => format!("header {name}"),
-        Sticky::Cookie(name) => format!("cookie {name}"),
-        Sticky::Query(name) => format!("query {name}"),
-        Sticky::ClientAddress => "the client's address".to_owned(),
+fn affinity(cluster: &GenerationCluster, facts: &dyn RequestFacts) -> Option<Affinity> {
+    let policy = match cluster.load_balancer {
+        LoadBalancer::RingHash { .. } => "ring hash",
+        LoadBalancer::Maglev { .. } => "Maglev",
+        _ => return None,
     };
-    if present { named } else { format!("{named}, which this request has not: chance decides") }
+    let found = cluster.hash_on.iter().find_map(|key| Some((key, key.value(facts)?)));
+    let keys: Vec<String> = match found {
+        Some((key, _)) => vec![key.words()],
+        None => cluster.hash_on.iter().map(|key| sticky_words(key, false)).collect(),
+    };
+    let endpoint = found.and_then(|(_, value)| {
+        let set = cluster.membership.set();
+        let holder = if set.len() == 1 { Some(0) } else { set.table.holder(key_hash(&value)) };
+        set.member(holder?).map(|member| member.endpoint.name.clone())
+    });
+    Some(Affinity { by: format!("{policy} of {}", keys.join("; ")), endpoint })
+}
+
+fn sticky_words(key: &Sticky, present: bool) -> String {
+    let words = key.words();
+    match (present, key.given()) {
+        (true, _) => words,
+        (false, Some(_)) => format!("{words}, which this request has not: it is given one, by chance"),
+        (false, None) => format!("{words}, which this request has not: chance decides"),
+    }
 }

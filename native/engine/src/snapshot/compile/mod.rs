@@ -9,6 +9,7 @@ mod listener;
 mod retry;
 mod route;
 mod route_match;
+mod sticky;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -75,6 +76,7 @@ impl Compiled {
     pub(crate) fn settle(self, books: &mut Books) -> Generation {
         for cluster in &self.generation.clusters {
             books.clusters.set_checked(&cluster.name, cluster.health_check.is_some());
+            books.clusters.set_table(&cluster.name, cluster.load_balancer.table());
         }
         for Assignment { cluster, endpoints } in self.assignments {
             books.clusters.change(&cluster, endpoints, &[], true);

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use super::sticky::sticky;
 use super::{Compiler, Rejection, bound};
 use crate::fault::Fault;
 use crate::http::changes::{self, InvalidLine};
 use crate::http::direct::Direct;
-use crate::route::{Action, Fallback, HostPattern, PathChange, Redirect, Rule, Split, Sticky, Target};
+use crate::route::{Action, Fallback, HostPattern, PathChange, Redirect, Rule, Split, Target};
 use crate::snapshot::{
     Fault as FaultDto, Forward, GenerationRewrite, GenerationRoute, HeaderChanges, HeaderLine, Respond, Rewrite,
 };
-use crate::snapshot::{PathChange as PathChangeDto, Redirect as RedirectDto, Route, RouteAction, StickyKey};
+use crate::snapshot::{PathChange as PathChangeDto, Redirect as RedirectDto, Route, RouteAction};
 
 /// Rules by the listener that they serve.
 pub(super) type RulesOf = Vec<Vec<Rule>>;
@@ -177,15 +178,6 @@ fn path_change(dto: &PathChangeDto) -> PathChange {
     match dto {
         PathChangeDto::Full(path) => PathChange::Full(path.as_bytes().into()),
         PathChangeDto::Prefix(prefix) => PathChange::Prefix(prefix.trim_end_matches('/').as_bytes().into()),
-    }
-}
-
-fn sticky(dto: &StickyKey) -> Sticky {
-    match dto {
-        StickyKey::Header(name) => Sticky::Header(name.as_str().into()),
-        StickyKey::Cookie(name) => Sticky::Cookie(name.as_str().into()),
-        StickyKey::Query(name) => Sticky::Query(name.as_str().into()),
-        StickyKey::ClientAddress => Sticky::ClientAddress,
     }
 }
 
