@@ -69,6 +69,7 @@ pub mod trust;
 pub mod buffer;
 pub mod heads;
 pub mod limit;
+mod request_id;
 pub mod share;
 
 pub mod error;
