@@ -29,7 +29,7 @@ export const codes = {
   WEFT_FILTER_MODULE: 'The module of a filter is missing, throws when it is loaded, or exports no filter.',
   WEFT_FILTER_OPTIONS: 'The options of a filter are not what its own schema takes.',
   WEFT_FILTER_ELSEWHERE:
-    'A filter in TypeScript stands where it cannot run: in a thread it cannot travel to, or without Node.',
+    'TypeScript stands where it cannot run: in a thread that it cannot travel to, or without Node.',
   WEFT_SOCKET_MODULE:
     'A module of a socket cannot be loaded, does not export what defineSocket returns, or refuses its options; nothing was changed.',
   WEFT_SNAPSHOT_REJECTED: 'The engine refused a snapshot, for example because a port is taken; nothing was changed.',

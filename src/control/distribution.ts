@@ -7,8 +7,10 @@ import type { Tokens } from './access/tokens.js'
 import type { CertificateAuthority } from './ca/certificate-authority.js'
 import { authorityServices } from './ca/grpc-service.js'
 import { type CertificateSource, noCertificates } from './certificate-source.js'
+import type { Effect } from './compile/effects.js'
+import type { MeshNode } from './compile/node.js'
 import { type ControlConfig, readCertificate } from './control-config.js'
-import type { DataPlane, DataPlanes, Refusal, Verdict } from './data-planes.js'
+import type { DataPlane, DataPlanes, Reached, Refusal, Verdict } from './data-planes.js'
 import { MeshCredentials, type MeshTls } from './mesh-credentials.js'
 import { resourceName } from './mesh-kinds.js'
 import type { MeshSource } from './mesh-source.js'
@@ -100,6 +102,7 @@ function describePlanes(server: XdsServer, source: MeshSource): DataPlanes {
       look()
       return server.planes().map((plane) => dataPlaneOf(plane, behindSinceMs, refused))
     },
+    reached: () => server.effects().map(({ node, effects }) => reachedOf(node, effects, source)),
     verdicts: (revision) => server.verdicts(revision).map((verdict) => verdictOf(verdict, source)),
     onChange: (listener) => server.onChange(listener),
   }
@@ -117,6 +120,15 @@ function dataPlaneOf(
     ...{ sentRevision, ackedRevision: revision, staleMs: since === undefined ? 0 : Math.max(1, Date.now() - since) },
     lastRefusal: refused.get(id) ?? null,
   }
+}
+
+function reachedOf(node: MeshNode, effects: Effect[], source: MeshSource): Reached {
+  const { id, plane: kind, namespace, service } = node
+  const state = source.current()
+  const resources = effects.map(({ parts, notes, ...origin }) => {
+    return { resource: resourceName(origin, state), parts, notes }
+  })
+  return { node: id, kind, namespace, service, resources }
 }
 
 function verdictOf(verdict: XdsVerdict, source: MeshSource): Verdict {

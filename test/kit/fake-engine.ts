@@ -222,6 +222,7 @@ export function preparedAs(text: string, plan: Partial<Prepared['plan']> = {}): 
     adminAddress: null,
     listeners,
     clusters,
+    faulty: false,
     sources: [],
     scripts: [],
     sockets: [],

@@ -20,6 +20,8 @@ import { deregister } from './endpoints/deregister.js'
 import { getResource } from './endpoints/get-resource.js'
 import { heartbeat } from './endpoints/heartbeat.js'
 import { history } from './endpoints/history.js'
+import { inspectNode } from './endpoints/inspect-node.js'
+import { inspectResource } from './endpoints/inspect-resource.js'
 import { issueCertificate } from './endpoints/issue-certificate.js'
 import { issuedCertificates } from './endpoints/issued-certificates.js'
 import { listKinds } from './endpoints/list-kinds.js'
@@ -41,7 +43,8 @@ import { watch } from './endpoints/watch.js'
 export const endpoints: readonly Endpoint[] = [
   ...[listKinds, listResources, getResource, applyResources, deleteResource, history, rollback, watch],
   ...[listWorkloads, register, heartbeat, deregister],
-  ...[status, verdicts, auditLines, createToken, listTokens, revokeToken],
+  ...[status, verdicts, inspectNode, inspectResource],
+  ...[auditLines, createToken, listTokens, revokeToken],
   ...[caStatus, caRoots, issuedCertificates, rotateCa, revokeCertificate, issueCertificate],
   ...[live, ready, openApi],
 ]

@@ -15,6 +15,7 @@ import { isLoopback } from '../../config/loopback.js'
 import { WeftError } from '../../errors.js'
 import type { CertificateSource } from '../certificate-source.js'
 import { noCertificates } from '../certificate-source.js'
+import { type Effect, effectsOn } from '../compile/effects.js'
 import { defaultMeshOptions, indexMesh, type MeshOptions } from '../compile/mesh.js'
 import type { MeshNode } from '../compile/node.js'
 import { type ResourceType, typeUrls } from '../compile/xds/resources.js'
@@ -64,6 +65,8 @@ export interface XdsServer {
   port: number
   planes(): PlaneStatus[]
   verdicts(revision: number): Verdict[]
+  /** Which resources reach each connected data plane, as the mesh was told last. */
+  effects(): { node: MeshNode; effects: Effect[] }[]
   /** Waits until every connected data plane has answered for the revision, at most so long. */
   settled(revision: number, timeoutMs: number): Promise<Verdict[]>
   /** Who follows the trusted roots, and whether each has taken the present ones. */
@@ -117,6 +120,10 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
     port,
     planes: () => [...planes.all].map(status),
     verdicts: (revision) => planes.verdicts(revision),
+    effects: () => {
+      const identities = certificates.roots() !== null
+      return [...planes.all].map(({ node }) => ({ node, effects: effectsOn(mesh, node, identities) }))
+    },
     settled: (revision, timeoutMs) => planes.settled(revision, AbortSignal.timeout(timeoutMs)),
     rootsFollowers: () => planes.rootsFollowers(),
     onChange: (listener) => planes.onChange(listener),
