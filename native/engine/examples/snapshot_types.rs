@@ -10,8 +10,8 @@ fn main() {
 mod generate {
     use ts_rs::{Config, TS};
     use weft_engine::snapshot::{
-        AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, Direction, Dns, DnsRecord, EndpointUpdate, Fallback,
-        FallbackCause, FieldMatch, Filter, Forward, ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine,
+        AccessLog, Budget, CircuitBreaker, Cluster, ClusterEndpoint, Direction, Dns, DnsRecord, EndpointUpdate,
+        Fallback, FallbackCause, FieldMatch, Filter, Forward, ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine,
         HeaderReplace, HeaderRewrite, HealthCheck, HttpCheck, KeepAlive, KeyPart, Listener, ListenerLimits,
         LoadBalancer, LocalRateLimit, Node, OnFailure, PathChange, PathMatch, RateBucket, Records, Redirect, Respond,
         Retry, RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch, Script, ScriptBody, Snapshot, StickyKey,
@@ -55,6 +55,7 @@ mod generate {
             LoadBalancer::decl(&config),
             EndpointUpdate::decl(&config),
             Filter::decl(&config),
+            Budget::decl(&config),
             LocalRateLimit::decl(&config),
             RateBucket::decl(&config),
             KeyPart::decl(&config),

@@ -56,11 +56,13 @@ pub enum Kind {
     DnsFailed,
     /// A filter failed, and its policy ends the exchange.
     FilterFailed,
+    /// The time that the caller gave the request is over.
+    DeadlinePassed,
 }
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Refused(400),
         Self::HeadersTimeout,
         Self::DownstreamGone,
@@ -81,6 +83,7 @@ impl Kind {
         Self::TryTimeout,
         Self::DnsFailed,
         Self::FilterFailed,
+        Self::DeadlinePassed,
     ];
 
     /// The kind of a record's number; `None` for 0 and for numbers of no kind.
@@ -111,6 +114,7 @@ impl Kind {
             Self::TryTimeout => "the attempt took longer than its retry policy gives it",
             Self::DnsFailed => "the name of the cluster has never resolved",
             Self::FilterFailed => "a filter failed",
+            Self::DeadlinePassed => "the time that the caller gave the request was over",
         }
     }
 
@@ -137,6 +141,7 @@ impl Kind {
             Self::TryTimeout => 18,
             Self::DnsFailed => 19,
             Self::FilterFailed => 20,
+            Self::DeadlinePassed => 26,
         }
     }
 }
@@ -186,6 +191,7 @@ impl Error {
             | Kind::FirstByteTimeout
             | Kind::TryTimeout
             | Kind::ExchangeTimeout
+            | Kind::DeadlinePassed
             | Kind::StreamIdle => Source::Upstream,
         }
     }

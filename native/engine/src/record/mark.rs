@@ -59,6 +59,16 @@ marks! {
     RetryAfterHonoured, "retry-after-honoured", "the endpoint said when to come back, and the retry waited for that";
     /// The endpoint asked for a longer wait than the policy grants.
     RetryAfterTooLong, "retry-after-too-long", "the endpoint asked for a longer wait than `retryAfter.max`, so the retry waited as usual";
+    /// The hop before has said what the request may cost.
+    BudgetHonoured, "budget-honoured", "the hop before said in `x-weft-budget` how long it waits and how many retries are left";
+    /// A budget that no key signs.
+    BudgetForged, "budget-forged", "an `x-weft-budget` that no known key has signed was ignored";
+    /// A budget that was seen before.
+    BudgetReplayed, "budget-replayed", "an `x-weft-budget` that had been used before was ignored";
+    /// A budget of another time.
+    BudgetExpired, "budget-expired", "an `x-weft-budget` that was written too long ago was ignored";
+    /// The request may cause no more retries.
+    AllowanceSpent, "allowance-spent", "the budget that goes along with the request had no retry left";
 }
 
 /// The decisions about one exchange.

@@ -25,7 +25,7 @@ pub use cluster::{Cluster, ClusterEndpoint, EndpointUpdate, LoadBalancer};
 pub use compile::Rejection;
 pub use dns::{Dns, DnsRecord};
 pub use filter::{
-    Filter, HeaderEdits, HeaderReplace, HeaderRewrite, KeyPart, LocalRateLimit, OnFailure, RateBucket, Script,
+    Budget, Filter, HeaderEdits, HeaderReplace, HeaderRewrite, KeyPart, LocalRateLimit, OnFailure, RateBucket, Script,
     ScriptBody,
 };
 pub use generation::{

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use super::destination::{Destination, Reach};
 use super::health::{Finding, Health};
@@ -37,6 +37,8 @@ pub struct Endpoint {
     pub server_errors: AtomicU64,
     /// From the begin of an attempt to the answer's first byte.
     pub latency: Latency,
+    /// Its answers say how many retries they have used: it passes budgets on.
+    pub tells_retries: AtomicBool,
     condition: Condition,
 }
 
@@ -56,6 +58,7 @@ impl Endpoint {
             connections: AtomicU32::new(0),
             server_errors: AtomicU64::new(0),
             latency: Latency::default(),
+            tells_retries: AtomicBool::new(false),
             condition: Condition { bits: AtomicU8::new(0), unhealthy: Arc::clone(unhealthy) },
         }
     }
