@@ -10,13 +10,13 @@ fn main() {
 mod generate {
     use ts_rs::{Config, TS};
     use weft_engine::snapshot::{
-        AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, CookieKey, Direction, Dns, DnsRecord, EndpointUpdate,
-        Fallback, FallbackCause, Fault, FaultAbort, FaultDelay, FaultThroughput, FieldMatch, Filter, Forward,
-        ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine, HeaderReplace, HeaderRewrite, HealthCheck, HttpCheck,
-        KeepAlive, KeyPart, Listener, ListenerLimits, LoadBalancer, LocalRateLimit, Node, OnFailure, PathChange,
-        PathMatch, RateBucket, RateKey, Records, Redirect, Respond, Retry, RetryBudget, RetryOn, Rewrite, Route,
-        RouteAction, RouteMatch, Script, ScriptBody, SlowStart, Snapshot, StickyKey, TcpKeepAlive, Tracing, ValueTest,
-        WarmUp,
+        AccessLog, Budget, CircuitBreaker, Cluster, ClusterEndpoint, CookieKey, Direction, Dns, DnsRecord,
+        EndpointUpdate, Fallback, FallbackCause, Fault, FaultAbort, FaultDelay, FaultThroughput, FieldMatch, Filter,
+        Forward, ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine, HeaderReplace, HeaderRewrite, HealthCheck,
+        HttpCheck, KeepAlive, KeyPart, Listener, ListenerLimits, LoadBalancer, LocalRateLimit, Node, OnFailure,
+        PathChange, PathMatch, RateBucket, RateKey, Records, Redirect, Respond, Retry, RetryBudget, RetryOn, Rewrite,
+        Route, RouteAction, RouteMatch, Script, ScriptBody, SlowStart, Snapshot, StickyKey, TcpKeepAlive, Tracing,
+        ValueTest, WarmUp,
     };
 
     pub(crate) fn print() {
@@ -62,6 +62,7 @@ mod generate {
             SlowStart::decl(&config),
             EndpointUpdate::decl(&config),
             Filter::decl(&config),
+            Budget::decl(&config),
             LocalRateLimit::decl(&config),
             RateBucket::decl(&config),
             RateKey::decl(&config),

@@ -163,6 +163,9 @@ impl Account {
                 self.worker.count(Counter::FaultsInjected, 1);
             }
             Mark::FaultAborted | Mark::FaultThrottled => self.worker.count(Counter::FaultsInjected, 1),
+            Mark::BudgetForged => self.worker.count(Counter::BudgetsForged, 1),
+            Mark::BudgetReplayed => self.worker.count(Counter::BudgetsReplayed, 1),
+            Mark::BudgetExpired => self.worker.count(Counter::BudgetsExpired, 1),
             Mark::RetryBudgetSpent => self.count_cluster(ClusterCounter::RetriesRefused),
             Mark::RequestsOverflow | Mark::PendingOverflow | Mark::ConnectionsOverflow => {
                 self.count_cluster(ClusterCounter::Overflows);
@@ -257,6 +260,7 @@ impl Account {
             Stop::Body => Mark::BodyNotRepeatable,
             Stop::Budget => Mark::RetryBudgetSpent,
             Stop::Time => Mark::RetryTooLate,
+            Stop::Allowance => Mark::AllowanceSpent,
             Stop::Nearer => Mark::RetriedNearer,
         });
     }
@@ -403,7 +407,10 @@ impl Account {
     }
 
     fn count_timeout(&self, error: &Error) {
-        if matches!(error.kind, Kind::ConnectTimeout | Kind::FirstByteTimeout | Kind::ExchangeTimeout) {
+        if matches!(
+            error.kind,
+            Kind::ConnectTimeout | Kind::FirstByteTimeout | Kind::ExchangeTimeout | Kind::DeadlinePassed
+        ) {
             self.count_cluster(ClusterCounter::Timeouts);
         }
     }

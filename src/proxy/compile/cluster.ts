@@ -35,7 +35,7 @@ export function compileCluster(
     healthCheck: healthCheck === null ? null : compileHealthCheck(healthCheck),
     circuitBreaker: circuitBreaker === null ? null : compileCircuitBreaker(circuitBreaker),
     retryBudget,
-    filters: filters.map((filter) => compileFilter(filter, scripts)),
+    filters: filters.map((filter) => compileFilter(filter, folder, scripts)),
   } satisfies Cluster
 }
 

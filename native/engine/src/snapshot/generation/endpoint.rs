@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use super::condition::{Condition, Tally, bit};
 use super::cost::Cost;
@@ -44,6 +44,8 @@ pub struct Endpoint {
     pub cost: Cost,
     /// Milliseconds of the [`Moment`] since which requests may go there; 0: it needs no slow start.
     usable_since: AtomicU64,
+    /// Its answers say how many retries they have used: it passes budgets on.
+    pub tells_retries: AtomicBool,
     condition: Condition,
 }
 
@@ -66,6 +68,7 @@ impl Endpoint {
             cost: Cost::default(),
             usable_since: AtomicU64::new(0),
             condition: Condition::new(tally),
+            tells_retries: AtomicBool::new(false),
         }
     }
 
