@@ -35,6 +35,8 @@ export interface Plan {
   adminAddress: string | null
   listeners: { name: string; direction: Direction; protocol: string; address: string; clusters: string[] }[]
   clusters: { name: string; endpoints: string[] }[]
+  /** Something may happen to endpoints that the log is to tell. */
+  hasEvents: boolean
   /** WebSockets that end here, by listener. */
   sockets: SocketPlan[][]
   /** Registries to follow. */
@@ -177,6 +179,10 @@ function planOf(
       return { name, direction: direction ?? directionOfName(name), protocol, address, clusters: [...clusters] }
     }),
     clusters: snapshot.clusters.map(({ name, endpoints }) => ({ name, endpoints: endpoints.map((e) => e.address) })),
+    hasEvents: snapshot.clusters.some(
+      ({ healthCheck, outlierDetection, circuitBreaker }) =>
+        (healthCheck ?? outlierDetection ?? circuitBreaker?.trip ?? null) !== null,
+    ),
     sources: discovered.sources,
     warnings: [...warnings, ...discovered.warnings],
     node: snapshot.node,

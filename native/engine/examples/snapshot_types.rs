@@ -10,12 +10,13 @@ fn main() {
 mod generate {
     use ts_rs::{Config, TS};
     use weft_engine::snapshot::{
-        AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, Direction, Dns, DnsRecord, EndpointUpdate, Fallback,
-        FallbackCause, FieldMatch, Filter, Forward, ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine,
-        HeaderReplace, HeaderRewrite, HealthCheck, HttpCheck, KeepAlive, KeyPart, Listener, ListenerLimits,
-        LoadBalancer, LocalRateLimit, Node, OnFailure, PathChange, PathMatch, RateBucket, Records, Redirect, Respond,
-        Retry, RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch, Script, ScriptBody, Snapshot, StickyKey,
-        TcpKeepAlive, Tracing, ValueTest,
+        AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, Direction, Dns, DnsRecord, EndpointUpdate,
+        FailurePercentage, Fallback, FallbackCause, FieldMatch, Filter, Forward, ForwardTarget, HeaderChanges,
+        HeaderEdits, HeaderLine, HeaderReplace, HeaderRewrite, HealthCheck, HttpCheck, KeepAlive, KeyPart, Listener,
+        ListenerLimits, LoadBalancer, LocalRateLimit, Node, OnFailure, OutlierDetection, PathChange, PathMatch,
+        RateBucket, Records, Redirect, Respond, Retry, RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch,
+        Script, ScriptBody, SlowCalls, Snapshot, StickyKey, SuccessRateBelow, SuccessRateOutlier, TcpKeepAlive,
+        Tracing, Trip, ValueTest,
     };
 
     pub(crate) fn print() {
@@ -50,6 +51,12 @@ mod generate {
             FallbackCause::decl(&config),
             Cluster::decl(&config),
             CircuitBreaker::decl(&config),
+            Trip::decl(&config),
+            SuccessRateBelow::decl(&config),
+            SlowCalls::decl(&config),
+            OutlierDetection::decl(&config),
+            SuccessRateOutlier::decl(&config),
+            FailurePercentage::decl(&config),
             RetryBudget::decl(&config),
             ClusterEndpoint::decl(&config),
             LoadBalancer::decl(&config),

@@ -8,10 +8,11 @@ use std::time::Instant;
 
 use smallvec::SmallVec;
 
-use crate::cluster::{self, Heard, Picked};
+use crate::cluster::{self, Heard, Picked, Probe};
 use crate::downstream::Downstream;
 use crate::error::{Error, Kind, Source};
 use crate::http::head::{Known, RequestHead, ResponseHead, Version};
+use crate::http::health::IMMEDIATE_FAIL;
 use crate::http::retry_after::retry_after;
 use crate::record::{Address, Attempt, Candidate, Mark, Protocol, Record, Texts, frame};
 use crate::respond::Verdict;
@@ -19,6 +20,7 @@ use crate::retry::Stop;
 use crate::serving::View;
 use crate::snapshot::{Endpoint, GenerationCluster, GenerationRoute};
 use crate::telemetry::access_log::Entry;
+use crate::telemetry::events::{Event, Turn};
 use crate::telemetry::flags::Flag;
 use crate::telemetry::metrics::{ClusterCounter, Counter};
 use crate::trace::Carried;
@@ -37,6 +39,8 @@ pub struct Account {
     attempt_started: Instant,
     generated_id: Option<[u8; 36]>,
     endpoint: Option<Arc<Endpoint>>,
+    /// The present attempt tries whether the endpoint's breaker may close.
+    probe: Option<Probe>,
     /// The attempts before the present one; empty, and without memory, while nothing failed.
     past: Vec<Attempt>,
     /// Whom the balancer compared, attempt by attempt.
@@ -72,6 +76,7 @@ impl Account {
             attempt_started: started,
             generated_id: None,
             endpoint: None,
+            probe: None,
             past: Vec::new(),
             candidates: SmallVec::new(),
             response_headers: Vec::new(),
@@ -159,6 +164,8 @@ impl Account {
             }
             Mark::Panic => self.count_cluster(ClusterCounter::PanicPicks),
             Mark::Fallback => self.count_cluster(ClusterCounter::Fallbacks),
+            Mark::BreakersOpen => self.count_cluster(ClusterCounter::BreakerRefusals),
+            Mark::Probe => self.count_cluster(ClusterCounter::Probes),
             _ => {}
         }
     }
@@ -182,6 +189,10 @@ impl Account {
         if picked.degraded {
             self.mark(Mark::Degraded);
         }
+        if picked.probe.is_some() {
+            self.mark(Mark::Probe);
+        }
+        self.probe = picked.probe;
         picked.endpoint
     }
 
@@ -309,6 +320,9 @@ impl Account {
         self.record.flag = if exceeded { Flag::UpstreamRetryLimitExceeded } else { verdict.flag };
         self.record.cause = error.kind.number();
         self.detail = error.detail;
+        if error.kind == Kind::BreakersOpen {
+            self.mark(Mark::BreakersOpen);
+        }
         self.count_timeout(error);
         if error.source() == Source::Upstream {
             self.heard_failure(weft_rt::now(), error);
@@ -394,21 +408,33 @@ impl Account {
         }
     }
 
-    fn heard_answer(&self, now: Instant, head: &ResponseHead) {
+    fn heard_answer(&mut self, now: Instant, head: &ResponseHead) {
         let retry_after_s = matches!(head.status, 429 | 503).then(|| retry_after(head)).flatten();
+        if let (Some(cluster), Some(endpoint)) = (self.cluster(), &self.endpoint)
+            && cluster.health_check.is_some()
+            && head.find(IMMEDIATE_FAIL).is_some()
+            && endpoint.refused()
+        {
+            let event = Event::new(Turn::Unhealthy, &endpoint.name, "its answer says that its health check fails");
+            cluster.membership.teller().tell(event);
+        }
         let first_byte_us = micros(self.attempt_started, now);
         self.heard(&Heard::Answer { status: head.status, first_byte_us, retry_after_s });
     }
 
-    fn heard_failure(&self, now: Instant, error: &Error) {
+    fn heard_failure(&mut self, now: Instant, error: &Error) {
         self.heard(&Heard::Failure { kind: error.kind, took_us: micros(self.attempt_started, now) });
     }
 
-    fn heard(&self, heard: &Heard) {
-        let cluster = self.view.generation.clusters.get(usize::from(self.record.cluster));
-        if let (Some(cluster), Some(endpoint)) = (cluster, &self.endpoint) {
-            cluster::heard(cluster, endpoint, heard);
+    fn heard(&mut self, heard: &Heard) {
+        let probe = self.probe.take();
+        if let (Some(cluster), Some(endpoint)) = (self.cluster(), &self.endpoint) {
+            cluster::heard(cluster, endpoint, heard, probe);
         }
+    }
+
+    fn cluster(&self) -> Option<&GenerationCluster> {
+        self.view.generation.clusters.get(usize::from(self.record.cluster)).map(|cluster| &**cluster)
     }
 
     /// It ends here, whatever it was about.
@@ -419,6 +445,8 @@ impl Account {
     }
 
     fn leave_endpoint(&mut self) {
+        // Nothing came of it: the next request may try.
+        self.probe = None;
         if let Some(endpoint) = self.endpoint.take() {
             endpoint.active.fetch_sub(1, Ordering::Relaxed);
         }

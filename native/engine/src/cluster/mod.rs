@@ -5,12 +5,15 @@
 //! count as up (panic), because a check that fails everywhere says more about the check. An open breaker lets nobody
 //! through, panic or not.
 
+mod breaker;
 mod draw;
 mod heard;
 mod least_request;
+mod outlier;
 mod picker;
 mod random;
 mod round_robin;
+mod spell;
 mod wish;
 
 use std::sync::Arc;
@@ -18,9 +21,12 @@ use std::sync::Arc;
 use crate::error::{Error, Kind};
 use crate::snapshot::{Endpoint, GenerationCluster, LoadBalancer, Membership};
 
+pub use breaker::{EndpointBreaker, Looked, Opened, Probe, Trips};
 pub use draw::Candidates;
 pub use heard::{Heard, heard};
+pub use outlier::{Ejections, OutlierState};
 pub use picker::Picker;
+pub use spell::Spell;
 pub use wish::Wish;
 
 use draw::{Among, Draw};
@@ -40,6 +46,8 @@ pub struct Picked {
     pub panicked: bool,
     /// No endpoint is up but degraded ones.
     pub degraded: bool,
+    /// Its breaker is open, and this attempt tries whether it may close.
+    pub probe: Option<Probe>,
 }
 
 /// The endpoint for the next attempt. `None`: [`nowhere`] says why.
@@ -57,14 +65,18 @@ pub fn choose(
     picker.with_set(membership, |set, random| {
         let among = Among::of(membership, set.len());
         let mut draw = Draw { set, membership, random, candidates: Candidates::new(), tried: wish.tried, among };
-        let index = usable(load_balancer, &mut draw)?;
+        let (index, probe) = match open_breaker_due(&draw) {
+            Some((index, probe)) => (index, Some(probe)),
+            None => (usable(load_balancer, &mut draw)?, None),
+        };
         let endpoint = Arc::clone(&set.member(index)?.endpoint);
         Some(Picked {
             endpoint,
             index: u16::try_from(index).unwrap_or(u16::MAX),
             candidates: draw.candidates,
-            panicked: draw.among == Among::Panicked,
-            degraded: draw.among == Among::Degraded,
+            panicked: draw.among == Among::Panicked && probe.is_none(),
+            degraded: draw.among == Among::Degraded && probe.is_none(),
+            probe,
         })
     })
 }
@@ -78,6 +90,11 @@ pub fn nowhere(cluster: &GenerationCluster) -> Error {
         Some(resolution) => Error::new(Kind::DnsFailed, resolution.unresolved),
         None => Error::new(Kind::NoHealthyUpstream, "the cluster has no endpoint"),
     }
+}
+
+/// An endpoint whose breaker is open and may be tried.
+fn open_breaker_due(draw: &Draw<'_>) -> Option<(u32, Probe)> {
+    if draw.membership.tally().tripped() == 0 { None } else { breaker::claim(draw.set, draw.membership, draw.tried) }
 }
 
 /// The one list of balancers.

@@ -55,6 +55,10 @@ marks! {
     Panic, "panic", "too few endpoints were healthy, so unhealthy ones were used as well";
     /// Nobody was up but degraded endpoints.
     Degraded, "degraded", "no endpoint was up but degraded ones, so one of them was used";
+    /// The breaker of the endpoint is open, and this request tried it.
+    Probe, "probe", "the endpoint's breaker was open, and this request was the one that tried whether it may close";
+    /// The breakers of all endpoints are open.
+    BreakersOpen, "breakers-open", "the breakers of all endpoints were open, so the request was refused at once";
     /// The trace is sampled.
     Sampled, "sampled", "the trace is sampled";
 }

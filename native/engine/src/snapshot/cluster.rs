@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CircuitBreaker, Dns, Filter, HealthCheck, KeepAlive, RetryBudget, TcpKeepAlive};
+use super::{CircuitBreaker, Dns, Filter, HealthCheck, KeepAlive, OutlierDetection, RetryBudget, TcpKeepAlive};
 
 /// A group of endpoints.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,6 +35,8 @@ pub struct Cluster {
     pub dns: Option<Dns>,
     /// How endpoints are checked.
     pub health_check: Option<HealthCheck>,
+    /// What puts endpoints out for a time.
+    pub outlier_detection: Option<OutlierDetection>,
 }
 
 /// How an endpoint is chosen.

@@ -12,6 +12,7 @@ mod health_check;
 mod keep_alive;
 mod listener;
 mod node;
+mod outlier_detection;
 mod respond;
 mod retry;
 mod route;
@@ -20,7 +21,7 @@ mod tracing;
 
 use serde::{Deserialize, Serialize};
 
-pub use circuit_breaker::{CircuitBreaker, RetryBudget};
+pub use circuit_breaker::{CircuitBreaker, RetryBudget, SlowCalls, SuccessRateBelow, Trip};
 pub use cluster::{Cluster, ClusterEndpoint, EndpointUpdate, LoadBalancer};
 pub use compile::Rejection;
 pub use dns::{Dns, DnsRecord};
@@ -38,6 +39,7 @@ pub use health_check::{HealthCheck, HttpCheck};
 pub use keep_alive::{KeepAlive, TcpKeepAlive};
 pub use listener::{AccessLog, Direction, Listener, ListenerLimits};
 pub use node::{Node, Records};
+pub use outlier_detection::{FailurePercentage, OutlierDetection, SuccessRateOutlier};
 pub use respond::{Fallback, FallbackCause, HeaderChanges, HeaderLine, Respond};
 pub use retry::{Retry, RetryOn};
 pub use route::{Forward, ForwardTarget, PathChange, Redirect, Rewrite, Route, RouteAction, StickyKey};

@@ -74,6 +74,8 @@ impl Compiled {
     pub(crate) fn settle(self, books: &mut Books) -> Generation {
         for cluster in &self.generation.clusters {
             books.clusters.set_checked(&cluster.name, cluster.health_check.is_some());
+            cluster.membership.ejections().follow(cluster.outlier_detection.as_ref());
+            cluster.membership.trips().want(cluster.trip.is_some());
         }
         for Assignment { cluster, endpoints } in self.assignments {
             books.clusters.change(&cluster, endpoints, &[], true);

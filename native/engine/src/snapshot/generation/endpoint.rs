@@ -1,13 +1,14 @@
 //! An endpoint with its state, shared by all workers, generations and endpoint sets.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::{Arc, OnceLock};
 
 use super::condition::{Condition, Tally, bit};
 use super::destination::{Destination, Reach};
 use super::health::{Finding, Health};
 use super::idle_age::IdleAge;
+use crate::cluster::{EndpointBreaker, OutlierState};
 use crate::record::Address;
 
 use crate::telemetry::metrics::Latency;
@@ -39,6 +40,8 @@ pub struct Endpoint {
     /// From the begin of an attempt to the answer's first byte.
     pub latency: Latency,
     condition: Condition,
+    breaker: OnceLock<Box<EndpointBreaker>>,
+    outlier: OnceLock<Box<OutlierState>>,
 }
 
 impl Endpoint {
@@ -58,6 +61,8 @@ impl Endpoint {
             server_errors: AtomicU64::new(0),
             latency: Latency::default(),
             condition: Condition::new(tally),
+            breaker: OnceLock::new(),
+            outlier: OnceLock::new(),
         }
     }
 
@@ -79,11 +84,14 @@ impl Endpoint {
         }
     }
 
-    /// A connection was refused: nobody listens there. Where checks can tell when that is over, that is believed at once.
-    pub fn refused(&self) {
-        if self.health.finding() == Finding::Healthy {
+    /// Nobody listens there, or the endpoint itself says that it is to get no requests. Where checks can tell when that
+    /// is over, that is believed at once; whether it was news.
+    pub fn refused(&self) -> bool {
+        let news = self.health.finding() == Finding::Healthy;
+        if news {
             self.found(Finding::Unhealthy);
         }
+        news
     }
 
     /// Bits of [`bit`].
@@ -109,6 +117,43 @@ impl Endpoint {
     /// Whether others should be asked first. Any thread; in force with the next pick.
     pub fn set_degraded(&self, degraded: bool) {
         self.condition.set(bit::DEGRADED, degraded);
+    }
+
+    /// Whether outlier detection puts it out. Under its cluster's [`crate::cluster::Ejections`].
+    pub fn set_ejected(&self, ejected: bool) {
+        self.condition.set(bit::EJECTED, ejected);
+    }
+
+    /// Whether its breaker is open. Under the breaker's lock.
+    pub fn set_tripped(&self, tripped: bool) {
+        if !self.condition.set(bit::TRIPPED, tripped) {
+            self.turned();
+        }
+    }
+
+    /// Something has changed about its condition that no bit of it says.
+    pub fn turned(&self) {
+        self.condition.turned();
+    }
+
+    /// Its breaker, made on first use.
+    pub fn breaker(&self) -> &EndpointBreaker {
+        self.breaker.get_or_init(Box::default)
+    }
+
+    /// Its breaker, if there ever was one.
+    pub fn known_breaker(&self) -> Option<&EndpointBreaker> {
+        self.breaker.get().map(|known| &**known)
+    }
+
+    /// What outlier detection knows of it, made on first use.
+    pub fn outlier(&self) -> &OutlierState {
+        self.outlier.get_or_init(Box::default)
+    }
+
+    /// What outlier detection knows of it, if it ever counted.
+    pub fn known_outlier(&self) -> Option<&OutlierState> {
+        self.outlier.get().map(|known| &**known)
     }
 
     /// Whether its cluster has it now. An endpoint that went lives on while an exchange or a connection needs it.

@@ -10,6 +10,8 @@ use parking_lot::Mutex;
 
 use super::condition::Tally;
 use super::endpoint_set::EndpointSet;
+use crate::cluster::{Ejections, Trips};
+use crate::telemetry::events::Teller;
 
 /// The endpoints of a cluster as of now.
 pub struct Membership {
@@ -18,6 +20,9 @@ pub struct Membership {
     number: AtomicU64,
     current: Mutex<Arc<EndpointSet>>,
     tally: Arc<Tally>,
+    ejections: Ejections,
+    trips: Trips,
+    teller: Teller,
     turns: Turns,
     changed_unix_us: AtomicU64,
 }
@@ -28,12 +33,15 @@ pub struct Membership {
 struct Turns(AtomicU64);
 
 impl Membership {
-    pub(super) fn new(id: u32, tally: Arc<Tally>) -> Self {
+    pub(super) fn new(id: u32, tally: Arc<Tally>, teller: Teller) -> Self {
         Self {
             id,
             number: AtomicU64::new(0),
             current: Mutex::default(),
             tally,
+            ejections: Ejections::new(&teller),
+            trips: Trips::new(&teller),
+            teller,
             turns: Turns::default(),
             changed_unix_us: AtomicU64::new(0),
         }
@@ -60,6 +68,21 @@ impl Membership {
     /// How many members are in which condition.
     pub fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// Who of its endpoints was put out.
+    pub fn ejections(&self) -> &Ejections {
+        &self.ejections
+    }
+
+    /// Whose breaker is open.
+    pub fn trips(&self) -> &Trips {
+        &self.trips
+    }
+
+    /// Tells what happens to its endpoints.
+    pub fn teller(&self) -> &Teller {
+        &self.teller
     }
 
     /// The next turn, over all workers.
