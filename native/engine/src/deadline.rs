@@ -219,6 +219,7 @@ mod tests {
             idle_timeout: None,
             retry: None,
             filters: crate::filter::Chain::default(),
+            fault: None,
         }
     }
 

@@ -56,13 +56,17 @@ pub enum Kind {
     DnsFailed,
     /// A filter failed, and its policy ends the exchange.
     FilterFailed,
+    /// The breakers of all endpoints are open.
+    BreakersOpen,
+    /// Fault injection answers; carries its status.
+    FaultInjected(u16),
     /// The time that the caller gave the request is over.
     DeadlinePassed,
 }
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Refused(400),
         Self::HeadersTimeout,
         Self::DownstreamGone,
@@ -83,6 +87,8 @@ impl Kind {
         Self::TryTimeout,
         Self::DnsFailed,
         Self::FilterFailed,
+        Self::BreakersOpen,
+        Self::FaultInjected(503),
         Self::DeadlinePassed,
     ];
 
@@ -114,6 +120,8 @@ impl Kind {
             Self::TryTimeout => "the attempt took longer than its retry policy gives it",
             Self::DnsFailed => "the name of the cluster has never resolved",
             Self::FilterFailed => "a filter failed",
+            Self::BreakersOpen => "the breakers of all endpoints were open",
+            Self::FaultInjected(_) => "a fault was injected",
             Self::DeadlinePassed => "the time that the caller gave the request was over",
         }
     }
@@ -141,6 +149,8 @@ impl Kind {
             Self::TryTimeout => 18,
             Self::DnsFailed => 19,
             Self::FilterFailed => 20,
+            Self::BreakersOpen => 24,
+            Self::FaultInjected(_) => 29,
             Self::DeadlinePassed => 26,
         }
     }
@@ -181,7 +191,9 @@ impl Error {
             | Kind::Overflow
             | Kind::Internal
             | Kind::DnsFailed
-            | Kind::FilterFailed => Source::Internal,
+            | Kind::FilterFailed
+            | Kind::BreakersOpen
+            | Kind::FaultInjected(_) => Source::Internal,
             Kind::ConnectFailed
             | Kind::ConnectTimeout
             | Kind::UpstreamClosed

@@ -39,10 +39,13 @@ pub mod exchange;
 pub mod reply;
 pub mod socket;
 
+pub mod fault;
 pub mod relay;
 pub mod tunnel;
 
 pub mod ongoing;
+
+pub mod affinity;
 
 pub mod account;
 pub mod worker;
@@ -67,6 +70,7 @@ pub mod trust;
 pub mod buffer;
 pub mod heads;
 pub mod limit;
+pub mod share;
 
 pub mod error;
 pub mod http;

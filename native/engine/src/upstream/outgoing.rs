@@ -240,7 +240,7 @@ impl<'a> Outgoing<'a> {
         self.deadlines.attempt_ends();
         match attempted {
             Ok(answered) => {
-                exchange.account.retried(Ok(answered.answer.head.status));
+                exchange.account.retried(Ok(&answered.answer.head));
                 let whole = self.sending.is_done();
                 discard(exchange.worker, answered, whole, self.cluster.keeping);
             }
