@@ -1,5 +1,6 @@
 /** `routes[].forward`: the clusters that share a route's requests, and what keeps a request with one of them. */
 import * as z from 'zod'
+import { expression } from './expression.js'
 import { headerName } from './header-name.js'
 import { name } from './name.js'
 import { notYetKeys } from './not-yet.js'
@@ -36,8 +37,11 @@ export const sticky = z
     cookie: cookie.optional().meta({ description: 'A name, or `{ name }`', form: 'name' }),
     query: z.string().min(1).max(256).optional().meta({ description: 'A parameter of the query' }),
     clientAddress: z.literal(true).optional(),
+    cel: expression().optional().meta({
+      description: "The value of an expression over the request, a string or an int, such as `request.query['user']`",
+    }),
   })
-  .superRefine(onlyOne('header', 'cookie', 'query', 'clientAddress'))
+  .superRefine(onlyOne('header', 'cookie', 'query', 'clientAddress', 'cel'))
   .meta({
     title: 'sticky',
     description:

@@ -173,6 +173,10 @@ hosts: Array<string>,
  */
 matches: Array<RouteMatch>, 
 /**
+ * A condition in CEL that must hold besides; none: no more is asked.
+ */
+when: string | null, 
+/**
  * What becomes of the request.
  */
 action: RouteAction, 
@@ -293,7 +297,7 @@ cluster: number,
  * Share among the targets, at least 1.
  */
 weight: number, };
-export type StickyKey = { "header": string } | { "cookie": string } | { "query": string } | "clientAddress";
+export type StickyKey = { "header": string } | { "cookie": string } | { "query": string } | "clientAddress" | { "cel": string };
 export type Redirect = { 
 /**
  * 301, 302, 303, 307 or 308.

@@ -64,6 +64,7 @@ pub mod transfer;
 pub mod trust;
 
 pub mod buffer;
+pub mod cel;
 pub mod heads;
 pub mod limit;
 

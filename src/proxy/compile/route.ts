@@ -18,12 +18,13 @@ import { compileRetry } from './retry.js'
 import { compileMatch } from './route-match.js'
 
 export function compileRoute(route: ResolvedRoute, listenerIds: Ids, clusterIds: Ids, scripts: Scripts): Route {
-  const { name, listeners, hosts, matches, rewrite, requestHeaders, responseHeaders, fallback } = route
+  const { name, listeners, hosts, matches, when, rewrite, requestHeaders, responseHeaders, fallback } = route
   return {
     name,
     listeners: listeners === null ? [...listenerIds.values()] : listeners.map((name) => id(listenerIds, name)),
     hosts,
     matches: matches.map(compileMatch),
+    when,
     action: compileAction(route, clusterIds),
     rewrite: rewrite && ({ path: compilePath(rewrite), host: rewrite.host } satisfies Rewrite),
     requestHeaders: requestHeaders && compileChanges(requestHeaders),
@@ -47,9 +48,10 @@ function compileAction({ forward, redirect, respond, sticky }: ResolvedRoute, cl
   return { forward: { targets, sticky: sticky && compileSticky(sticky) } }
 }
 
-function compileSticky({ header, cookie, query }: NonNullable<ResolvedRoute['sticky']>): StickyKey {
+function compileSticky({ header, cookie, query, cel }: NonNullable<ResolvedRoute['sticky']>): StickyKey {
   if (header !== undefined) return { header }
   if (cookie !== undefined) return { cookie }
+  if (cel !== undefined) return { cel }
   return query === undefined ? 'clientAddress' : { query }
 }
 

@@ -236,6 +236,7 @@ fn sticky_words(key: &Sticky, present: bool) -> String {
         Sticky::Cookie(name) => format!("cookie {name}"),
         Sticky::Query(name) => format!("query {name}"),
         Sticky::ClientAddress => "the client's address".to_owned(),
+        Sticky::Cel(cel) => format!("the value of {}", cel.source()),
     };
     if present { named } else { format!("{named}, which this request has not: chance decides") }
 }

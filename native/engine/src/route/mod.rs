@@ -13,6 +13,7 @@ mod rule;
 mod split;
 mod table;
 mod value;
+pub mod when;
 mod words;
 
 pub use action::{Action, Redirect};

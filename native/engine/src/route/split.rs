@@ -5,8 +5,12 @@
 //! that grows can only win keys, one that shrinks can only lose them, so raising a canary from 10 to 20 % moves nobody
 //! back. Invariant: the hash is fixed for ever, the same in each worker, proxy and version.
 
+use std::sync::Arc;
+
 use super::facts::RequestFacts;
 use super::value::{cookie, parameter};
+use super::when;
+use crate::cel::Cel;
 
 /// What of a request keeps it with one cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +23,8 @@ pub enum Sticky {
     Query(Box<str>),
     /// The client's address.
     ClientAddress,
+    /// The value of an expression.
+    Cel(Arc<Cel>),
 }
 
 /// A cluster with its share.
@@ -113,6 +119,7 @@ impl Sticky {
             }
             Self::Query(name) => parameter(facts.query(), name.as_bytes()).map(|value| hash_of(&value)),
             Self::ClientAddress => Some(facts.client()).filter(|client| !client.is_empty()).map(hash_of),
+            Self::Cel(cel) => when::key_of(cel, facts, hash_of),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use super::facts::RequestFacts;
 use super::rule::{Condition, HostPattern, PathPattern, Rank, Rule};
 use super::value::{Test, parameter};
+use super::when;
 
 /// What a rule asks of a request, for a person: `host reviews, path prefix /, header end-user is tester`.
 pub(super) fn asks(rule: &Rule) -> String {
@@ -18,6 +19,9 @@ pub(super) fn asks(rule: &Rule) -> String {
         for Condition { name, test } in conditions {
             let _ = write!(words, ", {noun} {name} {}", test_words(test));
         }
+    }
+    if let Some(when) = &rule.when {
+        let _ = write!(words, ", when {}", when.source());
     }
     words
 }
@@ -41,10 +45,12 @@ pub(super) fn obstacle(rule: &Rule, host: &[u8], facts: &dyn RequestFacts) -> Op
         return Some(format!("header {name} {}, wanted one that {}", value_words(value.as_deref()), test_words(test)));
     }
     let query = rule.query.iter().find(|condition| !condition.holds_for_query(facts));
-    query.map(|Condition { name, test }| {
+    if let Some(Condition { name, test }) = query {
         let value = parameter(facts.query(), name.as_bytes());
-        format!("query {name} {}, wanted one that {}", value_words(value.as_deref()), test_words(test))
-    })
+        return Some(format!("query {name} {}, wanted one that {}", value_words(value.as_deref()), test_words(test)));
+    }
+    let when = rule.when.as_deref().and_then(|condition| when::obstacle(condition, facts));
+    when.map(|words| format!("when does not hold: {words}"))
 }
 
 /// Why a rank is greater than another one.
@@ -58,7 +64,7 @@ pub(super) fn advantage(winner: &Rank, loser: &Rank) -> &'static str {
     } else if winner.2 != loser.2 {
         "it asks for a method"
     } else if winner.3 != loser.3 {
-        "it asks for more headers"
+        "it asks for more headers, `when` counted as one"
     } else if winner.4 != loser.4 {
         "it asks for more of the query"
     } else {

@@ -6,7 +6,7 @@ use super::retry::retry;
 use super::{Compiler, Rejection, bound};
 use crate::http::changes::{self, InvalidLine};
 use crate::http::direct::Direct;
-use crate::route::{Action, Fallback, HostPattern, PathChange, Redirect, Rule, Split, Sticky, Target};
+use crate::route::{Action, Fallback, HostPattern, PathChange, Redirect, Rule, Split, Sticky, Target, when};
 use crate::snapshot::{Forward, GenerationRewrite, GenerationRoute, HeaderChanges, HeaderLine, Respond, Rewrite};
 use crate::snapshot::{PathChange as PathChangeDto, Redirect as RedirectDto, Route, RouteAction, StickyKey};
 
@@ -106,12 +106,23 @@ impl Compiler<'_> {
             };
             targets.push(Target::new(u16::try_from(target.cluster).unwrap_or(u16::MAX), name, target.weight));
         }
-        let split = Split::new(targets, dto.sticky.as_ref().map(sticky));
+        let sticky = dto.sticky.as_ref().and_then(|key| self.sticky(at, key));
+        let split = Split::new(targets, sticky);
         if split.is_none() {
             let message = "no cluster with a weight above 0 takes its requests";
             self.rejected.push(Rejection::new(format!("{at}.forward"), "WEFT_SNAPSHOT_WEIGHT", message));
         }
         split
+    }
+
+    fn sticky(&mut self, at: &str, dto: &StickyKey) -> Option<Sticky> {
+        Some(match dto {
+            StickyKey::Header(name) => Sticky::Header(name.as_str().into()),
+            StickyKey::Cookie(name) => Sticky::Cookie(name.as_str().into()),
+            StickyKey::Query(name) => Sticky::Query(name.as_str().into()),
+            StickyKey::ClientAddress => Sticky::ClientAddress,
+            StickyKey::Cel(source) => Sticky::Cel(self.expression(format!("{at}.sticky.cel"), source, when::key)?),
+        })
     }
 
     fn respond(&mut self, path: String, dto: &Respond, changes: Option<&changes::HeaderChanges>) -> Option<Direct> {
@@ -164,15 +175,6 @@ fn path_change(dto: &PathChangeDto) -> PathChange {
     match dto {
         PathChangeDto::Full(path) => PathChange::Full(path.as_bytes().into()),
         PathChangeDto::Prefix(prefix) => PathChange::Prefix(prefix.trim_end_matches('/').as_bytes().into()),
-    }
-}
-
-fn sticky(dto: &StickyKey) -> Sticky {
-    match dto {
-        StickyKey::Header(name) => Sticky::Header(name.as_str().into()),
-        StickyKey::Cookie(name) => Sticky::Cookie(name.as_str().into()),
-        StickyKey::Query(name) => Sticky::Query(name.as_str().into()),
-        StickyKey::ClientAddress => Sticky::ClientAddress,
     }
 }
 
