@@ -13,7 +13,7 @@ mod rule;
 mod split;
 mod table;
 mod value;
-pub mod when;
+mod when;
 mod words;
 
 pub use action::{Action, Redirect};
@@ -25,6 +25,7 @@ pub use rule::{Condition, HostPattern, PathPattern, Rule};
 pub use split::{Split, Sticky, Target};
 pub use table::{Chosen, Table};
 pub use value::{Pattern, Test};
+pub use when::Expression;
 
 use crate::http::forward::RequestChanges;
 use crate::snapshot::{GenerationListener, GenerationRoute};

@@ -11,8 +11,7 @@ use std::sync::Arc;
 
 use super::facts::RequestFacts;
 use super::value::{Pattern, Test, parameter};
-use super::when;
-use crate::cel::Cel;
+use super::when::Expression;
 
 /// Which hosts a route takes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -126,7 +125,7 @@ pub struct Rule {
     /// Of the query.
     pub query: Box<[Condition]>,
     /// Of the whole request; shared by the matches of its route.
-    pub when: Option<Arc<Cel>>,
+    pub when: Option<Arc<Expression>>,
 }
 
 /// What decides between rules that take the same request; the greater one does. Its parts are the order of precedence.
@@ -155,7 +154,7 @@ impl Rule {
         self.method.as_deref().is_none_or(|method| method == facts.method())
             && self.headers.iter().all(|condition| condition.holds_for_header(facts))
             && self.query.iter().all(|condition| condition.holds_for_query(facts))
-            && self.when.as_deref().is_none_or(|condition| when::holds(condition, facts))
+            && self.when.as_deref().is_none_or(|condition| condition.holds(facts))
     }
 }
 

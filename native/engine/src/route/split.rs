@@ -9,8 +9,7 @@ use std::sync::Arc;
 
 use super::facts::RequestFacts;
 use super::value::{cookie, parameter};
-use super::when;
-use crate::cel::Cel;
+use super::when::Expression;
 
 /// What of a request keeps it with one cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +23,7 @@ pub enum Sticky {
     /// The client's address.
     ClientAddress,
     /// The value of an expression.
-    Cel(Arc<Cel>),
+    Cel(Arc<Expression>),
 }
 
 /// A cluster with its share.
@@ -119,7 +118,7 @@ impl Sticky {
             }
             Self::Query(name) => parameter(facts.query(), name.as_bytes()).map(|value| hash_of(&value)),
             Self::ClientAddress => Some(facts.client()).filter(|client| !client.is_empty()).map(hash_of),
-            Self::Cel(cel) => when::key_of(cel, facts, hash_of),
+            Self::Cel(expression) => expression.key_of(facts, hash_of),
         }
     }
 }

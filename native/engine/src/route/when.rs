@@ -30,44 +30,55 @@ static REQUEST: Environment = Environment {
     ],
 };
 
-/// Compiles the condition of a route.
-pub fn condition(source: &str) -> Result<Cel, Mistake> {
-    Cel::compile(source, &REQUEST, &[Type::Bool])
-}
+/// A compiled expression over a request.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Expression(Cel);
 
-/// Compiles what keeps requests together.
-pub fn key(source: &str) -> Result<Cel, Mistake> {
-    Cel::compile(source, &REQUEST, &[Type::Text, Type::Int])
-}
-
-/// The headers that an expression reads; records must keep them, or nobody could say later what it saw.
-pub fn headers_read(cel: &Cel) -> Vec<&str> {
-    let mut names = cel.keys(HEADERS);
-    if cel.reads(SIZE) {
-        names.extend(["content-length", "transfer-encoding"]);
+impl Expression {
+    /// Compiles the condition of a route.
+    pub fn condition(source: &str) -> Result<Self, Mistake> {
+        Cel::compile(source, &REQUEST, &[Type::Bool]).map(Self)
     }
-    if !cel.keys(COOKIES).is_empty() {
-        names.push("cookie");
+
+    /// Compiles what keeps requests together.
+    pub fn key(source: &str) -> Result<Self, Mistake> {
+        Cel::compile(source, &REQUEST, &[Type::Text, Type::Int]).map(Self)
     }
-    names
-}
 
-/// Whether a condition holds.
-pub(super) fn holds<F: RequestFacts + ?Sized>(cel: &Cel, facts: &F) -> bool {
-    cel.holds(&Asked(facts))
-}
+    /// As written.
+    pub fn source(&self) -> &str {
+        self.0.source()
+    }
 
-/// Why a condition does not hold.
-pub(super) fn obstacle<F: RequestFacts + ?Sized>(cel: &Cel, facts: &F) -> Option<String> {
-    cel.obstacle(&Asked(facts))
-}
+    /// The headers that it reads; records must keep them, or nobody could say later what it saw.
+    pub fn headers_read(&self) -> Vec<&str> {
+        let mut names = self.0.keys(HEADERS);
+        if self.0.reads(SIZE) {
+            names.extend(["content-length", "transfer-encoding"]);
+        }
+        if !self.0.keys(COOKIES).is_empty() {
+            names.push("cookie");
+        }
+        names
+    }
 
-/// The text that keeps a request together with those of the same text; `None` when it has none.
-pub(super) fn key_of<F: RequestFacts + ?Sized, T>(cel: &Cel, facts: &F, of: impl Fn(&[u8]) -> T) -> Option<T> {
-    match cel.value(&Asked(facts)).ok()? {
-        Value::Text(text) => Some(of(&text)),
-        Value::Int(number) => Some(of(itoa::Buffer::new().format(number).as_bytes())),
-        Value::Bool(_) | Value::Double(_) => None, // the compiler refuses them
+    /// Whether a condition holds.
+    pub(super) fn holds<F: RequestFacts + ?Sized>(&self, facts: &F) -> bool {
+        self.0.holds(&Asked(facts))
+    }
+
+    /// Why a condition does not hold.
+    pub(super) fn obstacle<F: RequestFacts + ?Sized>(&self, facts: &F) -> Option<String> {
+        self.0.obstacle(&Asked(facts))
+    }
+
+    /// What is made `of` the text that keeps a request together with those of the same text; `None` when it has none.
+    pub(super) fn key_of<F: RequestFacts + ?Sized, T>(&self, facts: &F, of: impl Fn(&[u8]) -> T) -> Option<T> {
+        match self.0.value(&Asked(facts)).ok()? {
+            Value::Text(text) => Some(of(&text)),
+            Value::Int(number) => Some(of(itoa::Buffer::new().format(number).as_bytes())),
+            Value::Bool(_) | Value::Double(_) => None, // the compiler refuses them
+        }
     }
 }
 
@@ -148,22 +159,25 @@ mod tests {
             "request.size > 1024 && source.address.startsWith('192.0.2.')",
             "!('none' in request.query) && !has(request.cookies.none)",
         ] {
-            assert!(holds(&condition(source).unwrap(), &Post), "{source}");
+            assert!(Expression::condition(source).unwrap().holds(&Post), "{source}");
         }
     }
 
     #[test]
     fn a_key_is_a_text_or_a_whole_number() {
         let hash = |text: &[u8]| text.to_vec();
-        assert_eq!(key_of(&key("request.host + request.path").unwrap(), &Post, hash), Some(b"reviews/api/v1".to_vec()));
-        assert_eq!(key_of(&key("request.size % 1000").unwrap(), &Post, hash), Some(b"48".to_vec()));
-        assert_eq!(key_of(&key("request.headers['none']").unwrap(), &Post, hash), None);
-        assert!(key("request.size > 1").is_err());
+        let key = |source: &str| Expression::key(source).map(|key| key.key_of(&Post, hash)).map_err(drop);
+        assert_eq!(key("request.host + request.path"), Ok(Some(b"reviews/api/v1".to_vec())));
+        assert_eq!(key("request.size % 1000"), Ok(Some(b"48".to_vec())));
+        assert_eq!(key("request.headers['none']"), Ok(None));
+        assert_eq!(key("request.size > 1"), Err(()));
     }
 
     #[test]
     fn records_keep_the_headers_that_it_reads() {
-        let cel = condition("request.headers['a'] == 'b' && request.cookies['c'] == 'd' && request.size > 1").unwrap();
-        assert_eq!(headers_read(&cel), ["a", "content-length", "transfer-encoding", "cookie"]);
+        let expression =
+            Expression::condition("request.headers['a'] == 'b' && request.cookies['c'] == 'd' && request.size > 1")
+                .unwrap();
+        assert_eq!(expression.headers_read(), ["a", "content-length", "transfer-encoding", "cookie"]);
     }
 }

@@ -6,7 +6,6 @@ use std::fmt::Write;
 use super::facts::RequestFacts;
 use super::rule::{Condition, HostPattern, PathPattern, Rank, Rule};
 use super::value::{Test, parameter};
-use super::when;
 
 /// What a rule asks of a request, for a person: `host reviews, path prefix /, header end-user is tester`.
 pub(super) fn asks(rule: &Rule) -> String {
@@ -49,7 +48,7 @@ pub(super) fn obstacle(rule: &Rule, host: &[u8], facts: &dyn RequestFacts) -> Op
         let value = parameter(facts.query(), name.as_bytes());
         return Some(format!("query {name} {}, wanted one that {}", value_words(value.as_deref()), test_words(test)));
     }
-    let when = rule.when.as_deref().and_then(|condition| when::obstacle(condition, facts));
+    let when = rule.when.as_deref().and_then(|condition| condition.obstacle(facts));
     when.map(|words| format!("when does not hold: {words}"))
 }
 

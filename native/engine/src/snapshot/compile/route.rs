@@ -6,7 +6,7 @@ use super::retry::retry;
 use super::{Compiler, Rejection, bound};
 use crate::http::changes::{self, InvalidLine};
 use crate::http::direct::Direct;
-use crate::route::{Action, Fallback, HostPattern, PathChange, Redirect, Rule, Split, Sticky, Target, when};
+use crate::route::{Action, Expression, Fallback, HostPattern, PathChange, Redirect, Rule, Split, Sticky, Target};
 use crate::snapshot::{Forward, GenerationRewrite, GenerationRoute, HeaderChanges, HeaderLine, Respond, Rewrite};
 use crate::snapshot::{PathChange as PathChangeDto, Redirect as RedirectDto, Route, RouteAction, StickyKey};
 
@@ -121,7 +121,9 @@ impl Compiler<'_> {
             StickyKey::Cookie(name) => Sticky::Cookie(name.as_str().into()),
             StickyKey::Query(name) => Sticky::Query(name.as_str().into()),
             StickyKey::ClientAddress => Sticky::ClientAddress,
-            StickyKey::Cel(source) => Sticky::Cel(self.expression(format!("{at}.sticky.cel"), source, when::key)?),
+            StickyKey::Cel(source) => {
+                Sticky::Cel(self.expression(format!("{at}.sticky.cel"), source, Expression::key)?)
+            }
         })
     }
 

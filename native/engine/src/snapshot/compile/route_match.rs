@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{Compiler, Rejection};
-use crate::cel::{Cel, Mistake};
-use crate::route::{Condition, HostPattern, PathPattern, Pattern, Rule, Test, when};
+use crate::cel::Mistake;
+use crate::route::{Condition, Expression, HostPattern, PathPattern, Pattern, Rule, Test};
 use crate::snapshot::{FieldMatch, PathMatch, Route, RouteMatch, ValueTest};
 
 impl Compiler<'_> {
@@ -13,7 +13,7 @@ impl Compiler<'_> {
         let when = dto
             .when
             .as_deref()
-            .and_then(|source| self.expression(format!("routes.{index}.when"), source, when::condition));
+            .and_then(|source| self.expression(format!("routes.{index}.when"), source, Expression::condition));
         let every = [RouteMatch {
             path: PathMatch::Prefix("/".to_owned()),
             method: None,
@@ -47,12 +47,12 @@ impl Compiler<'_> {
         &mut self,
         path: String,
         source: &str,
-        compile: fn(&str) -> Result<Cel, Mistake>,
-    ) -> Option<Arc<Cel>> {
+        compile: fn(&str) -> Result<Expression, Mistake>,
+    ) -> Option<Arc<Expression>> {
         match compile(source) {
-            Ok(cel) => {
-                self.headers_read.extend(when::headers_read(&cel).into_iter().map(str::to_owned));
-                Some(Arc::new(cel))
+            Ok(expression) => {
+                self.headers_read.extend(expression.headers_read().into_iter().map(str::to_owned));
+                Some(Arc::new(expression))
             }
             Err(mistake) => {
                 self.rejected.push(Rejection::new(path, "WEFT_SNAPSHOT_CEL", mistake.to_string()));
