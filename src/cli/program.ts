@@ -12,10 +12,12 @@ import { diff } from './commands/diff.js'
 import { explain } from './commands/explain.js'
 import { get } from './commands/get.js'
 import { history } from './commands/history.js'
+import { plan } from './commands/plan.js'
 import { register } from './commands/register.js'
 import { rollback } from './commands/rollback.js'
 import { run } from './commands/run.js'
 import { status } from './commands/status.js'
+import { suggest } from './commands/suggest.js'
 import { token } from './commands/token.js'
 import { top } from './commands/top.js'
 import { validate } from './commands/validate.js'
@@ -25,7 +27,7 @@ import { exitCodes } from './output.js'
 import { weftVersion } from './version.js'
 
 const commands: readonly CliCommand[] = [
-  ...[run, validate, explain, why, top, compile],
+  ...[run, validate, explain, why, plan, suggest, top, compile],
   ...[control, get, describe, apply, diff, remove, history, rollback, status, register, token, bootstrap],
   ...[completion, version],
 ]

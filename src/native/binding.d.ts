@@ -44,6 +44,12 @@ export declare function leave(proxy: number): boolean
  */
 export declare function explain(snapshot: Buffer, question: string): string
 
+/**
+ * Where recorded requests would go, as JSON: `{rejected, headers, redacted, decisions}`, with the headers that records would
+ * keep and a decision for each question. `questions` is a list as of `explain`, each with its listener.
+ */
+export declare function replay(snapshot: Buffer, questions: string): string
+
 /** A new proxy with so many workers. Returns its number in this process. */
 export declare function createProxy(name: string, workers: number): number
 

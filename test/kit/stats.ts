@@ -52,6 +52,7 @@ export function clusterOf(name: string, endpoints: Partial<EndpointStats>[], cou
     idle: 0,
     closesIdleAfterMs: null,
     latency: [],
+    concurrency: [],
   }
   return { name, counters, dns: null, endpoints: endpoints.map((endpoint) => ({ ...empty, ...endpoint })) }
 }

@@ -29,7 +29,7 @@ pub use filter::{
     ScriptBody,
 };
 pub use generation::{
-    Books, Changes, ClusterBook, Destination, Endpoint, EndpointSet, Finding, Generation, GenerationCluster,
+    AtOnce, Books, Changes, ClusterBook, Destination, Endpoint, EndpointSet, Finding, Generation, GenerationCluster,
     GenerationListener, GenerationLog, GenerationRetry, GenerationRewrite, GenerationRoute, Health, Idle, IdleAge,
     Keeping, LONGEST_WATCH, Member, Membership, Place, Reach, Resolution, ResolutionState, RetryConditions, Several,
     Wanted, recorded,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
+use super::concurrency::Concurrency;
 use super::destination::{Destination, Reach};
 use super::health::{Finding, Health};
 use super::idle_age::IdleAge;
@@ -37,6 +38,8 @@ pub struct Endpoint {
     pub server_errors: AtomicU64,
     /// From the begin of an attempt to the answer's first byte.
     pub latency: Latency,
+    /// How it answers by what it has to do at once.
+    pub concurrency: Concurrency,
     condition: Condition,
 }
 
@@ -56,6 +59,7 @@ impl Endpoint {
             connections: AtomicU32::new(0),
             server_errors: AtomicU64::new(0),
             latency: Latency::default(),
+            concurrency: Concurrency::default(),
             condition: Condition { bits: AtomicU8::new(0), unhealthy: Arc::clone(unhealthy) },
         }
     }
