@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { duration } from './duration.js'
 import { expression } from './expression.js'
+import { fault } from './fault.js'
 import { filters } from './filter.js'
 import { hostPattern } from './host.js'
 import { name } from './name.js'
@@ -48,7 +49,8 @@ export const route = z
     idleTimeout: duration().prefault('5m').meta({ description: 'Without a byte in either direction; 0 turns it off' }),
     retry: retry.nullable().default(null).meta({ description: 'Absent: an attempt that failed is not repeated' }),
     filters: filters(),
-    ...notYetKeys('sni', 'lane', 'mirror', 'fault', 'grpc'),
+    fault: fault.nullable().default(null),
+    ...notYetKeys('sni', 'lane', 'mirror', 'grpc'),
   })
   .meta({
     title: 'routes[]',

@@ -21,8 +21,8 @@ export interface AuditOptions {
 
 export interface AuditLine {
   time: string
-  /** `change`, or `denied` for a request that was refused for want of permission. */
-  event: 'change' | 'denied'
+  /** `change`; `denied` for a request that was refused for want of permission; `issued` for a certificate. */
+  event: 'change' | 'denied' | 'issued'
   who: string
   /** `apply`, `rollback to 12`, `token create`, or the request that was denied. */
   why: string
@@ -68,6 +68,12 @@ export class AuditLog {
       before: null,
       after: null,
     })
+  }
+
+  /** A certificate: to whom, and what it says. */
+  issued(who: string, identity: string, after: object, time: Date): void {
+    const line = { time: time.toISOString(), event: 'issued' as const, who, why: 'certificate', revision: null }
+    this.add({ ...line, what: identity, before: null, after })
   }
 
   /** Resolves when everything that was told so far is in the file. */

@@ -32,6 +32,7 @@ import { createLogger, type Logger } from '../telemetry/logger.js'
 import type { Change, ConfigSource } from './config-source.js'
 import { Doors } from './doors.js'
 import { drain } from './drain.js'
+import { type FaultEndings, tellFaultEndings } from './fault-endings.js'
 import { writeLine } from './filter-lines.js'
 import { type Followed, followSources } from './follow-sources.js'
 import { withPoolCounts } from './pool-counts.js'
@@ -134,6 +135,7 @@ class Orchestrator implements RunningProxy {
   private readonly logger: Logger
   private readonly prepare: Prepare
   private readonly sources: Followed
+  private readonly faults: FaultEndings
   private read: Watched[] = []
   private id = -1
   private ownLoop = false
@@ -154,11 +156,11 @@ class Orchestrator implements RunningProxy {
   private carried: Counts | null = null
 
   constructor(options: StartOptions) {
-    // The main thread loads the addon before any worker does: a library first loaded by a thread goes away with it.
     this.addon = options.addon ?? loadAddon()
     this.logger = options.logger ?? standardLogger()
     this.prepare = options.prepare ?? prepareSource
     this.doors = new Doors(this.addon, (line) => writeLine(this.logger, line))
+    this.faults = tellFaultEndings(this.logger)
     this.sources = followSources({
       logger: this.logger,
       update: (bytes) => this.updateEndpoints(bytes),
@@ -191,6 +193,7 @@ class Orchestrator implements RunningProxy {
       }
     } catch (error) {
       this.sources.close()
+      this.faults.close()
       this.doors.close()
       ahead?.terminate()
       await ahead?.ended
@@ -324,6 +327,7 @@ class Orchestrator implements RunningProxy {
   private async end(): Promise<void> {
     await this.lastChange
     this.sources.close()
+    this.faults.close()
     this.doors.close()
     if (this.workers === null) await this.leaveOwnLoop()
     await this.workers?.close()
@@ -365,6 +369,7 @@ class Orchestrator implements RunningProxy {
     this.applied = { plan, verdict }
     await this.keepScripts(plan.scripts)
     this.sources.renew(plan.sources)
+    this.faults.renew(plan.faulty ? this.stats().faults : [])
     return verdict
   }
 

@@ -56,11 +56,15 @@ pub enum Kind {
     DnsFailed,
     /// A filter failed, and its policy ends the exchange.
     FilterFailed,
+    /// The breakers of all endpoints are open.
+    BreakersOpen,
+    /// Fault injection answers; carries its status.
+    FaultInjected(u16),
 }
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::Refused(400),
         Self::HeadersTimeout,
         Self::DownstreamGone,
@@ -81,6 +85,8 @@ impl Kind {
         Self::TryTimeout,
         Self::DnsFailed,
         Self::FilterFailed,
+        Self::BreakersOpen,
+        Self::FaultInjected(503),
     ];
 
     /// The kind of a record's number; `None` for 0 and for numbers of no kind.
@@ -111,6 +117,8 @@ impl Kind {
             Self::TryTimeout => "the attempt took longer than its retry policy gives it",
             Self::DnsFailed => "the name of the cluster has never resolved",
             Self::FilterFailed => "a filter failed",
+            Self::BreakersOpen => "the breakers of all endpoints were open",
+            Self::FaultInjected(_) => "a fault was injected",
         }
     }
 
@@ -137,6 +145,8 @@ impl Kind {
             Self::TryTimeout => 18,
             Self::DnsFailed => 19,
             Self::FilterFailed => 20,
+            Self::BreakersOpen => 24,
+            Self::FaultInjected(_) => 29,
         }
     }
 }
@@ -176,7 +186,9 @@ impl Error {
             | Kind::Overflow
             | Kind::Internal
             | Kind::DnsFailed
-            | Kind::FilterFailed => Source::Internal,
+            | Kind::FilterFailed
+            | Kind::BreakersOpen
+            | Kind::FaultInjected(_) => Source::Internal,
             Kind::ConnectFailed
             | Kind::ConnectTimeout
             | Kind::UpstreamClosed

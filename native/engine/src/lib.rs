@@ -41,10 +41,13 @@ pub mod exchange;
 pub mod reply;
 pub mod socket;
 
+pub mod fault;
 pub mod relay;
 pub mod tunnel;
 
 pub mod ongoing;
+
+pub mod affinity;
 
 pub mod account;
 pub mod worker;
@@ -69,6 +72,7 @@ pub mod buffer;
 pub mod cel;
 pub mod heads;
 pub mod limit;
+pub mod share;
 
 pub mod error;
 pub mod http;

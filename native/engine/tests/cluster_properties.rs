@@ -10,9 +10,10 @@ use proptest::prelude::*;
 use weft_engine::cluster::{Picked, Picker, Wish, choose};
 use weft_engine::snapshot::{ClusterBook, Endpoint, LoadBalancer, Membership, Place, Wanted};
 
-const ROUND_ROBIN: LoadBalancer = LoadBalancer::RoundRobin {};
+const ROUND_ROBIN: LoadBalancer = LoadBalancer::RoundRobin { slow_start: None };
 const RANDOM: LoadBalancer = LoadBalancer::Random {};
-const LEAST_REQUEST: LoadBalancer = LoadBalancer::LeastRequest { choices: 2 };
+const LEAST_REQUEST: LoadBalancer =
+    LoadBalancer::LeastRequest { choices: 2, full_scan: false, active_request_bias: None, slow_start: None };
 
 /// What picking needs of a cluster.
 struct Cluster {
@@ -21,7 +22,7 @@ struct Cluster {
 }
 
 fn pick(picker: &Picker, cluster: &Cluster, tried: &[u32]) -> Option<Picked> {
-    choose(picker, &cluster.membership, cluster.load_balancer, &Wish { tried })
+    choose(picker, &cluster.membership, cluster.load_balancer, &Wish { tried, ..Wish::default() })
 }
 
 fn socket(at: usize) -> SocketAddr {
@@ -274,8 +275,8 @@ fn the_count_of_the_unhealthy_follows_who_comes_and_goes() {
     all[0].set_healthy(false);
     all[1].set_healthy(false);
     book.change("app", Vec::new(), &[name(0)], false).unwrap();
-    assert_eq!(cluster.membership.unhealthy(), 1);
+    assert_eq!(cluster.membership.tally().down(), 1);
     all[0].set_healthy(true);
     all[1].set_healthy(true);
-    assert_eq!(cluster.membership.unhealthy(), 0);
+    assert_eq!(cluster.membership.tally().down(), 0);
 }

@@ -75,8 +75,10 @@ async function comparePlans(addon: Addon, options: PlanOptions): Promise<{ compa
   const after = await replayRequests(addon, candidate, file, questions)
   const before = from === undefined ? await inForce(addon, admin, questions) : null
   const left = all.length - records.length
+  const cut = records.filter(({ marks }) => marks?.includes('cut')).length
   const notes = [
     ...(left === 0 ? [] : [`${left} records without a head or a listener were left out`]),
+    ...(cut === 0 ? [] : [`${cut} records had a text that was cut for room: what was cut is replayed as absent`]),
     ...(before === null ? ['compared with what the records tell: the configuration in force is not known'] : []),
     ...unseen(records, before, after),
   ]

@@ -6,6 +6,7 @@ import type * as z from 'zod'
 import type { Action, Principal } from '../access/roles.js'
 import type { Tokens } from '../access/tokens.js'
 import type { AuditLog } from '../audit.js'
+import type { CertificateAuthority } from '../ca/certificate-authority.js'
 import type { DataPlanes } from '../data-planes.js'
 import type { Registry } from '../registry/registry.js'
 import type { ResourceChanges } from '../resource-changes.js'
@@ -25,6 +26,11 @@ export interface ApiContext {
   tokens: Tokens
   audit: AuditLog
   dataPlanes: DataPlanes
+  /** Null: nobody issues certificates here. */
+  authority: CertificateAuthority | null
+  trustDomain: string
+  /** PEM: the chain that this API shows; null where it is plain. */
+  ownChain: () => string | null
 }
 
 export interface ApiRequest<Query = unknown, Body = unknown> {

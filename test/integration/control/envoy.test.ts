@@ -56,6 +56,15 @@ describe('one command', () => {
     expect(await apply(split(0, 1))).toMatchObject({ code: 0, stderr: 'applied on 1 of 1 data plane\n' })
     expect(await counted()).toEqual({ two: 20 })
 
+    const reach = await weft('inspect', 'httproute', 'reviews-canary')
+    expect(reach.stdout).toContain('httproute reviews-canary reaches 1 of 1 data plane\n')
+    expect(reach.stdout).toMatch(/page-1 +default\/productpage +client +routes of reviews\n/)
+    expect((await weft('inspect', 'page-1')).stdout).toMatch(
+      /HTTPRoute default\/reviews-canary +client +routes of reviews\n/,
+    )
+    const nobody = await weft('inspect', 'page-2')
+    expect([nobody.code, nobody.stderr]).toEqual([1, expect.stringContaining('connected: page-1')])
+
     const refused = await apply(split(1, 0, "type: RegularExpression, value: '/bad['"))
     expect(refused.code).toBe(1)
     expect(refused.stderr).toContain('applied on 0 of 1 data plane, 1 refused\n')

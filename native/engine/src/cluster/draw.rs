@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use crate::snapshot::{EndpointSet, Membership};
+use crate::snapshot::{EndpointSet, Membership, Moment, bit};
 
 /// How many candidates are kept for the record.
 const KEPT: usize = 4;
@@ -33,6 +33,51 @@ impl Candidates {
     }
 }
 
+/// Whom the conditions of a cluster's members leave to draw from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Among {
+    /// Those with nothing against them.
+    Healthy,
+    /// Those that are up: the ones that are not degraded are all down.
+    Degraded,
+    /// All whose breaker is closed: nobody is up.
+    Panicked,
+}
+
+impl Among {
+    /// The best that there is.
+    pub(super) fn of(membership: &Membership, len: u32) -> Self {
+        let tally = membership.tally();
+        let up = len.saturating_sub(tally.down());
+        if up == 0 && len > 0 {
+            Self::Panicked
+        } else if up <= tally.degraded() && len > 0 {
+            Self::Degraded
+        } else {
+            Self::Healthy
+        }
+    }
+
+    /// The conditions that keep a member out.
+    fn shuns(self) -> u8 {
+        match self {
+            Self::Healthy => bit::DOWN | bit::DEGRADED,
+            Self::Degraded => bit::DOWN,
+            Self::Panicked => bit::TRIPPED,
+        }
+    }
+
+    /// Whether that may concern anybody.
+    fn is_picky(self, membership: &Membership) -> bool {
+        let tally = membership.tally();
+        match self {
+            Self::Healthy => tally.down() + tally.degraded() > 0,
+            Self::Degraded => tally.down() > 0,
+            Self::Panicked => tally.tripped() > 0,
+        }
+    }
+}
+
 /// What a balancer draws from.
 pub(super) struct Draw<'a> {
     pub(super) set: &'a EndpointSet,
@@ -41,20 +86,26 @@ pub(super) struct Draw<'a> {
     pub(super) candidates: Candidates,
     /// Ids of endpoints that an earlier attempt went to.
     pub(super) tried: &'a [u32],
-    /// Whether the ones that are not healthy may be used.
-    pub(super) unhealthy: bool,
+    /// Whose conditions allow it.
+    pub(super) among: Among,
+    /// Of the request's key.
+    pub(super) hash: Option<u64>,
+    /// When it is drawn.
+    pub(super) now: Moment,
+    /// The endpoint of the key was over its bound, so another one was drawn.
+    pub(super) moved: bool,
 }
 
 impl Draw<'_> {
     /// Whether anybody among the members may not be used.
     pub(super) fn is_picky(&self) -> bool {
-        !self.tried.is_empty() || (!self.unhealthy && self.membership.unhealthy() > 0)
+        !self.tried.is_empty() || self.among.is_picky(self.membership)
     }
 
     /// Whether a member may be used.
     pub(super) fn is_usable(&self, index: u32) -> bool {
         self.set.member(index).is_some_and(|member| {
-            (self.unhealthy || member.endpoint.is_healthy()) && !self.tried.contains(&member.endpoint.id)
+            member.endpoint.condition() & self.among.shuns() == 0 && !self.tried.contains(&member.endpoint.id)
         })
     }
 

@@ -2,8 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
+use super::peak_ewma;
 use crate::error::Kind;
-use crate::snapshot::Endpoint;
+use crate::snapshot::{Endpoint, GenerationCluster, LoadBalancer, Moment};
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,16 +15,24 @@ pub enum Heard {
         status: u16,
         /// From the begin of the attempt to its first byte, µs.
         first_byte_us: u32,
+        /// How long its `retry-after` asks to wait, s; looked for where the status is 429 or 503.
+        retry_after_s: Option<u32>,
     },
     /// Without a whole answer, by a fault of the endpoint's.
-    Failure(Kind),
+    Failure {
+        /// What happened.
+        kind: Kind,
+        /// From the begin of the attempt, µs.
+        took_us: u32,
+    },
 }
 
-/// An attempt at this endpoint has ended like this.
+/// An attempt at this endpoint of this cluster has ended like this.
 #[inline]
-pub fn heard(endpoint: &Endpoint, heard: &Heard) {
+pub fn heard(cluster: &GenerationCluster, endpoint: &Endpoint, heard: &Heard) {
+    learn(&cluster.load_balancer, endpoint, heard, Moment::now);
     match *heard {
-        Heard::Answer { status, first_byte_us } => {
+        Heard::Answer { status, first_byte_us, .. } => {
             endpoint.latency.count_shared(first_byte_us);
             let is_overload = status >= 500 || status == 429;
             at_once(endpoint, (!is_overload).then_some(first_byte_us));
@@ -31,7 +40,7 @@ pub fn heard(endpoint: &Endpoint, heard: &Heard) {
                 endpoint.server_errors.fetch_add(1, Ordering::Relaxed);
             }
         }
-        Heard::Failure(_) => {
+        Heard::Failure { .. } => {
             endpoint.failures.fetch_add(1, Ordering::Relaxed);
             at_once(endpoint, None);
         }
@@ -41,4 +50,12 @@ pub fn heard(endpoint: &Endpoint, heard: &Heard) {
 fn at_once(endpoint: &Endpoint, first_byte_us: Option<u32>) {
     let (count, active) = (endpoint.requests.load(Ordering::Relaxed), endpoint.active.load(Ordering::Relaxed));
     endpoint.concurrency.heard(count, active, first_byte_us);
+}
+
+/// What the balancer learns of it. `now` is only asked for where one learns.
+#[inline]
+pub fn learn(load_balancer: &LoadBalancer, endpoint: &Endpoint, heard: &Heard, now: impl FnOnce() -> Moment) {
+    if let LoadBalancer::PeakEwma { decay_ms, default_rtt_ms, penalty_ms, .. } = *load_balancer {
+        peak_ewma::hear(endpoint, heard, now(), peak_ewma::Settings { decay_ms, default_rtt_ms, penalty_ms });
+    }
 }

@@ -1,15 +1,21 @@
 //! Which endpoint an attempt goes to. Pure but for the balancers' turns and random numbers.
 //!
-//! A balancer draws; who was drawn but is not healthy, or was tried already, is drawn again. Two rules bound that: when
-//! all endpoints were tried, one of them is tried again; when none is healthy, all count as healthy (panic), because a
-//! check that fails everywhere says more about the check.
+//! A balancer draws; who was drawn but is not up, or was tried already, is drawn again. Three rules bound that: when all
+//! endpoints were tried, one of them is tried again; degraded ones are used when no other is up; when none is up, all
+//! count as up (panic), because a check that fails everywhere says more about the check. An open breaker lets nobody
+//! through, panic or not.
 
+mod choices;
 mod draw;
+mod hashed;
 mod heard;
 mod least_request;
+mod load;
+mod peak_ewma;
 mod picker;
 mod random;
 mod round_robin;
+mod slow_start;
 mod wish;
 
 use std::sync::Arc;
@@ -18,11 +24,12 @@ use crate::error::{Error, Kind};
 use crate::snapshot::{Endpoint, GenerationCluster, LoadBalancer, Membership};
 
 pub use draw::Candidates;
-pub use heard::{Heard, heard};
+pub use heard::{Heard, heard, learn};
+pub use load::Load;
 pub use picker::Picker;
 pub use wish::Wish;
 
-use draw::Draw;
+use draw::{Among, Draw};
 
 /// Draws by chance before the members are gone through one after the other.
 const REDRAWS: u32 = 8;
@@ -35,11 +42,17 @@ pub struct Picked {
     pub index: u16,
     /// Those that the balancer compared, with what it compared; empty where it compares nothing.
     pub candidates: Candidates,
-    /// No endpoint is healthy: this one is as good as any.
+    /// No endpoint is up: this one is as good as any.
     pub panicked: bool,
+    /// No endpoint is up but degraded ones.
+    pub degraded: bool,
+    /// The endpoint of the request's key was over its bounded load: this is another one.
+    pub moved: bool,
+    /// Its part of what the balancer bounds, for as long as the attempt lasts.
+    pub load: Option<Load>,
 }
 
-/// The endpoint for the next attempt. `None`: the cluster is empty.
+/// The endpoint for the next attempt. `None`: [`nowhere`] says why.
 pub fn pick(picker: &Picker, cluster: &GenerationCluster, wish: &Wish<'_>) -> Option<Picked> {
     choose(picker, &cluster.membership, cluster.load_balancer, wish)
 }
@@ -52,22 +65,37 @@ pub fn choose(
     wish: &Wish<'_>,
 ) -> Option<Picked> {
     picker.with_set(membership, |set, random| {
-        let panicked = membership.unhealthy() >= set.len() && !set.is_empty();
-        let mut draw =
-            Draw { set, membership, random, candidates: Candidates::new(), tried: wish.tried, unhealthy: panicked };
-        let index = usable(load_balancer, &mut draw)?;
+        let among = Among::of(membership, set.len());
+        let mut draw = Draw {
+            set,
+            membership,
+            random,
+            candidates: Candidates::new(),
+            tried: wish.tried,
+            among,
+            hash: wish.hash,
+            now: wish.now,
+            moved: false,
+        };
+        let index = usable(&load_balancer, &mut draw)?;
         let endpoint = Arc::clone(&set.member(index)?.endpoint);
         Some(Picked {
             endpoint,
             index: u16::try_from(index).unwrap_or(u16::MAX),
             candidates: draw.candidates,
-            panicked,
+            panicked: draw.among == Among::Panicked,
+            degraded: draw.among == Among::Degraded,
+            moved: draw.moved,
+            load: load_balancer.bounded_load().map(|_| Load::of(membership)),
         })
     })
 }
 
-/// Why a cluster has no endpoint at all.
+/// Why a cluster has no endpoint to send to.
 pub fn nowhere(cluster: &GenerationCluster) -> Error {
+    if cluster.membership.tally().tripped() > 0 {
+        return Error::new(Kind::BreakersOpen, "the breakers of all the cluster's endpoints are open");
+    }
     match &cluster.resolution {
         Some(resolution) => Error::new(Kind::DnsFailed, resolution.unresolved),
         None => Error::new(Kind::NoHealthyUpstream, "the cluster has no endpoint"),
@@ -75,22 +103,34 @@ pub fn nowhere(cluster: &GenerationCluster) -> Error {
 }
 
 /// The one list of balancers.
-fn drawn(load_balancer: LoadBalancer, draw: &mut Draw<'_>) -> Option<u32> {
-    match load_balancer {
-        LoadBalancer::RoundRobin {} => round_robin::draw(draw),
+fn drawn(load_balancer: &LoadBalancer, draw: &mut Draw<'_>) -> Option<u32> {
+    match *load_balancer {
+        LoadBalancer::RoundRobin { slow_start } => slow_start::draw(draw, slow_start, round_robin::draw),
         LoadBalancer::Random {} => random::draw(draw),
-        LoadBalancer::LeastRequest { choices } => least_request::draw(draw, choices),
+        LoadBalancer::LeastRequest { full_scan: true, slow_start, .. } => least_request::draw_of_all(draw, slow_start),
+        LoadBalancer::LeastRequest { choices, active_request_bias: None, slow_start, .. } => {
+            least_request::draw(draw, choices, slow_start)
+        }
+        LoadBalancer::LeastRequest { choices, active_request_bias: Some(bias), slow_start, .. } => {
+            least_request::draw_biased(draw, choices, bias, slow_start)
+        }
+        LoadBalancer::PeakEwma { choices, decay_ms, default_rtt_ms, penalty_ms, slow_start } => {
+            peak_ewma::draw(draw, choices, peak_ewma::Settings { decay_ms, default_rtt_ms, penalty_ms }, slow_start)
+        }
+        LoadBalancer::RingHash { bounded_load, .. } | LoadBalancer::Maglev { bounded_load, .. } => {
+            hashed::draw(draw, bounded_load)
+        }
     }
 }
 
-fn usable(load_balancer: LoadBalancer, draw: &mut Draw<'_>) -> Option<u32> {
+fn usable(load_balancer: &LoadBalancer, draw: &mut Draw<'_>) -> Option<u32> {
     let first = drawn(load_balancer, draw)?;
     if !draw.is_picky() || draw.is_usable(first) {
         return Some(first);
     }
     // By chance, not by turn: the share of one that is down goes to all others, not to its neighbour.
     for _ in 0..REDRAWS {
-        let next = random::draw(draw)?;
+        let next = slow_start::draw(draw, load_balancer.slow_start(), random::draw)?;
         if draw.is_usable(next) {
             return Some(next);
         }
@@ -99,5 +139,12 @@ fn usable(load_balancer: LoadBalancer, draw: &mut Draw<'_>) -> Option<u32> {
         return Some(found);
     }
     draw.tried = &[];
-    if draw.is_picky() { draw.scan().or(Some(first)) } else { Some(first) }
+    if !draw.is_picky() {
+        return Some(first);
+    }
+    // Conditions may have changed since they were counted.
+    draw.scan().or_else(|| {
+        draw.among = Among::Panicked;
+        draw.scan()
+    })
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::address::address;
 use super::fingerprint;
 use super::{Compiler, MAX_NOUNS, Rejection};
+use crate::route::Sticky;
 use crate::snapshot::{
     Cluster, ClusterEndpoint, Dns, GenerationCluster, Idle, KeepAlive, Keeping, Place, Reach, Resolution, Wanted,
 };
@@ -28,9 +29,13 @@ impl Compiler<'_> {
         if let Some(known) = self.known_clusters.get(dto.name.as_str())
             && known.fingerprint == fingerprint
         {
-            return Arc::clone(known);
+            let known = Arc::clone(known);
+            let read = known.hash_on.iter().flat_map(Sticky::headers_read).map(str::to_owned);
+            self.headers_read.extend(read);
+            return known;
         }
         self.assign(index, dto);
+        self.check_balancer(index, dto);
         let filters = self.filters("clusters", index, &dto.name, &dto.filters);
         let resolution = dto.dns.as_ref().and_then(|dns| self.resolution(index, &dto.name, dns));
         Arc::new(GenerationCluster {
@@ -39,6 +44,7 @@ impl Compiler<'_> {
             fingerprint,
             membership: self.books.clusters.membership(&dto.name),
             load_balancer: dto.load_balancer,
+            hash_on: self.hash_on(index, dto),
             connect_timeout: Duration::from_millis(dto.connect_timeout_ms.into()),
             limits: self.limits(dto),
             filters,
@@ -47,6 +53,11 @@ impl Compiler<'_> {
             resolution,
             health_check: dto.health_check.clone().map(Arc::new),
         })
+    }
+
+    fn hash_on(&mut self, index: usize, dto: &Cluster) -> Box<[Sticky]> {
+        let at = |place: usize| move || format!("clusters.{index}.loadBalancer.hashOn.{place}");
+        dto.hash_on.iter().enumerate().filter_map(|(place, key)| self.sticky(at(place), key)).collect()
     }
 
     /// A name that is asked for as before stays the one that it was, with what was found of it.

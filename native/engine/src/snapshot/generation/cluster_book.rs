@@ -5,14 +5,15 @@
 use std::collections::HashSet;
 use std::collections::hash_map::Entry as Slot;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 
 use foldhash::{HashMap, HashMapExt};
 use serde::Serialize;
 
+use super::condition::Tally;
 use super::destination::Reach;
 use super::endpoint::{Endpoint, Place};
 use super::endpoint_set::{Draft, EndpointSet, Member};
+use super::hash_table::TableKind;
 use super::membership::Membership;
 
 /// An endpoint as a snapshot or an update wants it.
@@ -52,10 +53,12 @@ pub struct ClusterBook {
 
 struct Entry {
     membership: Arc<Membership>,
-    unhealthy: Arc<AtomicU32>,
+    tally: Arc<Tally>,
     draft: Draft,
     /// Its endpoints are checked: a new one waits for its first result.
     checked: bool,
+    /// What its balancer looks keys up in.
+    table: TableKind,
     /// Members, and endpoints that went but are still in use.
     known: HashMap<String, Known>,
 }
@@ -88,13 +91,14 @@ impl ClusterBook {
         if let Some(entry) = self.entries.get(cluster) {
             return Arc::clone(&entry.membership);
         }
-        let unhealthy = Arc::new(AtomicU32::new(0));
-        let membership = Arc::new(Membership::new(self.membership_ids.take(), Arc::clone(&unhealthy)));
+        let tally = Arc::new(Tally::default());
+        let membership = Arc::new(Membership::new(self.membership_ids.take(), Arc::clone(&tally)));
         let entry = Entry {
             membership: Arc::clone(&membership),
-            unhealthy,
+            tally,
             draft: Draft::default(),
             checked: false,
+            table: TableKind::None,
             known: HashMap::new(),
         };
         self.entries.insert(cluster.to_owned(), entry);
@@ -105,6 +109,16 @@ impl ClusterBook {
     pub fn set_checked(&mut self, cluster: &str, checked: bool) {
         if let Some(entry) = self.entries.get_mut(cluster) {
             entry.checked = checked;
+        }
+    }
+
+    /// What the cluster's balancer looks keys up in. Where that is another table, the set in force is made again with it.
+    pub fn set_table(&mut self, cluster: &str, table: TableKind) {
+        let Some(entry) = self.entries.get_mut(cluster) else { return };
+        let changed = std::mem::replace(&mut entry.table, table) != table;
+        if changed && entry.membership.number() != 0 {
+            self.number += 1;
+            entry.publish(self.number);
         }
     }
 
@@ -154,7 +168,7 @@ impl ClusterBook {
         }
         if changes != Changes::default() || entry.membership.number() == 0 {
             self.number += 1;
-            entry.membership.publish(EndpointSet::new(self.number, entry.draft.publish()));
+            entry.publish(self.number);
         }
         Some(changes)
     }
@@ -201,7 +215,7 @@ impl Entry {
                 known.into_mut()
             }
             Slot::Vacant(slot) => {
-                let endpoint = Arc::new(Endpoint::new(ids.take(), slot.key(), reach, &self.unhealthy));
+                let endpoint = Arc::new(Endpoint::new(ids.take(), slot.key(), reach, &self.tally));
                 if self.checked {
                     endpoint.begin_checks();
                 }
@@ -221,6 +235,10 @@ impl Entry {
             None => {
                 known.index = Some(self.draft.len());
                 known.endpoint.set_member(true);
+                if self.membership.number() == 0 {
+                    // All of a cluster that is new come at once: none of them is to be spared.
+                    known.endpoint.has_warmed();
+                }
                 self.draft.push(member(&known.endpoint));
                 Put::Added
             }
@@ -234,7 +252,12 @@ impl Entry {
             known.index = None;
             known.endpoint.set_member(false);
         }
-        self.membership.publish(EndpointSet::new(number, Vec::new()));
+        self.publish(number);
+    }
+
+    /// Puts the members as they are now in force.
+    fn publish(&mut self, number: u64) {
+        self.membership.publish(EndpointSet::new(number, self.draft.publish(), self.table));
     }
 
     /// The last member takes the place of the one that goes: nothing else moves.

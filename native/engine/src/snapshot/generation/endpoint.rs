@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::concurrency::Concurrency;
+use super::condition::{Condition, Tally, bit};
+use super::cost::Cost;
 use super::destination::{Destination, Reach};
 use super::health::{Finding, Health};
 use super::idle_age::IdleAge;
+use super::moment::Moment;
 use crate::record::Address;
 
 use crate::telemetry::metrics::Latency;
@@ -40,11 +43,15 @@ pub struct Endpoint {
     pub latency: Latency,
     /// How it answers by what it has to do at once.
     pub concurrency: Concurrency,
+    /// The same as `peak-ewma` sees it; written only where that balances.
+    pub cost: Cost,
+    /// Milliseconds of the [`Moment`] since which requests may go there; 0: it needs no slow start.
+    usable_since: AtomicU64,
     condition: Condition,
 }
 
 impl Endpoint {
-    pub(super) fn new(id: u32, name: &str, reach: Reach, unhealthy: &Arc<AtomicU32>) -> Self {
+    pub(super) fn new(id: u32, name: &str, reach: Reach, tally: &Arc<Tally>) -> Self {
         let destination = Destination::from(reach);
         Self {
             id,
@@ -60,7 +67,9 @@ impl Endpoint {
             server_errors: AtomicU64::new(0),
             latency: Latency::default(),
             concurrency: Concurrency::default(),
-            condition: Condition { bits: AtomicU8::new(0), unhealthy: Arc::clone(unhealthy) },
+            cost: Cost::default(),
+            usable_since: AtomicU64::new(0),
+            condition: Condition::new(tally),
         }
     }
 
@@ -89,47 +98,60 @@ impl Endpoint {
         }
     }
 
-    /// Whether requests should go there.
+    /// Bits of [`bit`].
+    pub fn condition(&self) -> u8 {
+        self.condition.bits()
+    }
+
+    /// Whether nothing keeps requests from it.
+    pub fn is_up(&self) -> bool {
+        self.condition() & bit::DOWN == 0
+    }
+
+    /// Whether its health check has nothing against it.
     pub fn is_healthy(&self) -> bool {
-        self.condition.bits.load(Ordering::Relaxed) & UNHEALTHY == 0
+        self.condition() & bit::UNHEALTHY == 0
     }
 
     /// What a health check found. Any thread; in force with the next pick.
     pub fn set_healthy(&self, healthy: bool) {
-        self.condition.set(UNHEALTHY, !healthy);
+        if healthy && !self.is_healthy() {
+            self.warms_since(Moment::now());
+        }
+        self.condition.set(bit::UNHEALTHY, !healthy);
+    }
+
+    /// Whether others should be asked first. Any thread; in force with the next pick.
+    pub fn set_degraded(&self, degraded: bool) {
+        self.condition.set(bit::DEGRADED, degraded);
+    }
+
+    /// Since when requests may go there; `None` where it needs no slow start.
+    #[inline]
+    pub fn usable_since(&self) -> Option<Moment> {
+        Some(Moment(self.usable_since.load(Ordering::Relaxed))).filter(|moment| moment.0 != 0)
+    }
+
+    /// It needs a slow start as if it had come at this moment.
+    pub fn warms_since(&self, moment: Moment) {
+        self.usable_since.store(moment.0, Ordering::Relaxed);
+    }
+
+    /// It needs no slow start.
+    pub fn has_warmed(&self) {
+        self.warms_since(Moment::default());
     }
 
     /// Whether its cluster has it now. An endpoint that went lives on while an exchange or a connection needs it.
     pub fn is_member(&self) -> bool {
-        self.condition.bits.load(Ordering::Relaxed) & MEMBER != 0
+        self.condition() & bit::MEMBER != 0
     }
 
     pub(super) fn set_member(&self, member: bool) {
-        self.condition.set(MEMBER, member);
-    }
-}
-
-const MEMBER: u8 = 1;
-const UNHEALTHY: u8 = 2;
-
-/// Membership and health in one word, so that the cluster's count of unhealthy members is exact whoever changes which.
-struct Condition {
-    bits: AtomicU8,
-    /// Of the cluster: members that are not healthy.
-    unhealthy: Arc<AtomicU32>,
-}
-
-impl Condition {
-    fn set(&self, bit: u8, on: bool) {
-        let before =
-            if on { self.bits.fetch_or(bit, Ordering::AcqRel) } else { self.bits.fetch_and(!bit, Ordering::AcqRel) };
-        let after = if on { before | bit } else { before & !bit };
-        let counts = |bits: u8| bits == MEMBER | UNHEALTHY;
-        match (counts(before), counts(after)) {
-            (false, true) => self.unhealthy.fetch_add(1, Ordering::Relaxed),
-            (true, false) => self.unhealthy.fetch_sub(1, Ordering::Relaxed),
-            _ => 0,
-        };
+        if member && !self.is_member() {
+            self.warms_since(Moment::now());
+        }
+        self.condition.set(bit::MEMBER, member);
     }
 }
 
@@ -142,27 +164,4 @@ pub struct Place {
     pub zone: String,
     /// Free labels.
     pub labels: BTreeMap<String, String>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_members_that_are_not_healthy_are_counted() {
-        let unhealthy = Arc::new(AtomicU32::new(0));
-        let endpoint =
-            Endpoint::new(0, "127.0.0.1:80", Reach::from(std::net::SocketAddr::from(([127, 0, 0, 1], 80))), &unhealthy);
-        let count = || unhealthy.load(Ordering::Relaxed);
-        endpoint.set_healthy(false);
-        assert_eq!((endpoint.is_healthy(), count()), (false, 0));
-        endpoint.set_member(true);
-        endpoint.set_healthy(false);
-        assert_eq!(count(), 1);
-        endpoint.set_member(false);
-        assert_eq!((endpoint.is_member(), count()), (false, 0));
-        endpoint.set_member(true);
-        endpoint.set_healthy(true);
-        assert_eq!((endpoint.is_healthy(), count()), (true, 0));
-    }
 }

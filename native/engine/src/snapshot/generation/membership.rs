@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use super::condition::Tally;
 use super::endpoint_set::EndpointSet;
 
 /// The endpoints of a cluster as of now.
@@ -16,8 +17,10 @@ pub struct Membership {
     pub id: u32,
     number: AtomicU64,
     current: Mutex<Arc<EndpointSet>>,
-    unhealthy: Arc<AtomicU32>,
+    tally: Arc<Tally>,
     turns: Turns,
+    /// Exchanges under way, where a balancer bounds them by their sum.
+    load: Arc<AtomicU32>,
     changed_unix_us: AtomicU64,
 }
 
@@ -27,13 +30,14 @@ pub struct Membership {
 struct Turns(AtomicU64);
 
 impl Membership {
-    pub(super) fn new(id: u32, unhealthy: Arc<AtomicU32>) -> Self {
+    pub(super) fn new(id: u32, tally: Arc<Tally>) -> Self {
         Self {
             id,
             number: AtomicU64::new(0),
             current: Mutex::default(),
-            unhealthy,
+            tally,
             turns: Turns::default(),
+            load: Arc::default(),
             changed_unix_us: AtomicU64::new(0),
         }
     }
@@ -56,9 +60,14 @@ impl Membership {
         drop(before);
     }
 
-    /// Members that are not healthy.
-    pub fn unhealthy(&self) -> u32 {
-        self.unhealthy.load(Ordering::Relaxed)
+    /// How many members are in which condition.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Exchanges under way at all its endpoints, over all workers. Counted by picks whose balancer asks for it.
+    pub fn load(&self) -> &Arc<AtomicU32> {
+        &self.load
     }
 
     /// The next turn, over all workers.
