@@ -59,6 +59,7 @@ pub mod retry;
 pub mod route;
 pub mod upstream;
 
+pub mod allowance;
 pub mod deadline;
 pub mod doors;
 pub mod downstream;
@@ -72,6 +73,7 @@ pub mod buffer;
 pub mod cel;
 pub mod heads;
 pub mod limit;
+mod request_id;
 pub mod share;
 
 pub mod error;
