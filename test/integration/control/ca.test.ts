@@ -4,6 +4,7 @@ import { X509Certificate } from 'node:crypto'
 import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
+import type { AuthorityStatus } from '../../../src/control/ca/status.js'
 import { makeAuthority } from '../../kit/certificates.js'
 import { type ControlProcess, startControlProcess } from '../../kit/control-process.js'
 import { endPrograms, Program } from '../../kit/program.js'
@@ -137,6 +138,46 @@ describe('weft ca', () => {
       'this control plane issues no certificates (make an authority',
     )
   }, 40_000)
+})
+
+describe('an authority that was given', () => {
+  it('signs as it is, and gives way step by step to another that is given in its place', async () => {
+    const data = scratchFolder()
+    const [one, other] = [makeAuthority(), makeAuthority()]
+    const given = ({ ca }: typeof one) => ['--ca-cert', ca, '--ca-key', ca.replace(/\.pem$/, '.key')]
+    const first = await startControlProcess('--data', data, ...domain, ...given(one))
+    const out = join(scratchFolder(), 'out')
+    expect((await first.weft('ca', 'issue', '--account', 'reviews', '--out', out)).code).toBe(0)
+    expect(execFileSync('openssl', ['verify', '-CAfile', one.ca, join(out, 'cert.pem')]).toString()).toContain('OK')
+    expect((await first.weft('ca', 'rotate')).stderr).toContain('the authority was given, so another has to be given')
+    first.program.signal('SIGTERM')
+    await first.program.end()
+    const second = await startControlProcess('--data', data, ...domain, ...given(other))
+    const shown = JSON.parse((await second.weft('ca', 'status', '--output', 'json')).stdout) as AuthorityStatus
+    const states = shown.authorities.map(({ state, own, keyHere }) => ({ state, own, keyHere }))
+    expect(states.sort((a, b) => a.state.localeCompare(b.state))).toEqual([
+      { state: 'adding', own: false, keyHere: true },
+      { state: 'issuing', own: false, keyHere: true },
+    ])
+    expect((await second.weft('ca', 'rotate', '--force')).code).toBe(0)
+    expect((await second.weft('ca', 'issue', '--account', 'reviews', '--out', out)).code).toBe(0)
+    expect(execFileSync('openssl', ['verify', '-CAfile', other.ca, join(out, 'cert.pem')]).toString()).toContain('OK')
+    const missing = await run('control', '--data', scratchFolder(), '--ca-cert', one.ca)
+    expect(missing).toMatchObject({ code: 2, stderr: expect.stringContaining('give both certificate and key') })
+    const wrong = await run(
+      'control',
+      '--data',
+      scratchFolder(),
+      '--ca-cert',
+      one.ca,
+      '--ca-key',
+      other.ca.replace(/\.pem$/, '.key'),
+    )
+    expect(wrong).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('the key is not the one of the certificate'),
+    })
+  }, 60_000)
 })
 
 describe('weft certificate', () => {
