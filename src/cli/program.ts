@@ -5,6 +5,7 @@ import { apply } from './commands/apply.js'
 import { bootstrap } from './commands/bootstrap.js'
 import { ca } from './commands/ca.js'
 import { certificate } from './commands/certificate.js'
+import { check } from './commands/check.js'
 import { compile } from './commands/compile.js'
 import { completion } from './commands/completion.js'
 import { control } from './commands/control.js'
@@ -29,7 +30,22 @@ import { weftVersion } from './version.js'
 
 const commands: readonly CliCommand[] = [
   ...[run, validate, explain, why, top, compile],
-  ...[control, get, describe, apply, diff, remove, history, rollback, status, inspect, register, token, bootstrap],
+  ...[
+    control,
+    get,
+    describe,
+    apply,
+    diff,
+    remove,
+    history,
+    rollback,
+    status,
+    check,
+    inspect,
+    register,
+    token,
+    bootstrap,
+  ],
   ...[ca, certificate],
   ...[completion, version],
 ]

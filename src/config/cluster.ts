@@ -10,6 +10,7 @@ import { keepAlive, tcpKeepAlive } from './keep-alive.js'
 import { loadBalancer } from './load-balancer.js'
 import { name } from './name.js'
 import { notYetKeys, words } from './not-yet.js'
+import { outlierDetection } from './outlier-detection.js'
 import { retryBudget } from './retry-budget.js'
 
 export const cluster = z
@@ -30,8 +31,12 @@ export const cluster = z
       .default(null)
       .meta({ description: "The kernel's probes of silent connections; absent: as the system is set" }),
     healthCheck: healthCheck.nullable().default(null).meta({ description: 'Absent: endpoints are not checked' }),
+    outlierDetection: outlierDetection
+      .nullable()
+      .default(null)
+      .meta({ description: 'Absent: failures eject no endpoint' }),
     filters: filters(),
-    ...notYetKeys('tls', 'outlierDetection', 'hedge'),
+    ...notYetKeys('tls', 'hedge'),
     ...notYetKeys('subsets', 'localityAware', 'panicThreshold', 'adaptiveConcurrency', 'proxyProtocol'),
   })
   .superRefine(({ endpoints, discovery }, context) => {

@@ -146,5 +146,8 @@ export declare function version(): string
 /** Waits until what was logged is written, at most so long. False: some of it could not be. */
 export declare function flushLogs(proxy: number, timeoutMs: number): boolean
 
+/** What happened to endpoints since the last call, as JSON: `{events, lost}`; an empty text when nothing did. */
+export declare function events(proxy: number): string
+
 /** What the engine would refuse of a snapshot, as JSON: a list of `{path, code, message}`. Nothing comes into force. */
 export declare function check(snapshot: Buffer): string

@@ -93,9 +93,38 @@ export interface WorkerStats {
   recordBytes: number
 }
 
+/** What happened to endpoints since the last question; `lost`: events before them that nobody asked for in time. */
+export interface EndpointEvents {
+  events: EndpointEvent[]
+  lost: number
+}
+
+/** `forMs`: for how long it will be so, or was. */
+export interface EndpointEvent {
+  turn:
+    | 'ejected'
+    | 'would-eject'
+    | 'not-ejected'
+    | 'returned'
+    | 'opened'
+    | 'stayed-open'
+    | 'closed'
+    | 'unhealthy'
+    | 'healthy'
+  unixUs: number
+  cluster: string
+  endpoint: string
+  reason: string
+  forMs: number | null
+}
+
 export interface ClusterStats {
   name: string
   counters: Record<string, number>
+  /** How often outlier detection put an endpoint out, by what it was for, and how often it could not. */
+  ejections: { counts: Tally; withheld: number }
+  /** How often breakers of endpoints opened, by what opened them. */
+  trips: Tally
   /** The name that its endpoints are found by. */
   dns: DnsStats | null
   endpoints: EndpointStats[]
@@ -126,12 +155,28 @@ export interface DnsStats {
   nextMs: number
 }
 
+/** Counts by a word. */
+export type Tally = [word: string, count: number][]
+
+/** A time for which an endpoint is kept from requests; µs since 1970. */
+export interface Spell {
+  sinceUnixUs: number
+  untilUnixUs: number
+  reason: string
+}
+
 export interface EndpointStats {
   address: string
   weight: number
   healthy: boolean
   /** `unchecked`, `healthy`, `unhealthy`, or `pending` before the first check has ended. */
   health: string
+  /** Others are asked first. */
+  degraded: boolean
+  /** Outlier detection has put it out. */
+  ejected: Spell | null
+  /** Its breaker is open; `probing`: a request tries it now. */
+  breaker: (Spell & { probing: boolean }) | null
   active: number
   requests: number
   failures: number

@@ -491,7 +491,11 @@ dns: Dns | null,
 /**
  * How endpoints are checked.
  */
-healthCheck: HealthCheck | null, };
+healthCheck: HealthCheck | null, 
+/**
+ * What puts endpoints out for a time.
+ */
+outlierDetection: OutlierDetection | null, };
 export type CircuitBreaker = { 
 /**
  * Connections, idle ones included; 0: no bound.
@@ -508,7 +512,145 @@ maxRequests: number,
 /**
  * Retries; `null`: no bound but the budget's.
  */
-maxRetries: number | null, };
+maxRetries: number | null, 
+/**
+ * What opens the breaker of a single endpoint; none: nothing does.
+ */
+trip: Trip | null, };
+export type Trip = { 
+/**
+ * Failures in a row.
+ */
+consecutiveFailures: number | null, 
+/**
+ * Too few requests that succeed.
+ */
+successRate: SuccessRateBelow | null, 
+/**
+ * Too many requests that are slow.
+ */
+slowCalls: SlowCalls | null, 
+/**
+ * How long it is open before one request tries, ms; doubled each time that one fails.
+ */
+openMs: number, 
+/**
+ * The longest, ms.
+ */
+maxOpenMs: number, 
+/**
+ * Largest random addition, in percent of it.
+ */
+jitterPercent: number, };
+export type SuccessRateBelow = { 
+/**
+ * Fewer than this, in percent.
+ */
+belowPercent: number, 
+/**
+ * The window, ms.
+ */
+windowMs: number, 
+/**
+ * Fewer requests than this in the window decide nothing.
+ */
+minRequests: number, };
+export type SlowCalls = { 
+/**
+ * What is slow: longer than this to the first byte, ms.
+ */
+overMs: number, 
+/**
+ * More than this, in percent.
+ */
+abovePercent: number, 
+/**
+ * The window, ms.
+ */
+windowMs: number, 
+/**
+ * Fewer requests than this in the window decide nothing.
+ */
+minRequests: number, };
+export type OutlierDetection = { 
+/**
+ * What is found is told, and nothing put out.
+ */
+shadow: boolean, 
+/**
+ * Answers of 5xx in a row.
+ */
+consecutive5xx: number | null, 
+/**
+ * Answers of 502, 503 and 504 in a row.
+ */
+consecutiveGatewayErrors: number | null, 
+/**
+ * Attempts without an answer in a row; `null`: they count as 503.
+ */
+consecutiveLocalErrors: number | null, 
+/**
+ * Between two comparisons of all endpoints, ms.
+ */
+intervalMs: number, 
+/**
+ * How long an endpoint is out, times how often in a row, ms.
+ */
+baseEjectionMs: number, 
+/**
+ * The longest, ms.
+ */
+maxEjectionMs: number, 
+/**
+ * Largest random addition, ms.
+ */
+ejectionJitterMs: number, 
+/**
+ * How many of the endpoints may be out, in percent.
+ */
+maxEjectionPercent: number, 
+/**
+ * The last endpoint that is up may be put out too.
+ */
+ejectLast: boolean, 
+/**
+ * A health check that succeeds ends it.
+ */
+returnOnHealthCheck: boolean, 
+/**
+ * Endpoints that succeed much less often than the others.
+ */
+successRate: SuccessRateOutlier | null, 
+/**
+ * Endpoints that fail more often than this.
+ */
+failurePercentage: FailurePercentage | null, };
+export type SuccessRateOutlier = { 
+/**
+ * How many standard deviations below.
+ */
+stdevFactor: number, 
+/**
+ * Endpoints with enough requests that there must be.
+ */
+minHosts: number, 
+/**
+ * Requests within an interval that are enough.
+ */
+requestVolume: number, };
+export type FailurePercentage = { 
+/**
+ * From how many percent on.
+ */
+threshold: number, 
+/**
+ * Endpoints with enough requests that there must be.
+ */
+minHosts: number, 
+/**
+ * Requests within an interval that are enough.
+ */
+requestVolume: number, };
 export type RetryBudget = { 
 /**
  * Retries per hundred requests that are in their first attempt.
@@ -631,7 +773,16 @@ removed: Array<string>,
  * `endpoints` are all that there are: what is not among them goes.
  */
 complete: boolean, };
-export type Filter = { "type": "local-rate-limit" } & LocalRateLimit | { "type": "header-rewrite" } & HeaderRewrite | { "type": "script" } & Script;
+export type Filter = { "type": "local-rate-limit" } & LocalRateLimit | { "type": "budget" } & Budget | { "type": "header-rewrite" } & HeaderRewrite | { "type": "script" } & Script;
+export type Budget = { 
+/**
+ * Absolute path of the keys, one a line; the first signs.
+ */
+keyFile: string, 
+/**
+ * Retries that a request without a budget may cause, over all hops.
+ */
+retries: number, };
 export type LocalRateLimit = { 
 /**
  * In the order in which they are asked.
@@ -866,6 +1017,26 @@ http: HttpCheck | null,
  */
 intervalMs: number, 
 /**
+ * The same while checks fail, ms.
+ */
+unhealthyIntervalMs: number, 
+/**
+ * After a failure that is not enough yet, ms.
+ */
+unhealthyEdgeIntervalMs: number, 
+/**
+ * After a success that is not enough yet, ms.
+ */
+healthyEdgeIntervalMs: number, 
+/**
+ * While the cluster has never had a request, ms; `null`: as if it had.
+ */
+noTrafficIntervalMs: number | null, 
+/**
+ * Largest random wait before the first check, ms.
+ */
+initialJitterMs: number, 
+/**
  * Largest random addition to each interval, ms.
  */
 intervalJitterMs: number, 
@@ -897,4 +1068,8 @@ host: string,
 /**
  * Statuses that mean healthy, as inclusive ranges.
  */
-expectedStatuses: Array<[number, number]>, };
+expectedStatuses: Array<[number, number]>, 
+/**
+ * Statuses that speak against it without deciding at once, as inclusive ranges.
+ */
+retriableStatuses: Array<[number, number]>, };

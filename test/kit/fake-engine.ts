@@ -35,6 +35,10 @@ export class FakeEngine implements Addon {
     return JSON.stringify({ added: 1, changed: 0, removed: 0, rejected: [] })
   }
 
+  events(): string {
+    return ''
+  }
+
   check(): string {
     return JSON.stringify(this.rejected)
   }
@@ -219,6 +223,7 @@ export function preparedAs(text: string, plan: Partial<Prepared['plan']> = {}): 
   const whole = {
     workers: null,
     drainDeadlineMs: 1_000,
+    hasEvents: false,
     adminAddress: null,
     listeners,
     clusters,

@@ -50,9 +50,13 @@ export function clusterOf(name: string, endpoints: Partial<EndpointStats>[], cou
     weight: 1,
     healthy: true,
     health: 'unchecked',
+    degraded: false,
+    ejected: null,
+    breaker: null,
     idle: 0,
     closesIdleAfterMs: null,
     latency: [],
   }
-  return { name, counters, dns: null, endpoints: endpoints.map((endpoint) => ({ ...empty, ...endpoint })) }
+  const none = { ejections: { counts: [], withheld: 0 }, trips: [] }
+  return { name, counters, ...none, dns: null, endpoints: endpoints.map((endpoint) => ({ ...empty, ...endpoint })) }
 }

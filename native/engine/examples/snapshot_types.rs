@@ -10,13 +10,14 @@ fn main() {
 mod generate {
     use ts_rs::{Config, TS};
     use weft_engine::snapshot::{
-        AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, CookieKey, Direction, Dns, DnsRecord, EndpointUpdate,
-        Fallback, FallbackCause, Fault, FaultAbort, FaultDelay, FaultThroughput, FieldMatch, Filter, Forward,
-        ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine, HeaderReplace, HeaderRewrite, HealthCheck, HttpCheck,
-        KeepAlive, KeyPart, Listener, ListenerLimits, LoadBalancer, LocalRateLimit, Node, OnFailure, PathChange,
-        PathMatch, RateBucket, RateKey, Records, Redirect, Respond, Retry, RetryBudget, RetryOn, Rewrite, Route,
-        RouteAction, RouteMatch, Script, ScriptBody, SlowStart, Snapshot, StickyKey, TcpKeepAlive, Tracing, ValueTest,
-        WarmUp,
+        AccessLog, Budget, CircuitBreaker, Cluster, ClusterEndpoint, CookieKey, Direction, Dns, DnsRecord,
+        EndpointUpdate, FailurePercentage, Fallback, FallbackCause, Fault, FaultAbort, FaultDelay, FaultThroughput,
+        FieldMatch, Filter, Forward, ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine, HeaderReplace,
+        HeaderRewrite, HealthCheck, HttpCheck, KeepAlive, KeyPart, Listener, ListenerLimits, LoadBalancer,
+        LocalRateLimit, Node, OnFailure, OutlierDetection, PathChange, PathMatch, RateBucket, RateKey, Records,
+        Redirect, Respond, Retry, RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch, Script, ScriptBody,
+        SlowCalls, SlowStart, Snapshot, StickyKey, SuccessRateBelow, SuccessRateOutlier, TcpKeepAlive, Tracing, Trip,
+        ValueTest, WarmUp,
     };
 
     pub(crate) fn print() {
@@ -56,12 +57,19 @@ mod generate {
             FaultThroughput::decl(&config),
             Cluster::decl(&config),
             CircuitBreaker::decl(&config),
+            Trip::decl(&config),
+            SuccessRateBelow::decl(&config),
+            SlowCalls::decl(&config),
+            OutlierDetection::decl(&config),
+            SuccessRateOutlier::decl(&config),
+            FailurePercentage::decl(&config),
             RetryBudget::decl(&config),
             ClusterEndpoint::decl(&config),
             LoadBalancer::decl(&config),
             SlowStart::decl(&config),
             EndpointUpdate::decl(&config),
             Filter::decl(&config),
+            Budget::decl(&config),
             LocalRateLimit::decl(&config),
             RateBucket::decl(&config),
             RateKey::decl(&config),

@@ -57,6 +57,7 @@ pub mod retry;
 pub mod route;
 pub mod upstream;
 
+pub mod allowance;
 pub mod deadline;
 pub mod doors;
 pub mod downstream;
@@ -69,6 +70,7 @@ pub mod trust;
 pub mod buffer;
 pub mod heads;
 pub mod limit;
+mod request_id;
 pub mod share;
 
 pub mod error;

@@ -6,10 +6,11 @@ use std::time::Instant;
 use serde::Serialize;
 use weft_rt::Addr;
 
+use crate::cluster::{EndpointBreaker, Opened, OutlierState, Spell};
 use crate::fault::FaultCounts;
 use crate::proxy::{Drain, Proxy};
 use crate::slot::Slot;
-use crate::snapshot::{Direction, GenerationRoute, Member, Resolution, ResolutionState};
+use crate::snapshot::{Direction, GenerationRoute, Member, Resolution, ResolutionState, bit};
 use crate::telemetry::metrics::{Bins, ClusterSums, Counter, Report, hdr};
 
 /// Everything that can be read from outside.
@@ -80,7 +81,20 @@ struct ClusterStats {
     counters: ClusterSums,
     /// The name that its endpoints are found by.
     dns: Option<DnsStats>,
+    /// What outlier detection did.
+    ejections: EjectionStats,
+    /// How often breakers opened, by what opened them.
+    trips: Vec<(&'static str, u64)>,
     endpoints: Vec<EndpointStats>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EjectionStats {
+    /// How often endpoints were put out, by what put them out.
+    counts: Vec<(&'static str, u64)>,
+    /// How often one would have been, had not as many been out as may.
+    withheld: u64,
 }
 
 #[derive(Serialize)]
@@ -98,6 +112,12 @@ struct EndpointStats {
     healthy: bool,
     /// What its health check found last.
     health: &'static str,
+    /// Others are asked first.
+    degraded: bool,
+    /// Outlier detection has put it out.
+    ejected: Option<Spell>,
+    /// Its breaker is open.
+    breaker: Option<Opened>,
     active: u32,
     requests: u64,
     failures: u64,
@@ -119,6 +139,11 @@ pub fn read(proxy: &Proxy) -> Stats {
             name: cluster.name.clone(),
             counters: counts(&cluster.name).map(|found| found.counts).unwrap_or_default(),
             dns: cluster.resolution.as_deref().map(dns),
+            ejections: EjectionStats {
+                counts: cluster.membership.ejections().counts().collect(),
+                withheld: cluster.membership.ejections().withheld(),
+            },
+            trips: cluster.membership.trips().counts().collect(),
             endpoints: cluster.membership.set().members().map(endpoint).collect(),
         })
         .collect();
@@ -242,6 +267,9 @@ fn endpoint(member: &Member) -> EndpointStats {
         weight: member.weight,
         healthy: known.is_up(),
         health: known.health.finding().word(),
+        degraded: known.condition() & bit::DEGRADED != 0,
+        ejected: known.known_outlier().and_then(OutlierState::last).filter(|spell| !spell.over),
+        breaker: known.known_breaker().and_then(EndpointBreaker::opened),
         active,
         requests: known.requests.load(Ordering::Relaxed),
         failures: known.failures.load(Ordering::Relaxed),

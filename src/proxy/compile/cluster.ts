@@ -2,7 +2,7 @@
 import { absoluteAddress } from '../../config/address.js'
 import type { ResolvedConfig } from '../../config/config.js'
 import type { ResolvedEndpoint } from '../../config/endpoint.js'
-import type { Cluster, Dns, HealthCheck, KeepAlive, TcpKeepAlive } from '../../native/snapshot.js'
+import type { Cluster, Dns, HealthCheck, KeepAlive, OutlierDetection, TcpKeepAlive } from '../../native/snapshot.js'
 import { compileCircuitBreaker } from './circuit-breaker.js'
 import { compileFilter, type Scripts } from './filter.js'
 import { compileLoadBalancer } from './load-balancer.js'
@@ -18,7 +18,7 @@ export function compileCluster(
   found: readonly ResolvedEndpoint[] = [],
 ): Cluster {
   const { name, endpoints, discovery, connectTimeout, keepAlive, tcpKeepAlive, healthCheck } = cluster
-  const { circuitBreaker, retryBudget, filters } = cluster
+  const { circuitBreaker, retryBudget, filters, outlierDetection } = cluster
   return {
     name,
     endpoints: (endpoints ?? found).map((endpoint) => ({
@@ -33,9 +33,10 @@ export function compileCluster(
     tcpKeepAlive: tcpKeepAlive === null ? null : compileTcpKeepAlive(tcpKeepAlive),
     dns: discovery?.type === 'dns' ? compileDns(discovery) : null,
     healthCheck: healthCheck === null ? null : compileHealthCheck(healthCheck),
+    outlierDetection: outlierDetection === null ? null : compileOutlierDetection(outlierDetection),
     circuitBreaker: circuitBreaker === null ? null : compileCircuitBreaker(circuitBreaker),
     retryBudget,
-    filters: filters.map((filter) => compileFilter(filter, scripts)),
+    filters: filters.map((filter) => compileFilter(filter, folder, scripts)),
   } satisfies Cluster
 }
 
@@ -63,10 +64,33 @@ function compileHealthCheck(check: NonNullable<ResolvedCluster['healthCheck']>):
   return {
     http: check.http,
     intervalMs: check.interval,
+    unhealthyIntervalMs: check.unhealthyInterval,
+    unhealthyEdgeIntervalMs: check.unhealthyEdgeInterval,
+    healthyEdgeIntervalMs: check.healthyEdgeInterval,
+    noTrafficIntervalMs: check.noTrafficInterval,
+    initialJitterMs: check.initialJitter,
     intervalJitterMs: check.intervalJitter,
     timeoutMs: check.timeout,
     healthyThreshold: check.healthyThreshold,
     unhealthyThreshold: check.unhealthyThreshold,
     reuseConnection: check.reuseConnection,
   } satisfies HealthCheck
+}
+
+function compileOutlierDetection(rules: NonNullable<ResolvedCluster['outlierDetection']>): OutlierDetection {
+  return {
+    shadow: rules.mode === 'shadow',
+    consecutive5xx: rules.consecutive5xx,
+    consecutiveGatewayErrors: rules.consecutiveGatewayErrors,
+    consecutiveLocalErrors: rules.consecutiveLocalErrors,
+    intervalMs: rules.interval,
+    baseEjectionMs: rules.baseEjection,
+    maxEjectionMs: rules.maxEjection,
+    ejectionJitterMs: rules.ejectionJitter,
+    maxEjectionPercent: rules.maxEjectionPercent,
+    ejectLast: rules.ejectLast,
+    returnOnHealthCheck: rules.returnOnHealthCheck,
+    successRate: rules.successRate,
+    failurePercentage: rules.failurePercentage,
+  } satisfies OutlierDetection
 }

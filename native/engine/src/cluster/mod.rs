@@ -5,17 +5,20 @@
 //! count as up (panic), because a check that fails everywhere says more about the check. An open breaker lets nobody
 //! through, panic or not.
 
+mod breaker;
 mod choices;
 mod draw;
 mod hashed;
 mod heard;
 mod least_request;
 mod load;
+mod outlier;
 mod peak_ewma;
 mod picker;
 mod random;
 mod round_robin;
 mod slow_start;
+mod spell;
 mod wish;
 
 use std::sync::Arc;
@@ -23,10 +26,13 @@ use std::sync::Arc;
 use crate::error::{Error, Kind};
 use crate::snapshot::{Endpoint, GenerationCluster, LoadBalancer, Membership};
 
+pub use breaker::{EndpointBreaker, Looked, Opened, Probe, Trips};
 pub use draw::Candidates;
 pub use heard::{Heard, heard, learn};
 pub use load::Load;
+pub use outlier::{Ejections, OutlierState};
 pub use picker::Picker;
+pub use spell::Spell;
 pub use wish::Wish;
 
 use draw::{Among, Draw};
@@ -50,6 +56,8 @@ pub struct Picked {
     pub moved: bool,
     /// Its part of what the balancer bounds, for as long as the attempt lasts.
     pub load: Option<Load>,
+    /// Its breaker is open, and this attempt tries whether it may close.
+    pub probe: Option<Probe>,
 }
 
 /// The endpoint for the next attempt. `None`: [`nowhere`] says why.
@@ -77,16 +85,20 @@ pub fn choose(
             now: wish.now,
             moved: false,
         };
-        let index = usable(&load_balancer, &mut draw)?;
+        let (index, probe) = match open_breaker_due(&draw) {
+            Some((index, probe)) => (index, Some(probe)),
+            None => (usable(&load_balancer, &mut draw)?, None),
+        };
         let endpoint = Arc::clone(&set.member(index)?.endpoint);
         Some(Picked {
             endpoint,
             index: u16::try_from(index).unwrap_or(u16::MAX),
             candidates: draw.candidates,
-            panicked: draw.among == Among::Panicked,
-            degraded: draw.among == Among::Degraded,
+            panicked: draw.among == Among::Panicked && probe.is_none(),
+            degraded: draw.among == Among::Degraded && probe.is_none(),
             moved: draw.moved,
             load: load_balancer.bounded_load().map(|_| Load::of(membership)),
+            probe,
         })
     })
 }
@@ -100,6 +112,11 @@ pub fn nowhere(cluster: &GenerationCluster) -> Error {
         Some(resolution) => Error::new(Kind::DnsFailed, resolution.unresolved),
         None => Error::new(Kind::NoHealthyUpstream, "the cluster has no endpoint"),
     }
+}
+
+/// An endpoint whose breaker is open and may be tried.
+fn open_breaker_due(draw: &Draw<'_>) -> Option<(u32, Probe)> {
+    if draw.membership.tally().tripped() == 0 { None } else { breaker::claim(draw.set, draw.membership, draw.tried) }
 }
 
 /// The one list of balancers.

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CircuitBreaker, Dns, Filter, HealthCheck, KeepAlive, LoadBalancer, RetryBudget, StickyKey, TcpKeepAlive};
+use super::{
+    CircuitBreaker, Dns, Filter, HealthCheck, KeepAlive, LoadBalancer, OutlierDetection, RetryBudget, StickyKey,
+    TcpKeepAlive,
+};
 
 /// A group of endpoints.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,6 +40,8 @@ pub struct Cluster {
     pub dns: Option<Dns>,
     /// How endpoints are checked.
     pub health_check: Option<HealthCheck>,
+    /// What puts endpoints out for a time.
+    pub outlier_detection: Option<OutlierDetection>,
 }
 
 /// One address of a cluster.

@@ -14,6 +14,7 @@ mod keep_alive;
 mod listener;
 mod load_balancer;
 mod node;
+mod outlier_detection;
 mod respond;
 mod retry;
 mod route;
@@ -22,14 +23,14 @@ mod tracing;
 
 use serde::{Deserialize, Serialize};
 
-pub use circuit_breaker::{CircuitBreaker, RetryBudget};
+pub use circuit_breaker::{CircuitBreaker, RetryBudget, SlowCalls, SuccessRateBelow, Trip};
 pub use cluster::{Cluster, ClusterEndpoint, EndpointUpdate};
 pub use compile::Rejection;
 pub use dns::{Dns, DnsRecord};
 pub use fault::{Fault, FaultAbort, FaultDelay, FaultThroughput};
 pub use filter::{
-    Filter, HeaderEdits, HeaderReplace, HeaderRewrite, KeyPart, LocalRateLimit, OnFailure, RateBucket, RateKey, Script,
-    ScriptBody, WarmUp,
+    Budget, Filter, HeaderEdits, HeaderReplace, HeaderRewrite, KeyPart, LocalRateLimit, OnFailure, RateBucket, RateKey,
+    Script, ScriptBody, WarmUp,
 };
 pub use generation::{
     Books, Changes, ClusterBook, Cost, Destination, Endpoint, EndpointSet, Finding, Generation, GenerationCluster,
@@ -42,6 +43,7 @@ pub use keep_alive::{KeepAlive, TcpKeepAlive};
 pub use listener::{AccessLog, Direction, Listener, ListenerLimits};
 pub use load_balancer::{LoadBalancer, SlowStart};
 pub use node::{Node, Records};
+pub use outlier_detection::{FailurePercentage, OutlierDetection, SuccessRateOutlier};
 pub use respond::{Fallback, FallbackCause, HeaderChanges, HeaderLine, Respond};
 pub use retry::{Retry, RetryOn};
 pub use route::{CookieKey, Forward, ForwardTarget, PathChange, Redirect, Rewrite, Route, RouteAction, StickyKey};

@@ -49,6 +49,8 @@ impl Compiler<'_> {
             keeping: keeping(&dto.keep_alive),
             resolution,
             health_check: dto.health_check.clone().map(Arc::new),
+            outlier_detection: dto.outlier_detection.map(Arc::new),
+            trip: dto.circuit_breaker.and_then(|breaker| breaker.trip).map(Box::new),
         })
     }
 

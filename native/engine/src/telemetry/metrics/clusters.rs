@@ -25,6 +25,8 @@ cluster_counters! {
     Overflows, "weft_cluster_overflows_total", "Requests refused at a limit of the circuit breaker.";
     Timeouts, "weft_cluster_timeouts_total", "Attempts that ended because the endpoint did not connect or answer in time.";
     PanicPicks, "weft_cluster_panic_picks_total", "Endpoints picked although none of the cluster was healthy.";
+    Probes, "weft_cluster_breaker_probes_total", "Requests that tried whether the open breaker of an endpoint may close.";
+    BreakerRefusals, "weft_cluster_breaker_refusals_total", "Requests refused because the breakers of all endpoints were open.";
     Fallbacks, "weft_cluster_fallbacks_total", "Failures that the route's fallback answered.";
 }
 
