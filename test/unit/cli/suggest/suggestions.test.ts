@@ -10,6 +10,9 @@ function endpoint(given: Partial<EndpointStats>): EndpointStats {
     weight: 1,
     healthy: true,
     health: 'unchecked',
+    degraded: false,
+    ejected: null,
+    breaker: null,
     active: 0,
     requests: 0,
     failures: 0,
@@ -23,7 +26,8 @@ function endpoint(given: Partial<EndpointStats>): EndpointStats {
 }
 
 function cluster(...endpoints: Partial<EndpointStats>[]): ClusterStats {
-  return { name: 'app', counters: {}, dns: null, endpoints: endpoints.map(endpoint) }
+  const nothing = { ejections: { counts: {}, withheld: 0 }, trips: {}, dns: null }
+  return { name: 'app', counters: {}, ...nothing, endpoints: endpoints.map(endpoint) }
 }
 
 function config(
