@@ -26,7 +26,7 @@ function endpoint(given: Partial<EndpointStats>): EndpointStats {
 }
 
 function cluster(...endpoints: Partial<EndpointStats>[]): ClusterStats {
-  const nothing = { ejections: { counts: {}, withheld: 0 }, trips: {}, dns: null }
+  const nothing = { ejections: { counts: [], withheld: 0 }, trips: [], dns: null }
   return { name: 'app', counters: {}, ...nothing, endpoints: endpoints.map(endpoint) }
 }
 
