@@ -57,6 +57,8 @@ export type Outcome =
 
 export interface Share {
   cluster: string
+  /** The labels of the part of it that is meant; null: all of it. */
+  subset: string | null
   weight: number
   percent: number
   /** Whether the request goes there; null: chance decides. */

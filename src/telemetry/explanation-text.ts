@@ -40,7 +40,7 @@ function describeOutcome(outcome: Outcome, paint: Paint): string[] {
   const rows = outcome.split.map((share) => [
     share.takes === true ? '→' : ' ',
     `${Number(share.percent.toFixed(2))} %`,
-    `cluster ${share.cluster}`,
+    `cluster ${share.cluster}${share.subset === null ? '' : ` (${share.subset})`}`,
     describeEndpoints(share),
   ])
   return [...sticky, ...aligned(rows).map((row, at) => `    ${shade(paint, outcome.split[at], row)}`)]

@@ -21,7 +21,7 @@ struct Cluster {
 }
 
 fn pick(picker: &Picker, cluster: &Cluster, tried: &[u32]) -> Option<Picked> {
-    choose(picker, &cluster.membership, cluster.load_balancer, &Wish { tried })
+    choose(picker, &cluster.membership, cluster.load_balancer, &Wish { tried, subset: None })
 }
 
 fn wanted(at: usize, weight: u32) -> Wanted {

@@ -13,9 +13,9 @@ mod generate {
         AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, Direction, Dns, DnsRecord, EndpointUpdate, Fallback,
         FallbackCause, FieldMatch, Filter, Forward, ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine,
         HeaderReplace, HeaderRewrite, HealthCheck, HttpCheck, KeepAlive, KeyPart, Listener, ListenerLimits,
-        LoadBalancer, LocalRateLimit, Node, OnFailure, PathChange, PathMatch, RateBucket, Records, Redirect, Respond,
-        Retry, RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch, Script, ScriptBody, Snapshot, StickyKey,
-        TcpKeepAlive, Tracing, ValueTest,
+        LoadBalancer, LocalRateLimit, LocalityAware, LocalityMode, Node, OnFailure, PathChange, PathMatch, RateBucket,
+        Records, Redirect, Respond, Retry, RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch, Script,
+        ScriptBody, Snapshot, StickyKey, SubsetFallback, Subsets, TcpKeepAlive, Tracing, ValueTest,
     };
 
     pub(crate) fn print() {
@@ -53,6 +53,10 @@ mod generate {
             RetryBudget::decl(&config),
             ClusterEndpoint::decl(&config),
             LoadBalancer::decl(&config),
+            Subsets::decl(&config),
+            SubsetFallback::decl(&config),
+            LocalityAware::decl(&config),
+            LocalityMode::decl(&config),
             EndpointUpdate::decl(&config),
             Filter::decl(&config),
             LocalRateLimit::decl(&config),

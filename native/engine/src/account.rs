@@ -12,7 +12,7 @@ use crate::cluster::{self, Heard, Picked};
 use crate::downstream::Downstream;
 use crate::error::{Error, Kind, Source};
 use crate::http::head::{Known, RequestHead, ResponseHead, Version};
-use crate::record::{Address, Attempt, Candidate, Mark, Protocol, Record, Texts, frame};
+use crate::record::{Address, Attempt, Candidate, Mark, Marks, Protocol, Record, Texts, frame};
 use crate::respond::Verdict;
 use crate::retry::Stop;
 use crate::serving::View;
@@ -157,6 +157,9 @@ impl Account {
                 self.count_cluster(ClusterCounter::Overflows);
             }
             Mark::Panic => self.count_cluster(ClusterCounter::PanicPicks),
+            Mark::LowerPriority => self.count_cluster(ClusterCounter::LowerPriorityPicks),
+            Mark::CrossZone => self.count_cluster(ClusterCounter::CrossZonePicks),
+            Mark::SubsetFallback => self.count_cluster(ClusterCounter::SubsetFallbacks),
             Mark::Fallback => self.count_cluster(ClusterCounter::Fallbacks),
             _ => {}
         }
@@ -175,8 +178,8 @@ impl Account {
     pub fn picked(&mut self, picked: Picked) -> Arc<Endpoint> {
         picked.candidates.as_slice().iter().for_each(|(endpoint, score)| self.compared(*endpoint, *score));
         self.attempt(picked.index, &picked.endpoint);
-        if picked.panicked {
-            self.mark(Mark::Panic);
+        if picked.marks != Marks::default() {
+            picked.marks.iter().for_each(|mark| self.mark(mark));
         }
         picked.endpoint
     }

@@ -56,11 +56,13 @@ pub enum Kind {
     DnsFailed,
     /// A filter failed, and its policy ends the exchange.
     FilterFailed,
+    /// The cluster has no endpoint in the subset that is asked for.
+    NoSubset,
 }
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Refused(400),
         Self::HeadersTimeout,
         Self::DownstreamGone,
@@ -81,6 +83,7 @@ impl Kind {
         Self::TryTimeout,
         Self::DnsFailed,
         Self::FilterFailed,
+        Self::NoSubset,
     ];
 
     /// The kind of a record's number; `None` for 0 and for numbers of no kind.
@@ -111,6 +114,7 @@ impl Kind {
             Self::TryTimeout => "the attempt took longer than its retry policy gives it",
             Self::DnsFailed => "the name of the cluster has never resolved",
             Self::FilterFailed => "a filter failed",
+            Self::NoSubset => "the cluster had no endpoint in the subset",
         }
     }
 
@@ -137,6 +141,7 @@ impl Kind {
             Self::TryTimeout => 18,
             Self::DnsFailed => 19,
             Self::FilterFailed => 20,
+            Self::NoSubset => 32,
         }
     }
 }
@@ -176,7 +181,8 @@ impl Error {
             | Kind::Overflow
             | Kind::Internal
             | Kind::DnsFailed
-            | Kind::FilterFailed => Source::Internal,
+            | Kind::FilterFailed
+            | Kind::NoSubset => Source::Internal,
             Kind::ConnectFailed
             | Kind::ConnectTimeout
             | Kind::UpstreamClosed

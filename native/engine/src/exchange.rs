@@ -12,11 +12,11 @@ use crate::downstream::{Downstream, Next, Request};
 use crate::error::Error;
 use crate::filter::{self, OutsideContext, Passed, Stage, Stop, body};
 use crate::http::framing::{Framing, request_framing};
-use crate::ongoing::Ongoing;
+use crate::ongoing::{Aim, Ongoing};
 use crate::record::Mark;
 use crate::retry::Verdict;
 use crate::route::Action;
-use crate::snapshot::{GenerationCluster, GenerationRoute};
+use crate::snapshot::GenerationRoute;
 use crate::upstream::attempt;
 use crate::upstream::outgoing::Outgoing;
 use crate::worker::Worker;
@@ -84,26 +84,27 @@ async fn drive(exchange: &mut Ongoing<'_>, rest: Option<Buffer>) -> Result<Next,
         }
         Action::Respond(direct) => return reply::direct(exchange, direct, b"").await,
     };
-    let cluster = exchange.pick_cluster(split)?;
+    let aim = exchange.aim(split)?;
+    let cluster = aim.cluster;
     filter::request(&cluster.filters, Stage::Cluster, exchange).await?;
     body::request(&cluster.filters, Stage::Cluster, exchange, &mut rest).await?;
-    forward(exchange, route, cluster, rest).await
+    forward(exchange, route, aim, rest).await
 }
 
 /// Sends the request to the cluster, as often as its route allows, and the answer back.
 async fn forward(
     exchange: &mut Ongoing<'_>,
     route: &GenerationRoute,
-    cluster: &GenerationCluster,
+    Aim { cluster, subset }: Aim<'_>,
     rest: Option<Buffer>,
 ) -> Result<Next, Stop> {
     exchange.account.clustered(cluster);
     let _place = limit::request(cluster).inspect_err(|_| exchange.account.mark(Mark::RequestsOverflow))?;
     let mut outgoing = Outgoing::new(exchange, route, cluster, rest);
     let attempted = loop {
-        let wish = Wish { tried: &outgoing.tried };
+        let wish = Wish { tried: &outgoing.tried, subset };
         let Some(picked) = cluster::pick(&exchange.worker.picker, cluster, &wish) else {
-            break Err(cluster::nowhere(cluster));
+            break Err(cluster::nowhere(cluster, &wish));
         };
         let endpoint = exchange.account.picked(picked);
         let attempted = attempt::run(exchange, &mut outgoing, &endpoint).await;

@@ -15,7 +15,7 @@ use crate::http::framing::{Framing, expects_continue, request_keep_alive, wants_
 use crate::http::head::{Method, RequestHead};
 use crate::route::{self, Live, PathPattern, Redirect, Routed, Split};
 use crate::serving::View;
-use crate::snapshot::GenerationCluster;
+use crate::snapshot::{GenerationCluster, Subset};
 use crate::trust;
 use crate::worker::Worker;
 
@@ -51,6 +51,15 @@ pub struct Ongoing<'a> {
     pub answering: bool,
     /// The route, once one is chosen.
     pub routed: Option<Routed<'a>>,
+}
+
+/// Where a request goes: a cluster, or a part of it.
+#[derive(Clone, Copy)]
+pub struct Aim<'a> {
+    /// The cluster.
+    pub cluster: &'a GenerationCluster,
+    /// Only these of its endpoints.
+    pub subset: Option<&'a Subset>,
 }
 
 impl<'a> Ongoing<'a> {
@@ -90,12 +99,18 @@ impl<'a> Ongoing<'a> {
         Ok(routed)
     }
 
-    /// Chooses the cluster: a filter's choice, else the split's.
-    pub fn pick_cluster(&self, split: &Split) -> Result<&'a GenerationCluster, Error> {
-        let chosen = self.outside.choice.cluster;
-        let chosen = chosen.unwrap_or_else(|| split.pick(&self.facts(), |total| fastrand::u64(..total)));
+    /// Chooses the cluster, or a part of it: a filter's choice, else the split's.
+    pub fn aim(&self, split: &'a Split) -> Result<Aim<'a>, Error> {
+        let (chosen, subset) = match self.outside.choice.cluster {
+            Some(chosen) => (chosen, None),
+            None => {
+                let target = split.pick(&self.facts(), |total| fastrand::u64(..total));
+                target.map_or((u16::MAX, None), |target| (target.cluster, target.subset.as_ref()))
+            }
+        };
         let cluster = self.view.generation.clusters.get(usize::from(chosen));
-        cluster.map(|cluster| &**cluster).ok_or(Error::new(Kind::NoRoute, "the route's cluster does not exist"))
+        let cluster = cluster.ok_or(Error::new(Kind::NoRoute, "the route's cluster does not exist"))?;
+        Ok(Aim { cluster, subset })
     }
 
     /// What routing asks of the request.

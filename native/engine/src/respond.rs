@@ -83,6 +83,12 @@ pub fn verdict(error: &Error) -> Verdict {
         Kind::FilterFailed => {
             (500, Flag::FilterFailed, "proxy_internal_error", "`weft why` and the proxy's log say how it failed")
         }
+        Kind::NoSubset => (
+            503,
+            Flag::NoHealthyUpstream,
+            "destination_unavailable",
+            "give an endpoint these labels, or set `subsets.fallback`",
+        ),
         Kind::Internal => (500, Flag::None, "proxy_internal_error", "report this with the proxy's log"),
     };
     let proxy_status = match error.cause.filter(|_| error.kind == Kind::ConnectFailed) {

@@ -12,19 +12,25 @@ import type {
   RouteAction,
   StickyKey,
 } from '../../native/snapshot.js'
+import { compileDestination, type Destinations } from './destination.js'
 import { compileFilter, type Scripts } from './filter.js'
 import { type Ids, id } from './ids.js'
 import { compileRetry } from './retry.js'
 import { compileMatch } from './route-match.js'
 
-export function compileRoute(route: ResolvedRoute, listenerIds: Ids, clusterIds: Ids, scripts: Scripts): Route {
+export function compileRoute(
+  route: ResolvedRoute,
+  listenerIds: Ids,
+  destinations: Destinations,
+  scripts: Scripts,
+): Route {
   const { name, listeners, hosts, matches, rewrite, requestHeaders, responseHeaders, fallback } = route
   return {
     name,
     listeners: listeners === null ? [...listenerIds.values()] : listeners.map((name) => id(listenerIds, name)),
     hosts,
     matches: matches.map(compileMatch),
-    action: compileAction(route, clusterIds),
+    action: compileAction(route, destinations),
     rewrite: rewrite && ({ path: compilePath(rewrite), host: rewrite.host } satisfies Rewrite),
     requestHeaders: requestHeaders && compileChanges(requestHeaders),
     responseHeaders: responseHeaders && compileChanges(responseHeaders),
@@ -37,13 +43,16 @@ export function compileRoute(route: ResolvedRoute, listenerIds: Ids, clusterIds:
   } satisfies Route
 }
 
-function compileAction({ forward, redirect, respond, sticky }: ResolvedRoute, clusterIds: Ids): RouteAction {
+function compileAction({ forward, redirect, respond, sticky }: ResolvedRoute, destinations: Destinations): RouteAction {
   if (redirect !== null) {
     const { status, scheme, host, port } = redirect
     return { redirect: { status, scheme, host, port, path: compilePath(redirect) } satisfies Redirect }
   }
   if (respond !== null) return { respond: compileRespond(respond) }
-  const targets = (forward ?? []).map(({ cluster, weight }) => ({ cluster: id(clusterIds, cluster), weight }))
+  const targets = (forward ?? []).map(({ weight, ...target }) => ({
+    ...compileDestination(target, destinations),
+    weight,
+  }))
   return { forward: { targets, sticky: sticky && compileSticky(sticky) } }
 }
 

@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use crate::snapshot::{EndpointSet, Membership};
+use crate::snapshot::{EndpointSet, Turns};
 
 /// How many candidates are kept for the record.
 const KEPT: usize = 4;
@@ -25,7 +25,7 @@ impl Candidates {
         self.entries.get(..usize::from(self.len)).unwrap_or_default()
     }
 
-    pub(super) fn push(&mut self, index: u32, score: f32) {
+    fn push(&mut self, index: u32, score: f32) {
         if let Some(entry) = self.entries.get_mut(usize::from(self.len)) {
             *entry = (u16::try_from(index).unwrap_or(u16::MAX), score);
             self.len += 1;
@@ -36,7 +36,9 @@ impl Candidates {
 /// What a balancer draws from.
 pub(super) struct Draw<'a> {
     pub(super) set: &'a EndpointSet,
-    pub(super) membership: &'a Membership,
+    pub(super) turns: &'a Turns,
+    /// Members that are not healthy.
+    pub(super) down: u32,
     pub(super) random: &'a mut Rng,
     pub(super) candidates: Candidates,
     /// Ids of endpoints that an earlier attempt went to.
@@ -48,7 +50,13 @@ pub(super) struct Draw<'a> {
 impl Draw<'_> {
     /// Whether anybody among the members may not be used.
     pub(super) fn is_picky(&self) -> bool {
-        !self.tried.is_empty() || (!self.unhealthy && self.membership.unhealthy() > 0)
+        !self.tried.is_empty() || (!self.unhealthy && self.down > 0)
+    }
+
+    /// This member is compared with others: the lowest score wins.
+    pub(super) fn compared(&mut self, index: u32, score: f32) {
+        let known = self.set.member(index).map_or(index, |member| member.index);
+        self.candidates.push(known, score);
     }
 
     /// Whether a member may be used.

@@ -17,11 +17,11 @@ pub(super) fn draw(draw: &mut Draw<'_>, choices: u8) -> Option<u32> {
         return Some(best);
     }
     let mut load = load(draw, best, picky);
-    draw.candidates.push(best, load);
+    draw.compared(best, load);
     for _ in 1..choices.max(2) {
         let next = another(draw, best);
         let other = self::load(draw, next, picky);
-        draw.candidates.push(next, other);
+        draw.compared(next, other);
         if other < load {
             (best, load) = (next, other);
         }

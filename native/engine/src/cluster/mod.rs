@@ -1,10 +1,12 @@
 //! Which endpoint an attempt goes to. Pure but for the balancers' turns and random numbers.
 //!
-//! A balancer draws; who was drawn but is not healthy, or was tried already, is drawn again. Two rules bound that: when
-//! all endpoints were tried, one of them is tried again; when none is healthy, all count as healthy (panic), because a
-//! check that fails everywhere says more about the check.
+//! First the group: of a subset, of a priority, of a zone, where the cluster is divided so. In it a balancer draws; who was
+//! drawn but is not healthy, or was tried already, is drawn again. Two rules bound that: when all endpoints were tried, one
+//! of them is tried again; when too few are healthy, all count as healthy (panic), because what is left could not take the
+//! load, and a check that fails everywhere says more about the check.
 
 mod draw;
+mod group;
 mod heard;
 mod least_request;
 mod picker;
@@ -15,7 +17,8 @@ mod wish;
 use std::sync::Arc;
 
 use crate::error::{Error, Kind};
-use crate::snapshot::{Endpoint, GenerationCluster, LoadBalancer, Membership};
+use crate::record::{Mark, Marks};
+use crate::snapshot::{Endpoint, GenerationCluster, LoadBalancer, Membership, Provision};
 
 pub use draw::Candidates;
 pub use heard::{Heard, heard};
@@ -35,11 +38,11 @@ pub struct Picked {
     pub index: u16,
     /// Those that the balancer compared, with what it compared; empty where it compares nothing.
     pub candidates: Candidates,
-    /// No endpoint is healthy: this one is as good as any.
-    pub panicked: bool,
+    /// What led there besides the balancer.
+    pub marks: Marks,
 }
 
-/// The endpoint for the next attempt. `None`: the cluster is empty.
+/// The endpoint for the next attempt. `None`: [`nowhere`] says why.
 pub fn pick(picker: &Picker, cluster: &GenerationCluster, wish: &Wish<'_>) -> Option<Picked> {
     choose(picker, &cluster.membership, cluster.load_balancer, wish)
 }
@@ -52,26 +55,37 @@ pub fn choose(
     wish: &Wish<'_>,
 ) -> Option<Picked> {
     picker.with_set(membership, |set, random| {
-        let panicked = membership.unhealthy() >= set.len() && !set.is_empty();
-        let mut draw =
-            Draw { set, membership, random, candidates: Candidates::new(), tried: wish.tried, unhealthy: panicked };
-        let index = usable(load_balancer, &mut draw)?;
-        let endpoint = Arc::clone(&set.member(index)?.endpoint);
-        Some(Picked {
-            endpoint,
-            index: u16::try_from(index).unwrap_or(u16::MAX),
-            candidates: draw.candidates,
-            panicked,
-        })
+        if let Some(tiers) = &set.tiers {
+            return group::pick(tiers, membership, random, load_balancer, wish);
+        }
+        if wish.subset.is_some() {
+            return None;
+        }
+        let (down, len) = (membership.unhealthy(), set.len());
+        let panicked = down > 0 && set.provision.panics(len.saturating_sub(down), len);
+        let turns = &membership.turns;
+        let tried = wish.tried;
+        let mut draw = Draw { set, turns, down, random, candidates: Candidates::new(), tried, unhealthy: panicked };
+        let provision = set.provision;
+        let index = fresh(load_balancer, &mut draw).or_else(|| again(&mut draw, &provision))?;
+        draw.picked(index, Marks::default())
     })
 }
 
-/// Why a cluster has no endpoint at all.
-pub fn nowhere(cluster: &GenerationCluster) -> Error {
-    match &cluster.resolution {
-        Some(resolution) => Error::new(Kind::DnsFailed, resolution.unresolved),
-        None => Error::new(Kind::NoHealthyUpstream, "the cluster has no endpoint"),
+/// Why there was nobody to pick.
+pub fn nowhere(cluster: &GenerationCluster, wish: &Wish<'_>) -> Error {
+    let set = cluster.membership.set();
+    if set.is_empty() {
+        return match &cluster.resolution {
+            Some(resolution) => Error::new(Kind::DnsFailed, resolution.unresolved),
+            None => Error::new(Kind::NoHealthyUpstream, "the cluster has no endpoint"),
+        };
     }
+    let missing = |id| set.tiers.as_ref().is_none_or(|tiers| tiers.subset(id).or_else(|| tiers.instead()).is_none());
+    if wish.subset.is_some_and(|subset| missing(subset.id)) {
+        return Error::new(Kind::NoSubset, "the cluster has no endpoint in the subset that the route asks for");
+    }
+    Error::new(Kind::NoHealthyUpstream, "no endpoint of the cluster is healthy, and its `panicThreshold` is 0")
 }
 
 /// The one list of balancers.
@@ -83,7 +97,8 @@ fn drawn(load_balancer: LoadBalancer, draw: &mut Draw<'_>) -> Option<u32> {
     }
 }
 
-fn usable(load_balancer: LoadBalancer, draw: &mut Draw<'_>) -> Option<u32> {
+/// One that may be used and that no earlier attempt went to.
+fn fresh(load_balancer: LoadBalancer, draw: &mut Draw<'_>) -> Option<u32> {
     let first = drawn(load_balancer, draw)?;
     if !draw.is_picky() || draw.is_usable(first) {
         return Some(first);
@@ -95,9 +110,29 @@ fn usable(load_balancer: LoadBalancer, draw: &mut Draw<'_>) -> Option<u32> {
             return Some(next);
         }
     }
-    if let Some(found) = draw.scan() {
-        return Some(found);
-    }
+    draw.scan()
+}
+
+/// One that was tried already, for want of others; one that became unhealthy this moment, where that may happen.
+fn again(draw: &mut Draw<'_>, provision: &Provision) -> Option<u32> {
     draw.tried = &[];
-    if draw.is_picky() { draw.scan().or(Some(first)) } else { Some(first) }
+    draw.scan().or_else(|| {
+        draw.unhealthy = provision.panic_threshold > 0;
+        draw.scan()
+    })
+}
+
+impl Draw<'_> {
+    fn picked(self, index: u32, mut marks: Marks) -> Option<Picked> {
+        let member = self.set.member(index)?;
+        if self.unhealthy {
+            marks.set(Mark::Panic);
+        }
+        Some(Picked {
+            endpoint: Arc::clone(&member.endpoint),
+            index: u16::try_from(member.index).unwrap_or(u16::MAX),
+            candidates: self.candidates,
+            marks,
+        })
+    }
 }

@@ -11,7 +11,7 @@ use super::rule::{Rank, Rule};
 use super::split::{Split, Sticky};
 use super::table::{Chosen, Table};
 use super::words::{advantage, asks, obstacle, text};
-use crate::snapshot::{Generation, GenerationCluster, GenerationListener};
+use crate::snapshot::{Generation, GenerationCluster, GenerationListener, Member, Subset};
 
 /// Why a request goes where it goes.
 #[derive(Debug, Serialize)]
@@ -106,6 +106,8 @@ pub enum Outcome {
 pub struct Share {
     /// The cluster.
     pub cluster: String,
+    /// The labels of the part of it that is meant; `None`: all of it.
+    pub subset: Option<String>,
     /// Its share as configured.
     pub weight: u32,
     /// Its share of all requests of the route.
@@ -212,22 +214,29 @@ fn outcome(
 }
 
 fn shares(split: &Split, generation: &Generation, facts: &dyn RequestFacts) -> Vec<Share> {
-    let stuck = if let [only] = split.targets() { Some(only.cluster) } else { split.stuck(facts) };
+    let stuck = if let [only] = split.targets() { Some(only) } else { split.stuck(facts) };
     let share = |target: &super::Target| {
         let cluster = generation.clusters.get(usize::from(target.cluster))?;
         Some(Share {
             cluster: cluster.name.clone(),
             weight: target.weight,
             percent: f64::from(target.weight) * 100.0 / split.total() as f64,
-            takes: stuck.map(|cluster| cluster == target.cluster),
-            endpoints: endpoints(cluster),
+            subset: target.subset.as_ref().map(|subset| subset.text.clone()),
+            takes: stuck.map(|stuck| std::ptr::eq(stuck, target)),
+            endpoints: endpoints(cluster, target.subset.as_ref()),
         })
     };
     split.targets().iter().filter_map(share).collect()
 }
 
-fn endpoints(cluster: &GenerationCluster) -> Vec<String> {
-    cluster.membership.set().members().map(|member| member.endpoint.name.clone()).collect()
+fn endpoints(cluster: &GenerationCluster, subset: Option<&Subset>) -> Vec<String> {
+    let set = cluster.membership.set();
+    let name = |member: &Member| member.endpoint.name.clone();
+    let Some(subset) = subset else { return set.members().map(name).collect() };
+    let tiers = set.tiers.as_deref();
+    let partition = tiers.and_then(|tiers| tiers.subset(subset.id).or_else(|| tiers.instead()));
+    let levels = partition.iter().flat_map(|partition| &partition.levels);
+    levels.flat_map(|level| level.group.set.members()).map(name).collect()
 }
 
 fn sticky_words(key: &Sticky, present: bool) -> String {

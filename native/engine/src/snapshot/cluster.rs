@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CircuitBreaker, Dns, Filter, HealthCheck, KeepAlive, RetryBudget, TcpKeepAlive};
+use super::{CircuitBreaker, Dns, Filter, HealthCheck, KeepAlive, LocalityAware, RetryBudget, Subsets, TcpKeepAlive};
 
 /// A group of endpoints.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,6 +35,14 @@ pub struct Cluster {
     pub dns: Option<Dns>,
     /// How endpoints are checked.
     pub health_check: Option<HealthCheck>,
+    /// Parts of it that routes can ask for.
+    pub subsets: Option<Subsets>,
+    /// Whether it matters where endpoints run.
+    pub locality_aware: Option<LocalityAware>,
+    /// Percent of healthy endpoints below which all count as healthy; 0: never.
+    pub panic_threshold: u8,
+    /// Percent of its load that a healthy endpoint can take for others, 100 to 1,000.
+    pub over_provisioning: u16,
 }
 
 /// How an endpoint is chosen.
@@ -66,6 +74,8 @@ pub struct ClusterEndpoint {
     pub region: String,
     /// The inner part of the locality.
     pub zone: String,
+    /// 0 comes first; the others when those before are short of health.
+    pub priority: u32,
     /// Free labels.
     pub labels: BTreeMap<String, String>,
 }

@@ -5,6 +5,7 @@
 mod circuit_breaker;
 mod cluster;
 pub(crate) mod compile;
+mod division;
 mod dns;
 mod filter;
 mod generation;
@@ -23,16 +24,19 @@ use serde::{Deserialize, Serialize};
 pub use circuit_breaker::{CircuitBreaker, RetryBudget};
 pub use cluster::{Cluster, ClusterEndpoint, EndpointUpdate, LoadBalancer};
 pub use compile::Rejection;
+pub use division::{LocalityAware, LocalityMode, SubsetFallback, Subsets};
 pub use dns::{Dns, DnsRecord};
 pub use filter::{
     Filter, HeaderEdits, HeaderReplace, HeaderRewrite, KeyPart, LocalRateLimit, OnFailure, RateBucket, Script,
     ScriptBody,
 };
 pub use generation::{
-    Books, Changes, ClusterBook, Destination, Endpoint, EndpointSet, Finding, Generation, GenerationCluster,
-    GenerationListener, GenerationLog, GenerationRetry, GenerationRewrite, GenerationRoute, Health, Idle, IdleAge,
-    Keeping, LONGEST_WATCH, Member, Membership, Place, Reach, Resolution, ResolutionState, RetryConditions, Several,
-    Wanted, recorded,
+    Books, Changes, ClusterBook, Destination, Division, Endpoint, EndpointSet, Finding, Generation, GenerationCluster,
+    GenerationListener, GenerationLog, GenerationRetry, GenerationRewrite, GenerationRoute, Group, Health, Idle,
+    IdleAge, Instead, Keeping, LONGEST_WATCH, Level, LevelStanding, Load, Locality, Member, Membership, Origin,
+    Partition, Place, Provision, Reach, Resolution, ResolutionState, RetryConditions, Several, Spot, Spread, Standing,
+    Subset, SubsetRule, Tiers, Turns, WHOLE, Wanted, Zone, ZoneStanding, Zoning, loads, recorded, toward_own_zone,
+    weighted,
 };
 pub use health_check::{HealthCheck, HttpCheck};
 pub use keep_alive::{KeepAlive, TcpKeepAlive};

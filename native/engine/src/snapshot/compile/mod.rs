@@ -2,6 +2,7 @@
 
 mod address;
 mod cluster;
+mod division;
 mod filter;
 pub(crate) mod fingerprint;
 mod limits;
@@ -19,7 +20,7 @@ use serde::Serialize;
 use crate::route::Table;
 
 use super::{Books, Generation, GenerationCluster, GenerationListener, GenerationRoute};
-use super::{FORMAT, Snapshot};
+use super::{FORMAT, Node, Snapshot};
 
 pub(crate) use address::address;
 pub(crate) use cluster::{too_many, wanted};
@@ -74,6 +75,7 @@ impl Compiled {
     pub(crate) fn settle(self, books: &mut Books) -> Generation {
         for cluster in &self.generation.clusters {
             books.clusters.set_checked(&cluster.name, cluster.health_check.is_some());
+            books.clusters.divide(&cluster.name, &cluster.division);
         }
         for Assignment { cluster, endpoints } in self.assignments {
             books.clusters.change(&cluster, endpoints, &[], true);
@@ -98,6 +100,7 @@ pub(crate) fn compile(
         known_clusters,
         assignments: Vec::new(),
         redact: &snapshot.records.redact,
+        node: &snapshot.node,
     };
     compiler.count("listeners", snapshot.listeners.len());
     compiler.count("routes", snapshot.routes.len());
@@ -106,13 +109,12 @@ pub(crate) fn compile(
         snapshot.listeners.iter().enumerate().filter_map(|(index, dto)| compiler.listener(index, dto)).collect();
     let clusters: Vec<Arc<GenerationCluster>> =
         snapshot.clusters.iter().enumerate().map(|(index, dto)| compiler.cluster(index, dto)).collect();
-    let names: Vec<&str> = snapshot.clusters.iter().map(|cluster| cluster.name.as_str()).collect();
     let mut rules: route::RulesOf = vec![Vec::new(); snapshot.listeners.len()];
     let routes: Vec<GenerationRoute> = snapshot
         .routes
         .iter()
         .enumerate()
-        .filter_map(|(index, dto)| compiler.route(index, dto, &names, &mut rules))
+        .filter_map(|(index, dto)| compiler.route(index, dto, &snapshot.clusters, &mut rules))
         .collect();
     if !compiler.rejected.is_empty() {
         return Err(compiler.rejected);
@@ -152,6 +154,8 @@ struct Compiler<'a> {
     assignments: Vec<Assignment>,
     /// Headers whose values are never kept.
     redact: &'a [String],
+    /// The proxy itself.
+    node: &'a Node,
 }
 
 impl Compiler<'_> {

@@ -7,7 +7,9 @@ use super::{Compiler, Rejection, bound};
 use crate::http::changes::{self, InvalidLine};
 use crate::http::direct::Direct;
 use crate::route::{Action, Fallback, HostPattern, PathChange, Redirect, Rule, Split, Sticky, Target};
-use crate::snapshot::{Forward, GenerationRewrite, GenerationRoute, HeaderChanges, HeaderLine, Respond, Rewrite};
+use crate::snapshot::{
+    Cluster, Forward, GenerationRewrite, GenerationRoute, HeaderChanges, HeaderLine, Respond, Rewrite,
+};
 use crate::snapshot::{PathChange as PathChangeDto, Redirect as RedirectDto, Route, RouteAction, StickyKey};
 
 /// Rules by the listener that they serve.
@@ -19,7 +21,7 @@ impl Compiler<'_> {
         &mut self,
         index: usize,
         dto: &Route,
-        clusters: &[&str],
+        clusters: &[Cluster],
         rules: &mut RulesOf,
     ) -> Option<GenerationRoute> {
         let at = format!("routes.{index}");
@@ -95,16 +97,19 @@ impl Compiler<'_> {
         patterns.into()
     }
 
-    fn forward(&mut self, at: &str, dto: &Forward, clusters: &[&str]) -> Option<Split> {
+    fn forward(&mut self, at: &str, dto: &Forward, clusters: &[Cluster]) -> Option<Split> {
         let mut targets = Vec::with_capacity(dto.targets.len());
         for (place, target) in dto.targets.iter().enumerate() {
-            let Some(name) = clusters.get(target.cluster as usize) else {
+            let Some(cluster) = clusters.get(target.cluster as usize) else {
                 let message = format!("no cluster has index {}", target.cluster);
                 let path = format!("{at}.forward.{place}.cluster");
                 self.rejected.push(Rejection::new(path, "WEFT_SNAPSHOT_INDEX", message));
                 continue;
             };
-            targets.push(Target::new(u16::try_from(target.cluster).unwrap_or(u16::MAX), name, target.weight));
+            let subset = target.subset.as_ref();
+            let subset = subset.map(|labels| self.subset(format!("{at}.forward.{place}.subset"), cluster, labels));
+            let index = u16::try_from(target.cluster).unwrap_or(u16::MAX);
+            targets.push(Target::new(index, &cluster.name, target.weight, subset));
         }
         let split = Split::new(targets, dto.sticky.as_ref().map(sticky));
         if split.is_none() {

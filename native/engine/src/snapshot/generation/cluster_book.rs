@@ -5,15 +5,15 @@
 use std::collections::HashSet;
 use std::collections::hash_map::Entry as Slot;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 
 use foldhash::{HashMap, HashMapExt};
 use serde::Serialize;
 
 use super::destination::Reach;
-use super::endpoint::{Endpoint, Place};
+use super::endpoint::{Counts, Endpoint, Place};
 use super::endpoint_set::{Draft, EndpointSet, Member};
 use super::membership::Membership;
+use super::tiers::Division;
 
 /// An endpoint as a snapshot or an update wants it.
 #[derive(Clone, Debug)]
@@ -52,8 +52,11 @@ pub struct ClusterBook {
 
 struct Entry {
     membership: Arc<Membership>,
-    unhealthy: Arc<AtomicU32>,
+    counts: Arc<Counts>,
     draft: Draft,
+    /// As it was asked for.
+    asked: Arc<Division>,
+    division: Arc<Division>,
     /// Its endpoints are checked: a new one waits for its first result.
     checked: bool,
     /// Members, and endpoints that went but are still in use.
@@ -88,12 +91,14 @@ impl ClusterBook {
         if let Some(entry) = self.entries.get(cluster) {
             return Arc::clone(&entry.membership);
         }
-        let unhealthy = Arc::new(AtomicU32::new(0));
-        let membership = Arc::new(Membership::new(self.membership_ids.take(), Arc::clone(&unhealthy)));
+        let counts = Arc::new(Counts::default());
+        let membership = Arc::new(Membership::new(self.membership_ids.take(), Arc::clone(&counts)));
         let entry = Entry {
             membership: Arc::clone(&membership),
-            unhealthy,
+            counts,
             draft: Draft::default(),
+            asked: Arc::default(),
+            division: Arc::default(),
             checked: false,
             known: HashMap::new(),
         };
@@ -105,6 +110,18 @@ impl ClusterBook {
     pub fn set_checked(&mut self, cluster: &str, checked: bool) {
         if let Some(entry) = self.entries.get_mut(cluster) {
             entry.checked = checked;
+        }
+    }
+
+    /// Divides a cluster's endpoints in this way from now on.
+    pub fn divide(&mut self, cluster: &str, division: &Arc<Division>) {
+        let Some(entry) = self.entries.get_mut(cluster).filter(|entry| entry.asked != *division) else { return };
+        // Requests of the generation before are still under way: the subsets that they ask for stay for once.
+        let before = std::mem::replace(&mut entry.asked, Arc::clone(division));
+        entry.division = Division::after(division, &before);
+        if entry.membership.number() > 0 {
+            self.number += 1;
+            entry.publish(self.number);
         }
     }
 
@@ -154,7 +171,7 @@ impl ClusterBook {
         }
         if changes != Changes::default() || entry.membership.number() == 0 {
             self.number += 1;
-            entry.membership.publish(EndpointSet::new(self.number, entry.draft.publish()));
+            entry.publish(self.number);
         }
         Some(changes)
     }
@@ -194,6 +211,10 @@ enum Put {
 }
 
 impl Entry {
+    fn publish(&mut self, number: u64) {
+        self.membership.publish(EndpointSet::whole(number, self.draft.publish(), &self.division));
+    }
+
     fn put(&mut self, ids: &mut Ids, name: String, reach: Reach, weight: u32, place: Option<Arc<Place>>) -> Put {
         let known = match self.known.entry(name) {
             Slot::Occupied(known) => {
@@ -201,14 +222,19 @@ impl Entry {
                 known.into_mut()
             }
             Slot::Vacant(slot) => {
-                let endpoint = Arc::new(Endpoint::new(ids.take(), slot.key(), reach, &self.unhealthy));
+                let endpoint = Arc::new(Endpoint::new(ids.take(), slot.key(), reach, &self.counts));
                 if self.checked {
                     endpoint.begin_checks();
                 }
                 slot.insert(Known { endpoint, index: None })
             }
         };
-        let member = |endpoint: &Arc<Endpoint>| Member { endpoint: Arc::clone(endpoint), weight, place: place.clone() };
+        let member = |endpoint: &Arc<Endpoint>| Member {
+            endpoint: Arc::clone(endpoint),
+            index: 0,
+            weight,
+            place: place.clone(),
+        };
         match known.index {
             Some(index) => {
                 let same = |before: &Member| before.weight == weight && before.place == place;
@@ -234,7 +260,7 @@ impl Entry {
             known.index = None;
             known.endpoint.set_member(false);
         }
-        self.membership.publish(EndpointSet::new(number, Vec::new()));
+        self.membership.publish(EndpointSet::whole(number, Vec::new(), &self.division));
     }
 
     /// The last member takes the place of the one that goes: nothing else moves.

@@ -41,7 +41,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    pub(super) fn new(id: u32, name: &str, reach: Reach, unhealthy: &Arc<AtomicU32>) -> Self {
+    pub(super) fn new(id: u32, name: &str, reach: Reach, counts: &Arc<Counts>) -> Self {
         let destination = Destination::from(reach);
         Self {
             id,
@@ -56,7 +56,7 @@ impl Endpoint {
             connections: AtomicU32::new(0),
             server_errors: AtomicU64::new(0),
             latency: Latency::default(),
-            condition: Condition { bits: AtomicU8::new(0), unhealthy: Arc::clone(unhealthy) },
+            condition: Condition { bits: AtomicU8::new(0), counts: Arc::clone(counts) },
         }
     }
 
@@ -108,11 +108,29 @@ impl Endpoint {
 const MEMBER: u8 = 1;
 const UNHEALTHY: u8 = 2;
 
+/// What a cluster knows of its members' condition as a whole.
+#[derive(Default)]
+pub(super) struct Counts {
+    /// Members that are not healthy.
+    unhealthy: AtomicU32,
+    /// Grows whenever that becomes one more or less.
+    changes: AtomicU64,
+}
+
+impl Counts {
+    pub(super) fn unhealthy(&self) -> u32 {
+        self.unhealthy.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+}
+
 /// Membership and health in one word, so that the cluster's count of unhealthy members is exact whoever changes which.
 struct Condition {
     bits: AtomicU8,
-    /// Of the cluster: members that are not healthy.
-    unhealthy: Arc<AtomicU32>,
+    counts: Arc<Counts>,
 }
 
 impl Condition {
@@ -122,20 +140,24 @@ impl Condition {
         let after = if on { before | bit } else { before & !bit };
         let counts = |bits: u8| bits == MEMBER | UNHEALTHY;
         match (counts(before), counts(after)) {
-            (false, true) => self.unhealthy.fetch_add(1, Ordering::Relaxed),
-            (true, false) => self.unhealthy.fetch_sub(1, Ordering::Relaxed),
-            _ => 0,
+            (false, true) => self.counts.unhealthy.fetch_add(1, Ordering::Relaxed),
+            (true, false) => self.counts.unhealthy.fetch_sub(1, Ordering::Relaxed),
+            _ => return,
         };
+        // After the bits: who sees the number sees them.
+        self.counts.changes.fetch_add(1, Ordering::Release);
     }
 }
 
-/// Where an endpoint runs and what it is labelled. Endpoints of one place share one.
+/// Where an endpoint runs, when its turn comes and what it is labelled. Endpoints of one place share one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Place {
     /// Empty where nothing was said.
     pub region: String,
     /// Empty where nothing was said.
     pub zone: String,
+    /// 0 comes first; the others when those before are short of health.
+    pub priority: u32,
     /// Free labels.
     pub labels: BTreeMap<String, String>,
 }
@@ -146,10 +168,10 @@ mod tests {
 
     #[test]
     fn only_members_that_are_not_healthy_are_counted() {
-        let unhealthy = Arc::new(AtomicU32::new(0));
+        let counts = Arc::new(Counts::default());
         let endpoint =
-            Endpoint::new(0, "127.0.0.1:80", Reach::from(std::net::SocketAddr::from(([127, 0, 0, 1], 80))), &unhealthy);
-        let count = || unhealthy.load(Ordering::Relaxed);
+            Endpoint::new(0, "127.0.0.1:80", Reach::from(std::net::SocketAddr::from(([127, 0, 0, 1], 80))), &counts);
+        let count = || counts.unhealthy();
         endpoint.set_healthy(false);
         assert_eq!((endpoint.is_healthy(), count()), (false, 0));
         endpoint.set_member(true);

@@ -4,10 +4,11 @@
 //! they took and compare one number per pick; nothing is locked or counted while nothing changes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use super::endpoint::Counts;
 use super::endpoint_set::EndpointSet;
 
 /// The endpoints of a cluster as of now.
@@ -16,23 +17,32 @@ pub struct Membership {
     pub id: u32,
     number: AtomicU64,
     current: Mutex<Arc<EndpointSet>>,
-    unhealthy: Arc<AtomicU32>,
-    turns: Turns,
+    counts: Arc<Counts>,
+    /// Of a set that is not divided.
+    pub turns: Turns,
     changed_unix_us: AtomicU64,
 }
 
-/// Written with each pick in turn: on a cache line of its own, or every reader of the numbers above would lose theirs.
+/// Whose turn it is, over all workers. Written with each pick in turn: on a cache line of its own, or every reader of the
+/// numbers beside it would lose theirs.
 #[derive(Default)]
 #[repr(align(128))]
-struct Turns(AtomicU64);
+pub struct Turns(AtomicU64);
+
+impl Turns {
+    /// The next one.
+    pub fn next(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+}
 
 impl Membership {
-    pub(super) fn new(id: u32, unhealthy: Arc<AtomicU32>) -> Self {
+    pub(super) fn new(id: u32, counts: Arc<Counts>) -> Self {
         Self {
             id,
             number: AtomicU64::new(0),
             current: Mutex::default(),
-            unhealthy,
+            counts,
             turns: Turns::default(),
             changed_unix_us: AtomicU64::new(0),
         }
@@ -58,12 +68,12 @@ impl Membership {
 
     /// Members that are not healthy.
     pub fn unhealthy(&self) -> u32 {
-        self.unhealthy.load(Ordering::Relaxed)
+        self.counts.unhealthy()
     }
 
-    /// The next turn, over all workers.
-    pub fn turn(&self) -> u64 {
-        self.turns.0.fetch_add(1, Ordering::Relaxed)
+    /// A number that grows with each change of a member's health.
+    pub fn changes(&self) -> u64 {
+        self.counts.changes()
     }
 
     /// When the set in force came, µs since 1970: indexes noted before that may mean others now.

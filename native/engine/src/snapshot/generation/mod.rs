@@ -17,6 +17,7 @@ mod membership;
 mod resolution;
 mod retry;
 mod route;
+mod tiers;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -35,10 +36,14 @@ pub use endpoint_set::{EndpointSet, Member};
 pub use health::{Finding, Health};
 pub use idle_age::{IdleAge, LONGEST_WATCH};
 pub use listener::{GenerationListener, GenerationLog};
-pub use membership::Membership;
+pub use membership::{Membership, Turns};
 pub use resolution::{Resolution, ResolutionState};
 pub use retry::{GenerationRetry, RetryConditions};
 pub use route::{GenerationRewrite, GenerationRoute};
+pub use tiers::{
+    Division, Group, Instead, Level, LevelStanding, Load, Locality, Origin, Partition, Provision, Spot, Spread,
+    Standing, Subset, SubsetRule, Tiers, WHOLE, Zone, ZoneStanding, Zoning, loads, toward_own_zone, weighted,
+};
 
 /// What the engine serves from.
 pub struct Generation {

@@ -1,0 +1,142 @@
+//! Which group of a cluster's endpoints a balancer draws in: the subset that is asked for, one of its priorities by how
+//! they share requests now, one of its zones likewise.
+//!
+//! A retry stays in the group as long as somebody in it was not tried, then goes to the rest of the priority, then to the
+//! priorities behind it and before it: a data centre that is cut off is left before its health is known to be lost.
+
+use fastrand::Rng;
+
+use super::draw::{Candidates, Draw};
+use super::{Picked, Wish, again, fresh};
+use crate::record::{Mark, Marks};
+use crate::snapshot::{
+    Group, Level, LevelStanding, LoadBalancer, Membership, Partition, Spread, Standing, Tiers, WHOLE, ZoneStanding,
+};
+
+/// A group to draw in, and what led there.
+struct Way<'a> {
+    group: &'a Group,
+    usable: u32,
+    panicked: bool,
+    marks: Marks,
+}
+
+/// The endpoint for the next attempt in a cluster that is divided.
+pub(super) fn pick(
+    tiers: &Tiers,
+    membership: &Membership,
+    random: &mut Rng,
+    load_balancer: LoadBalancer,
+    wish: &Wish<'_>,
+) -> Option<Picked> {
+    let mut marks = Marks::default();
+    let partition = match wish.subset {
+        None => &tiers.all,
+        Some(subset) => match tiers.subset(subset.id) {
+            Some(partition) => partition,
+            None => {
+                marks.set(Mark::SubsetFallback);
+                tiers.instead()?
+            }
+        },
+    };
+    let standing = partition.standing(membership, &tiers.division);
+    let at = level(&standing, random);
+    let way = way(partition, &standing, at, marks, random)?;
+    let picked = way.draw(membership, random, load_balancer, wish.tried, fresh);
+    if picked.is_some() {
+        return picked;
+    }
+    let mut others = elsewhere(partition, &standing, at, marks);
+    let another = others.find_map(|way| way.draw(membership, random, load_balancer, wish.tried, fresh));
+    another
+        .or_else(|| way.draw(membership, random, load_balancer, &[], |_, draw| again(draw, &tiers.division.provision)))
+}
+
+/// A place among the levels, by their shares.
+fn level(standing: &Standing, random: &mut Rng) -> usize {
+    if standing.levels.first().is_none_or(LevelStanding::takes_all) {
+        return 0;
+    }
+    let mut point = random.u32(..WHOLE);
+    let takes = |level: &LevelStanding| {
+        let share = level.load.share;
+        let here = point < share;
+        point = point.saturating_sub(share);
+        here
+    };
+    standing.levels.iter().position(takes).unwrap_or(0)
+}
+
+/// The group of a level that takes the request.
+fn way<'a>(
+    partition: &'a Partition,
+    standing: &Standing,
+    at: usize,
+    mut marks: Marks,
+    random: &mut Rng,
+) -> Option<Way<'a>> {
+    let (level, known) = (partition.levels.get(at)?, standing.levels.get(at)?);
+    if at > 0 {
+        marks.set(Mark::LowerPriority);
+    }
+    let Spread::Zones(zones) = &known.spread else { return Some(Way::whole(level, known, marks)) };
+    let at = zone(zones, random);
+    let (zone, known) = (level.zones.get(at)?, zones.get(at)?);
+    if !known.own && zones.iter().any(|zone| zone.own) {
+        marks.set(Mark::CrossZone);
+    }
+    Some(Way { group: &zone.group, usable: known.usable, panicked: false, marks })
+}
+
+fn zone(zones: &[ZoneStanding], random: &mut Rng) -> usize {
+    if let Some(only) = zones.iter().position(|zone| zone.share == WHOLE) {
+        return only;
+    }
+    let mut point = random.u32(..WHOLE);
+    let takes = |zone: &ZoneStanding| {
+        let here = point < zone.share;
+        point = point.saturating_sub(zone.share);
+        here
+    };
+    zones.iter().position(takes).unwrap_or(0)
+}
+
+/// Where a retry goes once everybody in its group was tried.
+fn elsewhere<'a>(
+    partition: &'a Partition,
+    standing: &'a Standing,
+    at: usize,
+    marks: Marks,
+) -> impl Iterator<Item = Way<'a>> {
+    let count = partition.levels.len();
+    (at..count).chain((0..at).rev()).filter_map(move |place| {
+        let mut marks = marks;
+        if place > 0 {
+            marks.set(Mark::LowerPriority);
+        }
+        Some(Way::whole(partition.levels.get(place)?, standing.levels.get(place)?, marks))
+    })
+}
+
+impl<'a> Way<'a> {
+    fn whole(level: &'a Level, known: &LevelStanding, marks: Marks) -> Self {
+        Self { group: &level.group, usable: known.usable, panicked: known.load.panicked, marks }
+    }
+
+    fn draw(
+        &self,
+        membership: &Membership,
+        random: &mut Rng,
+        load_balancer: LoadBalancer,
+        tried: &[u32],
+        among: impl FnOnce(LoadBalancer, &mut Draw<'_>) -> Option<u32>,
+    ) -> Option<Picked> {
+        let Group { set, turns } = self.group;
+        let down = if membership.unhealthy() == 0 { 0 } else { set.len().saturating_sub(self.usable) };
+        let mut draw =
+            Draw { set, turns, down, random, candidates: Candidates::new(), tried, unhealthy: self.panicked };
+        let index = among(load_balancer, &mut draw)?;
+        draw.picked(index, self.marks)
+    }
+}
