@@ -59,6 +59,9 @@ export declare function scriptResume(slot: number, ticket: number, result: undef
 /** Collects one ended child process that nobody waits for. False: there was nothing to collect. */
 export declare function reap(pid: number): boolean
 
+/** Parts of clusters that are short of healthy endpoints now, as JSON; cheap to ask for often. */
+export declare function shortages(proxy: number): string
+
 /** Durations by route, cluster and endpoint as HDR histograms (V2, compressed, base64), as JSON. */
 export declare function histograms(proxy: number): string
 

@@ -7,7 +7,7 @@ use weft_rt::Addr;
 
 use crate::proxy::{Drain, Proxy};
 use crate::slot::Slot;
-use crate::snapshot::{Direction, Member, Resolution, ResolutionState};
+use crate::snapshot::{Direction, Member, PartitionTold, Resolution, ResolutionState};
 use crate::telemetry::metrics::{Bins, ClusterSums, Counter, Report, hdr};
 
 /// Everything that can be read from outside.
@@ -65,6 +65,8 @@ struct ClusterStats {
     counters: ClusterSums,
     /// The name that its endpoints are found by.
     dns: Option<DnsStats>,
+    /// How its priorities and zones share requests, then those of its subsets.
+    groups: Vec<PartitionTold>,
     endpoints: Vec<EndpointStats>,
 }
 
@@ -80,6 +82,8 @@ struct DnsStats {
 struct EndpointStats {
     address: String,
     weight: u32,
+    priority: u32,
+    zone: String,
     healthy: bool,
     /// What its health check found last.
     health: &'static str,
@@ -104,6 +108,7 @@ pub fn read(proxy: &Proxy) -> Stats {
             name: cluster.name.clone(),
             counters: counts(&cluster.name).map(|found| found.counts).unwrap_or_default(),
             dns: cluster.resolution.as_deref().map(dns),
+            groups: PartitionTold::all(&cluster.membership),
             endpoints: cluster.membership.set().members().map(endpoint).collect(),
         })
         .collect();
@@ -117,6 +122,26 @@ pub fn read(proxy: &Proxy) -> Stats {
         filters: proxy.filters(),
         report,
     }
+}
+
+/// A cluster's part in which requests do not go where they would if all endpoints were healthy.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shortage {
+    cluster: String,
+    #[serde(flatten)]
+    group: PartitionTold,
+}
+
+/// What is short of healthy endpoints now: where somebody panics, or the first priority does not take all.
+pub fn shortages(proxy: &Proxy) -> Vec<Shortage> {
+    let Some(generation) = proxy.generation() else { return Vec::new() };
+    let strained = generation.clusters.iter().filter(|cluster| cluster.membership.unhealthy() > 0);
+    let groups = strained.flat_map(|cluster| {
+        let groups = PartitionTold::all(&cluster.membership).into_iter().filter(PartitionTold::is_short);
+        groups.map(|group| Shortage { cluster: cluster.name.clone(), group })
+    });
+    groups.collect()
 }
 
 /// The listeners in force and where they are bound: a port 0 became a real one.
@@ -218,6 +243,8 @@ fn endpoint(member: &Member) -> EndpointStats {
     EndpointStats {
         address: known.name.clone(),
         weight: member.weight,
+        priority: member.priority(),
+        zone: member.place.as_deref().map(|place| place.zone.clone()).unwrap_or_default(),
         healthy: known.is_healthy(),
         health: known.health.finding().word(),
         active,

@@ -11,7 +11,7 @@ use super::rule::{Rank, Rule};
 use super::split::{Split, Sticky};
 use super::table::{Chosen, Table};
 use super::words::{advantage, asks, obstacle, text};
-use crate::snapshot::{Generation, GenerationCluster, GenerationListener, Member, Subset};
+use crate::snapshot::{Generation, GenerationCluster, GenerationListener, Member, PartitionTold, Subset};
 
 /// Why a request goes where it goes.
 #[derive(Debug, Serialize)]
@@ -114,8 +114,10 @@ pub struct Share {
     pub percent: f64,
     /// Whether this request goes there; `None`: chance decides.
     pub takes: Option<bool>,
-    /// Its endpoints.
+    /// Its endpoints, or those that stand in for the subset.
     pub endpoints: Vec<String>,
+    /// How they share requests as of now; `None`: there is nobody.
+    pub group: Option<PartitionTold>,
 }
 
 /// Explains what a listener does with a request. `authority` is the request's own, for redirects.
@@ -224,6 +226,7 @@ fn shares(split: &Split, generation: &Generation, facts: &dyn RequestFacts) -> V
             subset: target.subset.as_ref().map(|subset| subset.text.clone()),
             takes: stuck.map(|stuck| std::ptr::eq(stuck, target)),
             endpoints: endpoints(cluster, target.subset.as_ref()),
+            group: PartitionTold::taking(&cluster.membership, target.subset.as_ref()),
         })
     };
     split.targets().iter().filter_map(share).collect()

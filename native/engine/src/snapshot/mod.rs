@@ -33,10 +33,10 @@ pub use filter::{
 pub use generation::{
     Books, Changes, ClusterBook, Destination, Division, Endpoint, EndpointSet, Finding, Generation, GenerationCluster,
     GenerationListener, GenerationLog, GenerationRetry, GenerationRewrite, GenerationRoute, Group, Health, Idle,
-    IdleAge, Instead, Keeping, LONGEST_WATCH, Level, LevelStanding, Load, Locality, Member, Membership, Origin,
-    Partition, Place, Provision, Reach, Resolution, ResolutionState, RetryConditions, Several, Spot, Spread, Standing,
-    Subset, SubsetRule, Tiers, Turns, WHOLE, Wanted, Zone, ZoneStanding, Zoning, loads, recorded, toward_own_zone,
-    weighted,
+    IdleAge, Instead, Keeping, LONGEST_WATCH, Level, LevelStanding, LevelTold, Load, Locality, Member, Membership,
+    Origin, Partition, PartitionTold, Place, Provision, Reach, Resolution, ResolutionState, RetryConditions, Several,
+    Spot, Spread, Standing, Subset, SubsetRule, Tiers, Turns, WHOLE, Wanted, Zone, ZoneStanding, ZoneTold, Zoning,
+    loads, recorded, toward_own_zone, weighted,
 };
 pub use health_check::{HealthCheck, HttpCheck};
 pub use keep_alive::{KeepAlive, TcpKeepAlive};

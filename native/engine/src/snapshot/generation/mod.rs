@@ -41,8 +41,9 @@ pub use resolution::{Resolution, ResolutionState};
 pub use retry::{GenerationRetry, RetryConditions};
 pub use route::{GenerationRewrite, GenerationRoute};
 pub use tiers::{
-    Division, Group, Instead, Level, LevelStanding, Load, Locality, Origin, Partition, Provision, Spot, Spread,
-    Standing, Subset, SubsetRule, Tiers, WHOLE, Zone, ZoneStanding, Zoning, loads, toward_own_zone, weighted,
+    Division, Group, Instead, Level, LevelStanding, LevelTold, Load, Locality, Origin, Partition, PartitionTold,
+    Provision, Spot, Spread, Standing, Subset, SubsetRule, Tiers, WHOLE, Zone, ZoneStanding, ZoneTold, Zoning, loads,
+    toward_own_zone, weighted,
 };
 
 /// What the engine serves from.

@@ -8,6 +8,7 @@ mod load;
 mod spread;
 mod standing;
 mod subset;
+mod told;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub use load::{Load, Provision, WHOLE, loads};
 pub use spread::{Origin, toward_own_zone, weighted};
 pub use standing::{LevelStanding, Spread, Standing, ZoneStanding};
 pub use subset::Subset;
+pub use told::{LevelTold, PartitionTold, ZoneTold};
 
 /// Endpoints that a balancer draws from, and whose turn it is among them.
 pub struct Group {
