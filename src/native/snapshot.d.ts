@@ -226,6 +226,14 @@ on: Array<RetryOn>,
  */
 statusCodes: Array<number>, 
 /**
+ * Of an answer's header lines; `retriable-headers` means an answer that passes one of them.
+ */
+retriableHeaders: Array<FieldMatch>, 
+/**
+ * An answer that asks for a wait gets it, if that is no longer than this, ms; none: what it asks is not read.
+ */
+retryAfterMaxMs: number | null, 
+/**
  * Longest time of one attempt, ms; 0: no bound of its own.
  */
 perTryTimeoutMs: number, 
@@ -245,7 +253,7 @@ avoidPreviousEndpoints: boolean,
  * A longer body is not kept, and so not sent again, bytes.
  */
 maxBodyBytes: number, };
-export type RetryOn = "5xx" | "gateway-error" | "reset" | "reset-before-request" | "connect-failure" | "envoy-ratelimited" | "retriable-4xx" | "refused-stream" | "retriable-status-codes";
+export type RetryOn = "5xx" | "gateway-error" | "reset" | "reset-before-request" | "connect-failure" | "envoy-ratelimited" | "retriable-4xx" | "refused-stream" | "retriable-status-codes" | "retriable-headers" | "cancelled" | "deadline-exceeded" | "internal" | "resource-exhausted" | "unavailable";
 export type RouteMatch = { 
 /**
  * Of the normalised path.
@@ -576,10 +584,52 @@ refill: number,
  */
 everyMs: number, 
 /**
- * Keys that there is room for.
+ * Keys that there is room for; 0: only those of `keys` are limited.
  */
-maxKeys: number, };
-export type KeyPart = { "header": string } | { "cookie": string } | { "query": string } | "clientAddress" | "path" | "host" | "method";
+maxKeys: number, 
+/**
+ * All keys share the tokens of one bucket, fairly.
+ */
+fair: boolean, 
+/**
+ * Tokens come slowly at first and after a rest.
+ */
+warmUp: WarmUp | null, 
+/**
+ * How long a request waits for its token; none: it does not.
+ */
+maxWaitMs: number | null, 
+/**
+ * Keys with a bucket of their own.
+ */
+keys: Array<RateKey>, };
+export type RateKey = { 
+/**
+ * A value for each part of the key.
+ */
+values: Array<string>, 
+/**
+ * As the bucket's.
+ */
+tokens: number, 
+/**
+ * As the bucket's.
+ */
+refill: number, 
+/**
+ * As the bucket's.
+ */
+everyMs: number, };
+export type WarmUp = { 
+/**
+ * From cold to full speed, ms.
+ */
+overMs: number, 
+/**
+ * How many times slower tokens come to a cold one.
+ */
+coldFactor: number, };
+export type KeyPart = { "header": string } | { "cookie": string } | { "query": string } | "clientAddress" | "path" | "host" | "method" | { "pathTemplate": Array<string> } | { "generic": string };
 export type HeaderRewrite = { 
 /**
  * Before the request goes on.

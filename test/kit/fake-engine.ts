@@ -47,6 +47,15 @@ export class FakeEngine implements Addon {
     this.calls.push(`attach ${worker}`)
   }
 
+  createRoot = signsNothing
+  createIntermediate = signsNothing
+  openSigner = signsNothing
+  closeSigner = signsNothing
+  issueCertificate = signsNothing
+  signRequest = signsNothing
+  signRevocations = signsNothing
+  readPeer = signsNothing
+
   takeSockets(): number {
     return -1
   }
@@ -96,6 +105,10 @@ export class FakeEngine implements Addon {
 
   why(): string {
     return 'null'
+  }
+
+  shortages(): string {
+    return '[]'
   }
 
   histograms(): string {
@@ -220,4 +233,8 @@ export function preparedAs(text: string, plan: Partial<Prepared['plan']> = {}): 
     dump: '{}',
   }
   return { snapshot: Buffer.from(text), plan: { ...whole, ...plan } }
+}
+
+function signsNothing(): never {
+  throw new Error('this engine signs nothing')
 }

@@ -47,11 +47,13 @@ export function clusterOf(name: string, endpoints: Partial<EndpointStats>[], cou
     failures: 0,
     serverErrors: 0,
     weight: 1,
+    priority: 0,
+    zone: '',
     healthy: true,
     health: 'unchecked',
     idle: 0,
     closesIdleAfterMs: null,
     latency: [],
   }
-  return { name, counters, dns: null, endpoints: endpoints.map((endpoint) => ({ ...empty, ...endpoint })) }
+  return { name, counters, dns: null, groups: [], endpoints: endpoints.map((endpoint) => ({ ...empty, ...endpoint })) }
 }

@@ -14,8 +14,8 @@ mod generate {
         FallbackCause, FieldMatch, Filter, Forward, ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine,
         HeaderReplace, HeaderRewrite, HealthCheck, HttpCheck, KeepAlive, KeyPart, Listener, ListenerLimits,
         LoadBalancer, LocalRateLimit, LocalityAware, LocalityMode, Node, OnFailure, PathChange, PathMatch, RateBucket,
-        Records, Redirect, Respond, Retry, RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch, Script,
-        ScriptBody, Snapshot, StickyKey, SubsetFallback, Subsets, TcpKeepAlive, Tracing, ValueTest,
+        RateKey, Records, Redirect, Respond, Retry, RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch,
+        Script, ScriptBody, Snapshot, StickyKey, SubsetFallback, Subsets, TcpKeepAlive, Tracing, ValueTest, WarmUp,
     };
 
     pub(crate) fn print() {
@@ -61,6 +61,8 @@ mod generate {
             Filter::decl(&config),
             LocalRateLimit::decl(&config),
             RateBucket::decl(&config),
+            RateKey::decl(&config),
+            WarmUp::decl(&config),
             KeyPart::decl(&config),
             HeaderRewrite::decl(&config),
             Script::decl(&config),

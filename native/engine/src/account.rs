@@ -12,6 +12,7 @@ use crate::cluster::{self, Heard, Picked};
 use crate::downstream::Downstream;
 use crate::error::{Error, Kind, Source};
 use crate::http::head::{Known, RequestHead, ResponseHead, Version};
+use crate::http::retry_after::retry_after;
 use crate::record::{Address, Attempt, Candidate, Mark, Marks, Protocol, Record, Texts, frame};
 use crate::respond::Verdict;
 use crate::retry::Stop;
@@ -152,6 +153,7 @@ impl Account {
         match mark {
             Mark::RateLimited => self.worker.count(Counter::RateLimited, 1),
             Mark::RateLimitShadowed => self.worker.count(Counter::RateLimitShadowed, 1),
+            Mark::RateLimitPaced => self.worker.count(Counter::RateLimitPaced, 1),
             Mark::RetryBudgetSpent => self.count_cluster(ClusterCounter::RetriesRefused),
             Mark::RequestsOverflow | Mark::PendingOverflow | Mark::ConnectionsOverflow => {
                 self.count_cluster(ClusterCounter::Overflows);
@@ -217,20 +219,20 @@ impl Account {
         }
     }
 
-    /// The attempt ended with a status, or with an error, and another one follows.
-    pub fn retried(&mut self, ended: Result<u16, &Error>) {
+    /// The attempt ended with an answer's head, or with an error, and another one follows.
+    pub fn retried(&mut self, ended: Result<&ResponseHead, &Error>) {
         self.worker.count(Counter::Retries, 1);
         self.count_cluster(ClusterCounter::Retries);
         let now = weft_rt::now();
         match ended {
-            Ok(status) => self.heard_answer(now, status),
+            Ok(head) => self.heard_answer(now, head),
             Err(error) => {
                 self.count_timeout(error);
                 self.record.cause = error.kind.number();
-                self.heard(&Heard::Failure(error.kind));
+                self.heard_failure(now, error);
             }
         }
-        let attempt = self.present(micros(self.started, now), ended.unwrap_or(0));
+        let attempt = self.present(micros(self.started, now), ended.map_or(0, |head| head.status));
         self.past.push(attempt);
     }
 
@@ -275,7 +277,7 @@ impl Account {
     pub fn answered(&mut self, head: &ResponseHead) {
         let now = weft_rt::now();
         self.record.first_byte_us = micros(self.started, now).max(1);
-        self.heard_answer(now, head.status);
+        self.heard_answer(now, head);
         self.record.upstream_status = head.status;
         if self.retries_spent {
             self.record.flag = Flag::UpstreamRetryLimitExceeded;
@@ -310,7 +312,7 @@ impl Account {
         self.detail = error.detail;
         self.count_timeout(error);
         if error.source() == Source::Upstream {
-            self.heard(&Heard::Failure(error.kind));
+            self.heard_failure(weft_rt::now(), error);
         }
     }
 
@@ -393,13 +395,20 @@ impl Account {
         }
     }
 
-    fn heard_answer(&self, now: Instant, status: u16) {
-        self.heard(&Heard::Answer { status, first_byte_us: micros(self.attempt_started, now) });
+    fn heard_answer(&self, now: Instant, head: &ResponseHead) {
+        let retry_after_s = matches!(head.status, 429 | 503).then(|| retry_after(head)).flatten();
+        let first_byte_us = micros(self.attempt_started, now);
+        self.heard(&Heard::Answer { status: head.status, first_byte_us, retry_after_s });
+    }
+
+    fn heard_failure(&self, now: Instant, error: &Error) {
+        self.heard(&Heard::Failure { kind: error.kind, took_us: micros(self.attempt_started, now) });
     }
 
     fn heard(&self, heard: &Heard) {
-        if let Some(endpoint) = &self.endpoint {
-            cluster::heard(endpoint, heard);
+        let cluster = self.view.generation.clusters.get(usize::from(self.record.cluster));
+        if let (Some(cluster), Some(endpoint)) = (cluster, &self.endpoint) {
+            cluster::heard(cluster, endpoint, heard);
         }
     }
 

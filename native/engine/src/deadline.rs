@@ -233,6 +233,8 @@ mod tests {
             retries: 1,
             on: [].into_iter().collect(),
             status_codes: Box::default(),
+            retriable_headers: Box::default(),
+            retry_after_max: None,
             per_try_timeout: Some(of),
             backoff_base: Duration::ZERO,
             backoff_max: Duration::ZERO,

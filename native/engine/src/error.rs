@@ -58,11 +58,13 @@ pub enum Kind {
     FilterFailed,
     /// The cluster has no endpoint in the subset that is asked for.
     NoSubset,
+    /// The breakers of all endpoints are open.
+    BreakersOpen,
 }
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Refused(400),
         Self::HeadersTimeout,
         Self::DownstreamGone,
@@ -84,6 +86,7 @@ impl Kind {
         Self::DnsFailed,
         Self::FilterFailed,
         Self::NoSubset,
+        Self::BreakersOpen,
     ];
 
     /// The kind of a record's number; `None` for 0 and for numbers of no kind.
@@ -115,6 +118,7 @@ impl Kind {
             Self::DnsFailed => "the name of the cluster has never resolved",
             Self::FilterFailed => "a filter failed",
             Self::NoSubset => "the cluster had no endpoint in the subset",
+            Self::BreakersOpen => "the breakers of all endpoints were open",
         }
     }
 
@@ -142,6 +146,7 @@ impl Kind {
             Self::DnsFailed => 19,
             Self::FilterFailed => 20,
             Self::NoSubset => 32,
+            Self::BreakersOpen => 24,
         }
     }
 }
@@ -183,6 +188,7 @@ impl Error {
             | Kind::DnsFailed
             | Kind::FilterFailed
             | Kind::NoSubset => Source::Internal,
+            Kind::BreakersOpen => Source::Internal,
             Kind::ConnectFailed
             | Kind::ConnectTimeout
             | Kind::UpstreamClosed

@@ -71,6 +71,12 @@ pub fn verdict(error: &Error) -> Verdict {
             (408, Flag::StreamIdleTimeout, "connection_read_timeout", "keep data moving, or raise `idleTimeout`")
         }
         Kind::Overflow => (503, Flag::UpstreamOverflow, "connection_limit_reached", "raise the limit or add capacity"),
+        Kind::BreakersOpen => (
+            503,
+            Flag::UpstreamOverflow,
+            "destination_unavailable",
+            "see why the endpoints fail; each is tried again as soon as its `open` time is over",
+        ),
         Kind::RateLimited(status) => {
             (status, Flag::RateLimited, "http_request_denied", "send fewer requests, or later")
         }
@@ -116,7 +122,7 @@ pub fn local_reply(error: &Error, verdict: &Verdict, reply: &Reply<'_>, out: &mu
     out.extend_from_slice(reply.date.as_bytes());
     out.extend_from_slice(b"\r\nproxy-status: ");
     proxy_status(error, verdict, reply, out);
-    if error.kind == Kind::Overflow {
+    if matches!(error.kind, Kind::Overflow | Kind::BreakersOpen) {
         // Known from Envoy: tells a client that another attempt would only add to the load.
         out.extend_from_slice(b"\r\nx-envoy-overloaded: true");
     }

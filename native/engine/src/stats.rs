@@ -136,7 +136,7 @@ pub struct Shortage {
 /// What is short of healthy endpoints now: where somebody panics, or the first priority does not take all.
 pub fn shortages(proxy: &Proxy) -> Vec<Shortage> {
     let Some(generation) = proxy.generation() else { return Vec::new() };
-    let strained = generation.clusters.iter().filter(|cluster| cluster.membership.unhealthy() > 0);
+    let strained = generation.clusters.iter().filter(|cluster| cluster.membership.tally().down() > 0);
     let groups = strained.flat_map(|cluster| {
         let groups = PartitionTold::all(&cluster.membership).into_iter().filter(PartitionTold::is_short);
         groups.map(|group| Shortage { cluster: cluster.name.clone(), group })
@@ -245,7 +245,7 @@ fn endpoint(member: &Member) -> EndpointStats {
         weight: member.weight,
         priority: member.priority(),
         zone: member.place.as_deref().map(|place| place.zone.clone()).unwrap_or_default(),
-        healthy: known.is_healthy(),
+        healthy: known.is_up(),
         health: known.health.finding().word(),
         active,
         requests: known.requests.load(Ordering::Relaxed),

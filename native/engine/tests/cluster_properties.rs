@@ -280,8 +280,8 @@ fn the_count_of_the_unhealthy_follows_who_comes_and_goes() {
     all[0].set_healthy(false);
     all[1].set_healthy(false);
     book.change("app", Vec::new(), &[name(0)], false).unwrap();
-    assert_eq!(cluster.membership.unhealthy(), 1);
+    assert_eq!(cluster.membership.tally().down(), 1);
     all[0].set_healthy(true);
     all[1].set_healthy(true);
-    assert_eq!(cluster.membership.unhealthy(), 0);
+    assert_eq!(cluster.membership.tally().down(), 0);
 }

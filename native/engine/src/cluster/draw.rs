@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use crate::snapshot::{EndpointSet, Turns};
+use crate::snapshot::{EndpointSet, Headcount, Provision, Turns, WHOLE, bit};
 
 /// How many candidates are kept for the record.
 const KEPT: usize = 4;
@@ -33,24 +33,68 @@ impl Candidates {
     }
 }
 
+/// Whom the conditions of a cluster's members leave to draw from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Among {
+    /// Those with nothing against them.
+    Healthy,
+    /// Those that are up: the ones that are not degraded cannot take it all.
+    Degraded,
+    /// All whose breaker is closed: too few are up.
+    Panicked,
+}
+
+impl Among {
+    /// Whom a set that is not divided leaves, by its members' conditions.
+    #[inline]
+    pub(super) fn of(count: &Headcount, len: u32, provision: &Provision, random: &mut Rng) -> Self {
+        if count.down > 0 && provision.panics(count, len) {
+            return Self::Panicked;
+        }
+        if count.degraded > 0 && random.u32(..WHOLE) >= provision.health(count.healthy(len), len) {
+            return Self::Degraded;
+        }
+        Self::Healthy
+    }
+
+    /// The conditions that keep a member out.
+    fn shuns(self) -> u8 {
+        match self {
+            Self::Healthy => bit::DOWN | bit::DEGRADED,
+            Self::Degraded => bit::DOWN,
+            Self::Panicked => bit::TRIPPED,
+        }
+    }
+
+    /// Whether that may concern anybody.
+    fn is_picky(self, count: &Headcount) -> bool {
+        match self {
+            Self::Healthy => count.down + count.degraded > 0,
+            Self::Degraded => count.down > 0,
+            Self::Panicked => count.tripped > 0,
+        }
+    }
+}
+
 /// What a balancer draws from.
 pub(super) struct Draw<'a> {
     pub(super) set: &'a EndpointSet,
+    /// Whose turn it is among them.
     pub(super) turns: &'a Turns,
-    /// Members that are not healthy.
-    pub(super) down: u32,
+    /// In which condition they are.
+    pub(super) count: Headcount,
     pub(super) random: &'a mut Rng,
     pub(super) candidates: Candidates,
     /// Ids of endpoints that an earlier attempt went to.
     pub(super) tried: &'a [u32],
-    /// Whether the ones that are not healthy may be used.
-    pub(super) unhealthy: bool,
+    /// Whose conditions allow it.
+    pub(super) among: Among,
 }
 
 impl Draw<'_> {
     /// Whether anybody among the members may not be used.
     pub(super) fn is_picky(&self) -> bool {
-        !self.tried.is_empty() || (!self.unhealthy && self.down > 0)
+        !self.tried.is_empty() || self.among.is_picky(&self.count)
     }
 
     /// This member is compared with others: the lowest score wins.
@@ -62,7 +106,7 @@ impl Draw<'_> {
     /// Whether a member may be used.
     pub(super) fn is_usable(&self, index: u32) -> bool {
         self.set.member(index).is_some_and(|member| {
-            (self.unhealthy || member.endpoint.is_healthy()) && !self.tried.contains(&member.endpoint.id)
+            member.endpoint.condition() & self.among.shuns() == 0 && !self.tried.contains(&member.endpoint.id)
         })
     }
 

@@ -6,18 +6,19 @@
 
 use fastrand::Rng;
 
-use super::draw::{Candidates, Draw};
+use super::draw::{Among, Candidates, Draw};
 use super::{Picked, Wish, again, fresh};
 use crate::record::{Mark, Marks};
 use crate::snapshot::{
-    Group, Level, LevelStanding, LoadBalancer, Membership, Partition, Spread, Standing, Tiers, WHOLE, ZoneStanding,
+    Group, Headcount, Level, LevelStanding, LoadBalancer, Membership, Partition, Spread, Standing, Tiers, WHOLE,
+    ZoneStanding,
 };
 
 /// A group to draw in, and what led there.
 struct Way<'a> {
     group: &'a Group,
-    usable: u32,
-    panicked: bool,
+    count: Headcount,
+    among: Among,
     marks: Marks,
 }
 
@@ -41,31 +42,33 @@ pub(super) fn pick(
         },
     };
     let standing = partition.standing(membership, &tiers.division);
-    let at = level(&standing, random);
-    let way = way(partition, &standing, at, marks, random)?;
-    let picked = way.draw(membership, random, load_balancer, wish.tried, fresh);
+    let (at, among) = level(&standing, random);
+    let way = way(partition, &standing, at, among, marks, random)?;
+    let picked = way.draw(random, load_balancer, wish.tried, fresh);
     if picked.is_some() {
         return picked;
     }
     let mut others = elsewhere(partition, &standing, at, marks);
-    let another = others.find_map(|way| way.draw(membership, random, load_balancer, wish.tried, fresh));
-    another
-        .or_else(|| way.draw(membership, random, load_balancer, &[], |_, draw| again(draw, &tiers.division.provision)))
+    let another = others.find_map(|way| way.draw(random, load_balancer, wish.tried, fresh));
+    let provision = &tiers.division.provision;
+    another.or_else(|| way.draw(random, load_balancer, &[], |_, draw| again(draw, provision)))
 }
 
-/// A place among the levels, by their shares.
-fn level(standing: &Standing, random: &mut Rng) -> usize {
+/// A place among the levels, by their shares: first those of healthy endpoints, then those of degraded ones.
+fn level(standing: &Standing, random: &mut Rng) -> (usize, Among) {
     if standing.levels.first().is_none_or(LevelStanding::takes_all) {
-        return 0;
+        return (0, Among::Healthy);
     }
     let mut point = random.u32(..WHOLE);
-    let takes = |level: &LevelStanding| {
-        let share = level.load.share;
+    let mut takes = |share: u32| {
         let here = point < share;
         point = point.saturating_sub(share);
         here
     };
-    standing.levels.iter().position(takes).unwrap_or(0)
+    let found = |among: Among| move |at: usize| (at, among);
+    let healthy = standing.levels.iter().position(|level| takes(level.load.healthy)).map(found(Among::Healthy));
+    let degraded = || standing.levels.iter().position(|level| takes(level.load.degraded)).map(found(Among::Degraded));
+    healthy.or_else(degraded).unwrap_or((0, Among::Healthy))
 }
 
 /// The group of a level that takes the request.
@@ -73,6 +76,7 @@ fn way<'a>(
     partition: &'a Partition,
     standing: &Standing,
     at: usize,
+    among: Among,
     mut marks: Marks,
     random: &mut Rng,
 ) -> Option<Way<'a>> {
@@ -80,13 +84,16 @@ fn way<'a>(
     if at > 0 {
         marks.set(Mark::LowerPriority);
     }
-    let Spread::Zones(zones) = &known.spread else { return Some(Way::whole(level, known, marks)) };
+    let zones = match &known.spread {
+        Spread::Zones(zones) if among == Among::Healthy => zones,
+        _ => return Some(Way::whole(level, known, among, marks)),
+    };
     let at = zone(zones, random);
     let (zone, known) = (level.zones.get(at)?, zones.get(at)?);
     if !known.own && zones.iter().any(|zone| zone.own) {
         marks.set(Mark::CrossZone);
     }
-    Some(Way { group: &zone.group, usable: known.usable, panicked: false, marks })
+    Some(Way { group: &zone.group, count: known.count, among, marks })
 }
 
 fn zone(zones: &[ZoneStanding], random: &mut Rng) -> usize {
@@ -102,7 +109,7 @@ fn zone(zones: &[ZoneStanding], random: &mut Rng) -> usize {
     zones.iter().position(takes).unwrap_or(0)
 }
 
-/// Where a retry goes once everybody in its group was tried.
+/// Where a retry goes once everybody in its group was tried: healthy ones anywhere, then degraded ones.
 fn elsewhere<'a>(
     partition: &'a Partition,
     standing: &'a Standing,
@@ -110,32 +117,33 @@ fn elsewhere<'a>(
     marks: Marks,
 ) -> impl Iterator<Item = Way<'a>> {
     let count = partition.levels.len();
-    (at..count).chain((0..at).rev()).filter_map(move |place| {
+    let places = move |among: Among| (at..count).chain((0..at).rev()).map(move |place| (place, among));
+    let all = places(Among::Healthy).chain(places(Among::Degraded));
+    all.filter_map(move |(place, among)| {
         let mut marks = marks;
         if place > 0 {
             marks.set(Mark::LowerPriority);
         }
-        Some(Way::whole(partition.levels.get(place)?, standing.levels.get(place)?, marks))
+        Some(Way::whole(partition.levels.get(place)?, standing.levels.get(place)?, among, marks))
     })
 }
 
 impl<'a> Way<'a> {
-    fn whole(level: &'a Level, known: &LevelStanding, marks: Marks) -> Self {
-        Self { group: &level.group, usable: known.usable, panicked: known.load.panicked, marks }
+    fn whole(level: &'a Level, known: &LevelStanding, among: Among, marks: Marks) -> Self {
+        let among = if known.load.panicked { Among::Panicked } else { among };
+        Self { group: &level.group, count: known.count, among, marks }
     }
 
     fn draw(
         &self,
-        membership: &Membership,
         random: &mut Rng,
         load_balancer: LoadBalancer,
         tried: &[u32],
         among: impl FnOnce(LoadBalancer, &mut Draw<'_>) -> Option<u32>,
     ) -> Option<Picked> {
         let Group { set, turns } = self.group;
-        let down = if membership.unhealthy() == 0 { 0 } else { set.len().saturating_sub(self.usable) };
-        let mut draw =
-            Draw { set, turns, down, random, candidates: Candidates::new(), tried, unhealthy: self.panicked };
+        let (count, candidates) = (self.count, Candidates::new());
+        let mut draw = Draw { set, turns, count, random, candidates, tried, among: self.among };
         let index = among(load_balancer, &mut draw)?;
         draw.picked(index, self.marks)
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::error::Kind;
-use crate::snapshot::Endpoint;
+use crate::snapshot::{Endpoint, GenerationCluster};
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,22 +14,29 @@ pub enum Heard {
         status: u16,
         /// From the begin of the attempt to its first byte, µs.
         first_byte_us: u32,
+        /// How long its `retry-after` asks to wait, s; looked for where the status is 429 or 503.
+        retry_after_s: Option<u32>,
     },
     /// Without a whole answer, by a fault of the endpoint's.
-    Failure(Kind),
+    Failure {
+        /// What happened.
+        kind: Kind,
+        /// From the begin of the attempt, µs.
+        took_us: u32,
+    },
 }
 
-/// An attempt at this endpoint has ended like this.
+/// An attempt at this endpoint of this cluster has ended like this.
 #[inline]
-pub fn heard(endpoint: &Endpoint, heard: &Heard) {
+pub fn heard(_cluster: &GenerationCluster, endpoint: &Endpoint, heard: &Heard) {
     match *heard {
-        Heard::Answer { status, first_byte_us } => {
+        Heard::Answer { status, first_byte_us, .. } => {
             endpoint.latency.count_shared(first_byte_us);
             if status >= 500 {
                 endpoint.server_errors.fetch_add(1, Ordering::Relaxed);
             }
         }
-        Heard::Failure(_) => {
+        Heard::Failure { .. } => {
             endpoint.failures.fetch_add(1, Ordering::Relaxed);
         }
     }

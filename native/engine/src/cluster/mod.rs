@@ -1,9 +1,10 @@
 //! Which endpoint an attempt goes to. Pure but for the balancers' turns and random numbers.
 //!
 //! First the group: of a subset, of a priority, of a zone, where the cluster is divided so. In it a balancer draws; who was
-//! drawn but is not healthy, or was tried already, is drawn again. Two rules bound that: when all endpoints were tried, one
-//! of them is tried again; when too few are healthy, all count as healthy (panic), because what is left could not take the
-//! load, and a check that fails everywhere says more about the check.
+//! drawn but is not up, or was tried already, is drawn again. Three rules bound that: when all endpoints were tried, one of
+//! them is tried again; degraded ones take what the healthy ones cannot; when too few are up, all count as up (panic),
+//! because what is left could not take the load, and a check that fails everywhere says more about the check. An open
+//! breaker lets nobody through, panic or not.
 
 mod draw;
 mod group;
@@ -25,7 +26,7 @@ pub use heard::{Heard, heard};
 pub use picker::Picker;
 pub use wish::Wish;
 
-use draw::Draw;
+use draw::{Among, Draw};
 
 /// Draws by chance before the members are gone through one after the other.
 const REDRAWS: u32 = 8;
@@ -61,13 +62,12 @@ pub fn choose(
         if wish.subset.is_some() {
             return None;
         }
-        let (down, len) = (membership.unhealthy(), set.len());
-        let panicked = down > 0 && set.provision.panics(len.saturating_sub(down), len);
+        let (count, provision) = (membership.tally().headcount(), &set.provision);
+        let among = Among::of(&count, set.len(), provision, random);
         let turns = &membership.turns;
-        let tried = wish.tried;
-        let mut draw = Draw { set, turns, down, random, candidates: Candidates::new(), tried, unhealthy: panicked };
-        let provision = set.provision;
-        let index = fresh(load_balancer, &mut draw).or_else(|| again(&mut draw, &provision))?;
+        let mut draw = Draw { set, turns, count, random, candidates: Candidates::new(), tried: wish.tried, among };
+        let index =
+            fresh(load_balancer, &mut draw).or_else(|| degraded(&mut draw)).or_else(|| again(&mut draw, provision))?;
         draw.picked(index, Marks::default())
     })
 }
@@ -84,6 +84,9 @@ pub fn nowhere(cluster: &GenerationCluster, wish: &Wish<'_>) -> Error {
     let missing = |id| set.tiers.as_ref().is_none_or(|tiers| tiers.subset(id).or_else(|| tiers.instead()).is_none());
     if wish.subset.is_some_and(|subset| missing(subset.id)) {
         return Error::new(Kind::NoSubset, "the cluster has no endpoint in the subset that the route asks for");
+    }
+    if cluster.membership.tally().tripped() > 0 {
+        return Error::new(Kind::BreakersOpen, "the breakers of all the cluster's endpoints are open");
     }
     Error::new(Kind::NoHealthyUpstream, "no endpoint of the cluster is healthy, and its `panicThreshold` is 0")
 }
@@ -113,11 +116,21 @@ fn fresh(load_balancer: LoadBalancer, draw: &mut Draw<'_>) -> Option<u32> {
     draw.scan()
 }
 
-/// One that was tried already, for want of others; one that became unhealthy this moment, where that may happen.
+/// A degraded one, before anybody is tried again.
+fn degraded(draw: &mut Draw<'_>) -> Option<u32> {
+    if draw.among != Among::Healthy || draw.count.degraded == 0 {
+        return None;
+    }
+    draw.among = Among::Degraded;
+    draw.scan()
+}
+
+/// One that was tried already, for want of others. Conditions may have changed since they were counted: then one of those
+/// that are left.
 fn again(draw: &mut Draw<'_>, provision: &Provision) -> Option<u32> {
     draw.tried = &[];
     draw.scan().or_else(|| {
-        draw.unhealthy = provision.panic_threshold > 0;
+        draw.among = if provision.panic_threshold > 0 { Among::Panicked } else { Among::Degraded };
         draw.scan()
     })
 }
@@ -125,8 +138,10 @@ fn again(draw: &mut Draw<'_>, provision: &Provision) -> Option<u32> {
 impl Draw<'_> {
     fn picked(self, index: u32, mut marks: Marks) -> Option<Picked> {
         let member = self.set.member(index)?;
-        if self.unhealthy {
-            marks.set(Mark::Panic);
+        match self.among {
+            Among::Healthy => {}
+            Among::Degraded => marks.set(Mark::Degraded),
+            Among::Panicked => marks.set(Mark::Panic),
         }
         Some(Picked {
             endpoint: Arc::clone(&member.endpoint),

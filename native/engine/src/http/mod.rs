@@ -10,4 +10,5 @@ pub mod framing;
 pub mod head;
 pub mod parse;
 pub mod path;
+pub mod retry_after;
 pub mod status;

@@ -47,6 +47,8 @@ marks! {
     RateLimited, "rate-limited", "a rate limit refused the request";
     /// A rate limit in shadow mode would have refused the request.
     RateLimitShadowed, "rate-limit-shadowed", "a rate limit in shadow mode would have refused the request";
+    /// A rate limit had the request wait for its turn.
+    RateLimitPaced, "rate-limit-paced", "a rate limit had the request wait for its turn";
     /// The route's fallback answered.
     Fallback, "fallback", "the route's fallback answered in place of the failure";
     /// The route answered by itself: a direct response or a redirect.
@@ -59,8 +61,14 @@ marks! {
     CrossZone, "cross-zone", "the proxy's own zone has too few healthy endpoints, so another zone took it";
     /// The subset that was asked for has no endpoint.
     SubsetFallback, "subset-fallback", "no endpoint is in the subset that the route asks for, so `subsets.fallback` decided";
+    /// Nobody was up but degraded endpoints.
+    Degraded, "degraded", "no endpoint was up but degraded ones, so one of them was used";
     /// The trace is sampled.
     Sampled, "sampled", "the trace is sampled";
+    /// A retry waited for as long as the endpoint had asked.
+    RetryAfterHonoured, "retry-after-honoured", "the endpoint said when to come back, and the retry waited for that";
+    /// The endpoint asked for a longer wait than the policy grants.
+    RetryAfterTooLong, "retry-after-too-long", "the endpoint asked for a longer wait than `retryAfter.max`, so the retry waited as usual";
 }
 
 /// The decisions about one exchange.

@@ -27,16 +27,16 @@ pub use compile::Rejection;
 pub use division::{LocalityAware, LocalityMode, SubsetFallback, Subsets};
 pub use dns::{Dns, DnsRecord};
 pub use filter::{
-    Filter, HeaderEdits, HeaderReplace, HeaderRewrite, KeyPart, LocalRateLimit, OnFailure, RateBucket, Script,
-    ScriptBody,
+    Filter, HeaderEdits, HeaderReplace, HeaderRewrite, KeyPart, LocalRateLimit, OnFailure, RateBucket, RateKey, Script,
+    ScriptBody, WarmUp,
 };
 pub use generation::{
     Books, Changes, ClusterBook, Destination, Division, Endpoint, EndpointSet, Finding, Generation, GenerationCluster,
-    GenerationListener, GenerationLog, GenerationRetry, GenerationRewrite, GenerationRoute, Group, Health, Idle,
-    IdleAge, Instead, Keeping, LONGEST_WATCH, Level, LevelStanding, LevelTold, Load, Locality, Member, Membership,
-    Origin, Partition, PartitionTold, Place, Provision, Reach, Resolution, ResolutionState, RetryConditions, Several,
-    Spot, Spread, Standing, Subset, SubsetRule, Tiers, Turns, WHOLE, Wanted, Zone, ZoneStanding, ZoneTold, Zoning,
-    loads, recorded, toward_own_zone, weighted,
+    GenerationListener, GenerationLog, GenerationRetry, GenerationRewrite, GenerationRoute, Group, Headcount, Health,
+    Idle, IdleAge, Instead, Keeping, LONGEST_WATCH, Level, LevelStanding, LevelTold, Load, Locality, Member,
+    Membership, Origin, Partition, PartitionTold, Place, Provision, Reach, Resolution, ResolutionState,
+    RetryConditions, Several, Spot, Spread, Standing, Subset, SubsetRule, Tally, Tiers, Turns, WHOLE, Wanted, Zone,
+    ZoneStanding, ZoneTold, Zoning, bit, loads, recorded, toward_own_zone, weighted,
 };
 pub use health_check::{HealthCheck, HttpCheck};
 pub use keep_alive::{KeepAlive, TcpKeepAlive};

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::retry::retry;
 use super::{Compiler, Rejection, bound};
 use crate::http::changes::{self, InvalidLine};
 use crate::http::direct::Direct;
@@ -47,6 +46,7 @@ impl Compiler<'_> {
         });
         let rewrite = dto.rewrite.as_ref().and_then(|rewrite| self.rewrite(&at, rewrite));
         self.rules(index, dto, rules);
+        let retry = dto.retry.as_ref().and_then(|dto| self.retry(index, dto)).map(Box::new);
         let filters = self.filters("routes", index, &dto.name, &dto.filters);
         Some(GenerationRoute {
             index: u16::try_from(index).unwrap_or(u16::MAX),
@@ -59,7 +59,7 @@ impl Compiler<'_> {
             timeout: bound(dto.timeout_ms),
             first_byte_timeout: bound(dto.first_byte_timeout_ms),
             idle_timeout: bound(dto.idle_timeout_ms),
-            retry: dto.retry.as_ref().map(|dto| Box::new(retry(dto))),
+            retry,
             filters,
         })
     }

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use foldhash::{HashMap, HashMapExt};
 use serde::Serialize;
 
+use super::condition::Tally;
 use super::destination::Reach;
-use super::endpoint::{Counts, Endpoint, Place};
+use super::endpoint::{Endpoint, Place};
 use super::endpoint_set::{Draft, EndpointSet, Member};
 use super::membership::Membership;
 use super::tiers::Division;
@@ -52,7 +53,7 @@ pub struct ClusterBook {
 
 struct Entry {
     membership: Arc<Membership>,
-    counts: Arc<Counts>,
+    tally: Arc<Tally>,
     draft: Draft,
     /// As it was asked for.
     asked: Arc<Division>,
@@ -91,11 +92,11 @@ impl ClusterBook {
         if let Some(entry) = self.entries.get(cluster) {
             return Arc::clone(&entry.membership);
         }
-        let counts = Arc::new(Counts::default());
-        let membership = Arc::new(Membership::new(self.membership_ids.take(), Arc::clone(&counts)));
+        let tally = Arc::new(Tally::default());
+        let membership = Arc::new(Membership::new(self.membership_ids.take(), Arc::clone(&tally)));
         let entry = Entry {
             membership: Arc::clone(&membership),
-            counts,
+            tally,
             draft: Draft::default(),
             asked: Arc::default(),
             division: Arc::default(),
@@ -222,7 +223,7 @@ impl Entry {
                 known.into_mut()
             }
             Slot::Vacant(slot) => {
-                let endpoint = Arc::new(Endpoint::new(ids.take(), slot.key(), reach, &self.counts));
+                let endpoint = Arc::new(Endpoint::new(ids.take(), slot.key(), reach, &self.tally));
                 if self.checked {
                     endpoint.begin_checks();
                 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
+use super::condition::{Condition, Tally, bit};
 use super::destination::{Destination, Reach};
 use super::health::{Finding, Health};
 use super::idle_age::IdleAge;
@@ -41,7 +42,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    pub(super) fn new(id: u32, name: &str, reach: Reach, counts: &Arc<Counts>) -> Self {
+    pub(super) fn new(id: u32, name: &str, reach: Reach, tally: &Arc<Tally>) -> Self {
         let destination = Destination::from(reach);
         Self {
             id,
@@ -56,7 +57,7 @@ impl Endpoint {
             connections: AtomicU32::new(0),
             server_errors: AtomicU64::new(0),
             latency: Latency::default(),
-            condition: Condition { bits: AtomicU8::new(0), counts: Arc::clone(counts) },
+            condition: Condition::new(tally),
         }
     }
 
@@ -85,67 +86,38 @@ impl Endpoint {
         }
     }
 
-    /// Whether requests should go there.
+    /// Bits of [`bit`].
+    pub fn condition(&self) -> u8 {
+        self.condition.bits()
+    }
+
+    /// Whether nothing keeps requests from it.
+    pub fn is_up(&self) -> bool {
+        self.condition() & bit::DOWN == 0
+    }
+
+    /// Whether its health check has nothing against it.
     pub fn is_healthy(&self) -> bool {
-        self.condition.bits.load(Ordering::Relaxed) & UNHEALTHY == 0
+        self.condition() & bit::UNHEALTHY == 0
     }
 
     /// What a health check found. Any thread; in force with the next pick.
     pub fn set_healthy(&self, healthy: bool) {
-        self.condition.set(UNHEALTHY, !healthy);
+        self.condition.set(bit::UNHEALTHY, !healthy);
+    }
+
+    /// Whether others should be asked first. Any thread; in force with the next pick.
+    pub fn set_degraded(&self, degraded: bool) {
+        self.condition.set(bit::DEGRADED, degraded);
     }
 
     /// Whether its cluster has it now. An endpoint that went lives on while an exchange or a connection needs it.
     pub fn is_member(&self) -> bool {
-        self.condition.bits.load(Ordering::Relaxed) & MEMBER != 0
+        self.condition() & bit::MEMBER != 0
     }
 
     pub(super) fn set_member(&self, member: bool) {
-        self.condition.set(MEMBER, member);
-    }
-}
-
-const MEMBER: u8 = 1;
-const UNHEALTHY: u8 = 2;
-
-/// What a cluster knows of its members' condition as a whole.
-#[derive(Default)]
-pub(super) struct Counts {
-    /// Members that are not healthy.
-    unhealthy: AtomicU32,
-    /// Grows whenever that becomes one more or less.
-    changes: AtomicU64,
-}
-
-impl Counts {
-    pub(super) fn unhealthy(&self) -> u32 {
-        self.unhealthy.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Acquire)
-    }
-}
-
-/// Membership and health in one word, so that the cluster's count of unhealthy members is exact whoever changes which.
-struct Condition {
-    bits: AtomicU8,
-    counts: Arc<Counts>,
-}
-
-impl Condition {
-    fn set(&self, bit: u8, on: bool) {
-        let before =
-            if on { self.bits.fetch_or(bit, Ordering::AcqRel) } else { self.bits.fetch_and(!bit, Ordering::AcqRel) };
-        let after = if on { before | bit } else { before & !bit };
-        let counts = |bits: u8| bits == MEMBER | UNHEALTHY;
-        match (counts(before), counts(after)) {
-            (false, true) => self.counts.unhealthy.fetch_add(1, Ordering::Relaxed),
-            (true, false) => self.counts.unhealthy.fetch_sub(1, Ordering::Relaxed),
-            _ => return,
-        };
-        // After the bits: who sees the number sees them.
-        self.counts.changes.fetch_add(1, Ordering::Release);
+        self.condition.set(bit::MEMBER, member);
     }
 }
 
@@ -160,27 +132,4 @@ pub struct Place {
     pub priority: u32,
     /// Free labels.
     pub labels: BTreeMap<String, String>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_members_that_are_not_healthy_are_counted() {
-        let counts = Arc::new(Counts::default());
-        let endpoint =
-            Endpoint::new(0, "127.0.0.1:80", Reach::from(std::net::SocketAddr::from(([127, 0, 0, 1], 80))), &counts);
-        let count = || counts.unhealthy();
-        endpoint.set_healthy(false);
-        assert_eq!((endpoint.is_healthy(), count()), (false, 0));
-        endpoint.set_member(true);
-        endpoint.set_healthy(false);
-        assert_eq!(count(), 1);
-        endpoint.set_member(false);
-        assert_eq!((endpoint.is_member(), count()), (false, 0));
-        endpoint.set_member(true);
-        endpoint.set_healthy(true);
-        assert_eq!((endpoint.is_healthy(), count()), (true, 0));
-    }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use super::endpoint::Counts;
+use super::condition::Tally;
 use super::endpoint_set::EndpointSet;
 
 /// The endpoints of a cluster as of now.
@@ -17,7 +17,7 @@ pub struct Membership {
     pub id: u32,
     number: AtomicU64,
     current: Mutex<Arc<EndpointSet>>,
-    counts: Arc<Counts>,
+    tally: Arc<Tally>,
     /// Of a set that is not divided.
     pub turns: Turns,
     changed_unix_us: AtomicU64,
@@ -37,12 +37,12 @@ impl Turns {
 }
 
 impl Membership {
-    pub(super) fn new(id: u32, counts: Arc<Counts>) -> Self {
+    pub(super) fn new(id: u32, tally: Arc<Tally>) -> Self {
         Self {
             id,
             number: AtomicU64::new(0),
             current: Mutex::default(),
-            counts,
+            tally,
             turns: Turns::default(),
             changed_unix_us: AtomicU64::new(0),
         }
@@ -66,14 +66,9 @@ impl Membership {
         drop(before);
     }
 
-    /// Members that are not healthy.
-    pub fn unhealthy(&self) -> u32 {
-        self.counts.unhealthy()
-    }
-
-    /// A number that grows with each change of a member's health.
-    pub fn changes(&self) -> u64 {
-        self.counts.changes()
+    /// How many members are in which condition.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// When the set in force came, µs since 1970: indexes noted before that may mean others now.

@@ -7,6 +7,7 @@
 mod books;
 mod cluster;
 mod cluster_book;
+mod condition;
 mod destination;
 mod endpoint;
 mod endpoint_set;
@@ -30,6 +31,7 @@ use crate::telemetry::metrics::Ids;
 pub use books::Books;
 pub use cluster::{GenerationCluster, Idle, Keeping};
 pub use cluster_book::{Changes, ClusterBook, Wanted};
+pub use condition::{Headcount, Tally, bit};
 pub use destination::{Destination, Reach, Several, recorded};
 pub use endpoint::{Endpoint, Place};
 pub use endpoint_set::{EndpointSet, Member};

@@ -1,9 +1,12 @@
 //! How the priorities of a cluster share its requests. Pure.
 //!
-//! Envoy's rule ("Priority levels", "Panic threshold"): a priority has health `min(100 %, 1.4 × healthy / total)`; from
-//! the first one on each takes as much as its health, over the sum of all where that is less than 100 %. Where it is
-//! less, a priority with fewer healthy endpoints than the threshold panics: it uses all that it has. Shares are kept to
-//! a millionth, where Envoy cuts them to whole percents.
+//! Envoy's rule ("Priority levels", "Degraded endpoints", "Panic threshold"): a priority has health
+//! `min(100 %, 1.4 × healthy / total)`; from the first one on each takes as much as its health, then, of what is left, as
+//! much as the same of its degraded endpoints, each over the sum of all where that is less than 100 %. Where it is less, a
+//! priority with fewer endpoints that are up than the threshold panics: it uses all that it has. Shares are kept to a
+//! millionth, where Envoy cuts them to whole percents.
+
+use super::super::condition::Headcount;
 
 /// All requests, in the unit of shares.
 pub const WHOLE: u32 = 1_000_000;
@@ -24,54 +27,73 @@ impl Default for Provision {
 }
 
 impl Provision {
-    /// How much of the requests so many healthy endpoints of so many can take.
-    pub fn health(&self, usable: u32, total: u32) -> u32 {
-        let most = u64::from(self.over_provisioning) * u64::from(usable) * u64::from(WHOLE / 100);
+    /// How much of the requests so many endpoints of so many can take.
+    #[inline]
+    pub fn health(&self, able: u32, total: u32) -> u32 {
+        let most = u64::from(self.over_provisioning) * u64::from(able) * u64::from(WHOLE / 100);
         most.checked_div(total.into()).map_or(0, |health| health.min(WHOLE.into()) as u32)
     }
 
-    /// Whether so few healthy endpoints of so many are below the threshold, in whole percents.
-    pub fn is_short(&self, usable: u32, total: u32) -> bool {
-        u64::from(usable) * 100 < u64::from(self.panic_threshold) * u64::from(total)
+    /// Whether so few endpoints of so many are below the threshold.
+    #[inline]
+    pub fn is_short(&self, up: u32, total: u32) -> bool {
+        u64::from(up) * 100 < u64::from(self.panic_threshold) * u64::from(total)
     }
 
     /// Whether a cluster of a single priority panics.
     #[inline]
-    pub fn panics(&self, usable: u32, total: u32) -> bool {
-        self.is_short(usable, total) && self.health(usable, total) < WHOLE
+    pub fn panics(&self, count: &Headcount, total: u32) -> bool {
+        let up = total.saturating_sub(count.down);
+        let able = self.health(count.healthy(total), total) + self.health(count.degraded, total);
+        self.is_short(up, total) && able < WHOLE
     }
 }
 
 /// The part of one priority.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load {
-    /// Of [`WHOLE`].
-    pub share: u32,
+    /// What its healthy endpoints take, of [`WHOLE`].
+    pub healthy: u32,
+    /// What its degraded endpoints take.
+    pub degraded: u32,
     /// All of its endpoints are used, healthy or not.
     pub panicked: bool,
 }
 
-/// How priorities share requests, by healthy and all endpoints of each.
-pub fn loads(levels: &[(u32, u32)], provision: &Provision) -> Vec<Load> {
-    let health: Vec<u64> = levels.iter().map(|(usable, total)| provision.health(*usable, *total).into()).collect();
+impl Load {
+    /// Its share of the requests, of [`WHOLE`].
+    pub fn share(&self) -> u32 {
+        self.healthy + self.degraded
+    }
+}
+
+/// How priorities share requests, by the conditions and the number of the endpoints of each.
+pub fn loads(levels: &[(Headcount, u32)], provision: &Provision) -> Vec<Load> {
+    let able = |of: fn(&Headcount, u32) -> u32| -> Vec<u64> {
+        levels.iter().map(|(count, total)| provision.health(of(count, *total), *total).into()).collect()
+    };
+    let (healthy, degraded) = (able(Headcount::healthy), able(|count, _| count.degraded));
     let whole = u64::from(WHOLE);
-    let sum = health.iter().sum::<u64>().min(whole);
-    let panics = |(usable, total): &(u32, u32)| sum < whole && provision.is_short(*usable, *total);
+    let sum = healthy.iter().chain(&degraded).sum::<u64>().min(whole);
     let mut left = whole;
-    let mut loads: Vec<Load> = levels
-        .iter()
-        .zip(&health)
-        .map(|(level, health)| {
-            let share = (health * whole).checked_div(sum).unwrap_or(0).min(left);
-            left -= share;
-            // The share is at most WHOLE.
-            Load { share: share as u32, panicked: panics(level) }
-        })
-        .collect();
-    // What rounding leaves goes to the first that has a share; to the first of all when nobody is healthy.
-    let first = loads.iter().position(|load| load.share > 0).unwrap_or(0);
-    if let Some(load) = loads.get_mut(first) {
-        load.share += left as u32;
+    let mut share = |able: &u64| {
+        let share = (able * whole).checked_div(sum).unwrap_or(0).min(left);
+        left -= share;
+        // At most WHOLE.
+        share as u32
+    };
+    let healthy: Vec<u32> = healthy.iter().map(&mut share).collect();
+    let degraded: Vec<u32> = degraded.iter().map(&mut share).collect();
+    let is_short = |(count, total): &(Headcount, u32)| provision.is_short(total.saturating_sub(count.down), *total);
+    let load = |((level, healthy), degraded)| Load { healthy, degraded, panicked: sum < whole && is_short(level) };
+    let mut loads: Vec<Load> = levels.iter().zip(healthy).zip(degraded).map(load).collect();
+    // What rounding leaves goes to the first that has a share; to the first of all when nobody is up.
+    let first = loads.iter().position(|load| load.healthy > 0);
+    let first = first.or_else(|| loads.iter().position(|load| load.degraded > 0));
+    match loads.get_mut(first.unwrap_or(0)) {
+        Some(load) if load.healthy == 0 && load.degraded > 0 => load.degraded += left as u32,
+        Some(load) => load.healthy += left as u32,
+        None => {}
     }
     loads
 }
@@ -82,10 +104,46 @@ mod tests {
 
     const PROVISION: Provision = Provision { panic_threshold: 50, over_provisioning: 140 };
 
+    fn count(healthy: u32, total: u32) -> (Headcount, u32) {
+        (Headcount { down: total - healthy, ..Headcount::default() }, total)
+    }
+
     /// Whole percents, and who panics.
     fn told(levels: &[(u32, u32)], provision: &Provision) -> Vec<(u32, bool)> {
-        let percent = |load: &Load| ((load.share + WHOLE / 200) / (WHOLE / 100), load.panicked);
-        loads(levels, provision).iter().map(percent).collect()
+        let levels: Vec<(Headcount, u32)> = levels.iter().map(|(healthy, total)| count(*healthy, *total)).collect();
+        let loads = loads(&levels, provision);
+        assert_eq!(loads.iter().map(Load::share).sum::<u32>(), WHOLE);
+        loads.iter().map(|load| (percent(load.share()), load.panicked)).collect()
+    }
+
+    fn percent(share: u32) -> u32 {
+        (share + WHOLE / 200) / (WHOLE / 100)
+    }
+
+    #[test]
+    fn degraded_endpoints_take_what_the_healthy_ones_of_all_priorities_leave() {
+        type Row = (&'static [(u32, u32)], &'static [(u32, u32)]);
+        // Envoy's table of two priorities: healthy and degraded percents, then their loads.
+        let table: &[Row] = &[
+            (&[(100, 0), (100, 0)], &[(100, 0), (0, 0)]),
+            (&[(0, 100), (100, 0)], &[(0, 0), (100, 0)]),
+            (&[(25, 25), (25, 25)], &[(35, 30), (35, 0)]),
+            (&[(5, 0), (0, 65)], &[(7, 0), (0, 93)]),
+            (&[(5, 65)], &[(7, 93)]),
+            (&[(0, 10)], &[(0, 100)]),
+        ];
+        for (levels, expected) in table {
+            let counts: Vec<(Headcount, u32)> = levels
+                .iter()
+                .map(|(healthy, degraded)| {
+                    (Headcount { down: 100 - healthy - degraded, degraded: *degraded, tripped: 0 }, 100)
+                })
+                .collect();
+            let loads = loads(&counts, &PROVISION);
+            let told: Vec<(u32, u32)> =
+                loads.iter().map(|load| (percent(load.healthy), percent(load.degraded))).collect();
+            assert_eq!(told, *expected, "{levels:?}");
+        }
     }
 
     #[test]
@@ -126,9 +184,11 @@ mod tests {
         for threshold in [0, 1, 33, 50, 72, 90, 100] {
             let provision = Provision { panic_threshold: threshold, ..PROVISION };
             for total in 1..40 {
-                for usable in 0..=total {
-                    let [load] = loads(&[(usable, total)], &provision)[..] else { panic!("one load") };
-                    assert_eq!(load.panicked, provision.panics(usable, total), "{usable} of {total} at {threshold}");
+                for healthy in 0..=total {
+                    let count = count(healthy, total);
+                    let [load] = loads(&[count], &provision)[..] else { panic!("one load") };
+                    let panics = provision.panics(&count.0, total);
+                    assert_eq!(load.panicked, panics, "{healthy} of {total} at {threshold}");
                 }
             }
         }

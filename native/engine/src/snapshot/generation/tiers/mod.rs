@@ -131,7 +131,7 @@ impl Partition {
     /// Who takes which share as of now. Reckoned anew once for each change of somebody's health, by whoever comes first.
     #[inline]
     pub fn standing(&self, membership: &Membership, division: &Division) -> Guard<Arc<Standing>> {
-        let changes = membership.changes();
+        let changes = membership.tally().changes();
         let known = self.standing.load();
         if known.changes == changes { known } else { self.reckon(changes, division) }
     }

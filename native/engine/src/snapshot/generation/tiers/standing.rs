@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::condition::{Headcount, bit};
 use super::division::{Division, Locality, Spot, Zoning};
 use super::load::{Load, Provision, WHOLE, loads};
 use super::spread::{Origin, toward_own_zone, weighted};
@@ -20,8 +21,8 @@ pub struct Standing {
 pub struct LevelStanding {
     /// Its share, and whether all of its endpoints are used.
     pub load: Load,
-    /// Members that are healthy.
-    pub usable: u32,
+    /// In which condition its endpoints are.
+    pub count: Headcount,
     /// How its zones share it.
     pub spread: Spread,
 }
@@ -38,8 +39,8 @@ pub enum Spread {
 pub struct ZoneStanding {
     /// Of [`WHOLE`].
     pub share: u32,
-    /// Members that are healthy.
-    pub usable: u32,
+    /// In which condition its endpoints are.
+    pub count: Headcount,
     /// It is the proxy's own.
     pub own: bool,
 }
@@ -51,22 +52,27 @@ impl Standing {
     }
 
     pub(super) fn of(levels: &[Level], division: &Division, changes: u64) -> Self {
-        let usable: Vec<u32> = levels.iter().map(|level| usable(&level.group.set)).collect();
-        let counts: Vec<(u32, u32)> =
-            usable.iter().zip(levels).map(|(usable, level)| (*usable, level.group.set.len())).collect();
+        let heads: Vec<Headcount> = levels.iter().map(|level| count(&level.group.set)).collect();
+        let counts: Vec<(Headcount, u32)> =
+            heads.iter().zip(levels).map(|(count, level)| (*count, level.group.set.len())).collect();
         let loads = loads(&counts, &division.provision);
-        let standings = levels.iter().zip(loads).zip(usable).map(|((level, load), usable)| LevelStanding {
+        let standings = levels.iter().zip(loads).zip(heads).map(|((level, load), count)| LevelStanding {
             load,
-            usable,
-            spread: if load.panicked { Spread::Whole } else { spread(level, usable, division) },
+            count,
+            spread: if load.panicked {
+                Spread::Whole
+            } else {
+                spread(level, count.healthy(level.group.set.len()), division)
+            },
         });
         Self { changes, levels: standings.collect() }
     }
 }
 
-fn usable(set: &EndpointSet) -> u32 {
-    // A set has fewer than 2^16 members.
-    set.members().filter(|member| member.endpoint.is_healthy()).count() as u32
+fn count(set: &EndpointSet) -> Headcount {
+    let mut count = Headcount::default();
+    set.members().for_each(|member| count.add(member.endpoint.condition()));
+    count
 }
 
 fn spread(level: &Level, healthy: u32, division: &Division) -> Spread {
@@ -83,8 +89,8 @@ fn spread(level: &Level, healthy: u32, division: &Division) -> Spread {
     };
     let standing = |(zone, share): (&Zone, u32)| ZoneStanding {
         share,
-        usable: usable(&zone.group.set),
-        own: zone.spot.is_same_zone(&locality.own),
+        count: count(&zone.group.set),
+        own: locality.zoning != Zoning::Weighted && zone.spot.is_same_zone(&locality.own),
     };
     shares.map_or(Spread::Whole, |shares| Spread::Zones(zones.iter().zip(shares).map(standing).collect()))
 }
@@ -92,7 +98,7 @@ fn spread(level: &Level, healthy: u32, division: &Division) -> Spread {
 fn toward(zones: &[Zone], locality: &Locality) -> Option<Vec<u32>> {
     let own = zones.iter().position(|zone| zone.spot.is_same_zone(&locality.own))?;
     let healthy = |set: &EndpointSet| {
-        let members = set.members().filter(|member| member.endpoint.is_healthy());
+        let members = set.members().filter(|member| member.endpoint.condition() & (bit::DOWN | bit::DEGRADED) == 0);
         members.map(|member| u64::from(member.weight)).sum()
     };
     let origin = |zone: &Zone| Origin {
@@ -105,7 +111,7 @@ fn toward(zones: &[Zone], locality: &Locality) -> Option<Vec<u32>> {
 fn by_weight(zones: &[Zone], weights: &BTreeMap<String, u32>, provision: &Provision) -> Option<Vec<u32>> {
     let told = |Zone { spot, group }: &Zone| {
         let all = group.set.members().map(|member| u64::from(member.weight)).sum();
-        (weight_of(spot, weights, all), usable(&group.set), group.set.len())
+        (weight_of(spot, weights, all), count(&group.set).healthy(group.set.len()), group.set.len())
     };
     weighted(&zones.iter().map(told).collect::<Vec<_>>(), provision)
 }
@@ -116,9 +122,9 @@ fn weight_of(spot: &Spot, weights: &BTreeMap<String, u32>, unsaid: u64) -> u64 {
 }
 
 impl LevelStanding {
-    /// Whether it takes everything.
+    /// Whether its healthy endpoints take everything.
     #[inline]
     pub fn takes_all(&self) -> bool {
-        self.load.share == WHOLE
+        self.load.healthy == WHOLE
     }
 }

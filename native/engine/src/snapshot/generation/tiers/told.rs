@@ -84,13 +84,13 @@ impl PartitionTold {
 
     fn undivided(set: &EndpointSet, membership: &Membership) -> Self {
         let endpoints = set.len();
-        let healthy = endpoints.saturating_sub(membership.unhealthy());
+        let count = membership.tally().headcount();
         let level = LevelTold {
             priority: set.member(0).map_or(0, super::Member::priority),
             endpoints,
-            healthy,
+            healthy: count.healthy(endpoints),
             percent: 100.0,
-            panicked: endpoints > 0 && set.provision.panics(healthy, endpoints),
+            panicked: endpoints > 0 && set.provision.panics(&count, endpoints),
             zones: Vec::new(),
         };
         Self { subset: None, levels: vec![level] }
@@ -113,8 +113,8 @@ fn level((level, standing): (&Level, &LevelStanding)) -> LevelTold {
     LevelTold {
         priority: level.priority,
         endpoints: level.group.set.len(),
-        healthy: standing.usable,
-        percent: percent(standing.load.share),
+        healthy: standing.count.healthy(level.group.set.len()),
+        percent: percent(standing.load.share()),
         panicked: standing.load.panicked,
         zones,
     }
@@ -126,7 +126,7 @@ fn zone((zone, standing): (&Zone, &ZoneStanding)) -> ZoneTold {
         zone: zone.spot.zone.clone(),
         own: standing.own,
         endpoints: zone.group.set.len(),
-        healthy: standing.usable,
+        healthy: standing.count.healthy(zone.group.set.len()),
         percent: percent(standing.share),
     }
 }
