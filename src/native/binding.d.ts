@@ -56,6 +56,9 @@ export declare function signRevocations(signer: number, list: string): string
 /** A new proxy with so many workers. Returns its number in this process. */
 export declare function createProxy(name: string, workers: number): number
 
+/** A request with a new key and no name: JSON `{request, key}`. */
+export declare function createRequest(): string
+
 /** A root that signs itself: JSON `{name, trustDomain, serial, notBefore, notAfter}` in, `{certificate, key}` out. */
 export declare function createRoot(terms: string): string
 
@@ -73,9 +76,6 @@ export declare function scriptResume(slot: number, ticket: number, result: undef
 
 /** Collects one ended child process that nobody waits for. False: there was nothing to collect. */
 export declare function reap(pid: number): boolean
-
-/** Parts of clusters that are short of healthy endpoints now, as JSON; cheap to ask for often. */
-export declare function shortages(proxy: number): string
 
 /** Durations by route, cluster and endpoint as HDR histograms (V2, compressed, base64), as JSON. */
 export declare function histograms(proxy: number): string
@@ -112,6 +112,9 @@ export declare function heartbeats(proxy: number): Array<number>
 
 /** Opens every access log again. Returns JSON: those that could not be opened, with the reason. */
 export declare function reopenLogs(proxy: number): string
+
+/** Parts of clusters that are short of healthy endpoints now, as JSON; cheap to ask for often. */
+export declare function shortages(proxy: number): string
 
 /** Puts an encoded snapshot in force, all of it or nothing. Returns JSON: `{generation, unchanged, rejected, listeners}`. */
 export declare function apply(proxy: number, snapshot: Buffer): string

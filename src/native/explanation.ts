@@ -38,6 +38,15 @@ export interface Explanation {
   /** Rules that take the host in the order in which they are tried, then the others. */
   rules: RuleVerdict[]
   outcome: Outcome | null
+  fault?: FaultTold
+}
+
+/** What goes wrong with the route's requests on purpose. */
+export interface FaultTold {
+  /** Each fault with its share, in words. */
+  does: string[]
+  /** The rest of its time to live: 0 when it is over, null when it has none. */
+  leftMs: number | null
 }
 
 export interface RuleVerdict {
@@ -69,4 +78,6 @@ export interface Share {
   endpoints: string[]
   /** How they share requests as of now; null: there is nobody. */
   group: Group | null
+  /** How its balancer keeps requests with an endpoint, and with which this one; null: chance decides. */
+  affinity: { by: string; endpoint: string | null } | null
 }

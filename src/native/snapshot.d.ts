@@ -211,7 +211,11 @@ retry: Retry | null,
 /**
  * In the order in which requests meet them.
  */
-filters: Array<Filter>, };
+filters: Array<Filter>, 
+/**
+ * What goes wrong with its requests on purpose.
+ */
+fault: Fault | null, };
 export type Retry = { 
 /**
  * Attempts after the first one.
@@ -305,7 +309,20 @@ weight: number,
  * Only endpoints with these labels; none: all.
  */
 subset: { [key in string]: string } | null, };
-export type StickyKey = { "header": string } | { "cookie": string } | { "query": string } | "clientAddress";
+export type StickyKey = { "header": string } | { "cookie": CookieKey } | { "query": string } | "clientAddress";
+export type CookieKey = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * A request without it is given one for so long, s; 0: until the browser ends. None: it is left to chance.
+ */
+ttlS: number | null, 
+/**
+ * Of the URLs that a cookie is given for.
+ */
+path: string, };
 export type Redirect = { 
 /**
  * 301, 302, 303, 307 or 308.
@@ -382,6 +399,50 @@ on: Array<FallbackCause>,
  */
 respond: Respond, };
 export type FallbackCause = "no-healthy-upstream" | "overflow" | "timeout" | "connect-failure" | "reset";
+export type Fault = { 
+/**
+ * They wait.
+ */
+delay: FaultDelay | null, 
+/**
+ * They are answered without the service, after the wait.
+ */
+abort: FaultAbort | null, 
+/**
+ * Their answers come slowly.
+ */
+throughput: FaultThroughput | null, 
+/**
+ * From the snapshot that first has it, ms; 0: for as long as it is configured.
+ */
+ttlMs: number, };
+export type FaultAbort = { 
+/**
+ * Its status.
+ */
+status: number, 
+/**
+ * Of a million requests.
+ */
+sharePpm: number, };
+export type FaultDelay = { 
+/**
+ * How long, ms.
+ */
+fixedMs: number, 
+/**
+ * Of a million requests.
+ */
+sharePpm: number, };
+export type FaultThroughput = { 
+/**
+ * At most.
+ */
+bytesPerSecond: number, 
+/**
+ * Of a million requests.
+ */
+sharePpm: number, };
 export type Cluster = { 
 /**
  * Unique name.
@@ -399,6 +460,10 @@ discovered: boolean,
  * How an endpoint is chosen.
  */
 loadBalancer: LoadBalancer, 
+/**
+ * Where a balancer by hash takes its key: the first of these that the request has; else by chance.
+ */
+hashOn: Array<StickyKey>, 
 /**
  * To establish a connection, ms.
  */
@@ -498,11 +563,68 @@ priority: number,
  * Free labels.
  */
 labels: { [key in string]: string }, };
-export type LoadBalancer = { "policy": "round-robin", } | { "policy": "random", } | { "policy": "least-request", 
+export type LoadBalancer = { "policy": "round-robin", 
+/**
+ * How endpoints that come begin.
+ */
+slowStart: SlowStart | null, } | { "policy": "random", } | { "policy": "least-request", 
 /**
  * How many are drawn.
  */
-choices: number, };
+choices: number, 
+/**
+ * All are compared instead.
+ */
+fullScan: boolean, 
+/**
+ * None: the least busy per weight takes it. Else chance does, by weight over one more than the requests under
+ * way to this power; 0 regards the weights only.
+ */
+activeRequestBias: number | null, 
+/**
+ * How endpoints that come begin.
+ */
+slowStart: SlowStart | null, } | { "policy": "peak-ewma", 
+/**
+ * How many are drawn.
+ */
+choices: number, 
+/**
+ * In which a latency that was seen loses all but 1/e of its weight, ms.
+ */
+decayMs: number, 
+/**
+ * What an endpoint counts as before it was heard of, ms.
+ */
+defaultRttMs: number, 
+/**
+ * What a failure counts as at least, ms.
+ */
+penaltyMs: number, 
+/**
+ * How endpoints that come begin.
+ */
+slowStart: SlowStart | null, } | { "policy": "ring-hash", 
+/**
+ * Least hashes on the ring.
+ */
+minRing: number, 
+/**
+ * Most hashes on the ring.
+ */
+maxRing: number, 
+/**
+ * Most requests under way at an endpoint, in percent of its even share; none: no bound.
+ */
+boundedLoad: number | null, } | { "policy": "maglev", 
+/**
+ * Places, a prime number.
+ */
+tableSize: number, 
+/**
+ * Most requests under way at an endpoint, in percent of its even share; none: no bound.
+ */
+boundedLoad: number | null, };
 export type Subsets = { 
 /**
  * Sets of label names: endpoints that agree in all labels of one are a subset.
@@ -527,6 +649,19 @@ minEndpoints: number,
  */
 weights: { [key in string]: number }, };
 export type LocalityMode = "zone" | "weighted";
+export type SlowStart = { 
+/**
+ * Until it has it, ms.
+ */
+windowMs: number, 
+/**
+ * 1: evenly; more: sooner; less: later.
+ */
+aggression: number, 
+/**
+ * What it begins with, percent of its share.
+ */
+minWeightPercent: number, };
 export type EndpointUpdate = { 
 /**
  * Name of the cluster.
@@ -544,7 +679,16 @@ removed: Array<string>,
  * `endpoints` are all that there are: what is not among them goes.
  */
 complete: boolean, };
-export type Filter = { "type": "local-rate-limit" } & LocalRateLimit | { "type": "header-rewrite" } & HeaderRewrite | { "type": "script" } & Script;
+export type Filter = { "type": "local-rate-limit" } & LocalRateLimit | { "type": "budget" } & Budget | { "type": "header-rewrite" } & HeaderRewrite | { "type": "script" } & Script;
+export type Budget = { 
+/**
+ * Absolute path of the keys, one a line; the first signs.
+ */
+keyFile: string, 
+/**
+ * Retries that a request without a budget may cause, over all hops.
+ */
+retries: number, };
 export type LocalRateLimit = { 
 /**
  * In the order in which they are asked.

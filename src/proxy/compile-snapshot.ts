@@ -45,7 +45,7 @@ export function compileSnapshot(
     drainDeadlineMs: config.drain.deadline,
     listeners: config.listeners.map((listener) => compileListener(listener, folder, scripts)),
     routes: [...config.routes, ...socketRoutes(config)].map((route) =>
-      compileRoute(route, listenerIds, destinations, scripts),
+      compileRoute(route, folder, listenerIds, destinations, scripts),
     ),
     clusters: config.clusters.map((cluster) => compileCluster(cluster, folder, scripts, found.get(cluster.name))),
   } satisfies Snapshot

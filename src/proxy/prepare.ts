@@ -38,6 +38,8 @@ export interface Plan {
   clusters: { name: string; endpoints: string[] }[]
   /** WebSockets that end here, by listener. */
   sockets: SocketPlan[][]
+  /** There are routes with faults. */
+  faulty: boolean
   /** Registries to follow. */
   sources: Source[]
   /** Filters in TypeScript, for the threads to load. */
@@ -180,6 +182,7 @@ function planOf(
       return { name, direction: direction ?? directionOfName(name), protocol, address, clusters: [...clusters] }
     }),
     clusters: snapshot.clusters.map(({ name, endpoints }) => ({ name, endpoints: endpoints.map((e) => e.address) })),
+    faulty: config.routes.some(({ fault }) => fault !== null),
     sources: discovered.sources,
     warnings: [...warnings, ...discovered.warnings],
     node: snapshot.node,

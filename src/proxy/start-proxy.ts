@@ -22,6 +22,7 @@ import {
   loadAddon,
   type RecordList,
   type RecordQuery,
+  type Shortage,
   type Stats,
   type UpdateVerdict,
   type Verdict,
@@ -32,12 +33,14 @@ import { createLogger, type Logger } from '../telemetry/logger.js'
 import type { Change, ConfigSource } from './config-source.js'
 import { Doors } from './doors.js'
 import { drain } from './drain.js'
+import { type FaultEndings, tellFaultEndings } from './fault-endings.js'
 import { writeLine } from './filter-lines.js'
 import { type Followed, followSources } from './follow-sources.js'
 import { withPoolCounts } from './pool-counts.js'
 import type { Plan, Prepared } from './prepare.js'
 import { prepareApart, prepareEndpointsApart } from './prepare-apart.js'
 import { type StartThread, startThread } from './traffic-thread.js'
+import { type ShortageWatch, watchShortages } from './watch-shortages.js'
 import { startWorkers, type Workers } from './workers.js'
 
 /** A log that cannot be written by then, on a full disk for example, must not keep the process. */
@@ -134,6 +137,7 @@ class Orchestrator implements RunningProxy {
   private readonly logger: Logger
   private readonly prepare: Prepare
   private readonly sources: Followed
+  private readonly faults: FaultEndings
   private read: Watched[] = []
   private id = -1
   private ownLoop = false
@@ -152,12 +156,14 @@ class Orchestrator implements RunningProxy {
   private inherited = false
   private readonly doors: Doors
   private carried: Counts | null = null
+  private shortages: ShortageWatch | null = null
 
   constructor(options: StartOptions) {
     this.addon = options.addon ?? loadAddon()
     this.logger = options.logger ?? standardLogger()
     this.prepare = options.prepare ?? prepareSource
     this.doors = new Doors(this.addon, (line) => writeLine(this.logger, line))
+    this.faults = tellFaultEndings(this.logger)
     this.sources = followSources({
       logger: this.logger,
       update: (bytes) => this.updateEndpoints(bytes),
@@ -188,8 +194,11 @@ class Orchestrator implements RunningProxy {
         this.workers = await startWorkers({ addon, proxy, count, startThread: start, ahead, scripts, logger, doors })
         this.doors.serveOn(this.workers)
       }
+      const shortages = () => JSON.parse(this.addon.shortages(this.id)) as Shortage[]
+      this.shortages = watchShortages(shortages, this.logger)
     } catch (error) {
       this.sources.close()
+      this.faults.close()
       this.doors.close()
       ahead?.terminate()
       await ahead?.ended
@@ -322,7 +331,9 @@ class Orchestrator implements RunningProxy {
 
   private async end(): Promise<void> {
     await this.lastChange
+    this.shortages?.close()
     this.sources.close()
+    this.faults.close()
     this.doors.close()
     if (this.workers === null) await this.leaveOwnLoop()
     await this.workers?.close()
@@ -364,6 +375,7 @@ class Orchestrator implements RunningProxy {
     this.applied = { plan, verdict }
     await this.keepScripts(plan.scripts)
     this.sources.renew(plan.sources)
+    this.faults.renew(plan.faulty ? this.stats().faults : [])
     return verdict
   }
 

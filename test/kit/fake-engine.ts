@@ -52,6 +52,7 @@ export class FakeEngine implements Addon {
   openSigner = signsNothing
   closeSigner = signsNothing
   issueCertificate = signsNothing
+  createRequest = signsNothing
   signRequest = signsNothing
   signRevocations = signsNothing
   readPeer = signsNothing
@@ -225,6 +226,7 @@ export function preparedAs(text: string, plan: Partial<Prepared['plan']> = {}): 
     adminAddress: null,
     listeners,
     clusters,
+    faulty: false,
     sources: [],
     scripts: [],
     sockets: [],

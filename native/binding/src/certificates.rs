@@ -68,6 +68,12 @@ pub fn issue_certificate(signer: u32, terms: String) -> Result<String> {
     guarded("issueCertificate", || write(&find(signer)?.issue(&read::<LeafTerms>(&terms)?).map_err(refused)?))
 }
 
+/// A request with a new key and no name: JSON `{request, key}`.
+#[napi]
+pub fn create_request() -> Result<String> {
+    guarded("createRequest", || write(&Request::make().map_err(refused)?))
+}
+
 /// A certificate for the key of a request (PEM), signed on the thread pool. The same JSON, `key` null.
 #[napi(ts_return_type = "Promise<string>")]
 pub fn sign_request(signer: u32, request: String, terms: String) -> Result<AsyncTask<Signing>> {

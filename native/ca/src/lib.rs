@@ -13,7 +13,7 @@ mod signer;
 
 pub use authority::{Authority, AuthorityTerms, create_intermediate, create_root};
 pub use leaf::{Leaf, LeafTerms};
-pub use request::Request;
+pub use request::{Made, Request};
 pub use revocation::{Revocations, Revoked};
 pub use signer::Signer;
 

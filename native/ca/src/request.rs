@@ -3,9 +3,10 @@
 //! Invariant: a request that was read is signed by the key that it is about; whoever sent it may still be somebody who
 //! overheard it.
 
-use rcgen::SubjectPublicKeyInfo;
+use rcgen::{CertificateParams, DistinguishedName, KeyPair, SubjectPublicKeyInfo};
 use rustls_pki_types::CertificateSigningRequestDer;
 use rustls_pki_types::pem::PemObject;
+use serde::Serialize;
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer;
@@ -28,7 +29,24 @@ pub struct Request {
     pub(crate) names: Vec<String>,
 }
 
+/// A request with a new key, for whoever asks an authority.
+#[derive(Debug, Serialize)]
+pub struct Made {
+    /// PEM.
+    pub request: String,
+    /// PKCS #8, PEM.
+    pub key: String,
+}
+
 impl Request {
+    /// With a new key and no name in it: whoever signs knows who asks.
+    pub fn make() -> Result<Made, Refused> {
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        Ok(Made { request: params.serialize_request(&key)?.pem()?, key: key.serialize_pem() })
+    }
+
     /// Reads a PEM text and checks its signature.
     pub fn read(pem: &str) -> Result<Self, Refused> {
         if pem.len() > MAX_BYTES {

@@ -55,6 +55,12 @@ fn a_request_of_each_usual_key_is_signed() {
 }
 
 #[test]
+fn a_request_without_names_is_signed_for_whoever_asks() {
+    let made = Request::make().unwrap();
+    assert!(signer().sign(&Request::read(&made.request).unwrap(), &leaf()).is_ok());
+}
+
+#[test]
 fn a_name_that_was_not_granted_is_refused_by_name() {
     let key = KeyPair::generate().unwrap();
     let wanted = "spiffe://shop.example/ns/default/sa/billing";

@@ -10,12 +10,13 @@ fn main() {
 mod generate {
     use ts_rs::{Config, TS};
     use weft_engine::snapshot::{
-        AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, Direction, Dns, DnsRecord, EndpointUpdate, Fallback,
-        FallbackCause, FieldMatch, Filter, Forward, ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine,
-        HeaderReplace, HeaderRewrite, HealthCheck, HttpCheck, KeepAlive, KeyPart, Listener, ListenerLimits,
-        LoadBalancer, LocalRateLimit, LocalityAware, LocalityMode, Node, OnFailure, PathChange, PathMatch, RateBucket,
-        RateKey, Records, Redirect, Respond, Retry, RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch,
-        Script, ScriptBody, Snapshot, StickyKey, SubsetFallback, Subsets, TcpKeepAlive, Tracing, ValueTest, WarmUp,
+        AccessLog, Budget, CircuitBreaker, Cluster, ClusterEndpoint, CookieKey, Direction, Dns, DnsRecord,
+        EndpointUpdate, Fallback, FallbackCause, Fault, FaultAbort, FaultDelay, FaultThroughput, FieldMatch, Filter,
+        Forward, ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine, HeaderReplace, HeaderRewrite, HealthCheck,
+        HttpCheck, KeepAlive, KeyPart, Listener, ListenerLimits, LoadBalancer, LocalRateLimit, LocalityAware,
+        LocalityMode, Node, OnFailure, PathChange, PathMatch, RateBucket, RateKey, Records, Redirect, Respond, Retry,
+        RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch, Script, ScriptBody, SlowStart, Snapshot,
+        StickyKey, SubsetFallback, Subsets, TcpKeepAlive, Tracing, ValueTest, WarmUp,
     };
 
     pub(crate) fn print() {
@@ -40,6 +41,7 @@ mod generate {
             Forward::decl(&config),
             ForwardTarget::decl(&config),
             StickyKey::decl(&config),
+            CookieKey::decl(&config),
             Redirect::decl(&config),
             Respond::decl(&config),
             Rewrite::decl(&config),
@@ -48,6 +50,10 @@ mod generate {
             HeaderLine::decl(&config),
             Fallback::decl(&config),
             FallbackCause::decl(&config),
+            Fault::decl(&config),
+            FaultAbort::decl(&config),
+            FaultDelay::decl(&config),
+            FaultThroughput::decl(&config),
             Cluster::decl(&config),
             CircuitBreaker::decl(&config),
             RetryBudget::decl(&config),
@@ -57,8 +63,10 @@ mod generate {
             SubsetFallback::decl(&config),
             LocalityAware::decl(&config),
             LocalityMode::decl(&config),
+            SlowStart::decl(&config),
             EndpointUpdate::decl(&config),
             Filter::decl(&config),
+            Budget::decl(&config),
             LocalRateLimit::decl(&config),
             RateBucket::decl(&config),
             RateKey::decl(&config),

@@ -8,12 +8,13 @@ use std::time::Instant;
 
 use smallvec::SmallVec;
 
-use crate::cluster::{self, Heard, Picked};
+use crate::cluster::{self, Heard, Load, Picked};
 use crate::downstream::Downstream;
 use crate::error::{Error, Kind, Source};
 use crate::http::head::{Known, RequestHead, ResponseHead, Version};
 use crate::http::retry_after::retry_after;
 use crate::record::{Address, Attempt, Candidate, Mark, Marks, Protocol, Record, Texts, frame};
+use crate::request_id::uuid;
 use crate::respond::Verdict;
 use crate::retry::Stop;
 use crate::serving::View;
@@ -37,6 +38,8 @@ pub struct Account {
     attempt_started: Instant,
     generated_id: Option<[u8; 36]>,
     endpoint: Option<Arc<Endpoint>>,
+    /// Its part of what the cluster's balancer bounds.
+    load: Option<Load>,
     /// The attempts before the present one; empty, and without memory, while nothing failed.
     past: Vec<Attempt>,
     /// Whom the balancer compared, attempt by attempt.
@@ -72,6 +75,7 @@ impl Account {
             attempt_started: started,
             generated_id: None,
             endpoint: None,
+            load: None,
             past: Vec::new(),
             candidates: SmallVec::new(),
             response_headers: Vec::new(),
@@ -154,6 +158,14 @@ impl Account {
             Mark::RateLimited => self.worker.count(Counter::RateLimited, 1),
             Mark::RateLimitShadowed => self.worker.count(Counter::RateLimitShadowed, 1),
             Mark::RateLimitPaced => self.worker.count(Counter::RateLimitPaced, 1),
+            Mark::FaultDelayed => {
+                self.record.flag = Flag::DelayInjected;
+                self.worker.count(Counter::FaultsInjected, 1);
+            }
+            Mark::FaultAborted | Mark::FaultThrottled => self.worker.count(Counter::FaultsInjected, 1),
+            Mark::BudgetForged => self.worker.count(Counter::BudgetsForged, 1),
+            Mark::BudgetReplayed => self.worker.count(Counter::BudgetsReplayed, 1),
+            Mark::BudgetExpired => self.worker.count(Counter::BudgetsExpired, 1),
             Mark::RetryBudgetSpent => self.count_cluster(ClusterCounter::RetriesRefused),
             Mark::RequestsOverflow | Mark::PendingOverflow | Mark::ConnectionsOverflow => {
                 self.count_cluster(ClusterCounter::Overflows);
@@ -183,6 +195,7 @@ impl Account {
         if picked.marks != Marks::default() {
             picked.marks.iter().for_each(|mark| self.mark(mark));
         }
+        self.load = picked.load;
         picked.endpoint
     }
 
@@ -244,6 +257,7 @@ impl Account {
             Stop::Body => Mark::BodyNotRepeatable,
             Stop::Budget => Mark::RetryBudgetSpent,
             Stop::Time => Mark::RetryTooLate,
+            Stop::Allowance => Mark::AllowanceSpent,
             Stop::Nearer => Mark::RetriedNearer,
         });
     }
@@ -390,7 +404,10 @@ impl Account {
     }
 
     fn count_timeout(&self, error: &Error) {
-        if matches!(error.kind, Kind::ConnectTimeout | Kind::FirstByteTimeout | Kind::ExchangeTimeout) {
+        if matches!(
+            error.kind,
+            Kind::ConnectTimeout | Kind::FirstByteTimeout | Kind::ExchangeTimeout | Kind::DeadlinePassed
+        ) {
             self.count_cluster(ClusterCounter::Timeouts);
         }
     }
@@ -420,6 +437,7 @@ impl Account {
     }
 
     fn leave_endpoint(&mut self) {
+        self.load = None;
         if let Some(endpoint) = self.endpoint.take() {
             endpoint.active.fetch_sub(1, Ordering::Relaxed);
         }
@@ -456,33 +474,4 @@ fn wire_target(head: &RequestHead) -> &[u8] {
 
 fn micros(from: Instant, to: Instant) -> u32 {
     u32::try_from(to.saturating_duration_since(from).as_micros()).unwrap_or(u32::MAX)
-}
-
-/// A random UUID (version 4, RFC 9562). It names an exchange; it is not a secret.
-fn uuid() -> [u8; 36] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let random = fastrand::u128(..) & !(0xf000 << 64) & !(0b11 << 62) | (0x4000 << 64) | (0b10 << 62);
-    let mut text = [b'-'; 36];
-    let places = (0..36).filter(|place| !matches!(place, 8 | 13 | 18 | 23));
-    for (nibble, place) in places.enumerate() {
-        let digit = (random >> (124 - 4 * nibble)) as usize & 0xf;
-        if let (Some(slot), Some(character)) = (text.get_mut(place), DIGITS.get(digit)) {
-            *slot = *character;
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_generated_id_is_a_random_uuid() {
-        let text = String::from_utf8(uuid().to_vec()).unwrap();
-        assert_eq!(text.len(), 36);
-        assert_eq!(&text[14..15], "4");
-        assert!(matches!(&text[19..20], "8" | "9" | "a" | "b"), "{text}");
-        assert_ne!(uuid(), uuid());
-    }
 }

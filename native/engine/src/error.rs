@@ -60,11 +60,15 @@ pub enum Kind {
     NoSubset,
     /// The breakers of all endpoints are open.
     BreakersOpen,
+    /// Fault injection answers; carries its status.
+    FaultInjected(u16),
+    /// The time that the caller gave the request is over.
+    DeadlinePassed,
 }
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Refused(400),
         Self::HeadersTimeout,
         Self::DownstreamGone,
@@ -87,6 +91,8 @@ impl Kind {
         Self::FilterFailed,
         Self::NoSubset,
         Self::BreakersOpen,
+        Self::FaultInjected(503),
+        Self::DeadlinePassed,
     ];
 
     /// The kind of a record's number; `None` for 0 and for numbers of no kind.
@@ -119,6 +125,8 @@ impl Kind {
             Self::FilterFailed => "a filter failed",
             Self::NoSubset => "the cluster had no endpoint in the subset",
             Self::BreakersOpen => "the breakers of all endpoints were open",
+            Self::FaultInjected(_) => "a fault was injected",
+            Self::DeadlinePassed => "the time that the caller gave the request was over",
         }
     }
 
@@ -147,6 +155,8 @@ impl Kind {
             Self::FilterFailed => 20,
             Self::NoSubset => 32,
             Self::BreakersOpen => 24,
+            Self::FaultInjected(_) => 29,
+            Self::DeadlinePassed => 26,
         }
     }
 }
@@ -187,8 +197,9 @@ impl Error {
             | Kind::Internal
             | Kind::DnsFailed
             | Kind::FilterFailed
-            | Kind::NoSubset => Source::Internal,
-            Kind::BreakersOpen => Source::Internal,
+            | Kind::NoSubset
+            | Kind::BreakersOpen
+            | Kind::FaultInjected(_) => Source::Internal,
             Kind::ConnectFailed
             | Kind::ConnectTimeout
             | Kind::UpstreamClosed
@@ -198,6 +209,7 @@ impl Error {
             | Kind::FirstByteTimeout
             | Kind::TryTimeout
             | Kind::ExchangeTimeout
+            | Kind::DeadlinePassed
             | Kind::StreamIdle => Source::Upstream,
         }
     }

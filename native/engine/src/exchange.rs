@@ -1,11 +1,12 @@
 //! The driver: one request, from its head to its record. Read it from top to bottom.
 //!
-//! `filters → route → filters → cluster → filters → loop { pick → attempt → classify } → relay | tunnel | local reply →
+//! `filters → route → fault → filters → cluster → filters → loop { pick → attempt → classify } → relay | tunnel | local reply →
 //! record`. Each phase lives in its own folder and returns a value; phases do not call each other.
 
 use std::rc::Rc;
 
 use crate::account::Account;
+use crate::affinity::GivenCookies;
 use crate::buffer::Buffer;
 use crate::cluster::Wish;
 use crate::downstream::{Downstream, Next, Request};
@@ -16,11 +17,11 @@ use crate::ongoing::{Aim, Ongoing};
 use crate::record::Mark;
 use crate::retry::Verdict;
 use crate::route::Action;
-use crate::snapshot::GenerationRoute;
+use crate::snapshot::{GenerationRoute, Moment};
 use crate::upstream::attempt;
 use crate::upstream::outgoing::Outgoing;
 use crate::worker::Worker;
-use crate::{cluster, limit, relay, reply, retry, socket, trace, trust, tunnel};
+use crate::{cluster, fault, limit, relay, reply, retry, socket, trace, trust, tunnel};
 
 /// Serves one request.
 pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Request) -> Next {
@@ -35,6 +36,7 @@ pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Requ
         client: named.or(downstream.client_ip()),
         named: named.map(|client| client.to_string().into()),
         passed: Passed::new(),
+        allowance: None,
         outside: OutsideContext::default(),
         downstream,
         worker,
@@ -46,8 +48,10 @@ pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Requ
         // Nothing behind a head can be told apart until its framing is known.
         unread: true,
         retries_spent: false,
+        cookies: GivenCookies::default(),
         answering: false,
         routed: None,
+        bytes_per_second: None,
     };
     let next = match drive(&mut exchange, request.rest).await {
         Ok(next) => next,
@@ -74,6 +78,7 @@ async fn drive(exchange: &mut Ongoing<'_>, rest: Option<Buffer>) -> Result<Next,
     }
     let routed = exchange.route()?;
     let route = routed.route;
+    fault::inject(exchange, route).await?;
     filter::request(&route.filters, Stage::Route, exchange).await?;
     body::request(&route.filters, Stage::Route, exchange, &mut rest).await?;
     let split = match &route.action {
@@ -100,9 +105,10 @@ async fn forward(
 ) -> Result<Next, Stop> {
     exchange.account.clustered(cluster);
     let _place = limit::request(cluster).inspect_err(|_| exchange.account.mark(Mark::RequestsOverflow))?;
+    let hash = exchange.endpoint_hash(cluster);
     let mut outgoing = Outgoing::new(exchange, route, cluster, rest);
     let attempted = loop {
-        let wish = Wish { tried: &outgoing.tried, subset };
+        let wish = Wish { tried: &outgoing.tried, subset, hash, now: Moment::now() };
         let Some(picked) = cluster::pick(&exchange.worker.picker, cluster, &wish) else {
             break Err(cluster::nowhere(cluster, &wish));
         };
@@ -112,7 +118,7 @@ async fn forward(
             Verdict::Done => break attempted,
             Verdict::Stop(why) => break outgoing.stop(exchange, why, attempted),
             Verdict::Replay => outgoing.replay(exchange, attempted),
-            Verdict::Retry(wait) => match outgoing.claim_retry(wait) {
+            Verdict::Retry(wait) => match outgoing.claim_retry(exchange, wait) {
                 Err(why) => break outgoing.stop(exchange, why, attempted),
                 Ok(()) => match outgoing.pause(exchange, &endpoint, attempted, wait).await {
                     Ok(()) => {}

@@ -39,10 +39,13 @@ pub mod exchange;
 pub mod reply;
 pub mod socket;
 
+pub mod fault;
 pub mod relay;
 pub mod tunnel;
 
 pub mod ongoing;
+
+pub mod affinity;
 
 pub mod account;
 pub mod worker;
@@ -54,6 +57,7 @@ pub mod retry;
 pub mod route;
 pub mod upstream;
 
+pub mod allowance;
 pub mod deadline;
 pub mod doors;
 pub mod downstream;
@@ -66,6 +70,8 @@ pub mod trust;
 pub mod buffer;
 pub mod heads;
 pub mod limit;
+mod request_id;
+pub mod share;
 
 pub mod error;
 pub mod http;

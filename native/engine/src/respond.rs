@@ -67,6 +67,12 @@ pub fn verdict(error: &Error) -> Verdict {
         Kind::ExchangeTimeout => {
             (504, Flag::UpstreamRequestTimeout, "http_response_timeout", "look at the endpoint, or raise `timeout`")
         }
+        Kind::DeadlinePassed => (
+            504,
+            Flag::UpstreamRequestTimeout,
+            "http_response_timeout",
+            "look at the endpoint, or have the first hop give more time",
+        ),
         Kind::StreamIdle => {
             (408, Flag::StreamIdleTimeout, "connection_read_timeout", "keep data moving, or raise `idleTimeout`")
         }
@@ -94,6 +100,12 @@ pub fn verdict(error: &Error) -> Verdict {
             Flag::NoHealthyUpstream,
             "destination_unavailable",
             "give an endpoint these labels, or set `subsets.fallback`",
+        ),
+        Kind::FaultInjected(status) => (
+            status,
+            Flag::FaultInjected,
+            "http_response_status",
+            "this is a drill; it ends with the `ttl` of the fault, or when the fault is removed",
         ),
         Kind::Internal => (500, Flag::None, "proxy_internal_error", "report this with the proxy's log"),
     };

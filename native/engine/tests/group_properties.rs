@@ -75,7 +75,7 @@ impl Cluster {
     }
 
     fn pick(&self, picker: &Picker, tried: &[u32], subset: Option<&Subset>) -> Option<Picked> {
-        choose(picker, &self.membership, RANDOM, &Wish { tried, subset })
+        choose(picker, &self.membership, RANDOM, &Wish { tried, subset, ..Wish::default() })
     }
 
     /// Shares of all picks, by index.

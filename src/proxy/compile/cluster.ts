@@ -7,13 +7,14 @@ import type {
   Dns,
   HealthCheck,
   KeepAlive,
-  LoadBalancer,
   LocalityAware,
   Subsets,
   TcpKeepAlive,
 } from '../../native/snapshot.js'
 import { compileCircuitBreaker } from './circuit-breaker.js'
 import { compileFilter, type Scripts } from './filter.js'
+import { compileLoadBalancer } from './load-balancer.js'
+import { compileRequestKey } from './request-key.js'
 
 type ResolvedCluster = ResolvedConfig['clusters'][number]
 
@@ -34,6 +35,7 @@ export function compileCluster(
     })),
     discovered: discovery !== null,
     loadBalancer: compileLoadBalancer(cluster.loadBalancer),
+    hashOn: (cluster.loadBalancer.hashOn ?? []).map(compileRequestKey),
     connectTimeoutMs: connectTimeout,
     keepAlive: compileKeepAlive(keepAlive),
     tcpKeepAlive: tcpKeepAlive === null ? null : compileTcpKeepAlive(tcpKeepAlive),
@@ -41,16 +43,12 @@ export function compileCluster(
     healthCheck: healthCheck === null ? null : compileHealthCheck(healthCheck),
     circuitBreaker: circuitBreaker === null ? null : compileCircuitBreaker(circuitBreaker),
     retryBudget,
-    filters: filters.map((filter) => compileFilter(filter, scripts)),
+    filters: filters.map((filter) => compileFilter(filter, folder, scripts)),
     subsets: subsets && compileSubsets(subsets),
     localityAware: localityAware && compileLocality(localityAware),
     panicThreshold: cluster.panicThreshold,
     overProvisioning: cluster.overProvisioning,
   } satisfies Cluster
-}
-
-function compileLoadBalancer({ policy, choices }: ResolvedConfig['clusters'][number]['loadBalancer']): LoadBalancer {
-  return policy === 'least-request' ? { policy, choices } : { policy }
 }
 
 function compileSubsets({ keys, fallback }: NonNullable<ResolvedCluster['subsets']>): Subsets {

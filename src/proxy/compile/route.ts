@@ -10,16 +10,19 @@ import type {
   Rewrite,
   Route,
   RouteAction,
-  StickyKey,
 } from '../../native/snapshot.js'
 import { compileDestination, type Destinations } from './destination.js'
+import { compileFault } from './fault.js'
 import { compileFilter, type Scripts } from './filter.js'
 import { type Ids, id } from './ids.js'
+import { compileRequestKey } from './request-key.js'
 import { compileRetry } from './retry.js'
 import { compileMatch } from './route-match.js'
 
+/** Paths are relative to `folder`. */
 export function compileRoute(
   route: ResolvedRoute,
+  folder: string,
   listenerIds: Ids,
   destinations: Destinations,
   scripts: Scripts,
@@ -39,7 +42,8 @@ export function compileRoute(
     firstByteTimeoutMs: route.firstByteTimeout,
     idleTimeoutMs: route.idleTimeout,
     retry: route.retry === null ? null : compileRetry(route.retry),
-    filters: route.filters.map((filter) => compileFilter(filter, scripts)),
+    filters: route.filters.map((filter) => compileFilter(filter, folder, scripts)),
+    fault: route.fault && compileFault(route.fault),
   } satisfies Route
 }
 
@@ -53,13 +57,7 @@ function compileAction({ forward, redirect, respond, sticky }: ResolvedRoute, de
     ...compileDestination(target, destinations),
     weight,
   }))
-  return { forward: { targets, sticky: sticky && compileSticky(sticky) } }
-}
-
-function compileSticky({ header, cookie, query }: NonNullable<ResolvedRoute['sticky']>): StickyKey {
-  if (header !== undefined) return { header }
-  if (cookie !== undefined) return { cookie }
-  return query === undefined ? 'clientAddress' : { query }
+  return { forward: { targets, sticky: sticky && compileRequestKey(sticky) } }
 }
 
 function compilePath({ path, pathPrefix }: { path: string | null; pathPrefix: string | null }): PathChange | null {

@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use crate::snapshot::{EndpointSet, Headcount, Provision, Turns, WHOLE, bit};
+use crate::snapshot::{EndpointSet, Headcount, Membership, Moment, Provision, Turns, WHOLE, bit};
 
 /// How many candidates are kept for the record.
 const KEPT: usize = 4;
@@ -79,6 +79,8 @@ impl Among {
 /// What a balancer draws from.
 pub(super) struct Draw<'a> {
     pub(super) set: &'a EndpointSet,
+    /// Of the whole cluster.
+    pub(super) membership: &'a Membership,
     /// Whose turn it is among them.
     pub(super) turns: &'a Turns,
     /// In which condition they are.
@@ -89,6 +91,12 @@ pub(super) struct Draw<'a> {
     pub(super) tried: &'a [u32],
     /// Whose conditions allow it.
     pub(super) among: Among,
+    /// Of the request's key.
+    pub(super) hash: Option<u64>,
+    /// When it is drawn.
+    pub(super) now: Moment,
+    /// The endpoint of the key was over its bound, so another one was drawn.
+    pub(super) moved: bool,
 }
 
 impl Draw<'_> {

@@ -22,14 +22,22 @@ struct Way<'a> {
     marks: Marks,
 }
 
+/// What a draw in any group needs to know.
+struct Asked<'a> {
+    membership: &'a Membership,
+    load_balancer: &'a LoadBalancer,
+    wish: &'a Wish<'a>,
+}
+
 /// The endpoint for the next attempt in a cluster that is divided.
 pub(super) fn pick(
     tiers: &Tiers,
     membership: &Membership,
     random: &mut Rng,
-    load_balancer: LoadBalancer,
+    load_balancer: &LoadBalancer,
     wish: &Wish<'_>,
 ) -> Option<Picked> {
+    let asked = Asked { membership, load_balancer, wish };
     let mut marks = Marks::default();
     let partition = match wish.subset {
         None => &tiers.all,
@@ -44,14 +52,14 @@ pub(super) fn pick(
     let standing = partition.standing(membership, &tiers.division);
     let (at, among) = level(&standing, random);
     let way = way(partition, &standing, at, among, marks, random)?;
-    let picked = way.draw(random, load_balancer, wish.tried, fresh);
+    let picked = way.draw(random, &asked, wish.tried, fresh);
     if picked.is_some() {
         return picked;
     }
     let mut others = elsewhere(partition, &standing, at, marks);
-    let another = others.find_map(|way| way.draw(random, load_balancer, wish.tried, fresh));
+    let another = others.find_map(|way| way.draw(random, &asked, wish.tried, fresh));
     let provision = &tiers.division.provision;
-    another.or_else(|| way.draw(random, load_balancer, &[], |_, draw| again(draw, provision)))
+    another.or_else(|| way.draw(random, &asked, &[], |balancer, draw| again(balancer, draw, provision)))
 }
 
 /// A place among the levels, by their shares: first those of healthy endpoints, then those of degraded ones.
@@ -137,14 +145,25 @@ impl<'a> Way<'a> {
     fn draw(
         &self,
         random: &mut Rng,
-        load_balancer: LoadBalancer,
+        asked: &Asked<'_>,
         tried: &[u32],
-        among: impl FnOnce(LoadBalancer, &mut Draw<'_>) -> Option<u32>,
+        among: impl FnOnce(&LoadBalancer, &mut Draw<'_>) -> Option<u32>,
     ) -> Option<Picked> {
         let Group { set, turns } = self.group;
-        let (count, candidates) = (self.count, Candidates::new());
-        let mut draw = Draw { set, turns, count, random, candidates, tried, among: self.among };
-        let index = among(load_balancer, &mut draw)?;
-        draw.picked(index, self.marks)
+        let mut draw = Draw {
+            set,
+            membership: asked.membership,
+            turns,
+            count: self.count,
+            random,
+            candidates: Candidates::new(),
+            tried,
+            among: self.among,
+            hash: asked.wish.hash,
+            now: asked.wish.now,
+            moved: false,
+        };
+        let index = among(asked.load_balancer, &mut draw)?;
+        draw.picked(index, asked.load_balancer, self.marks)
     }
 }

@@ -2,8 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
+use super::peak_ewma;
 use crate::error::Kind;
-use crate::snapshot::{Endpoint, GenerationCluster};
+use crate::snapshot::{Endpoint, GenerationCluster, LoadBalancer, Moment};
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,8 @@ pub enum Heard {
 
 /// An attempt at this endpoint of this cluster has ended like this.
 #[inline]
-pub fn heard(_cluster: &GenerationCluster, endpoint: &Endpoint, heard: &Heard) {
+pub fn heard(cluster: &GenerationCluster, endpoint: &Endpoint, heard: &Heard) {
+    learn(&cluster.load_balancer, endpoint, heard, Moment::now);
     match *heard {
         Heard::Answer { status, first_byte_us, .. } => {
             endpoint.latency.count_shared(first_byte_us);
@@ -39,5 +41,13 @@ pub fn heard(_cluster: &GenerationCluster, endpoint: &Endpoint, heard: &Heard) {
         Heard::Failure { .. } => {
             endpoint.failures.fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+/// What the balancer learns of it. `now` is only asked for where one learns.
+#[inline]
+pub fn learn(load_balancer: &LoadBalancer, endpoint: &Endpoint, heard: &Heard, now: impl FnOnce() -> Moment) {
+    if let LoadBalancer::PeakEwma { decay_ms, default_rtt_ms, penalty_ms, .. } = *load_balancer {
+        peak_ewma::hear(endpoint, heard, now(), peak_ewma::Settings { decay_ms, default_rtt_ms, penalty_ms });
     }
 }

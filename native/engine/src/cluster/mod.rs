@@ -6,13 +6,18 @@
 //! because what is left could not take the load, and a check that fails everywhere says more about the check. An open
 //! breaker lets nobody through, panic or not.
 
+mod choices;
 mod draw;
 mod group;
+mod hashed;
 mod heard;
 mod least_request;
+mod load;
+mod peak_ewma;
 mod picker;
 mod random;
 mod round_robin;
+mod slow_start;
 mod wish;
 
 use std::sync::Arc;
@@ -22,7 +27,8 @@ use crate::record::{Mark, Marks};
 use crate::snapshot::{Endpoint, GenerationCluster, LoadBalancer, Membership, Provision};
 
 pub use draw::Candidates;
-pub use heard::{Heard, heard};
+pub use heard::{Heard, heard, learn};
+pub use load::Load;
 pub use picker::Picker;
 pub use wish::Wish;
 
@@ -41,6 +47,8 @@ pub struct Picked {
     pub candidates: Candidates,
     /// What led there besides the balancer.
     pub marks: Marks,
+    /// Its part of what the balancer bounds, for as long as the attempt lasts.
+    pub load: Option<Load>,
 }
 
 /// The endpoint for the next attempt. `None`: [`nowhere`] says why.
@@ -57,18 +65,29 @@ pub fn choose(
 ) -> Option<Picked> {
     picker.with_set(membership, |set, random| {
         if let Some(tiers) = &set.tiers {
-            return group::pick(tiers, membership, random, load_balancer, wish);
+            return group::pick(tiers, membership, random, &load_balancer, wish);
         }
         if wish.subset.is_some() {
             return None;
         }
         let (count, provision) = (membership.tally().headcount(), &set.provision);
         let among = Among::of(&count, set.len(), provision, random);
-        let turns = &membership.turns;
-        let mut draw = Draw { set, turns, count, random, candidates: Candidates::new(), tried: wish.tried, among };
-        let index =
-            fresh(load_balancer, &mut draw).or_else(|| degraded(&mut draw)).or_else(|| again(&mut draw, provision))?;
-        draw.picked(index, Marks::default())
+        let mut draw = Draw {
+            set,
+            membership,
+            turns: &membership.turns,
+            count,
+            random,
+            candidates: Candidates::new(),
+            tried: wish.tried,
+            among,
+            hash: wish.hash,
+            now: wish.now,
+            moved: false,
+        };
+        let found = fresh(&load_balancer, &mut draw).or_else(|| degraded(&mut draw));
+        let index = found.or_else(|| again(&load_balancer, &mut draw, provision))?;
+        draw.picked(index, &load_balancer, Marks::default())
     })
 }
 
@@ -92,23 +111,35 @@ pub fn nowhere(cluster: &GenerationCluster, wish: &Wish<'_>) -> Error {
 }
 
 /// The one list of balancers.
-fn drawn(load_balancer: LoadBalancer, draw: &mut Draw<'_>) -> Option<u32> {
-    match load_balancer {
-        LoadBalancer::RoundRobin {} => round_robin::draw(draw),
+fn drawn(load_balancer: &LoadBalancer, draw: &mut Draw<'_>) -> Option<u32> {
+    match *load_balancer {
+        LoadBalancer::RoundRobin { slow_start } => slow_start::draw(draw, slow_start, round_robin::draw),
         LoadBalancer::Random {} => random::draw(draw),
-        LoadBalancer::LeastRequest { choices } => least_request::draw(draw, choices),
+        LoadBalancer::LeastRequest { full_scan: true, slow_start, .. } => least_request::draw_of_all(draw, slow_start),
+        LoadBalancer::LeastRequest { choices, active_request_bias: None, slow_start, .. } => {
+            least_request::draw(draw, choices, slow_start)
+        }
+        LoadBalancer::LeastRequest { choices, active_request_bias: Some(bias), slow_start, .. } => {
+            least_request::draw_biased(draw, choices, bias, slow_start)
+        }
+        LoadBalancer::PeakEwma { choices, decay_ms, default_rtt_ms, penalty_ms, slow_start } => {
+            peak_ewma::draw(draw, choices, peak_ewma::Settings { decay_ms, default_rtt_ms, penalty_ms }, slow_start)
+        }
+        LoadBalancer::RingHash { bounded_load, .. } | LoadBalancer::Maglev { bounded_load, .. } => {
+            hashed::draw(draw, bounded_load)
+        }
     }
 }
 
 /// One that may be used and that no earlier attempt went to.
-fn fresh(load_balancer: LoadBalancer, draw: &mut Draw<'_>) -> Option<u32> {
+fn fresh(load_balancer: &LoadBalancer, draw: &mut Draw<'_>) -> Option<u32> {
     let first = drawn(load_balancer, draw)?;
     if !draw.is_picky() || draw.is_usable(first) {
         return Some(first);
     }
     // By chance, not by turn: the share of one that is down goes to all others, not to its neighbour.
     for _ in 0..REDRAWS {
-        let next = random::draw(draw)?;
+        let next = slow_start::draw(draw, load_balancer.slow_start(), random::draw)?;
         if draw.is_usable(next) {
             return Some(next);
         }
@@ -127,27 +158,31 @@ fn degraded(draw: &mut Draw<'_>) -> Option<u32> {
 
 /// One that was tried already, for want of others. Conditions may have changed since they were counted: then one of those
 /// that are left.
-fn again(draw: &mut Draw<'_>, provision: &Provision) -> Option<u32> {
+fn again(load_balancer: &LoadBalancer, draw: &mut Draw<'_>, provision: &Provision) -> Option<u32> {
     draw.tried = &[];
-    draw.scan().or_else(|| {
+    fresh(load_balancer, draw).or_else(|| {
         draw.among = if provision.panic_threshold > 0 { Among::Panicked } else { Among::Degraded };
         draw.scan()
     })
 }
 
 impl Draw<'_> {
-    fn picked(self, index: u32, mut marks: Marks) -> Option<Picked> {
+    fn picked(self, index: u32, load_balancer: &LoadBalancer, mut marks: Marks) -> Option<Picked> {
         let member = self.set.member(index)?;
         match self.among {
             Among::Healthy => {}
             Among::Degraded => marks.set(Mark::Degraded),
             Among::Panicked => marks.set(Mark::Panic),
         }
+        if self.moved {
+            marks.set(Mark::LoadBounded);
+        }
         Some(Picked {
             endpoint: Arc::clone(&member.endpoint),
             index: u16::try_from(member.index).unwrap_or(u16::MAX),
             candidates: self.candidates,
             marks,
+            load: load_balancer.bounded_load().map(|_| Load::of(self.membership)),
         })
     }
 }

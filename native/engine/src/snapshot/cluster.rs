@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CircuitBreaker, Dns, Filter, HealthCheck, KeepAlive, LocalityAware, RetryBudget, Subsets, TcpKeepAlive};
+use super::{
+    CircuitBreaker, Dns, Filter, HealthCheck, KeepAlive, LoadBalancer, LocalityAware, RetryBudget, StickyKey, Subsets,
+    TcpKeepAlive,
+};
 
 /// A group of endpoints.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,6 +22,8 @@ pub struct Cluster {
     pub discovered: bool,
     /// How an endpoint is chosen.
     pub load_balancer: LoadBalancer,
+    /// Where a balancer by hash takes its key: the first of these that the request has; else by chance.
+    pub hash_on: Vec<StickyKey>,
     /// To establish a connection, ms.
     pub connect_timeout_ms: u32,
     /// Bounds on what is under way.
@@ -43,22 +48,6 @@ pub struct Cluster {
     pub panic_threshold: u8,
     /// Percent of its load that a healthy endpoint can take for others, 100 to 1,000.
     pub over_provisioning: u16,
-}
-
-/// How an endpoint is chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "generate", derive(ts_rs::TS))]
-#[serde(tag = "policy", rename_all = "kebab-case")]
-pub enum LoadBalancer {
-    /// Each in turn, by weight.
-    RoundRobin {},
-    /// By chance, by weight.
-    Random {},
-    /// Of some drawn by chance, the one with the fewest requests under way.
-    LeastRequest {
-        /// How many are drawn.
-        choices: u8,
-    },
 }
 
 /// One address of a cluster.

@@ -7,11 +7,13 @@ mod cluster;
 pub(crate) mod compile;
 mod division;
 mod dns;
+mod fault;
 mod filter;
 mod generation;
 mod health_check;
 mod keep_alive;
 mod listener;
+mod load_balancer;
 mod node;
 mod respond;
 mod retry;
@@ -22,29 +24,31 @@ mod tracing;
 use serde::{Deserialize, Serialize};
 
 pub use circuit_breaker::{CircuitBreaker, RetryBudget};
-pub use cluster::{Cluster, ClusterEndpoint, EndpointUpdate, LoadBalancer};
+pub use cluster::{Cluster, ClusterEndpoint, EndpointUpdate};
 pub use compile::Rejection;
 pub use division::{LocalityAware, LocalityMode, SubsetFallback, Subsets};
 pub use dns::{Dns, DnsRecord};
+pub use fault::{Fault, FaultAbort, FaultDelay, FaultThroughput};
 pub use filter::{
-    Filter, HeaderEdits, HeaderReplace, HeaderRewrite, KeyPart, LocalRateLimit, OnFailure, RateBucket, RateKey, Script,
-    ScriptBody, WarmUp,
+    Budget, Filter, HeaderEdits, HeaderReplace, HeaderRewrite, KeyPart, LocalRateLimit, OnFailure, RateBucket, RateKey,
+    Script, ScriptBody, WarmUp,
 };
 pub use generation::{
-    Books, Changes, ClusterBook, Destination, Division, Endpoint, EndpointSet, Finding, Generation, GenerationCluster,
-    GenerationListener, GenerationLog, GenerationRetry, GenerationRewrite, GenerationRoute, Group, Headcount, Health,
-    Idle, IdleAge, Instead, Keeping, LONGEST_WATCH, Level, LevelStanding, LevelTold, Load, Locality, Member,
-    Membership, Origin, Partition, PartitionTold, Place, Provision, Reach, Resolution, ResolutionState,
-    RetryConditions, Several, Spot, Spread, Standing, Subset, SubsetRule, Tally, Tiers, Turns, WHOLE, Wanted, Zone,
-    ZoneStanding, ZoneTold, Zoning, bit, loads, recorded, toward_own_zone, weighted,
+    Books, Changes, ClusterBook, Cost, Destination, Division, Endpoint, EndpointSet, Finding, Generation,
+    GenerationCluster, GenerationListener, GenerationLog, GenerationRetry, GenerationRewrite, GenerationRoute, Group,
+    HashTable, Headcount, Health, Idle, IdleAge, Instead, Keeping, LONGEST_WATCH, Level, LevelStanding, LevelTold,
+    Load, Locality, Member, Membership, Moment, Origin, Partition, PartitionTold, Place, Provision, Reach, Resolution,
+    ResolutionState, RetryConditions, Several, Spot, Spread, Standing, Subset, SubsetRule, TableKind, Tally, Tiers,
+    Turns, WHOLE, Wanted, Zone, ZoneStanding, ZoneTold, Zoning, bit, loads, recorded, toward_own_zone, weighted,
 };
 pub use health_check::{HealthCheck, HttpCheck};
 pub use keep_alive::{KeepAlive, TcpKeepAlive};
 pub use listener::{AccessLog, Direction, Listener, ListenerLimits};
+pub use load_balancer::{LoadBalancer, SlowStart};
 pub use node::{Node, Records};
 pub use respond::{Fallback, FallbackCause, HeaderChanges, HeaderLine, Respond};
 pub use retry::{Retry, RetryOn};
-pub use route::{Forward, ForwardTarget, PathChange, Redirect, Rewrite, Route, RouteAction, StickyKey};
+pub use route::{CookieKey, Forward, ForwardTarget, PathChange, Redirect, Rewrite, Route, RouteAction, StickyKey};
 pub use route_match::{FieldMatch, PathMatch, RouteMatch, ValueTest};
 pub use tracing::Tracing;
 

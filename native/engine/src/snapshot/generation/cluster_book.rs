@@ -13,6 +13,7 @@ use super::condition::Tally;
 use super::destination::Reach;
 use super::endpoint::{Endpoint, Place};
 use super::endpoint_set::{Draft, EndpointSet, Member};
+use super::hash_table::TableKind;
 use super::membership::Membership;
 use super::tiers::Division;
 
@@ -60,6 +61,8 @@ struct Entry {
     division: Arc<Division>,
     /// Its endpoints are checked: a new one waits for its first result.
     checked: bool,
+    /// What its balancer looks keys up in.
+    table: TableKind,
     /// Members, and endpoints that went but are still in use.
     known: HashMap<String, Known>,
 }
@@ -101,6 +104,7 @@ impl ClusterBook {
             asked: Arc::default(),
             division: Arc::default(),
             checked: false,
+            table: TableKind::None,
             known: HashMap::new(),
         };
         self.entries.insert(cluster.to_owned(), entry);
@@ -121,6 +125,16 @@ impl ClusterBook {
         let before = std::mem::replace(&mut entry.asked, Arc::clone(division));
         entry.division = Division::after(division, &before);
         if entry.membership.number() > 0 {
+            self.number += 1;
+            entry.publish(self.number);
+        }
+    }
+
+    /// What the cluster's balancer looks keys up in. Where that is another table, the set in force is made again with it.
+    pub fn set_table(&mut self, cluster: &str, table: TableKind) {
+        let Some(entry) = self.entries.get_mut(cluster) else { return };
+        let changed = std::mem::replace(&mut entry.table, table) != table;
+        if changed && entry.membership.number() != 0 {
             self.number += 1;
             entry.publish(self.number);
         }
@@ -213,7 +227,7 @@ enum Put {
 
 impl Entry {
     fn publish(&mut self, number: u64) {
-        self.membership.publish(EndpointSet::whole(number, self.draft.publish(), &self.division));
+        self.membership.publish(EndpointSet::whole(number, self.draft.publish(), &self.division, self.table));
     }
 
     fn put(&mut self, ids: &mut Ids, name: String, reach: Reach, weight: u32, place: Option<Arc<Place>>) -> Put {
@@ -248,6 +262,10 @@ impl Entry {
             None => {
                 known.index = Some(self.draft.len());
                 known.endpoint.set_member(true);
+                if self.membership.number() == 0 {
+                    // All of a cluster that is new come at once: none of them is to be spared.
+                    known.endpoint.has_warmed();
+                }
                 self.draft.push(member(&known.endpoint));
                 Put::Added
             }
@@ -261,7 +279,7 @@ impl Entry {
             known.index = None;
             known.endpoint.set_member(false);
         }
-        self.membership.publish(EndpointSet::whole(number, Vec::new(), &self.division));
+        self.publish(number);
     }
 
     /// The last member takes the place of the one that goes: nothing else moves.

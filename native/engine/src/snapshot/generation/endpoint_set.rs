@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::endpoint::{Endpoint, Place};
+use super::hash_table::{HashTable, TableKind};
 use super::tiers::{Division, Provision, Tiers};
 
 /// Members per chunk: what a change copies, against how many chunks there are to list and to search.
@@ -41,6 +42,8 @@ pub struct EndpointSet {
     pub provision: Provision,
     /// What it is divided into; none where a balancer draws in all of it, and in the groups themselves.
     pub tiers: Option<Box<Tiers>>,
+    /// Where keys belong, for a balancer that hashes.
+    pub table: HashTable,
     chunks: Vec<Arc<Chunk>>,
     /// Where each chunk's shares begin; empty when all weights are equal.
     starts: Vec<u32>,
@@ -61,7 +64,7 @@ pub(super) struct Chunk {
 }
 
 impl EndpointSet {
-    pub(super) fn new(number: u64, chunks: Vec<Arc<Chunk>>) -> Self {
+    pub(super) fn new(number: u64, chunks: Vec<Arc<Chunk>>, table: TableKind) -> Self {
         let len = chunks.iter().map(|chunk| chunk.members.len()).sum::<usize>();
         let lightest = chunks.iter().map(|chunk| chunk.lightest).min().unwrap_or(1);
         let heaviest = chunks.iter().map(|chunk| chunk.heaviest).max().unwrap_or(1);
@@ -74,25 +77,27 @@ impl EndpointSet {
             }
             set.stride = coprime_stride(set.total);
         }
+        let known = set.members().map(|member| (member.endpoint.name.as_str(), member.weight));
+        set.table = HashTable::new(table, known);
         set
     }
 
-    /// A cluster's whole set, with what it is divided into.
-    pub(super) fn whole(number: u64, chunks: Vec<Arc<Chunk>>, division: &Arc<Division>) -> Self {
-        let mut set = Self::new(number, chunks);
-        set.provision = division.provision;
-        let levels = set
-            .chunks
+    /// A cluster's whole set, with what it is divided into. Who draws in groups looks keys up in theirs.
+    pub(super) fn whole(number: u64, chunks: Vec<Arc<Chunk>>, division: &Arc<Division>, table: TableKind) -> Self {
+        let (first, last) = chunks
             .iter()
             .fold((u32::MAX, 0), |(first, last), chunk| (chunk.priorities.0.min(first), chunk.priorities.1.max(last)));
-        if !division.is_undivided() || levels.0 < levels.1 {
-            set.tiers = Some(Box::new(Tiers::of(&set, division)));
+        let divided = !division.is_undivided() || first < last;
+        let mut set = Self::new(number, chunks, if divided { TableKind::default() } else { table });
+        set.provision = division.provision;
+        if divided {
+            set.tiers = Some(Box::new(Tiers::of(&set, division, table)));
         }
         set
     }
 
     /// Some of a cluster's members.
-    pub(super) fn group(number: u64, members: impl Iterator<Item = Member>) -> Self {
+    pub(super) fn group(number: u64, members: impl Iterator<Item = Member>, table: TableKind) -> Self {
         let mut chunks: Vec<Chunk> = Vec::new();
         for member in members {
             match chunks.last_mut().filter(|last| last.members.len() < CHUNK) {
@@ -101,7 +106,7 @@ impl EndpointSet {
             }
         }
         chunks.iter_mut().for_each(Chunk::reckon);
-        Self::new(number, chunks.into_iter().map(Arc::new).collect())
+        Self::new(number, chunks.into_iter().map(Arc::new).collect(), table)
     }
 
     /// How many there are.

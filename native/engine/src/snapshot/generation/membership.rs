@@ -4,7 +4,7 @@
 //! they took and compare one number per pick; nothing is locked or counted while nothing changes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -20,6 +20,8 @@ pub struct Membership {
     tally: Arc<Tally>,
     /// Of a set that is not divided.
     pub turns: Turns,
+    /// Exchanges under way, where a balancer bounds them by their sum.
+    load: Arc<AtomicU32>,
     changed_unix_us: AtomicU64,
 }
 
@@ -44,6 +46,7 @@ impl Membership {
             current: Mutex::default(),
             tally,
             turns: Turns::default(),
+            load: Arc::default(),
             changed_unix_us: AtomicU64::new(0),
         }
     }
@@ -69,6 +72,11 @@ impl Membership {
     /// How many members are in which condition.
     pub fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// Exchanges under way at all its endpoints, over all workers. Counted by picks whose balancer asks for it.
+    pub fn load(&self) -> &Arc<AtomicU32> {
+        &self.load
     }
 
     /// When the set in force came, µs since 1970: indexes noted before that may mean others now.

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 
 use super::endpoint_set::{EndpointSet, Member};
+use super::hash_table::TableKind;
 use super::membership::{Membership, Turns};
 
 pub use division::{Division, Instead, Locality, Spot, SubsetRule, Zoning};
@@ -70,11 +71,19 @@ pub struct Tiers {
     subsets: Vec<(u64, Partition)>,
 }
 
+/// What all groups of a set are made by.
+#[derive(Clone, Copy)]
+struct Making<'a> {
+    number: u64,
+    division: &'a Division,
+    table: TableKind,
+}
+
 impl Tiers {
     /// Divides the members of a cluster.
-    pub(super) fn of(whole: &EndpointSet, division: &Arc<Division>) -> Self {
-        let number = whole.number;
-        let part = |name: &str, members: &[&Member]| Partition::of(number, name, members, division);
+    pub(super) fn of(whole: &EndpointSet, division: &Arc<Division>, table: TableKind) -> Self {
+        let making = Making { number: whole.number, division, table };
+        let part = |name: &str, members: &[&Member]| Partition::of(name, members, making);
         let mut found: BTreeMap<u64, (String, Vec<&Member>)> = BTreeMap::new();
         for keys in division.subsets.iter().flat_map(|subsets| &subsets.keys) {
             for member in whole.members() {
@@ -114,15 +123,15 @@ impl Tiers {
 }
 
 impl Partition {
-    fn of(number: u64, name: &str, members: &[&Member], division: &Division) -> Self {
+    fn of(name: &str, members: &[&Member], making: Making<'_>) -> Self {
         let mut levels: BTreeMap<u32, Vec<&Member>> = BTreeMap::new();
         for member in members {
             levels.entry(member.priority()).or_default().push(member);
         }
         let level = |(place, (priority, members)): (usize, (u32, Vec<&Member>))| Level {
             priority,
-            zones: zones(number, &members, division, place == 0),
-            group: Group::of(number, &members),
+            zones: zones(&members, making, place == 0),
+            group: Group::of(&members, making),
         };
         let levels = levels.into_iter().enumerate().map(level).collect();
         Self { name: name.to_owned(), levels, standing: ArcSwap::from_pointee(Standing::unknown()) }
@@ -145,17 +154,19 @@ impl Partition {
 }
 
 impl Group {
-    fn of(number: u64, members: &[&Member]) -> Self {
-        Self { set: EndpointSet::group(number, members.iter().copied().cloned()), turns: Turns::default() }
+    fn of(members: &[&Member], making: Making<'_>) -> Self {
+        let set = EndpointSet::group(making.number, members.iter().copied().cloned(), making.table);
+        Self { set, turns: Turns::default() }
     }
 }
 
 /// The zones of a level, where there are several and the division asks for them.
-fn zones(number: u64, members: &[&Member], division: &Division, first: bool) -> Box<[Zone]> {
-    let asked = match division.locality.zoning {
+fn zones(members: &[&Member], making: Making<'_>, first: bool) -> Box<[Zone]> {
+    let locality = &making.division.locality;
+    let asked = match locality.zoning {
         Zoning::Off => false,
         // Envoy's rule: how many proxies call from where is known for the first priority only.
-        Zoning::Own { .. } => first && !division.locality.own.zone.is_empty(),
+        Zoning::Own { .. } => first && !locality.own.zone.is_empty(),
         Zoning::Weighted => true,
     };
     let mut zones: BTreeMap<Spot, Vec<&Member>> = BTreeMap::new();
@@ -165,5 +176,5 @@ fn zones(number: u64, members: &[&Member], division: &Division, first: bool) -> 
     if zones.len() < 2 {
         return Box::default();
     }
-    zones.into_iter().map(|(spot, members)| Zone { spot, group: Group::of(number, &members) }).collect()
+    zones.into_iter().map(|(spot, members)| Zone { spot, group: Group::of(&members, making) }).collect()
 }
