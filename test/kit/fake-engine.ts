@@ -116,6 +116,10 @@ export class FakeEngine implements Addon {
     return 'null'
   }
 
+  shortages(): string {
+    return '[]'
+  }
+
   histograms(): string {
     return JSON.stringify({ routes: [], clusters: [], endpoints: [] })
   }

@@ -1,5 +1,7 @@
 //! A route: which requests it takes, what becomes of them, how long they may last.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::respond::{Fallback, HeaderChanges, Respond};
@@ -78,6 +80,8 @@ pub struct ForwardTarget {
     pub cluster: u32,
     /// Share among the targets, at least 1.
     pub weight: u32,
+    /// Only endpoints with these labels; none: all.
+    pub subset: Option<BTreeMap<String, String>>,
 }
 
 /// What of a request keeps it with one target.

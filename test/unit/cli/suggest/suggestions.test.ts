@@ -10,6 +10,8 @@ function endpoint(given: Partial<EndpointStats>): EndpointStats {
     weight: 1,
     healthy: true,
     health: 'unchecked',
+    priority: 0,
+    zone: '',
     degraded: false,
     ejected: null,
     breaker: null,
@@ -26,7 +28,7 @@ function endpoint(given: Partial<EndpointStats>): EndpointStats {
 }
 
 function cluster(...endpoints: Partial<EndpointStats>[]): ClusterStats {
-  const nothing = { ejections: { counts: [], withheld: 0 }, trips: [], dns: null }
+  const nothing = { ejections: { counts: [], withheld: 0 }, trips: [], groups: [], dns: null }
   return { name: 'app', counters: {}, ...nothing, endpoints: endpoints.map(endpoint) }
 }
 

@@ -2,6 +2,7 @@
 
 mod address;
 mod cluster;
+mod division;
 mod filter;
 pub(crate) mod fingerprint;
 mod limits;
@@ -21,7 +22,7 @@ use crate::fault::Fault;
 use crate::route::Table;
 
 use super::{Books, Generation, GenerationCluster, GenerationListener, GenerationRoute};
-use super::{FORMAT, Records, Snapshot};
+use super::{FORMAT, Node, Records, Snapshot};
 
 pub(crate) use address::address;
 pub(crate) use cluster::{too_many, wanted};
@@ -78,6 +79,7 @@ impl Compiled {
     pub(crate) fn settle(self, books: &mut Books) -> Generation {
         for cluster in &self.generation.clusters {
             books.clusters.set_checked(&cluster.name, cluster.health_check.is_some());
+            books.clusters.divide(&cluster.name, &cluster.division);
             books.clusters.set_table(&cluster.name, cluster.load_balancer.table());
             cluster.membership.ejections().follow(cluster.outlier_detection.as_ref());
             cluster.membership.trips().want(cluster.trip.is_some());
@@ -109,6 +111,7 @@ pub(crate) fn compile(
         assignments: Vec::new(),
         redact: &snapshot.records.redact,
         headers_read: Vec::new(),
+        node: &snapshot.node,
     };
     compiler.count("listeners", snapshot.listeners.len());
     compiler.count("routes", snapshot.routes.len());
@@ -117,13 +120,12 @@ pub(crate) fn compile(
         snapshot.listeners.iter().enumerate().filter_map(|(index, dto)| compiler.listener(index, dto)).collect();
     let clusters: Vec<Arc<GenerationCluster>> =
         snapshot.clusters.iter().enumerate().map(|(index, dto)| compiler.cluster(index, dto)).collect();
-    let names: Vec<&str> = snapshot.clusters.iter().map(|cluster| cluster.name.as_str()).collect();
     let mut rules: route::RulesOf = vec![Vec::new(); snapshot.listeners.len()];
     let routes: Vec<GenerationRoute> = snapshot
         .routes
         .iter()
         .enumerate()
-        .filter_map(|(index, dto)| compiler.route(index, dto, &names, &mut rules))
+        .filter_map(|(index, dto)| compiler.route(index, dto, &snapshot.clusters, &mut rules))
         .collect();
     if !compiler.rejected.is_empty() {
         return Err(compiler.rejected);
@@ -178,6 +180,8 @@ struct Compiler<'a> {
     redact: &'a [String],
     /// Headers that expressions look at.
     headers_read: Vec<String>,
+    /// The proxy itself.
+    node: &'a Node,
 }
 
 impl Compiler<'_> {
