@@ -49,6 +49,7 @@ export declare function explain(snapshot: Buffer, question: string): string
  * keep and a decision for each question. `questions` is a list as of `explain`, each with its listener.
  */
 export declare function replay(snapshot: Buffer, questions: string): string
+
 /** A certificate for the key of a request (PEM), signed on the thread pool. The same JSON, `key` null. */
 export declare function signRequest(signer: number, request: string, terms: string): Promise<string>
 

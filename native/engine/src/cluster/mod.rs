@@ -26,7 +26,7 @@ use std::sync::Arc;
 use crate::error::{Error, Kind};
 use crate::snapshot::{Endpoint, GenerationCluster, LoadBalancer, Membership};
 
-pub use breaker::{EndpointBreaker, Looked, Opened, Probe, Trips};
+pub use breaker::{EndpointBreaker, Looked, Opened, Probe, TripCondition, Trips};
 pub use draw::Candidates;
 pub use heard::{Heard, heard, learn};
 pub use load::Load;
