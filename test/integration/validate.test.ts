@@ -41,7 +41,10 @@ routes:
   - { name: no-cel, hosts: [b], when: "request.path = '/'", respond: {} }
   - { name: no-bool, hosts: [c], when: request.path, respond: {} }
   - { name: no-key, hosts: [d], sticky: { cel: "request.size > 1" }, forward: [{ cluster: app }] }
-clusters: [{ name: app, endpoints: [127.0.0.1:9080] }]
+clusters:
+  - name: app
+    endpoints: [127.0.0.1:9080]
+    circuitBreaker: { trip: { when: successRate + 1 < 80 } }
 `
 
 describe('a condition of the wrong type', () => {
@@ -58,6 +61,7 @@ describe('a condition of the wrong type', () => {
       expect.stringMatching(/^11 routes\[2\]\.when: column 14: cannot be read: .*; write `==` to compare$/),
       '12 routes[3].when: column 1: is of type string, wanted bool; compare it with something',
       '13 routes[4].sticky.cel: column 1: is of type bool, wanted string or int',
+      '17 clusters[0].circuitBreaker.trip.when: column 13: `+` does not take double and int; write double(…) around the int, or 2.0 instead of 2',
     ])
   })
 })

@@ -50,7 +50,7 @@ pub fn heard(cluster: &GenerationCluster, endpoint: &Arc<Endpoint>, heard: &Hear
         outlier::heard(policy, &cluster.membership, endpoint, heard);
     }
     if let Some(trip) = &cluster.trip {
-        breaker::heard(trip, &cluster.membership, endpoint, heard, probe);
+        breaker::heard((trip, cluster.trip_when.as_deref()), &cluster.membership, endpoint, heard, probe);
     }
 }
 

@@ -29,7 +29,7 @@ use crate::error::{Error, Kind};
 use crate::record::{Mark, Marks};
 use crate::snapshot::{Endpoint, GenerationCluster, LoadBalancer, Membership, Provision};
 
-pub use breaker::{EndpointBreaker, Looked, Opened, Probe, Trips};
+pub use breaker::{EndpointBreaker, Looked, Opened, Probe, TripCondition, Trips};
 pub use draw::Candidates;
 pub use heard::{Heard, heard, learn};
 pub use load::Load;

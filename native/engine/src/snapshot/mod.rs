@@ -24,7 +24,7 @@ mod tracing;
 
 use serde::{Deserialize, Serialize};
 
-pub use circuit_breaker::{CircuitBreaker, RetryBudget, SlowCalls, SuccessRateBelow, Trip};
+pub use circuit_breaker::{CircuitBreaker, RetryBudget, SlowCalls, SuccessRateBelow, Trip, TripWhen};
 pub use cluster::{Cluster, ClusterEndpoint, EndpointUpdate};
 pub use compile::Rejection;
 pub use division::{LocalityAware, LocalityMode, SubsetFallback, Subsets};

@@ -7,9 +7,11 @@ use std::time::Duration;
 use super::address::address;
 use super::fingerprint;
 use super::{Compiler, MAX_NOUNS, Rejection};
+use crate::cel::Mistake;
+use crate::cluster::TripCondition;
 use crate::route::Sticky;
 use crate::snapshot::{
-    Cluster, ClusterEndpoint, Dns, GenerationCluster, Idle, KeepAlive, Keeping, Place, Reach, Resolution, Wanted,
+    Cluster, ClusterEndpoint, Dns, GenerationCluster, Idle, KeepAlive, Keeping, Place, Reach, Resolution, Trip, Wanted,
 };
 
 /// The largest weight of an endpoint: the sum of all weights of a cluster stays below 2^32.
@@ -40,6 +42,8 @@ impl Compiler<'_> {
         }
         self.assign(index, dto);
         self.check_balancer(index, dto);
+        let trip = dto.circuit_breaker.as_ref().and_then(|breaker| breaker.trip.as_ref());
+        let trip_when = trip.and_then(|trip| self.trip_condition(index, trip));
         let filters = self.filters("clusters", index, &dto.name, &dto.filters);
         let division = Arc::new(self.division(index, dto));
         let resolution = dto.dns.as_ref().and_then(|dns| self.resolution(index, &dto.name, dns));
@@ -59,13 +63,23 @@ impl Compiler<'_> {
             resolution,
             health_check: dto.health_check.clone().map(Arc::new),
             outlier_detection: dto.outlier_detection.map(Arc::new),
-            trip: dto.circuit_breaker.and_then(|breaker| breaker.trip).map(Box::new),
+            trip: trip.cloned().map(Box::new),
+            trip_when,
         })
     }
 
     fn hash_on(&mut self, index: usize, dto: &Cluster) -> Box<[Sticky]> {
         let at = |place: usize| move || format!("clusters.{index}.loadBalancer.hashOn.{place}");
         dto.hash_on.iter().enumerate().filter_map(|(place, key)| self.sticky(at(place), key)).collect()
+    }
+
+    fn trip_condition(&mut self, index: usize, dto: &Trip) -> Option<Box<TripCondition>> {
+        let compiled = TripCondition::compile(dto.when.as_ref()?);
+        let refuse = |mistake: Mistake| {
+            let path = format!("clusters.{index}.circuitBreaker.trip.when");
+            self.rejected.push(Rejection::new(path, "WEFT_SNAPSHOT_CEL", mistake.to_string()));
+        };
+        compiled.map(Box::new).map_err(refuse).ok()
     }
 
     /// A name that is asked for as before stays the one that it was, with what was found of it.

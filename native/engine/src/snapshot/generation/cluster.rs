@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Division, Membership, Resolution};
+use crate::cluster::TripCondition;
 use crate::filter::Chain;
 use crate::limit::Limits;
 use crate::route::Sticky;
@@ -43,6 +44,8 @@ pub struct GenerationCluster {
     pub outlier_detection: Option<Arc<OutlierDetection>>,
     /// What opens the breakers of its endpoints.
     pub trip: Option<Box<Trip>>,
+    /// A condition that opens them besides; only beside `trip`.
+    pub trip_when: Option<Box<TripCondition>>,
 }
 
 /// How connections are kept between requests.
