@@ -9,11 +9,13 @@ import { control } from './commands/control.js'
 import { remove } from './commands/delete.js'
 import { describe } from './commands/describe.js'
 import { diff } from './commands/diff.js'
+import { diffTraffic } from './commands/diff-traffic.js'
 import { explain } from './commands/explain.js'
 import { get } from './commands/get.js'
 import { history } from './commands/history.js'
 import { register } from './commands/register.js'
 import { rollback } from './commands/rollback.js'
+import { route } from './commands/route.js'
 import { run } from './commands/run.js'
 import { status } from './commands/status.js'
 import { token } from './commands/token.js'
@@ -25,7 +27,7 @@ import { exitCodes } from './output.js'
 import { weftVersion } from './version.js'
 
 const commands: readonly CliCommand[] = [
-  ...[run, validate, explain, why, top, compile],
+  ...[run, validate, explain, why, top, route, diffTraffic, compile],
   ...[control, get, describe, apply, diff, remove, history, rollback, status, register, token, bootstrap],
   ...[completion, version],
 ]

@@ -26,6 +26,7 @@ fn rule(at: usize, host: &str, path: PathPattern) -> Rule {
         method: None,
         headers: Box::default(),
         query: Box::default(),
+        lane: None,
     }
 }
 

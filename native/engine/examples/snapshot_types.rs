@@ -13,9 +13,10 @@ mod generate {
         AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, Direction, Dns, DnsRecord, EndpointUpdate, Fallback,
         FallbackCause, Fault, FaultAbort, FaultDelay, FaultThroughput, FieldMatch, Filter, Forward, ForwardTarget,
         HeaderChanges, HeaderEdits, HeaderLine, HeaderReplace, HeaderRewrite, HealthCheck, HttpCheck, KeepAlive,
-        KeyPart, Listener, ListenerLimits, LoadBalancer, LocalRateLimit, Node, OnFailure, PathChange, PathMatch,
-        RateBucket, RateKey, Records, Redirect, Respond, Retry, RetryBudget, RetryOn, Rewrite, Route, RouteAction,
-        RouteMatch, Script, ScriptBody, Snapshot, StickyKey, TcpKeepAlive, Tracing, ValueTest, WarmUp,
+        KeyPart, Listener, ListenerLimits, LoadBalancer, LocalRateLimit, Mirror, MirrorDiff, Node, OnFailure,
+        Overrides, PathChange, PathMatch, RateBucket, RateKey, Records, Redirect, Respond, Retry, RetryBudget, RetryOn,
+        Rewrite, Route, RouteAction, RouteMatch, Script, ScriptBody, Snapshot, StickyKey, TcpKeepAlive, Tracing,
+        ValueTest, WarmUp,
     };
 
     pub(crate) fn print() {
@@ -77,6 +78,9 @@ mod generate {
             DnsRecord::decl(&config),
             HealthCheck::decl(&config),
             HttpCheck::decl(&config),
+            Mirror::decl(&config),
+            MirrorDiff::decl(&config),
+            Overrides::decl(&config),
         ] {
             println!("export {declaration}");
         }

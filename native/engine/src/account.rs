@@ -158,6 +158,7 @@ impl Account {
                 self.record.flag = Flag::DelayInjected;
                 self.worker.count(Counter::FaultsInjected, 1);
             }
+            Mark::OverrideIgnored => self.worker.count(Counter::OverridesIgnored, 1),
             Mark::FaultAborted | Mark::FaultThrottled => self.worker.count(Counter::FaultsInjected, 1),
             Mark::RetryBudgetSpent => self.count_cluster(ClusterCounter::RetriesRefused),
             Mark::RequestsOverflow | Mark::PendingOverflow | Mark::ConnectionsOverflow => {

@@ -201,6 +201,8 @@ mod tests {
             retry: None,
             filters: crate::filter::Chain::default(),
             fault: None,
+            mirrors: Box::default(),
+            switched: None,
         }
     }
 

@@ -60,11 +60,13 @@ pub enum Kind {
     BreakersOpen,
     /// Fault injection answers; carries its status.
     FaultInjected(u16),
+    /// What a caller says of its request's way cannot be followed.
+    Override,
 }
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Refused(400),
         Self::HeadersTimeout,
         Self::DownstreamGone,
@@ -87,6 +89,7 @@ impl Kind {
         Self::FilterFailed,
         Self::BreakersOpen,
         Self::FaultInjected(503),
+        Self::Override,
     ];
 
     /// The kind of a record's number; `None` for 0 and for numbers of no kind.
@@ -119,6 +122,7 @@ impl Kind {
             Self::FilterFailed => "a filter failed",
             Self::BreakersOpen => "the breakers of all endpoints were open",
             Self::FaultInjected(_) => "a fault was injected",
+            Self::Override => "what the caller says of the request's way cannot be followed",
         }
     }
 
@@ -147,6 +151,7 @@ impl Kind {
             Self::FilterFailed => 20,
             Self::BreakersOpen => 24,
             Self::FaultInjected(_) => 29,
+            Self::Override => 30,
         }
     }
 }
@@ -180,7 +185,9 @@ impl Error {
     /// Who is at fault.
     pub fn source(&self) -> Source {
         match self.kind {
-            Kind::Refused(_) | Kind::HeadersTimeout | Kind::DownstreamGone | Kind::RateLimited(_) => Source::Downstream,
+            Kind::Refused(_) | Kind::HeadersTimeout | Kind::DownstreamGone | Kind::RateLimited(_) | Kind::Override => {
+                Source::Downstream
+            }
             Kind::NoRoute
             | Kind::NoHealthyUpstream
             | Kind::Overflow

@@ -13,6 +13,7 @@ use crate::http::changes::HeaderChanges;
 use crate::http::forward::RequestChanges;
 use crate::http::framing::{Framing, expects_continue, request_keep_alive, wants_upgrade};
 use crate::http::head::{Method, RequestHead};
+use crate::mirror::Witness;
 use crate::route::{self, Live, PathPattern, Redirect, Routed, Split};
 use crate::serving::View;
 use crate::snapshot::GenerationCluster;
@@ -53,6 +54,10 @@ pub struct Ongoing<'a> {
     pub routed: Option<Routed<'a>>,
     /// Fault injection: how fast the answer's body may go.
     pub bytes_per_second: Option<u32>,
+    /// Whoever compares the answer with that of a mirror.
+    pub witnesses: Vec<Witness>,
+    /// The caller asked to be told where its request went.
+    pub context_asked: bool,
 }
 
 impl<'a> Ongoing<'a> {

@@ -15,6 +15,7 @@ import type {
 import { compileFault } from './fault.js'
 import { compileFilter, type Scripts } from './filter.js'
 import { type Ids, id } from './ids.js'
+import { compileMirror } from './mirror.js'
 import { compileRetry } from './retry.js'
 import { compileMatch } from './route-match.js'
 
@@ -36,6 +37,8 @@ export function compileRoute(route: ResolvedRoute, listenerIds: Ids, clusterIds:
     retry: route.retry === null ? null : compileRetry(route.retry),
     filters: route.filters.map((filter) => compileFilter(filter, scripts)),
     fault: route.fault && compileFault(route.fault),
+    mirrors: route.mirror.map((mirror) => compileMirror(mirror, clusterIds)),
+    lane: route.lane,
   } satisfies Route
 }
 

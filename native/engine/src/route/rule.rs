@@ -10,6 +10,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::facts::RequestFacts;
+use super::lane::Lane;
 use super::value::{Pattern, Test, parameter};
 
 /// Which hosts a route takes.
@@ -123,6 +124,8 @@ pub struct Rule {
     pub headers: Box<[Condition]>,
     /// Of the query.
     pub query: Box<[Condition]>,
+    /// It takes requests of this lane alone.
+    pub lane: Option<Lane>,
 }
 
 /// What decides between rules that take the same request; the greater one does. Its parts are the order of precedence.

@@ -12,6 +12,7 @@ mod generation;
 mod health_check;
 mod keep_alive;
 mod listener;
+mod mirror;
 mod node;
 mod respond;
 mod retry;
@@ -38,7 +39,8 @@ pub use generation::{
 };
 pub use health_check::{HealthCheck, HttpCheck};
 pub use keep_alive::{KeepAlive, TcpKeepAlive};
-pub use listener::{AccessLog, Direction, Listener, ListenerLimits};
+pub use listener::{AccessLog, Direction, Listener, ListenerLimits, Overrides};
+pub use mirror::{Mirror, MirrorDiff};
 pub use node::{Node, Records};
 pub use respond::{Fallback, FallbackCause, HeaderChanges, HeaderLine, Respond};
 pub use retry::{Retry, RetryOn};

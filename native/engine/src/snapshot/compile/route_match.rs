@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Compiler, Rejection};
-use crate::route::{Condition, HostPattern, PathPattern, Pattern, Rule, Test};
+use crate::route::{Condition, HostPattern, Lane, PathPattern, Pattern, Rule, Test};
 use crate::snapshot::{FieldMatch, PathMatch, Route, RouteMatch, ValueTest};
 
 impl Compiler<'_> {
@@ -31,6 +31,8 @@ impl Compiler<'_> {
                 method: wanted.method.as_ref().map(|method| method.as_bytes().into()),
                 headers,
                 query,
+                // The listener says which header names it.
+                lane: dto.lane.as_deref().map(|name| Lane { name: name.into(), header: Box::default() }),
             });
         }
         rules

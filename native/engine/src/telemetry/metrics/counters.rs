@@ -48,6 +48,9 @@ counters! {
     RateLimited, Counter, "weft_rate_limited_total", "Requests that a rate limit refused.";
     RateLimitShadowed, Counter, "weft_rate_limit_shadowed_total", "Requests that a rate limit in shadow mode would have refused.";
     RateLimitPaced, Counter, "weft_rate_limit_paced_total", "Requests that a rate limit had wait for their turn.";
+    OverridesIgnored, Counter, "weft_overrides_ignored_total", "Requests of callers that are not trusted whose lane or l5d-dtab was removed.";
+    Mirrors, Counter, "weft_mirrored_total", "Copies of requests that were sent to mirrors.";
+    MirrorsDropped, Counter, "weft_mirror_dropped_total", "Copies of requests that were due and not made: too many under way, or a body too long.";
     FaultsInjected, Counter, "weft_faults_injected_total", "Delays, answers and slow answers that fault injection caused.";
     ParseErrors, Counter, "weft_parse_errors_total", "Requests refused because they are malformed or ambiguous.";
     AcceptPauses, Counter, "weft_accept_pauses_total", "Times that accepting stopped for want of descriptors.";
