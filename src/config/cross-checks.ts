@@ -77,8 +77,10 @@ function routeReferences({ index, entry }: Indexed, listeners: Names, clusters: 
   const named = Array.isArray(entry.listeners) ? entry.listeners : []
   return [
     ...named.flatMap((name, i) => reference(['routes', index, 'listeners', i], 'listener', name, listeners)),
-    ...entries(entry.forward).flatMap(({ index: i, entry: { cluster } }) =>
-      reference(['routes', index, 'forward', i, 'cluster'], 'cluster', cluster, clusters),
+    ...(['forward', 'mirror'] as const).flatMap((key) =>
+      entries(entry[key]).flatMap(({ index: i, entry: { cluster } }) =>
+        reference(['routes', index, key, i, 'cluster'], 'cluster', cluster, clusters),
+      ),
     ),
   ]
 }

@@ -39,6 +39,10 @@ export interface Explanation {
   rules: RuleVerdict[]
   outcome: Outcome | null
   fault?: FaultTold
+  /** Where copies of some of the route's requests go, in words. */
+  mirrors?: string[]
+  /** The route was switched since its configuration was applied, in words. */
+  switched?: string
 }
 
 /** What goes wrong with the route's requests on purpose. */

@@ -65,6 +65,50 @@ export interface Stats {
   filters: FilterStats[]
   /** Faults that routes inject. */
   faults: FaultStats[]
+  mirrors: MirrorStats[]
+  /** Routes whose requests go elsewhere than configured. */
+  switches: RouteSwitch[]
+}
+
+/** So many percent of a route's requests go to this cluster, until the next snapshot. */
+export interface RouteSwitch {
+  route: string
+  cluster: string
+  percent: number
+}
+
+export interface MirrorStats {
+  route: string
+  cluster: string
+  percent: number
+  underWay: number
+  sent: number
+  answered: number
+  failed: number
+  /** Requests that were due and not copied. */
+  dropped: number
+  /** What comparing the answers found; null where they are not compared. */
+  diff: DiffReport | null
+}
+
+type Way = 'value' | 'type' | 'missing' | 'added' | 'length'
+
+export interface DiffReport {
+  compared: number
+  /** Requests that were repeated to learn what differs by itself. */
+  controls: number
+  /** Answers that there was no room to compare. */
+  skipped: number
+  /** Too little was compared to tell noise from a difference. */
+  learning: boolean
+  /** The most frequent first. A field is `status`, `header NAME`, `body` or a path such as `$.items[].price`. */
+  differences: {
+    field: string
+    way: Way
+    count: number
+    example: { request: string; primary: string; candidate: string } | null
+  }[]
+  noise: { field: string; way: Way; count: number; because: string }[]
 }
 
 /** `leftMs` is the rest of its time to live: 0 when it is over, null when it has none. */

@@ -115,7 +115,11 @@ socketMode: number | null,
 /**
  * In the order in which requests meet them.
  */
-filters: Array<Filter>, };
+filters: Array<Filter>, 
+/**
+ * What callers may say of the way of their own requests.
+ */
+overrides: Overrides, };
 export type ListenerLimits = { 
 /**
  * Connections open at once, over all workers.
@@ -219,7 +223,15 @@ filters: Array<Filter>,
 /**
  * What goes wrong with its requests on purpose.
  */
-fault: Fault | null, };
+fault: Fault | null, 
+/**
+ * Where copies of its requests go.
+ */
+mirrors: Array<Mirror>, 
+/**
+ * It takes requests of this lane only, before routes without one; none: requests of every lane and of none.
+ */
+lane: string | null, };
 export type Retry = { 
 /**
  * Attempts after the first one.
@@ -559,10 +571,6 @@ slowCalls: SlowCalls | null,
  */
 when: TripWhen | null, 
 /**
- * A condition that holds.
- */
-when: TripWhen | null, 
-/**
  * How long it is open before one request tries, ms; doubled each time that one fails.
  */
 openMs: number, 
@@ -574,19 +582,6 @@ maxOpenMs: number,
  * Largest random addition, in percent of it.
  */
 jitterPercent: number, };
-export type TripWhen = { 
-/**
- * The expression.
- */
-condition: string, 
-/**
- * The window of its rates, ms.
- */
-windowMs: number, 
-/**
- * What is slow: longer than this to the first byte, ms.
- */
-overMs: number, };
 export type SuccessRateBelow = { 
 /**
  * Fewer than this, in percent.
@@ -1146,3 +1141,50 @@ expectedStatuses: Array<[number, number]>,
  * Statuses that speak against it without deciding at once, as inclusive ranges.
  */
 retriableStatuses: Array<[number, number]>, };
+export type Mirror = { 
+/**
+ * Index of the cluster.
+ */
+cluster: number, 
+/**
+ * Of a million requests.
+ */
+sharePpm: number, 
+/**
+ * Longest time of a copy, from its first byte to the last of its answer, ms.
+ */
+timeoutMs: number, 
+/**
+ * Copies under way over all workers; beyond that none is made.
+ */
+maxConcurrent: number, 
+/**
+ * Requests with a longer body are not copied.
+ */
+maxBodyBytes: number, 
+/**
+ * The answers are compared; none: they are thrown away.
+ */
+diff: MirrorDiff | null, };
+export type MirrorDiff = { 
+/**
+ * Headers, and fields of JSON by their path, that may differ.
+ */
+ignore: Array<string>, 
+/**
+ * Of longer bodies nothing but their length is compared.
+ */
+maxBodyBytes: number, };
+export type Overrides = { 
+/**
+ * Callers are believed; else what they say is removed.
+ */
+trusted: boolean, 
+/**
+ * Header that names a request's lane, lower case.
+ */
+laneHeader: string, 
+/**
+ * `l5d-dtab` is followed, and who sends `l5d-add-context` is told where a request went.
+ */
+dtab: boolean, };

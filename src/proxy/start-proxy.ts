@@ -17,6 +17,7 @@ import type { FilterLine } from '../filters/script-host.js'
 import { ScriptNumbers, type ScriptSource } from '../filters/script-source.js'
 import { ThreadSheet } from '../filters/thread-sheet.js'
 import { type OpenDoor, openDoor } from '../native/door.js'
+import type { ListenerAnswer, Question } from '../native/explanation.js'
 import {
   type Addon,
   loadAddon,
@@ -40,6 +41,7 @@ import { type Followed, followSources } from './follow-sources.js'
 import { withPoolCounts } from './pool-counts.js'
 import type { Plan, Prepared } from './prepare.js'
 import { prepareApart, prepareEndpointsApart } from './prepare-apart.js'
+import { type SwitchTarget, type SwitchVerdict, switchRoute } from './route-switch.js'
 import { type StartThread, startThread } from './traffic-thread.js'
 import { type ShortageWatch, watchShortages } from './watch-shortages.js'
 import { startWorkers, type Workers } from './workers.js'
@@ -84,6 +86,10 @@ export interface RunningProxy {
   records(query: RecordQuery): RecordList
   /** Everything about the newest exchange with this request id; null when there is no record of it. */
   why(id: string): Why | null
+  /** What each listener that is asked about would do with a request now. */
+  explain(question: Question): ListenerAnswer[]
+  /** Sends a route's requests elsewhere until the next configuration; null: back to where they went before. */
+  switchRoute(route: string, to: SwitchTarget | null): SwitchVerdict
   /** Durations as HDR histograms: V2, compressed, base64. */
   histograms(): Histograms
   /** Opens the access logs again; those that cannot be opened go on in the old file. */
@@ -268,6 +274,17 @@ class Orchestrator implements RunningProxy {
 
   why(id: string): Why | null {
     return JSON.parse(this.addon.why(this.id, id)) as Why | null
+  }
+
+  explain(question: Question): ListenerAnswer[] {
+    return JSON.parse(this.addon.explainServed(this.id, JSON.stringify(question))) as ListenerAnswer[]
+  }
+
+  switchRoute(route: string, to: SwitchTarget | null): SwitchVerdict {
+    const { generation, error } = switchRoute(this.addon, this.id, { route, to }, this.logger)
+    const { verdict } = this.current()
+    verdict.generation = generation
+    return { generation, error }
   }
 
   histograms(): Histograms {

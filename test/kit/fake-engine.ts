@@ -51,6 +51,14 @@ export class FakeEngine implements Addon {
     return JSON.stringify({ rejected: this.rejected, headers: [], redacted: [], decisions: [] })
   }
 
+  explainServed(): string {
+    return '[]'
+  }
+
+  switchRoute(): string {
+    return JSON.stringify({ generation: this.generation, rejected: this.rejected })
+  }
+
   attach(_proxy: number, worker: number): void {
     this.calls.push(`attach ${worker}`)
   }

@@ -18,6 +18,8 @@ export function statsOf(change: Partial<Stats> = {}): Stats {
     clusters: [],
     filters: [],
     faults: [],
+    mirrors: [],
+    switches: [],
     ...change,
   }
 }

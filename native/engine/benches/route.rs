@@ -29,6 +29,7 @@ fn rule(at: usize, host: &str, path: PathPattern) -> Rule {
         headers: Box::default(),
         query: Box::default(),
         when: None,
+        lane: None,
     }
 }
 

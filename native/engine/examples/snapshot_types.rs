@@ -14,10 +14,10 @@ mod generate {
         EndpointUpdate, FailurePercentage, Fallback, FallbackCause, Fault, FaultAbort, FaultDelay, FaultThroughput,
         FieldMatch, Filter, Forward, ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine, HeaderReplace,
         HeaderRewrite, HealthCheck, HttpCheck, KeepAlive, KeyPart, Listener, ListenerLimits, LoadBalancer,
-        LocalRateLimit, LocalityAware, LocalityMode, Node, OnFailure, OutlierDetection, PathChange, PathMatch,
-        RateBucket, RateKey, Records, Redirect, Respond, Retry, RetryBudget, RetryOn, Rewrite, Route, RouteAction,
-        RouteMatch, Script, ScriptBody, SlowCalls, SlowStart, Snapshot, StickyKey, SubsetFallback, Subsets,
-        SuccessRateBelow, SuccessRateOutlier, TcpKeepAlive, Tracing, Trip, ValueTest, WarmUp,
+        LocalRateLimit, LocalityAware, LocalityMode, Mirror, MirrorDiff, Node, OnFailure, OutlierDetection, Overrides,
+        PathChange, PathMatch, RateBucket, RateKey, Records, Redirect, Respond, Retry, RetryBudget, RetryOn, Rewrite,
+        Route, RouteAction, RouteMatch, Script, ScriptBody, SlowCalls, SlowStart, Snapshot, StickyKey, SubsetFallback,
+        Subsets, SuccessRateBelow, SuccessRateOutlier, TcpKeepAlive, Tracing, Trip, ValueTest, WarmUp,
     };
 
     pub(crate) fn print() {
@@ -92,6 +92,9 @@ mod generate {
             DnsRecord::decl(&config),
             HealthCheck::decl(&config),
             HttpCheck::decl(&config),
+            Mirror::decl(&config),
+            MirrorDiff::decl(&config),
+            Overrides::decl(&config),
         ] {
             println!("export {declaration}");
         }

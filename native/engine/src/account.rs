@@ -169,6 +169,7 @@ impl Account {
                 self.record.flag = Flag::DelayInjected;
                 self.worker.count(Counter::FaultsInjected, 1);
             }
+            Mark::OverrideIgnored => self.worker.count(Counter::OverridesIgnored, 1),
             Mark::FaultAborted | Mark::FaultThrottled => self.worker.count(Counter::FaultsInjected, 1),
             Mark::BudgetForged => self.worker.count(Counter::BudgetsForged, 1),
             Mark::BudgetReplayed => self.worker.count(Counter::BudgetsReplayed, 1),

@@ -64,11 +64,13 @@ pub enum Kind {
     FaultInjected(u16),
     /// The time that the caller gave the request is over.
     DeadlinePassed,
+    /// What a caller says of its request's way cannot be followed.
+    Override,
 }
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Refused(400),
         Self::HeadersTimeout,
         Self::DownstreamGone,
@@ -93,6 +95,7 @@ impl Kind {
         Self::BreakersOpen,
         Self::FaultInjected(503),
         Self::DeadlinePassed,
+        Self::Override,
     ];
 
     /// The kind of a record's number; `None` for 0 and for numbers of no kind.
@@ -127,6 +130,7 @@ impl Kind {
             Self::BreakersOpen => "the breakers of all endpoints were open",
             Self::FaultInjected(_) => "a fault was injected",
             Self::DeadlinePassed => "the time that the caller gave the request was over",
+            Self::Override => "what the caller says of the request's way cannot be followed",
         }
     }
 
@@ -157,6 +161,7 @@ impl Kind {
             Self::BreakersOpen => 24,
             Self::FaultInjected(_) => 29,
             Self::DeadlinePassed => 26,
+            Self::Override => 30,
         }
     }
 }
@@ -190,7 +195,9 @@ impl Error {
     /// Who is at fault.
     pub fn source(&self) -> Source {
         match self.kind {
-            Kind::Refused(_) | Kind::HeadersTimeout | Kind::DownstreamGone | Kind::RateLimited(_) => Source::Downstream,
+            Kind::Refused(_) | Kind::HeadersTimeout | Kind::DownstreamGone | Kind::RateLimited(_) | Kind::Override => {
+                Source::Downstream
+            }
             Kind::NoRoute
             | Kind::NoHealthyUpstream
             | Kind::Overflow

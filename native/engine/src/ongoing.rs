@@ -15,6 +15,7 @@ use crate::http::changes::HeaderChanges;
 use crate::http::forward::RequestChanges;
 use crate::http::framing::{Framing, expects_continue, request_keep_alive, wants_upgrade};
 use crate::http::head::{Method, RequestHead};
+use crate::mirror::Witness;
 use crate::record::Mark;
 use crate::route::{self, Live, PathPattern, Redirect, Routed, Split, Sticky};
 use crate::serving::View;
@@ -60,6 +61,10 @@ pub struct Ongoing<'a> {
     pub routed: Option<Routed<'a>>,
     /// Fault injection: how fast the answer's body may go.
     pub bytes_per_second: Option<u32>,
+    /// Whoever compares the answer with that of a mirror.
+    pub witnesses: Vec<Witness>,
+    /// The caller asked to be told where its request went.
+    pub context_asked: bool,
 }
 
 /// Where a request goes: a cluster, or a part of it.

@@ -101,6 +101,12 @@ pub fn verdict(error: &Error) -> Verdict {
             "destination_unavailable",
             "give an endpoint these labels, or set `subsets.fallback`",
         ),
+        Kind::Override => (
+            400,
+            Flag::NoRouteFound,
+            "http_request_error",
+            "write `/svc/HOST => /cluster/NAME` or `/route/NAME`, with names of the configuration",
+        ),
         Kind::FaultInjected(status) => (
             status,
             Flag::FaultInjected,

@@ -8,7 +8,9 @@ use weft_rt::Addr;
 
 use crate::cluster::{EndpointBreaker, Opened, OutlierState, Spell};
 use crate::fault::FaultCounts;
-use crate::proxy::{Drain, Proxy};
+use crate::mirror::Mirror;
+use crate::mirror::diff::Report as DiffReport;
+use crate::proxy::{Drain, Proxy, Switch};
 use crate::slot::Slot;
 use crate::snapshot::{AtOnce, Direction, GenerationRoute, Member, PartitionTold, Resolution, ResolutionState, bit};
 use crate::telemetry::metrics::{Bins, ClusterSums, Counter, Report, hdr};
@@ -29,6 +31,26 @@ pub struct Stats {
     filters: Vec<FilterStats>,
     /// Faults of routes.
     faults: Vec<FaultStats>,
+    /// Where copies of requests go.
+    mirrors: Vec<MirrorStats>,
+    /// Routes whose requests go elsewhere than configured.
+    switches: Vec<Switch>,
+}
+
+/// A mirror of a route.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MirrorStats {
+    route: String,
+    cluster: String,
+    percent: f64,
+    under_way: u32,
+    sent: u64,
+    answered: u64,
+    failed: u64,
+    dropped: u64,
+    /// What comparing answers found; none where they are not compared.
+    diff: Option<DiffReport>,
 }
 
 /// A fault that a route injects.
@@ -163,6 +185,8 @@ pub fn read(proxy: &Proxy) -> Stats {
         clusters,
         filters: proxy.filters(),
         faults: generation.iter().flat_map(|generation| &generation.routes).filter_map(fault).collect(),
+        mirrors: generation.iter().flat_map(|generation| &generation.routes).flat_map(mirrors).collect(),
+        switches: proxy.switches(),
         report,
     }
 }
@@ -278,6 +302,20 @@ fn fault(route: &GenerationRoute) -> Option<FaultStats> {
     let fault = route.fault.as_ref()?;
     let left_ms = fault.left(Instant::now()).map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
     Some(FaultStats { route: route.name.clone(), left_ms, counts: fault.counts() })
+}
+
+fn mirrors(route: &GenerationRoute) -> impl Iterator<Item = MirrorStats> {
+    route.mirrors.iter().map(|Mirror { name, settings, state, .. }| MirrorStats {
+        route: route.name.clone(),
+        cluster: name.clone(),
+        percent: f64::from(settings.share_ppm) / 10_000.0,
+        under_way: state.under_way(),
+        sent: state.sent.load(Ordering::Relaxed),
+        answered: state.answered.load(Ordering::Relaxed),
+        failed: state.failed.load(Ordering::Relaxed),
+        dropped: state.dropped.load(Ordering::Relaxed),
+        diff: state.findings.as_ref().map(|findings| findings.report()),
+    })
 }
 
 fn dns(resolution: &Resolution) -> DnsStats {

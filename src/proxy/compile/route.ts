@@ -15,6 +15,7 @@ import { compileDestination, type Destinations } from './destination.js'
 import { compileFault } from './fault.js'
 import { compileFilter, type Scripts } from './filter.js'
 import { type Ids, id } from './ids.js'
+import { compileMirror } from './mirror.js'
 import { compileRequestKey } from './request-key.js'
 import { compileRetry } from './retry.js'
 import { compileMatch } from './route-match.js'
@@ -45,6 +46,8 @@ export function compileRoute(
     retry: route.retry === null ? null : compileRetry(route.retry),
     filters: route.filters.map((filter) => compileFilter(filter, folder, scripts)),
     fault: route.fault && compileFault(route.fault),
+    mirrors: route.mirror.map((mirror) => compileMirror(mirror, destinations)),
+    lane: route.lane,
   } satisfies Route
 }
 

@@ -77,6 +77,12 @@ marks! {
     RetryAfterHonoured, "retry-after-honoured", "the endpoint said when to come back, and the retry waited for that";
     /// The endpoint asked for a longer wait than the policy grants.
     RetryAfterTooLong, "retry-after-too-long", "the endpoint asked for a longer wait than `retryAfter.max`, so the retry waited as usual";
+    /// The caller said where its request goes.
+    Overridden, "overridden", "the caller's `l5d-dtab` said where the request goes";
+    /// What the caller said of its request's way was removed.
+    OverrideIgnored, "override-ignored", "a lane or an `l5d-dtab` of a caller that is not trusted was removed";
+    /// A copy of the request went to a mirror.
+    Mirrored, "mirrored", "a copy of the request went to a mirror of the route";
     /// Fault injection let the request wait.
     FaultDelayed, "fault-delayed", "the route's `fault` let the request wait";
     /// Fault injection answered.

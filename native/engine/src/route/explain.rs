@@ -15,6 +15,7 @@ use super::sticky::{Sticky, key_hash};
 use super::table::{Chosen, Table};
 use super::words::{advantage, asks, obstacle, text};
 use crate::fault::Fault;
+use crate::mirror::Mirror;
 use crate::snapshot::{
     EndpointSet, Fault as Settings, Generation, GenerationCluster, GenerationListener, GenerationRoute, LoadBalancer,
     Member, PartitionTold, Subset,
@@ -45,6 +46,12 @@ pub struct Explanation {
     /// What goes wrong with the route's requests on purpose.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<FaultTold>,
+    /// Where copies of some of the route's requests go, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mirrors: Vec<String>,
+    /// The route was switched since its configuration was applied, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub switched: Option<String>,
 }
 
 /// What goes wrong with the requests of a route on purpose.
@@ -175,6 +182,8 @@ pub fn explain(
         rules,
         outcome: chosen.and_then(|chosen| outcome(table, generation, facts, authority, chosen)),
         fault: route_of(generation, chosen).and_then(|route| route.fault.as_deref()).map(fault_told),
+        mirrors: route_of(generation, chosen).map(mirrors_told).unwrap_or_default(),
+        switched: route_of(generation, chosen).and_then(|route| route.switched.as_deref()).map(str::to_owned),
     }
 }
 
@@ -193,7 +202,9 @@ fn verdicts(
     let won = winner.and_then(|rule| Some((rule, rank(rule)?)));
     let mut ranked: Vec<(Option<Rank>, u32, &Rule)> =
         (0..).zip(table.rules()).map(|(index, rule)| (rank(rule), index, rule)).collect();
-    ranked.sort_by(|one, other| other.0.cmp(&one.0).then(one.1.cmp(&other.1)));
+    // Those of the host that have a lane are tried first.
+    let first = |(rank, _, rule): &(Option<Rank>, u32, &Rule)| rank.is_some() && rule.lane.is_some();
+    ranked.sort_by(|one, other| first(other).cmp(&first(one)).then(other.0.cmp(&one.0)).then(one.1.cmp(&other.1)));
     let verdict = |(rank, index, rule): (Option<Rank>, u32, &Rule)| {
         let (standing, reason) = match (obstacle(rule, host, facts), &won, &rank) {
             (Some(reason), _, _) => (Standing::PassedOver, reason),
@@ -201,8 +212,9 @@ fn verdicts(
                 (Standing::Chosen, String::new())
             }
             (None, Some((first, won)), Some(rank)) => {
-                let first = if first.route == rule.route { format!("matches[{}]", first.place) } else { name(first) };
-                (Standing::Outranked, format!("it would take it, but {first} comes first: {}", advantage(won, rank)))
+                let by = if first.route == rule.route { format!("matches[{}]", first.place) } else { name(first) };
+                let why = advantage_of(first, won, rule, rank);
+                (Standing::Outranked, format!("it would take it, but {by} comes first: {why}"))
             }
             (None, ..) => (Standing::PassedOver, String::new()),
         };
@@ -217,6 +229,10 @@ fn verdicts(
         }
     };
     ranked.into_iter().map(verdict).collect()
+}
+
+fn advantage_of(winner: &Rule, won: &Rank, loser: &Rule, rank: &Rank) -> &'static str {
+    if winner.lane.is_some() && loser.lane.is_none() { "it is of the request's lane" } else { advantage(won, rank) }
 }
 
 fn outcome(
@@ -262,6 +278,15 @@ fn fault_told(fault: &Fault) -> FaultTold {
         .map(|it| format!("{} % are answered with {} bytes a second", percent(it.share_ppm), it.bytes_per_second));
     let left_ms = fault.left(Instant::now()).map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
     FaultTold { does: [delay, abort, slow].into_iter().flatten().collect(), left_ms }
+}
+
+fn mirrors_told(route: &GenerationRoute) -> Vec<String> {
+    let told = |mirror: &Mirror| {
+        let percent = f64::from(mirror.settings.share_ppm) / 10_000.0;
+        let diff = if mirror.settings.diff.is_some() { ", and the answers are compared" } else { "" };
+        format!("{percent} % are copied to {}{diff}", mirror.name)
+    };
+    route.mirrors.iter().map(told).collect()
 }
 
 fn shares(split: &Split, generation: &Generation, facts: &dyn RequestFacts) -> Vec<Share> {

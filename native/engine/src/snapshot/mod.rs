@@ -14,6 +14,7 @@ mod health_check;
 mod keep_alive;
 mod listener;
 mod load_balancer;
+mod mirror;
 mod node;
 mod outlier_detection;
 mod respond;
@@ -44,8 +45,9 @@ pub use generation::{
 };
 pub use health_check::{HealthCheck, HttpCheck};
 pub use keep_alive::{KeepAlive, TcpKeepAlive};
-pub use listener::{AccessLog, Direction, Listener, ListenerLimits};
+pub use listener::{AccessLog, Direction, Listener, ListenerLimits, Overrides};
 pub use load_balancer::{LoadBalancer, SlowStart};
+pub use mirror::{Mirror, MirrorDiff};
 pub use node::{Node, Records};
 pub use outlier_detection::{FailurePercentage, OutlierDetection, SuccessRateOutlier};
 pub use respond::{Fallback, FallbackCause, HeaderChanges, HeaderLine, Respond};

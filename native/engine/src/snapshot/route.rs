@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::respond::{Fallback, HeaderChanges, Respond};
 use super::route_match::RouteMatch;
-use super::{Fault, Filter, Retry};
+use super::{Fault, Filter, Mirror, Retry};
 
 /// One route.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -45,6 +45,10 @@ pub struct Route {
     pub filters: Vec<Filter>,
     /// What goes wrong with its requests on purpose.
     pub fault: Option<Fault>,
+    /// Where copies of its requests go.
+    pub mirrors: Vec<Mirror>,
+    /// It takes requests of this lane only, before routes without one; none: requests of every lane and of none.
+    pub lane: Option<String>,
 }
 
 /// What becomes of a request.

@@ -18,7 +18,6 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::fault::Fault;
 use crate::route::Table;
 
 use super::{Books, Generation, GenerationCluster, GenerationListener, GenerationRoute};
@@ -102,12 +101,12 @@ pub(crate) fn compile(
     let known = previous.map_or(&[][..], |generation| &generation.clusters);
     let known_clusters = known.iter().map(|cluster| (cluster.name.as_str(), cluster)).collect();
     let routes = previous.map_or(&[][..], |generation| &generation.routes);
-    let known_faults = routes.iter().filter_map(|route| Some((route.name.as_str(), route.fault.as_ref()?))).collect();
+    let known_routes = routes.iter().map(|route| (route.name.as_str(), route)).collect();
     let mut compiler = Compiler {
         rejected: Vec::new(),
         books,
         known_clusters,
-        known_faults,
+        known_routes,
         assignments: Vec::new(),
         redact: &snapshot.records.redact,
         headers_read: Vec::new(),
@@ -133,7 +132,7 @@ pub(crate) fn compile(
     let (assignments, headers_read) = (compiler.assignments, compiler.headers_read);
     // Nothing was refused, so that listeners and their descriptions stand side by side.
     for ((listener, dto), rules) in listeners.iter_mut().zip(&snapshot.listeners).zip(rules) {
-        listener.table = Table::new(rules, dto.service_header.as_deref());
+        listener.table = Table::new(rules, dto.service_header.as_deref()).with_lanes(&dto.overrides.lane_header);
     }
     let drain_deadline = Duration::from_millis(snapshot.drain_deadline_ms.into());
     let ids = books.names.ids(
@@ -173,8 +172,8 @@ struct Compiler<'a> {
     books: &'a mut Books,
     /// Of the generation before, by name.
     known_clusters: HashMap<&'a str, &'a Arc<GenerationCluster>>,
-    /// Of the generation before, by route.
-    known_faults: HashMap<&'a str, &'a Arc<Fault>>,
+    /// Of the generation before, by name.
+    known_routes: HashMap<&'a str, &'a GenerationRoute>,
     assignments: Vec<Assignment>,
     /// Headers whose values are never kept.
     redact: &'a [String],

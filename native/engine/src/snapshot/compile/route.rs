@@ -6,7 +6,9 @@ use super::{Compiler, Rejection, bound};
 use crate::fault::Fault;
 use crate::http::changes::{self, InvalidLine};
 use crate::http::direct::Direct;
+use crate::mirror::Mirror;
 use crate::route::{Action, Fallback, HostPattern, PathChange, Redirect, Rule, Split, Target};
+use crate::snapshot::Mirror as MirrorDto;
 use crate::snapshot::{
     Cluster, Fault as FaultDto, Forward, GenerationRewrite, GenerationRoute, HeaderChanges, HeaderLine, Respond,
     Rewrite,
@@ -64,7 +66,26 @@ impl Compiler<'_> {
             retry,
             filters,
             fault: dto.fault.as_ref().and_then(|fault| self.fault(&at, &dto.name, fault)),
+            mirrors: self.mirrors(&at, &dto.name, &dto.mirrors, clusters),
+            switched: None,
         })
+    }
+
+    fn mirrors(&mut self, at: &str, route: &str, dto: &[MirrorDto], clusters: &[Cluster]) -> Box<[Mirror]> {
+        let known = self.known_routes.get(route).map_or(&[][..], |known| &known.mirrors);
+        let mut mirrors = Vec::with_capacity(dto.len());
+        for (place, mirror) in dto.iter().enumerate() {
+            let index = mirror.cluster as usize;
+            match (clusters.get(index), u16::try_from(index)) {
+                (Some(to), Ok(index)) => mirrors.push(Mirror::new(mirror, index, &to.name, known.get(place))),
+                _ => {
+                    let path = format!("{at}.mirror.{place}.cluster");
+                    let message = format!("no cluster has index {index}");
+                    self.rejected.push(Rejection::new(path, "WEFT_SNAPSHOT_INDEX", message));
+                }
+            }
+        }
+        mirrors.into()
     }
 
     fn fault(&mut self, at: &str, route: &str, dto: &FaultDto) -> Option<Arc<Fault>> {
@@ -73,7 +94,8 @@ impl Compiler<'_> {
             self.rejected.push(Rejection::new(format!("{at}.fault.abort.status"), "WEFT_SNAPSHOT_STATUS", message));
             return None;
         }
-        Some(Fault::renewed(dto, self.known_faults.get(route).copied()))
+        let known = self.known_routes.get(route).and_then(|known| known.fault.as_ref());
+        Some(Fault::renewed(dto, known))
     }
 
     fn rules(&mut self, index: usize, dto: &Route, rules: &mut RulesOf) {
