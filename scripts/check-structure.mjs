@@ -20,7 +20,7 @@ const mayImport = {
   testing: ['filters'],
   undici: ['native', 'proxy', 'errors'],
   discovery: ['config', 'errors', 'clock'],
-  control: ['config', 'discovery', 'telemetry', 'errors', 'clock'],
+  control: ['native', 'config', 'discovery', 'telemetry', 'errors', 'clock'],
   admin: ['door', 'native', 'telemetry', 'errors'],
   proxy: ['native', 'config', 'admin', 'door', 'filters', 'discovery', 'telemetry', 'errors', 'clock'],
   cli: ['proxy', 'control', 'native', 'telemetry', 'errors'],

@@ -29,7 +29,7 @@ export const codes = {
   WEFT_FILTER_MODULE: 'The module of a filter is missing, throws when it is loaded, or exports no filter.',
   WEFT_FILTER_OPTIONS: 'The options of a filter are not what its own schema takes.',
   WEFT_FILTER_ELSEWHERE:
-    'A filter in TypeScript stands where it cannot run: in a thread it cannot travel to, or without Node.',
+    'TypeScript stands where it cannot run: in a thread that it cannot travel to, or without Node.',
   WEFT_SOCKET_MODULE:
     'A module of a socket cannot be loaded, does not export what defineSocket returns, or refuses its options; nothing was changed.',
   WEFT_SNAPSHOT_REJECTED: 'The engine refused a snapshot, for example because a port is taken; nothing was changed.',
@@ -78,6 +78,13 @@ export const codes = {
   WEFT_CONTROL_ADDRESS: 'The control plane cannot listen on its address.',
   WEFT_CONTROL_PLAIN: 'The control plane would be reachable from other machines without TLS.',
   WEFT_CONTROL_CERTIFICATE: 'A certificate or key of the control plane cannot be read or used.',
+  WEFT_CA_KEY:
+    'A key or certificate of the authority cannot be used: unreadable, open to others, locked by another passphrase, or not a pair.',
+  WEFT_CA_REQUEST:
+    'A certificate was asked for that is not given: a forged or repeated request, a name of somebody else, a revoked identity.',
+  WEFT_CA_PROOF: 'Whoever asks for a certificate has not proved who it is.',
+  WEFT_CA_STATE: 'The authority cannot do this now: there is none, its key is not here, or a rotation is under way.',
+  WEFT_CA_FILES: 'A certificate, its key or the roots cannot be written to the folder that was asked for.',
   WEFT_CLIENT_UNREACHABLE: 'The control plane does not answer, or what answers is none.',
   WEFT_CLIENT_CONFIG: 'The file or the options that say where the control plane is cannot be used.',
 } as const

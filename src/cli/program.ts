@@ -3,6 +3,9 @@ import { Command } from 'commander'
 import type { CliCommand } from './command.js'
 import { apply } from './commands/apply.js'
 import { bootstrap } from './commands/bootstrap.js'
+import { ca } from './commands/ca.js'
+import { certificate } from './commands/certificate.js'
+import { check } from './commands/check.js'
 import { compile } from './commands/compile.js'
 import { completion } from './commands/completion.js'
 import { control } from './commands/control.js'
@@ -12,6 +15,7 @@ import { diff } from './commands/diff.js'
 import { explain } from './commands/explain.js'
 import { get } from './commands/get.js'
 import { history } from './commands/history.js'
+import { inspect } from './commands/inspect.js'
 import { register } from './commands/register.js'
 import { rollback } from './commands/rollback.js'
 import { run } from './commands/run.js'
@@ -26,7 +30,23 @@ import { weftVersion } from './version.js'
 
 const commands: readonly CliCommand[] = [
   ...[run, validate, explain, why, top, compile],
-  ...[control, get, describe, apply, diff, remove, history, rollback, status, register, token, bootstrap],
+  ...[
+    control,
+    get,
+    describe,
+    apply,
+    diff,
+    remove,
+    history,
+    rollback,
+    status,
+    check,
+    inspect,
+    register,
+    token,
+    bootstrap,
+  ],
+  ...[ca, certificate],
   ...[completion, version],
 ]
 

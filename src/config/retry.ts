@@ -1,7 +1,8 @@
 /** `routes[].retry`: which outcomes of an attempt are worth another one, how many, and how soon. */
 import * as z from 'zod'
 import { duration } from './duration.js'
-import { notYetKeys, words } from './not-yet.js'
+import { words } from './not-yet.js'
+import { header } from './route-match.js'
 import { size } from './size.js'
 
 const outcomes = [
@@ -14,16 +15,37 @@ const outcomes = [
   'retriable-4xx',
   'refused-stream',
   'retriable-status-codes',
+  'retriable-headers',
+  'cancelled',
+  'deadline-exceeded',
+  'internal',
+  'resource-exhausted',
+  'unavailable',
 ] as const
 
-/** Of protocols, and of settings, that are not there yet. */
-const laterOutcomes = [
-  ...['cancelled', 'deadline-exceeded', 'internal', 'resource-exhausted', 'unavailable'],
-  ...['http3-post-connect-failure', 'retriable-headers'],
-]
+/** Of protocols that are not there yet. */
+const laterOutcomes = ['http3-post-connect-failure']
+
+/** Words that mean what stands elsewhere. */
+const meanings = [
+  ['retriable-status-codes', 'statusCodes'],
+  ['retriable-headers', 'retriableHeaders'],
+] as const
 
 /** The longest wait, as a multiple of `base`, where none is given. */
 const maxOfBase = 10
+
+const retryAfter = z
+  .strictObject({
+    max: duration({ minMs: 1 }).prefault('300s').meta({
+      description: 'The longest wait that an answer may ask for; a longer one is not heeded',
+    }),
+  })
+  .meta({
+    title: 'retryAfter',
+    description:
+      'An answer that is retried and says `retry-after`, or else `x-ratelimit-reset`, gets the wait that it asks for and up to half of it more, in place of the back-off.',
+  })
 
 const backoff = z
   .strictObject({
@@ -50,12 +72,17 @@ export const retry = z
       .prefault(['connect-failure', 'reset-before-request', 'refused-stream'])
       .meta({
         description:
-          'What is retried, in the words of Envoy; the default is safe for every request, for nothing of it was sent. `refused-stream` cannot happen on HTTP/1',
+          'What is retried, in the words of Envoy; the default is safe for every request, for nothing of it was sent. `refused-stream` cannot happen on HTTP/1; the words of gRPC are about a `grpc-status` in the head of an answer',
       }),
     statusCodes: z
       .array(z.int().min(400).max(599))
       .default([])
       .meta({ description: 'Statuses that `retriable-status-codes` means' }),
+    retriableHeaders: z
+      .array(header)
+      .max(32)
+      .prefault([])
+      .meta({ description: 'Lines of an answer that `retriable-headers` means: one that passes is enough' }),
     perTryTimeout: duration().prefault(0).meta({
       description: 'Longest time of one attempt, without a body that is still on its way; 0: no bound of its own',
     }),
@@ -67,20 +94,14 @@ export const retry = z
     maxBodyBytes: size({ min: 0, max: 16_777_216 }).prefault(65_536).meta({
       description: 'A request body up to this is kept to be sent again; with a longer one nothing is retried',
     }),
-    ...notYetKeys('retryAfter'),
+    retryAfter: retryAfter.nullable().default(null).meta({ description: 'Absent: what an answer asks is not read' }),
   })
-  .superRefine(({ on, statusCodes }, context) => {
-    const named = on.includes('retriable-status-codes')
-    if (named && statusCodes.length === 0) {
-      context.addIssue({
-        code: 'custom',
-        path: ['statusCodes'],
-        message: 'must name what `retriable-status-codes` means',
-      })
-    }
-    if (!named && statusCodes.length > 0) {
-      const message = 'has no effect unless `on` holds `retriable-status-codes`'
-      context.addIssue({ code: 'custom', path: ['statusCodes'], message })
+  .superRefine((policy, context) => {
+    for (const [word, key] of meanings) {
+      const named = policy.on.includes(word)
+      if (named === policy[key].length > 0) continue
+      const message = named ? `must name what \`${word}\` means` : `has no effect unless \`on\` holds \`${word}\``
+      context.addIssue({ code: 'custom', path: [key], message })
     }
   })
   .meta({ title: 'retry' })

@@ -1,9 +1,8 @@
 /** `routes[].forward`: the clusters that share a route's requests, and what keeps a request with one of them. */
 import * as z from 'zod'
-import { headerName } from './header-name.js'
 import { name } from './name.js'
 import { notYetKeys } from './not-yet.js'
-import { onlyOne } from './only-one.js'
+import { requestKey } from './request-key.js'
 
 export const forward = z
   .array(
@@ -23,23 +22,8 @@ export const forward = z
   .min(1)
   .max(64)
 
-const cookieName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/, { error: 'is not the name of a cookie' })
-
-const cookie = z.union([
-  cookieName,
-  z.strictObject({ name: cookieName, ...notYetKeys('ttl') }).transform(({ name }) => name),
-])
-
-export const sticky = z
-  .strictObject({
-    header: headerName.optional(),
-    cookie: cookie.optional().meta({ description: 'A name, or `{ name }`', form: 'name' }),
-    query: z.string().min(1).max(256).optional().meta({ description: 'A parameter of the query' }),
-    clientAddress: z.literal(true).optional(),
-  })
-  .superRefine(onlyOne('header', 'cookie', 'query', 'clientAddress'))
-  .meta({
-    title: 'sticky',
-    description:
-      'Requests that agree in this go to the same cluster, by rendezvous hash: a share that grows moves nobody away. A request without it is left to chance.',
-  })
+export const sticky = requestKey.meta({
+  title: 'sticky',
+  description:
+    'Requests that agree in this go to the same cluster, by rendezvous hash: a share that grows moves nobody away. A request without it is left to chance, unless it is given a cookie.',
+})

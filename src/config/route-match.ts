@@ -29,7 +29,7 @@ const valueTests = {
 }
 const oneTest = onlyOne('exact', 'prefix', 'suffix', 'regex', 'present', 'absent')
 
-const header = z
+export const header = z
   .strictObject({
     name: headerName.meta({ description: 'In any case; lines of one name are joined by a comma' }),
     ...valueTests,

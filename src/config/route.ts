@@ -1,6 +1,7 @@
 /** `routes[]`: which requests a route takes, what becomes of them, and how long they may last. */
 import * as z from 'zod'
 import { duration } from './duration.js'
+import { fault } from './fault.js'
 import { filters } from './filter.js'
 import { hostPattern } from './host.js'
 import { name } from './name.js'
@@ -43,7 +44,8 @@ export const route = z
     idleTimeout: duration().prefault('5m').meta({ description: 'Without a byte in either direction; 0 turns it off' }),
     retry: retry.nullable().default(null).meta({ description: 'Absent: an attempt that failed is not repeated' }),
     filters: filters(),
-    ...notYetKeys('sni', 'when', 'lane', 'mirror', 'fault', 'grpc'),
+    fault: fault.nullable().default(null),
+    ...notYetKeys('sni', 'when', 'lane', 'mirror', 'grpc'),
   })
   .meta({
     title: 'routes[]',

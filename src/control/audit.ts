@@ -21,8 +21,8 @@ export interface AuditOptions {
 
 export interface AuditLine {
   time: string
-  /** `change`, or `denied` for a request that was refused for want of permission. */
-  event: 'change' | 'denied'
+  /** `change`; `denied` for a request that was refused for want of permission; `issued` for a certificate. */
+  event: 'change' | 'denied' | 'issued'
   who: string
   /** `apply`, `rollback to 12`, `token create`, or the request that was denied. */
   why: string
@@ -41,6 +41,7 @@ export class AuditLog {
   private writing: Promise<void> | null = null
   private handle: FileHandle | null = null
   private bytes = 0
+  private lastFault: string | null = null
   private endWatch: () => void = () => {}
 
   private constructor(options: AuditOptions) {
@@ -57,6 +58,11 @@ export class AuditLog {
     return log
   }
 
+  /** Why the last lines are not in the file; null: they are. */
+  fault(): string | null {
+    return this.lastFault
+  }
+
   denied(who: string, why: string, time: Date): void {
     this.add({
       time: time.toISOString(),
@@ -68,6 +74,12 @@ export class AuditLog {
       before: null,
       after: null,
     })
+  }
+
+  /** A certificate: to whom, and what it says. */
+  issued(who: string, identity: string, after: object, time: Date): void {
+    const line = { time: time.toISOString(), event: 'issued' as const, who, why: 'certificate', revision: null }
+    this.add({ ...line, what: identity, before: null, after })
   }
 
   /** Resolves when everything that was told so far is in the file. */
@@ -105,8 +117,10 @@ export class AuditLog {
       const bytes = Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
       try {
         await this.append(bytes)
+        this.lastFault = null
       } catch (error) {
-        this.options.warn(`the audit log cannot be written: ${(error as Error).message}`)
+        this.lastFault = (error as Error).message
+        this.options.warn(`the audit log cannot be written: ${this.lastFault}`)
         break // kept, and tried again with the next line
       }
       this.waiting.splice(0, lines.length)

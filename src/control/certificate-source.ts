@@ -12,6 +12,8 @@ export interface TrustBundle {
   roots: string
   /** PEM; empty: nothing was revoked. */
   revoked: string
+  /** The lists are of those who issue workload certificates alone, and say nothing of what stands above them. */
+  leavesOnly: boolean
 }
 
 export interface WorkloadName {

@@ -37,6 +37,51 @@ const operator = z.strictObject({
   namespaces: z.array(z.string()).min(1).default(['*']),
 })
 
+const name = z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/, { error: 'must be a lower-case name' })
+
+const socketWorkload = z.strictObject({
+  uid: z.int().min(0).meta({ description: 'User of the process, as the kernel says' }),
+  executable: z.string().startsWith('/').nullable().default(null).meta({ description: 'Its file; absent: any' }),
+  namespace: name.default('default'),
+  account: name.meta({ description: 'Who it is: last part of the SPIFFE ID' }),
+})
+
+const authority = z
+  .strictObject({
+    certificate: z.string().nullable().default(null).meta({
+      description: 'PEM file of an authority of your own: the one that signs first, its root last; absent: one is made',
+    }),
+    key: z.string().nullable().default(null).meta({ description: 'PEM file: the key of the first of them' }),
+    passphraseFile: z.string().nullable().default(null).meta({ description: 'What key files are locked with' }),
+    leaf: duration({ minMs: 5_000 }).default(86_400_000).meta({ description: 'How long workload certificates last' }),
+    clockSkew: duration()
+      .default(120_000)
+      .meta({ description: 'How much earlier than now certificates begin, for clocks that are late' }),
+    settle: duration({ minMs: 100 })
+      .default(60_000)
+      .meta({ description: 'How long a step of a rotation lasts at least, for readers of files' }),
+    kubernetes: z
+      .strictObject({
+        keys: z.string().meta({ description: 'File with the JSON Web Key Set of the cluster' }),
+        issuer: z.string().min(1).meta({ description: 'The `iss` of its tokens' }),
+        audience: z.string().min(1).default('weft').meta({ description: 'The `aud` that tokens must be for' }),
+      })
+      .nullable()
+      .default(null)
+      .meta({ description: 'Workloads prove who they are by service-account tokens' }),
+    socket: z
+      .strictObject({ path: z.string().min(1), workloads: z.array(socketWorkload).min(1) })
+      .nullable()
+      .default(null)
+      .meta({ description: 'Unix socket at which processes of this machine are known by their user' }),
+  })
+  .refine(({ certificate, key }) => (certificate === null) === (key === null), {
+    error: 'give both certificate and key, or neither',
+  })
+
+export type AuthorityConfig = z.output<typeof authority>
+export const defaultAuthority = (): AuthorityConfig => authority.parse({})
+
 const source = z
   .strictObject({
     service: z.string().min(1).max(63),
@@ -77,6 +122,9 @@ export const controlConfig = z
     certificates: z.string().nullable().default(null).meta({
       description:
         'Folder of workload certificates: NAMESPACE/ACCOUNT.crt and .key, roots.pem, named/NAMESPACE/NAME.crt',
+    }),
+    authority: authority.nullable().default(null).meta({
+      description: 'Issues workload certificates; absent: only where `weft ca init` has made one in the data folder',
     }),
     mesh: z
       .strictObject({
@@ -124,11 +172,19 @@ export async function loadControlConfig(file: string | null, options: object): P
 
 function relativeTo(folder: string, config: ControlConfig): ControlConfig {
   const from = <Path extends string | null>(path: Path) => (path === null ? null : resolve(folder, path)) as Path
-  const { data, tls, etcd, sources } = config
+  const { data, tls, etcd, sources, authority } = config
   return {
     ...config,
     data: from(data),
     certificates: from(config.certificates),
+    authority: authority && {
+      ...authority,
+      certificate: from(authority.certificate),
+      key: from(authority.key),
+      passphraseFile: from(authority.passphraseFile),
+      kubernetes: authority.kubernetes && { ...authority.kubernetes, keys: from(authority.kubernetes.keys) },
+      socket: authority.socket && { ...authority.socket, path: from(authority.socket.path) },
+    },
     sources: sources.map((one) => (one.file === undefined ? one : { ...one, file: { path: from(one.file.path) } })),
     tls: tls && { certificate: from(tls.certificate), key: from(tls.key), clientCa: from(tls.clientCa) },
     etcd: etcd && { ...etcd, ca: from(etcd.ca), certificate: from(etcd.certificate), key: from(etcd.key) },

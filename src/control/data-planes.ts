@@ -35,12 +35,37 @@ export interface Verdict {
   refusals: readonly Refusal[]
 }
 
+/** A resource that reaches a data plane. */
+export interface Reaching {
+  /** `Kind.group/namespace/name`. */
+  resource: string
+  /** Empty: nothing of it is in force there. */
+  parts: readonly { side: 'client' | 'server'; part: string }[]
+  /** Why it, or a part of it, is not in force there. */
+  notes: readonly string[]
+}
+
+export interface Reached {
+  node: string
+  kind: string
+  namespace: string
+  service: string
+  resources: readonly Reaching[]
+}
+
 export interface DataPlanes {
   list(): readonly DataPlane[]
+  /** What reaches each of them. */
+  reached(): readonly Reached[]
   /** Verdicts on a revision by every data plane that it concerns, as they stand now. */
   verdicts(revision: number): readonly Verdict[]
   /** Calls back when a data plane came, went, accepted or refused; the returned function ends it. */
   onChange(listener: () => void): () => void
 }
 
-export const noDataPlanes: DataPlanes = { list: () => [], verdicts: () => [], onChange: () => () => {} }
+export const noDataPlanes: DataPlanes = {
+  list: () => [],
+  reached: () => [],
+  verdicts: () => [],
+  onChange: () => () => {},
+}

@@ -2,50 +2,77 @@
  * The xDS server as the rest of the control plane sees it: started over the mesh, admitting data planes by proof, its
  * verdicts in terms of resources.
  */
-import { ServerCredentials } from '@grpc/grpc-js'
 import { isLoopback } from '../config/loopback.js'
 import type { Tokens } from './access/tokens.js'
-import { noCertificates } from './certificate-source.js'
+import type { CertificateAuthority } from './ca/certificate-authority.js'
+import { authorityServices } from './ca/grpc-service.js'
+import { type CertificateSource, noCertificates } from './certificate-source.js'
+import type { Effect } from './compile/effects.js'
+import type { MeshNode } from './compile/node.js'
 import { type ControlConfig, readCertificate } from './control-config.js'
-import type { DataPlane, DataPlanes, Refusal, Verdict } from './data-planes.js'
-import { type FileCertificates, fileCertificates } from './file-certificates.js'
+import type { DataPlane, DataPlanes, Reached, Refusal, Verdict } from './data-planes.js'
+import { MeshCredentials, type MeshTls } from './mesh-credentials.js'
 import { resourceName } from './mesh-kinds.js'
 import type { MeshSource } from './mesh-source.js'
+import type { ServerCertificate } from './server/start-server.js'
 import type { Distribution } from './start-control.js'
 import { type PlaneStatus, startXdsServer, type XdsServer } from './xds/server.js'
 import type { Verdict as XdsVerdict } from './xds/verdicts.js'
 import { refuseDataPlane } from './xds-admission.js'
 
+export interface DistributionParts {
+  tokens: Tokens
+  /** Of files, or the authority's. */
+  certificates: CertificateSource | null
+  /** Null: nobody issues certificates here. */
+  authority: CertificateAuthority | null
+  /** Told of faults of ours. */
+  fault: (message: string) => void
+}
+
 export async function startDistribution(
   config: ControlConfig,
   source: MeshSource,
-  tokens: Tokens,
+  { tokens, certificates, authority, fault }: DistributionParts,
 ): Promise<Distribution> {
-  const { xds, mesh } = config
+  const { xds, mesh, limits } = config
   const certificate = await readCertificate(config)
-  const files: FileCertificates | null = config.certificates === null ? null : fileCertificates(config.certificates)
-  const pair = certificate && {
-    cert_chain: Buffer.from(certificate.certificate),
-    private_key: Buffer.from(certificate.key),
+  const believed = (tls: ServerCertificate): MeshTls => {
+    return { ...tls, roots: [tls.clientCa ?? '', authority?.trust.roots() ?? ''].join('') }
   }
-  const clientCa = certificate?.clientCa ? Buffer.from(certificate.clientCa) : null
-  const options = { tokens, trustDomain: mesh.trustDomain, open: isLoopback(xds.listen) && clientCa === null }
+  // Where certificates are issued, somebody comes without one to get the first.
+  const credentials =
+    certificate && new MeshCredentials(believed(certificate), authority === null && certificate.clientCa !== null)
+  const options = {
+    ...{ tokens, trustDomain: mesh.trustDomain, open: isLoopback(xds.listen) && !certificate?.clientCa },
+    isRevoked: (serial: string) => authority?.revocations.isRevoked(serial) ?? false,
+  }
+  const services =
+    authority === null ? [] : authorityServices({ ...authority, requestsPerSecond: limits.requestsPerSecond, fault })
   const server = await startXdsServer({
-    ...{ source, address: xds.listen, mesh, certificates: files ?? noCertificates },
-    ...(pair !== null && { credentials: ServerCredentials.createSsl(clientCa, [pair], clientCa !== null) }),
+    ...{ source, address: xds.listen, mesh, certificates: certificates ?? noCertificates, services },
+    ...(credentials !== null && { credentials }),
     admit(node, metadata, peer) {
       const [authorization] = metadata.get('authorization')
       const proof = { certificate: peer.sslPeerCertificate ?? null, authorization: authorization?.toString() ?? null }
       return refuseDataPlane(options, node, proof)
     },
   })
+  authority?.askDataPlanes(() => server.rootsFollowers())
+  let presented = certificate
+  const renew = (tls: ServerCertificate | null) => {
+    presented = tls ?? presented
+    if (presented !== null) credentials?.renew(believed(presented))
+  }
+  const endFollowing = authority?.trust.onChange(() => renew(null))
   const host = xds.listen.slice(0, xds.listen.lastIndexOf(':'))
   return {
     address: `${host}:${server.port}`,
     dataPlanes: describePlanes(server, source),
+    renewCertificate: renew,
     async close() {
+      endFollowing?.()
       await server.close()
-      files?.close()
     },
   }
 }
@@ -75,6 +102,7 @@ function describePlanes(server: XdsServer, source: MeshSource): DataPlanes {
       look()
       return server.planes().map((plane) => dataPlaneOf(plane, behindSinceMs, refused))
     },
+    reached: () => server.effects().map(({ node, effects }) => reachedOf(node, effects, source)),
     verdicts: (revision) => server.verdicts(revision).map((verdict) => verdictOf(verdict, source)),
     onChange: (listener) => server.onChange(listener),
   }
@@ -92,6 +120,15 @@ function dataPlaneOf(
     ...{ sentRevision, ackedRevision: revision, staleMs: since === undefined ? 0 : Math.max(1, Date.now() - since) },
     lastRefusal: refused.get(id) ?? null,
   }
+}
+
+function reachedOf(node: MeshNode, effects: Effect[], source: MeshSource): Reached {
+  const { id, plane: kind, namespace, service } = node
+  const state = source.current()
+  const resources = effects.map(({ parts, notes, ...origin }) => {
+    return { resource: resourceName(origin, state), parts, notes }
+  })
+  return { node: id, kind, namespace, service, resources }
 }
 
 function verdictOf(verdict: XdsVerdict, source: MeshSource): Verdict {

@@ -25,7 +25,7 @@ export function fileCertificates(folder: string): FileCertificates {
     },
     roots(): TrustBundle | null {
       const roots = read(folder, 'roots.pem')
-      return roots === null ? null : { roots, revoked: read(folder, 'revoked.crl') ?? '' }
+      return roots === null ? null : { roots, revoked: read(folder, 'revoked.crl') ?? '', leavesOnly: false }
     },
     onChange(listener) {
       listeners.add(listener)

@@ -7,13 +7,18 @@
 import { writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { isLoopback } from '../config/loopback.js'
 import { WeftError } from '../errors.js'
 import type { Logger } from '../telemetry/logger.js'
 import type { Principal } from './access/roles.js'
 import { Tokens, tokenKind } from './access/tokens.js'
 import { AuditLog } from './audit.js'
+import type { CertificateAuthority } from './ca/certificate-authority.js'
+import { type CertificateSource, noCertificates } from './certificate-source.js'
 import { type ControlConfig, readCertificate, readPem } from './control-config.js'
 import { type DataPlanes, noDataPlanes } from './data-planes.js'
+import type { DistributionParts } from './distribution.js'
+import { fileCertificates } from './file-certificates.js'
 import type { MeshSource } from './mesh-source.js'
 import { createMeshSource } from './mesh-state.js'
 import { HealthChecker } from './registry/health-checker.js'
@@ -21,7 +26,8 @@ import { Registry } from './registry/registry.js'
 import { followSources } from './registry/sources/follow-sources.js'
 import { ResourceChanges } from './resource-changes.js'
 import type { ResourceKinds } from './resource-kinds.js'
-import { type ApiServer, startServer } from './server/start-server.js'
+import type { Place } from './server/endpoint.js'
+import { type ApiServer, type ServerCertificate, startServer } from './server/start-server.js'
 import { lockFolder, makeFolder } from './store/data-folder.js'
 import { openEmbeddedStore } from './store/embedded.js'
 import { openEtcdStore } from './store/etcd.js'
@@ -32,6 +38,8 @@ export interface Distribution {
   /** `ip:port`, with the port that it really has. */
   address: string
   dataPlanes: DataPlanes
+  /** New connections get it from now on. */
+  renewCertificate?(tls: ServerCertificate): void
   close(): Promise<void>
 }
 
@@ -43,7 +51,7 @@ export interface ControlOptions {
   /** Wall clock. */
   nowMs?: () => number
   /** Absent: nothing is brought anywhere. */
-  distribute?: (source: MeshSource, tokens: Tokens) => Promise<Distribution>
+  distribute?: (source: MeshSource, parts: DistributionParts) => Promise<Distribution>
 }
 
 export interface ControlPlane {
@@ -61,7 +69,7 @@ const sweepMs = 1_000
 const local: Principal = { name: 'control', role: 'admin', namespaces: ['*'], service: null }
 
 export async function startControl(options: ControlOptions): Promise<ControlPlane> {
-  const opened: (() => Promise<void> | void)[] = []
+  const opened: Opened = []
   const close = async () => {
     for (const end of opened.splice(0).reverse()) await end()
   }
@@ -73,9 +81,10 @@ export async function startControl(options: ControlOptions): Promise<ControlPlan
   }
 }
 
-async function open(options: ControlOptions, opened: (() => Promise<void> | void)[], close: () => Promise<void>) {
+async function open(options: ControlOptions, opened: Opened, close: () => Promise<void>) {
   const { config, version, kinds, logger, nowMs = Date.now } = options
   const certificate = await readCertificate(config)
+  let shown = certificate?.certificate ?? null
   if (config.etcd !== null) opened.push(await lockData(config))
   const store = await openStore(config, logger, nowMs)
   opened.push(() => store.close())
@@ -92,24 +101,73 @@ async function open(options: ControlOptions, opened: (() => Promise<void> | void
   opened.push(followSources({ store, registry, sources: config.sources, say }))
   const source = createMeshSource(store)
   opened.push(() => source.close())
-  const distribution = (await options.distribute?.(source, tokens)) ?? null
+  const { certificates, authority } = await openCertificates(options, { store, tokens, audit }, opened)
+  const fault = (text: string) => logger.error(text)
+  const distribution = (await options.distribute?.(source, { tokens, certificates, authority, fault })) ?? null
   if (distribution !== null) opened.push(() => distribution.close())
   const times = { startedAtMs: nowMs(), nowMs }
-  const parts = { store, kinds, registry, tokens, audit, dataPlanes: distribution?.dataPlanes ?? noDataPlanes }
+  const parts = {
+    store,
+    kinds,
+    registry,
+    tokens,
+    audit,
+    dataPlanes: distribution?.dataPlanes ?? noDataPlanes,
+    authority,
+  }
   const server: ApiServer = await startServer({
     ...{ listen: config.listen, tls: certificate, holders: config.operators, ...config.limits },
-    context: { version, ...times, ...parts, changes: new ResourceChanges(store, kinds, source) },
-    fault: (text) => logger.error(text),
+    context: {
+      version,
+      ...times,
+      ...parts,
+      trustDomain: config.mesh.trustDomain,
+      ownChain: () => shown,
+      place: placeOf(config, source, certificates ?? noCertificates),
+      changes: new ResourceChanges(store, kinds, source),
+    },
+    fault,
   })
   opened.push(() => server.close())
   await makeFirstToken(config, store, tokens, logger)
   opened.push(sayStatus(store, logger))
   const renewCertificate = async () => {
     const renewed = await readCertificate(config)
-    if (renewed !== null) server.renewCertificate(renewed)
+    if (renewed === null) return
+    shown = renewed.certificate
+    server.renewCertificate(renewed)
+    distribution?.renewCertificate?.(renewed)
   }
   const xdsAddress = distribution?.address ?? null
   return { url: server.url, xdsAddress, store, source, renewCertificate, close }
+}
+
+type Opened = (() => Promise<void> | void)[]
+
+/** Certificates from files, and the authority that issues those of workloads where there is one. */
+async function openCertificates(
+  { config, logger, nowMs = Date.now }: ControlOptions,
+  parts: { store: Store; tokens: Tokens; audit: AuditLog },
+  opened: Opened,
+): Promise<{ certificates: CertificateSource | null; authority: CertificateAuthority | null }> {
+  const files = config.certificates === null ? null : fileCertificates(config.certificates)
+  if (files !== null) opened.push(() => files.close())
+  // Loaded only here: a mesh that issues no certificates needs no addon.
+  const { hasAuthority, openAuthority } = await import('./ca/open-authority.js')
+  if (!hasAuthority(config)) return { certificates: files, authority: null }
+  const named = (name: string) => files?.named(name) ?? null
+  const authority = await openAuthority({ config, logger, nowMs, named, ...parts })
+  opened.push(() => authority.close())
+  return { certificates: authority.authority, authority: authority.authority }
+}
+
+function placeOf(
+  { data, operators, listen, xds }: ControlConfig,
+  source: MeshSource,
+  certificates: CertificateSource,
+): Place {
+  const open = !isLoopback(listen) || !isLoopback(xds.listen)
+  return { data, source, certificates, operatorsByCertificate: operators.length > 0, open }
 }
 
 /** The audit log of each replica is its own; the embedded store locks its folder itself. */

@@ -10,6 +10,6 @@ export function startWithDataPlanes(
   return startControl({
     ...options,
     kinds: createMeshKinds(config.mesh),
-    distribute: (source, tokens) => startDistribution(config, source, tokens),
+    distribute: (source, parts) => startDistribution(config, source, parts),
   })
 }

@@ -27,11 +27,16 @@ export interface AdmissionOptions {
   trustDomain: string
   /** Whether a data plane without proof is believed. */
   open: boolean
+  /** Whether a certificate was taken back, by its serial number in lower case; absent: none ever is. */
+  isRevoked?: (serial: string) => boolean
 }
 
 /** Null, or the reason why it may not be this data plane. */
-export function refuseDataPlane({ tokens, trustDomain, open }: AdmissionOptions, applicant: Applicant, proof: Proof) {
+export function refuseDataPlane(options: AdmissionOptions, applicant: Applicant, proof: Proof): string | null {
+  const { tokens, trustDomain, open, isRevoked } = options
   if (proof.authorization !== null) return byToken(tokens, applicant, proof.authorization)
+  const serial = proof.certificate?.serialNumber?.toLowerCase() ?? ''
+  if (isRevoked?.(serial)) return `its certificate ${serial} was revoked`
   if (proof.certificate !== null) return byCertificate(trustDomain, applicant, proof.certificate)
   return open ? null : 'a data plane must prove who it is, by a certificate or by `authorization: Bearer TOKEN`'
 }

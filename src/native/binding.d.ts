@@ -44,11 +44,29 @@ export declare function leave(proxy: number): boolean
  */
 export declare function explain(snapshot: Buffer, question: string): string
 
+/** A certificate for the key of a request (PEM), signed on the thread pool. The same JSON, `key` null. */
+export declare function signRequest(signer: number, request: string, terms: string): Promise<string>
+
+/** A certificate with a new key: JSON `{uris, hosts, serial, notBefore, notAfter}` in, `{certificate, key, publicKey}` out. */
+export declare function issueCertificate(signer: number, terms: string): string
+
+/** A list of what the signer's authority has taken back: JSON `{number, thisUpdate, nextUpdate, revoked}` in, PEM out. */
+export declare function signRevocations(signer: number, list: string): string
+
 /** A new proxy with so many workers. Returns its number in this process. */
 export declare function createProxy(name: string, workers: number): number
 
+/** A request with a new key and no name: JSON `{request, key}`. */
+export declare function createRequest(): string
+
+/** A root that signs itself: JSON `{name, trustDomain, serial, notBefore, notAfter}` in, `{certificate, key}` out. */
+export declare function createRoot(terms: string): string
+
 /** A worker's thread has ended or left; another one may attach in its place. */
 export declare function detach(proxy: number, worker: number): void
+
+/** An intermediate under the root of the signer; `key` when it keeps its own. The same JSON as for a root. */
+export declare function createIntermediate(signer: number, terms: string, key?: string | undefined | null): string
 
 /** Begins the drain, or extends it. `keep_outbound`: not yet for the listeners of the application's own requests. */
 export declare function stopAccepting(proxy: number, keepOutbound: boolean): void
@@ -74,11 +92,17 @@ export declare function active(proxy: number): number
 /** Forgets a proxy whose workers have ended. */
 export declare function closeProxy(proxy: number): void
 
+/** Forgets a signer and its key. */
+export declare function closeSigner(signer: number): void
+
 /** Hands this process's listening sockets to the process at the other end of an open unix socket. */
 export declare function sendSockets(proxy: number, descriptor: number): void
 
 /** Has this thread's filters run by `call`, see above. A later call replaces it. */
 export declare function scriptHost(call: (script: number, slot: number, phase: number, text: string | null, bytes: Uint8Array | null, last: boolean) => undefined | string | [string, Uint8Array] | number): void
+
+/** JSON `{uid, gid, pid}` of the process that connected the Unix socket with this descriptor. */
+export declare function readPeer(descriptor: number): string
 
 /** One number per worker: tasks of its present thread that panicked. */
 export declare function panics(proxy: number): Array<number>
@@ -97,6 +121,9 @@ export declare function attach(proxy: number, worker: number): void
 
 /** Sets who is called with the events of all exchanges of this thread; once per thread. It must not throw. */
 export declare function doorEvents(callback: (arg0: number, arg1: number, arg2: string | undefined | null, arg3: Uint8Array | undefined | null, arg4: number) => void): void
+
+/** Takes an authority's certificate and key (PEM) and returns the number under which it signs. */
+export declare function openSigner(certificate: string, key: string): number
 
 /** The client has gone: the exchange ends, and nothing more is told of it. */
 export declare function doorAbort(exchange: number): void

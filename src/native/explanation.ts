@@ -36,6 +36,15 @@ export interface Explanation {
   /** Rules that take the host in the order in which they are tried, then the others. */
   rules: RuleVerdict[]
   outcome: Outcome | null
+  fault?: FaultTold
+}
+
+/** What goes wrong with the route's requests on purpose. */
+export interface FaultTold {
+  /** Each fault with its share, in words. */
+  does: string[]
+  /** The rest of its time to live: 0 when it is over, null when it has none. */
+  leftMs: number | null
 }
 
 export interface RuleVerdict {
@@ -62,4 +71,6 @@ export interface Share {
   /** Whether the request goes there; null: chance decides. */
   takes: boolean | null
   endpoints: string[]
+  /** How its balancer keeps requests with an endpoint, and with which this one; null: chance decides. */
+  affinity: { by: string; endpoint: string | null } | null
 }

@@ -61,6 +61,17 @@ export interface Stats {
   clusters: ClusterStats[]
   /** Filters in TypeScript, by name. */
   filters: FilterStats[]
+  /** Faults that routes inject. */
+  faults: FaultStats[]
+}
+
+/** `leftMs` is the rest of its time to live: 0 when it is over, null when it has none. */
+export interface FaultStats {
+  route: string
+  leftMs: number | null
+  delayed: number
+  aborted: number
+  throttled: number
 }
 
 /** `failures`: calls whose `onFailure` had to be applied. `answers`: requests that it answered itself. */

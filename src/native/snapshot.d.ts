@@ -211,7 +211,11 @@ retry: Retry | null,
 /**
  * In the order in which requests meet them.
  */
-filters: Array<Filter>, };
+filters: Array<Filter>, 
+/**
+ * What goes wrong with its requests on purpose.
+ */
+fault: Fault | null, };
 export type Retry = { 
 /**
  * Attempts after the first one.
@@ -225,6 +229,14 @@ on: Array<RetryOn>,
  * Statuses of an answer that `retriable-status-codes` means.
  */
 statusCodes: Array<number>, 
+/**
+ * Of an answer's header lines; `retriable-headers` means an answer that passes one of them.
+ */
+retriableHeaders: Array<FieldMatch>, 
+/**
+ * An answer that asks for a wait gets it, if that is no longer than this, ms; none: what it asks is not read.
+ */
+retryAfterMaxMs: number | null, 
 /**
  * Longest time of one attempt, ms; 0: no bound of its own.
  */
@@ -245,7 +257,7 @@ avoidPreviousEndpoints: boolean,
  * A longer body is not kept, and so not sent again, bytes.
  */
 maxBodyBytes: number, };
-export type RetryOn = "5xx" | "gateway-error" | "reset" | "reset-before-request" | "connect-failure" | "envoy-ratelimited" | "retriable-4xx" | "refused-stream" | "retriable-status-codes";
+export type RetryOn = "5xx" | "gateway-error" | "reset" | "reset-before-request" | "connect-failure" | "envoy-ratelimited" | "retriable-4xx" | "refused-stream" | "retriable-status-codes" | "retriable-headers" | "cancelled" | "deadline-exceeded" | "internal" | "resource-exhausted" | "unavailable";
 export type RouteMatch = { 
 /**
  * Of the normalised path.
@@ -293,7 +305,20 @@ cluster: number,
  * Share among the targets, at least 1.
  */
 weight: number, };
-export type StickyKey = { "header": string } | { "cookie": string } | { "query": string } | "clientAddress";
+export type StickyKey = { "header": string } | { "cookie": CookieKey } | { "query": string } | "clientAddress";
+export type CookieKey = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * A request without it is given one for so long, s; 0: until the browser ends. None: it is left to chance.
+ */
+ttlS: number | null, 
+/**
+ * Of the URLs that a cookie is given for.
+ */
+path: string, };
 export type Redirect = { 
 /**
  * 301, 302, 303, 307 or 308.
@@ -370,6 +395,50 @@ on: Array<FallbackCause>,
  */
 respond: Respond, };
 export type FallbackCause = "no-healthy-upstream" | "overflow" | "timeout" | "connect-failure" | "reset";
+export type Fault = { 
+/**
+ * They wait.
+ */
+delay: FaultDelay | null, 
+/**
+ * They are answered without the service, after the wait.
+ */
+abort: FaultAbort | null, 
+/**
+ * Their answers come slowly.
+ */
+throughput: FaultThroughput | null, 
+/**
+ * From the snapshot that first has it, ms; 0: for as long as it is configured.
+ */
+ttlMs: number, };
+export type FaultAbort = { 
+/**
+ * Its status.
+ */
+status: number, 
+/**
+ * Of a million requests.
+ */
+sharePpm: number, };
+export type FaultDelay = { 
+/**
+ * How long, ms.
+ */
+fixedMs: number, 
+/**
+ * Of a million requests.
+ */
+sharePpm: number, };
+export type FaultThroughput = { 
+/**
+ * At most.
+ */
+bytesPerSecond: number, 
+/**
+ * Of a million requests.
+ */
+sharePpm: number, };
 export type Cluster = { 
 /**
  * Unique name.
@@ -387,6 +456,10 @@ discovered: boolean,
  * How an endpoint is chosen.
  */
 loadBalancer: LoadBalancer, 
+/**
+ * Where a balancer by hash takes its key: the first of these that the request has; else by chance.
+ */
+hashOn: Array<StickyKey>, 
 /**
  * To establish a connection, ms.
  */
@@ -608,11 +681,81 @@ zone: string,
  * Free labels.
  */
 labels: { [key in string]: string }, };
-export type LoadBalancer = { "policy": "round-robin", } | { "policy": "random", } | { "policy": "least-request", 
+export type LoadBalancer = { "policy": "round-robin", 
+/**
+ * How endpoints that come begin.
+ */
+slowStart: SlowStart | null, } | { "policy": "random", } | { "policy": "least-request", 
 /**
  * How many are drawn.
  */
-choices: number, };
+choices: number, 
+/**
+ * All are compared instead.
+ */
+fullScan: boolean, 
+/**
+ * None: the least busy per weight takes it. Else chance does, by weight over one more than the requests under
+ * way to this power; 0 regards the weights only.
+ */
+activeRequestBias: number | null, 
+/**
+ * How endpoints that come begin.
+ */
+slowStart: SlowStart | null, } | { "policy": "peak-ewma", 
+/**
+ * How many are drawn.
+ */
+choices: number, 
+/**
+ * In which a latency that was seen loses all but 1/e of its weight, ms.
+ */
+decayMs: number, 
+/**
+ * What an endpoint counts as before it was heard of, ms.
+ */
+defaultRttMs: number, 
+/**
+ * What a failure counts as at least, ms.
+ */
+penaltyMs: number, 
+/**
+ * How endpoints that come begin.
+ */
+slowStart: SlowStart | null, } | { "policy": "ring-hash", 
+/**
+ * Least hashes on the ring.
+ */
+minRing: number, 
+/**
+ * Most hashes on the ring.
+ */
+maxRing: number, 
+/**
+ * Most requests under way at an endpoint, in percent of its even share; none: no bound.
+ */
+boundedLoad: number | null, } | { "policy": "maglev", 
+/**
+ * Places, a prime number.
+ */
+tableSize: number, 
+/**
+ * Most requests under way at an endpoint, in percent of its even share; none: no bound.
+ */
+boundedLoad: number | null, };
+export type SlowStart = { 
+/**
+ * Until it has it, ms.
+ */
+windowMs: number, 
+/**
+ * 1: evenly; more: sooner; less: later.
+ */
+aggression: number, 
+/**
+ * What it begins with, percent of its share.
+ */
+minWeightPercent: number, };
 export type EndpointUpdate = { 
 /**
  * Name of the cluster.
@@ -670,10 +813,52 @@ refill: number,
  */
 everyMs: number, 
 /**
- * Keys that there is room for.
+ * Keys that there is room for; 0: only those of `keys` are limited.
  */
-maxKeys: number, };
-export type KeyPart = { "header": string } | { "cookie": string } | { "query": string } | "clientAddress" | "path" | "host" | "method";
+maxKeys: number, 
+/**
+ * All keys share the tokens of one bucket, fairly.
+ */
+fair: boolean, 
+/**
+ * Tokens come slowly at first and after a rest.
+ */
+warmUp: WarmUp | null, 
+/**
+ * How long a request waits for its token; none: it does not.
+ */
+maxWaitMs: number | null, 
+/**
+ * Keys with a bucket of their own.
+ */
+keys: Array<RateKey>, };
+export type RateKey = { 
+/**
+ * A value for each part of the key.
+ */
+values: Array<string>, 
+/**
+ * As the bucket's.
+ */
+tokens: number, 
+/**
+ * As the bucket's.
+ */
+refill: number, 
+/**
+ * As the bucket's.
+ */
+everyMs: number, };
+export type WarmUp = { 
+/**
+ * From cold to full speed, ms.
+ */
+overMs: number, 
+/**
+ * How many times slower tokens come to a cold one.
+ */
+coldFactor: number, };
+export type KeyPart = { "header": string } | { "cookie": string } | { "query": string } | "clientAddress" | "path" | "host" | "method" | { "pathTemplate": Array<string> } | { "generic": string };
 export type HeaderRewrite = { 
 /**
  * Before the request goes on.

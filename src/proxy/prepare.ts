@@ -8,6 +8,7 @@
 import { dirname, resolve } from 'node:path'
 import type { ProxyConfig, ResolvedConfig } from '../config/config.js'
 import { type Direction, directionOfName } from '../config/direction.js'
+import { hasDoor } from '../config/door-checks.js'
 import type { Finding } from '../config/findings.js'
 import { loadTree, placeFinder } from '../config/include.js'
 import { formatPath } from '../config/path.js'
@@ -39,6 +40,8 @@ export interface Plan {
   hasEvents: boolean
   /** WebSockets that end here, by listener. */
   sockets: SocketPlan[][]
+  /** There are routes with faults. */
+  faulty: boolean
   /** Registries to follow. */
   sources: Source[]
   /** Filters in TypeScript, for the threads to load. */
@@ -118,7 +121,7 @@ export async function resolveFile(file: string, reading?: (watched: Watched) => 
 /** Load, validate and compile: the snapshot that `file` is now, with what its registries know. */
 export async function compileFile(file: string): Promise<Snapshot> {
   const config = await resolveFile(file)
-  refuseScripts(config, file)
+  refuseTypeScript(config, file)
   const { endpoints } = await discover(config, dirname(resolve(file)))
   return compileSnapshot(config, file, endpoints)
 }
@@ -136,12 +139,14 @@ function accepted({ config, issues }: Validation, name: string): ResolvedConfig 
   throw new WeftError('WEFT_CONFIG_INVALID', `${name} has ${count}`, { issues })
 }
 
-/** The binary that takes compiled snapshots runs no TypeScript. */
-function refuseScripts(config: ResolvedConfig, file: string): void {
-  const [first] = scriptPlaces(config)
-  if (first === undefined) return
-  throw new WeftError('WEFT_FILTER_ELSEWHERE', `${file}: ${formatPath(first.path)} is a filter in TypeScript`, {
-    hint: 'compiled snapshots are for weft-agent, which runs none; serve this file with weft run',
+/** The binary that takes compiled snapshots runs no TypeScript: neither filters nor the door of uWebSockets.js. */
+function refuseTypeScript(config: ResolvedConfig, file: string): void {
+  const door = config.listeners.findIndex(hasDoor)
+  const found = door < 0 ? scriptPlaces(config)[0]?.path : ['listeners', door]
+  if (found === undefined) return
+  const what = door < 0 ? 'is a filter in TypeScript' : 'is a door of uWebSockets.js'
+  throw new WeftError('WEFT_FILTER_ELSEWHERE', `${file}: ${formatPath(found)} ${what}`, {
+    hint: 'compiled snapshots are for weft-agent, which runs no TypeScript; serve this file with weft run',
   })
 }
 
@@ -183,6 +188,7 @@ function planOf(
       ({ healthCheck, outlierDetection, circuitBreaker }) =>
         (healthCheck ?? outlierDetection ?? circuitBreaker?.trip ?? null) !== null,
     ),
+    faulty: config.routes.some(({ fault }) => fault !== null),
     sources: discovered.sources,
     warnings: [...warnings, ...discovered.warnings],
     node: snapshot.node,

@@ -33,6 +33,7 @@ import type { Change, ConfigSource } from './config-source.js'
 import { Doors } from './doors.js'
 import { drain } from './drain.js'
 import { EndpointLog } from './endpoint-events.js'
+import { type FaultEndings, tellFaultEndings } from './fault-endings.js'
 import { writeLine } from './filter-lines.js'
 import { type Followed, followSources } from './follow-sources.js'
 import { withPoolCounts } from './pool-counts.js'
@@ -136,6 +137,7 @@ class Orchestrator implements RunningProxy {
   private readonly prepare: Prepare
   private readonly sources: Followed
   private readonly endpointLog: EndpointLog
+  private readonly faults: FaultEndings
   private read: Watched[] = []
   private id = -1
   private ownLoop = false
@@ -156,12 +158,12 @@ class Orchestrator implements RunningProxy {
   private carried: Counts | null = null
 
   constructor(options: StartOptions) {
-    // The main thread loads the addon before any worker does: a library first loaded by a thread goes away with it.
     this.addon = options.addon ?? loadAddon()
     this.logger = options.logger ?? standardLogger()
     this.prepare = options.prepare ?? prepareSource
     this.endpointLog = new EndpointLog(() => this.addon.events(this.id), this.logger)
     this.doors = new Doors(this.addon, (line) => writeLine(this.logger, line))
+    this.faults = tellFaultEndings(this.logger)
     this.sources = followSources({
       logger: this.logger,
       update: (bytes) => this.updateEndpoints(bytes),
@@ -195,6 +197,7 @@ class Orchestrator implements RunningProxy {
     } catch (error) {
       this.sources.close()
       this.endpointLog.close()
+      this.faults.close()
       this.doors.close()
       ahead?.terminate()
       await ahead?.ended
@@ -328,6 +331,7 @@ class Orchestrator implements RunningProxy {
   private async end(): Promise<void> {
     await this.lastChange
     this.sources.close()
+    this.faults.close()
     this.doors.close()
     if (this.workers === null) await this.leaveOwnLoop()
     await this.workers?.close()
@@ -371,6 +375,7 @@ class Orchestrator implements RunningProxy {
     await this.keepScripts(plan.scripts)
     this.sources.renew(plan.sources)
     this.endpointLog.follow(plan.hasEvents)
+    this.faults.renew(plan.faulty ? this.stats().faults : [])
     return verdict
   }
 

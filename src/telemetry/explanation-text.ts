@@ -1,5 +1,5 @@
 /** An explanation as text for people: what becomes of the request, then each rule with its standing and reason. */
-import type { ListenerAnswer, Outcome, RuleVerdict, Share } from '../native/explanation.js'
+import type { Explanation, ListenerAnswer, Outcome, RuleVerdict, Share } from '../native/explanation.js'
 
 /** Colours a text, or leaves it. */
 export type Paint = (colour: 'red' | 'green' | 'yellow' | 'cyan' | 'bold' | 'dim', text: string) => string
@@ -22,7 +22,11 @@ export function describeAnswer(answer: ListenerAnswer, paint: Paint = plain): st
   const result =
     taken === undefined || outcome === null
       ? [`  ${paint('red', '404 no route takes this request')}`]
-      : [`  ${paint('green', `route ${taken.route}`)}  ${describeKind(outcome)}`, ...describeOutcome(outcome, paint)]
+      : [
+          `  ${paint('green', `route ${taken.route}`)}  ${describeKind(outcome)}`,
+          ...describeOutcome(outcome, paint),
+          ...describeFault(explanation, paint),
+        ]
   return [title, asked, ...result, '', ...describeRules(rules, paint)].join('\n')
 }
 
@@ -43,7 +47,22 @@ function describeOutcome(outcome: Outcome, paint: Paint): string[] {
     `cluster ${share.cluster}`,
     describeEndpoints(share),
   ])
-  return [...sticky, ...aligned(rows).map((row, at) => `    ${shade(paint, outcome.split[at], row)}`)]
+  const shares = aligned(rows).map((row, at) => `    ${shade(paint, outcome.split[at], row)}`)
+  return [...sticky, ...shares, ...outcome.split.flatMap(describeAffinity)]
+}
+
+function describeAffinity({ cluster, affinity }: Share): string[] {
+  if (affinity === null) return []
+  const endpoint = affinity.endpoint === null ? '' : ` → ${affinity.endpoint} while it is up`
+  return [`    in ${cluster} by ${affinity.by}${endpoint}`]
+}
+
+export function describeFault({ fault }: Explanation, paint: Paint = plain): string[] {
+  if (fault === undefined) return []
+  const { does, leftMs } = fault
+  const left =
+    leftMs === null ? 'until it is removed' : leftMs === 0 ? 'over' : `for ${Math.ceil(leftMs / 1_000)} s more`
+  return [`    ${paint(leftMs === 0 ? 'dim' : 'yellow', `fault: ${does.join(', ')}; ${left}`)}`]
 }
 
 function shade(paint: Paint, share: Share | undefined, row: string): string {

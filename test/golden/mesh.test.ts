@@ -45,7 +45,7 @@ const someNode: MeshNode = {
 const certificates: CertificateSource = {
   identity: ({ namespace, account }) => ({ chain: `certificate of ${namespace}/${account}`, key: 'key' }),
   named: (name) => ({ chain: `certificate ${name}`, key: 'key' }),
-  roots: () => ({ roots: 'roots', revoked: '' }),
+  roots: () => ({ roots: 'roots', revoked: '', leavesOnly: false }),
   onChange: () => () => {},
 }
 

@@ -80,6 +80,12 @@ describe('weft compile', () => {
     expect(decode(readFileSync(out))).toMatchObject({ format: 2, clusters: [{ name: 'app' }] })
   })
 
+  it('refuses by name what needs TypeScript to be served', async () => {
+    const doors = { ...config(), listeners: [{ name: 'edge', address: '127.0.0.1:8080', engine: 'uws' }] }
+    const { code, stderr } = await weft('compile', '-c', writeConfig(doors), '-o', '/nowhere/snapshot.bin')
+    expect([code, stderr]).toEqual([1, expect.stringContaining('listeners[0] is a door of uWebSockets.js')])
+  })
+
   it('ends with 1 when it cannot write', async () => {
     const { code, stderr } = await weft('compile', '-c', writeConfig(config()), '-o', '/nowhere/snapshot.bin')
     expect(code).toBe(1)

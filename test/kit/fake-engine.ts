@@ -51,6 +51,16 @@ export class FakeEngine implements Addon {
     this.calls.push(`attach ${worker}`)
   }
 
+  createRoot = signsNothing
+  createIntermediate = signsNothing
+  openSigner = signsNothing
+  closeSigner = signsNothing
+  issueCertificate = signsNothing
+  createRequest = signsNothing
+  signRequest = signsNothing
+  signRevocations = signsNothing
+  readPeer = signsNothing
+
   takeSockets(): number {
     return -1
   }
@@ -217,6 +227,7 @@ export function preparedAs(text: string, plan: Partial<Prepared['plan']> = {}): 
     adminAddress: null,
     listeners,
     clusters,
+    faulty: false,
     sources: [],
     scripts: [],
     sockets: [],
@@ -225,4 +236,8 @@ export function preparedAs(text: string, plan: Partial<Prepared['plan']> = {}): 
     dump: '{}',
   }
   return { snapshot: Buffer.from(text), plan: { ...whole, ...plan } }
+}
+
+function signsNothing(): never {
+  throw new Error('this engine signs nothing')
 }

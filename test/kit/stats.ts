@@ -17,6 +17,7 @@ export function statsOf(change: Partial<Stats> = {}): Stats {
     listeners: [],
     clusters: [],
     filters: [],
+    faults: [],
     ...change,
   }
 }

@@ -44,6 +44,10 @@ pub(crate) fn enter(env: &Env, heartbeat: Arc<AtomicU64>) -> Result<()> {
     });
     LOOP.set(uv_loop);
     RUNTIME.set(Some(runtime));
+    if !weft_rt::is_main_thread() {
+        // A thread of ours. Refused, it runs as any other.
+        let _ = weft_rt::ask_for_short_slices();
+    }
     // SAFETY: `leave` needs no argument and removes itself; the environment is alive.
     let status = unsafe { sys::napi_add_async_cleanup_hook(env.raw(), Some(leave), ptr::null_mut(), ptr::null_mut()) };
     if status != sys::Status::napi_ok {

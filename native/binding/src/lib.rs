@@ -5,11 +5,13 @@
 
 #![deny(unsafe_op_in_unsafe_fn)]
 
+pub mod certificates;
 pub mod door;
 mod environment;
 mod error;
 pub mod explain;
 mod javascript;
+pub mod peer;
 pub mod proxy;
 pub mod script;
 

@@ -39,6 +39,7 @@ const ANSWERED: ForwardResponse<'static> = ForwardResponse {
     date: "Sun, 06 Nov 1994 08:49:37 GMT",
     retries_spent: false,
     changes: None,
+    added: b"",
 };
 
 fn main() {

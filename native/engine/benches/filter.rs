@@ -1,5 +1,6 @@
 //! What filters, buckets and trace context cost a request. Budgets: bucket 40 ns uncontended, trace context 100 ns.
 
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use divan::{Bencher, black_box};
@@ -50,6 +51,23 @@ fn bucket_keyed(bencher: Bencher<'_, '_>, keys: u64) {
     });
 }
 
+#[divan::bench(sample_size = 20_000, args = [1, 1_000, 100_000])]
+fn bucket_fair(bencher: Bencher<'_, '_>, keys: u64) {
+    let bucket = Bucket::fair(rate(), keys as u32);
+    let (mut turn, mut now) = (0, Instant::now());
+    bencher.bench_local(|| {
+        turn = (turn + 1) % keys;
+        now += Duration::from_nanos(100);
+        black_box(bucket.take(black_box(turn.wrapping_mul(0x9e37_79b9_7f4a_7c15)), now))
+    });
+}
+
+#[divan::bench(sample_size = 20_000)]
+fn bucket_warming(bencher: Bencher<'_, '_>) {
+    let (bucket, now) = (Bucket::warming(rate(), Duration::from_secs(10), 3.0), Instant::now());
+    bencher.bench_local(|| black_box(bucket.take(black_box(0), now)));
+}
+
 #[divan::bench(sample_size = 20_000)]
 fn bucket_keyed_flood_of_new_keys(bencher: Bencher<'_, '_>) {
     let (bucket, now) = (Bucket::keyed(Rate::new(10, 1, Duration::from_secs(3600)), 10_000), Instant::now());
@@ -65,7 +83,8 @@ fn pass(chain: &Chain, head: &mut RequestHead, now: Instant) {
     for filter in chain.iter() {
         let mut state = None;
         let mut request = Request { head: &mut *head, facts, state: &mut state, mark: None, outside: None };
-        let _verdict = black_box(filter.request(&mut request));
+        let mut cx = Context::from_waker(Waker::noop());
+        let _verdict = black_box(filter.poll_request(&mut cx, &mut request));
     }
 }
 
@@ -101,6 +120,10 @@ fn local_rate_limit_by_header(bencher: Bencher<'_, '_>) {
         refill: 1_000_000,
         every_ms: 1,
         max_keys: 10_000,
+        fair: false,
+        warm_up: None,
+        max_wait_ms: None,
+        keys: Vec::new(),
     };
     let chain = chain(&[Filter::LocalRateLimit(LocalRateLimit {
         buckets: vec![bucket],

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use divan::{Bencher, black_box};
 use weft_engine::limit::{Counter, Gate};
-use weft_engine::retry::{Outcome, Standing, classify};
+use weft_engine::retry::{Outcome, Said, Standing, classify};
 use weft_engine::snapshot::{GenerationRetry, RetryOn};
 
 fn main() {
@@ -43,7 +43,7 @@ fn standing(policy: Option<&GenerationRetry>) -> Standing<'_> {
 
 #[divan::bench]
 fn an_answer_without_a_policy(bencher: Bencher<'_, '_>) {
-    let outcome = Outcome::Answered { status: 200, rate_limited: false, spent: false };
+    let outcome = Outcome::Answered(Said { status: 200, ..Said::default() });
     bencher.bench_local(|| classify(black_box(&outcome), black_box(&standing(None))));
 }
 
@@ -53,12 +53,14 @@ fn an_answer_that_the_policy_lets_pass(bencher: Bencher<'_, '_>) {
         retries: 2,
         on: [RetryOn::ConnectFailure, RetryOn::ResetBeforeRequest, RetryOn::RetriableStatusCodes].into_iter().collect(),
         status_codes: Box::new([503]),
+        retriable_headers: Box::default(),
+        retry_after_max: None,
         per_try_timeout: None,
         backoff_base: Duration::from_millis(25),
         backoff_max: Duration::from_millis(250),
         avoid_previous_endpoints: true,
         max_body_bytes: 65_536,
     };
-    let outcome = Outcome::Answered { status: 200, rate_limited: false, spent: false };
+    let outcome = Outcome::Answered(Said { status: 200, ..Said::default() });
     bencher.bench_local(|| classify(black_box(&outcome), black_box(&standing(Some(&policy)))));
 }

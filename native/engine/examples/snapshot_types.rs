@@ -10,13 +10,13 @@ fn main() {
 mod generate {
     use ts_rs::{Config, TS};
     use weft_engine::snapshot::{
-        AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, Direction, Dns, DnsRecord, EndpointUpdate,
-        FailurePercentage, Fallback, FallbackCause, FieldMatch, Filter, Forward, ForwardTarget, HeaderChanges,
-        HeaderEdits, HeaderLine, HeaderReplace, HeaderRewrite, HealthCheck, HttpCheck, KeepAlive, KeyPart, Listener,
-        ListenerLimits, LoadBalancer, LocalRateLimit, Node, OnFailure, OutlierDetection, PathChange, PathMatch,
-        RateBucket, Records, Redirect, Respond, Retry, RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch,
-        Script, ScriptBody, SlowCalls, Snapshot, StickyKey, SuccessRateBelow, SuccessRateOutlier, TcpKeepAlive,
-        Tracing, Trip, ValueTest,
+        AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, CookieKey, Direction, Dns, DnsRecord, EndpointUpdate,
+        FailurePercentage, Fallback, FallbackCause, Fault, FaultAbort, FaultDelay, FaultThroughput, FieldMatch, Filter,
+        Forward, ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine, HeaderReplace, HeaderRewrite, HealthCheck,
+        HttpCheck, KeepAlive, KeyPart, Listener, ListenerLimits, LoadBalancer, LocalRateLimit, Node, OnFailure,
+        OutlierDetection, PathChange, PathMatch, RateBucket, RateKey, Records, Redirect, Respond, Retry, RetryBudget,
+        RetryOn, Rewrite, Route, RouteAction, RouteMatch, Script, ScriptBody, SlowCalls, SlowStart, Snapshot,
+        StickyKey, SuccessRateBelow, SuccessRateOutlier, TcpKeepAlive, Tracing, Trip, ValueTest, WarmUp,
     };
 
     pub(crate) fn print() {
@@ -41,6 +41,7 @@ mod generate {
             Forward::decl(&config),
             ForwardTarget::decl(&config),
             StickyKey::decl(&config),
+            CookieKey::decl(&config),
             Redirect::decl(&config),
             Respond::decl(&config),
             Rewrite::decl(&config),
@@ -49,6 +50,10 @@ mod generate {
             HeaderLine::decl(&config),
             Fallback::decl(&config),
             FallbackCause::decl(&config),
+            Fault::decl(&config),
+            FaultAbort::decl(&config),
+            FaultDelay::decl(&config),
+            FaultThroughput::decl(&config),
             Cluster::decl(&config),
             CircuitBreaker::decl(&config),
             Trip::decl(&config),
@@ -60,10 +65,13 @@ mod generate {
             RetryBudget::decl(&config),
             ClusterEndpoint::decl(&config),
             LoadBalancer::decl(&config),
+            SlowStart::decl(&config),
             EndpointUpdate::decl(&config),
             Filter::decl(&config),
             LocalRateLimit::decl(&config),
             RateBucket::decl(&config),
+            RateKey::decl(&config),
+            WarmUp::decl(&config),
             KeyPart::decl(&config),
             HeaderRewrite::decl(&config),
             Script::decl(&config),

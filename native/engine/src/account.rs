@@ -1,5 +1,7 @@
 //! What one exchange was: filled by the phases, written once at its end to ring, metrics and access log.
 
+mod heard;
+
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,19 +10,17 @@ use std::time::Instant;
 
 use smallvec::SmallVec;
 
-use crate::cluster::{self, Heard, Picked, Probe};
+use crate::cluster::{Load, Picked, Probe};
 use crate::downstream::Downstream;
 use crate::error::{Error, Kind, Source};
 use crate::http::head::{Known, RequestHead, ResponseHead, Version};
-use crate::http::health::IMMEDIATE_FAIL;
-use crate::http::retry_after::retry_after;
 use crate::record::{Address, Attempt, Candidate, Mark, Protocol, Record, Texts, frame};
+use crate::request_id::uuid;
 use crate::respond::Verdict;
 use crate::retry::Stop;
 use crate::serving::View;
 use crate::snapshot::{Endpoint, GenerationCluster, GenerationRoute};
 use crate::telemetry::access_log::Entry;
-use crate::telemetry::events::{Event, Turn};
 use crate::telemetry::flags::Flag;
 use crate::telemetry::metrics::{ClusterCounter, Counter};
 use crate::trace::Carried;
@@ -41,6 +41,8 @@ pub struct Account {
     endpoint: Option<Arc<Endpoint>>,
     /// The present attempt tries whether the endpoint's breaker may close.
     probe: Option<Probe>,
+    /// Its part of what the cluster's balancer bounds.
+    load: Option<Load>,
     /// The attempts before the present one; empty, and without memory, while nothing failed.
     past: Vec<Attempt>,
     /// Whom the balancer compared, attempt by attempt.
@@ -77,6 +79,7 @@ impl Account {
             generated_id: None,
             endpoint: None,
             probe: None,
+            load: None,
             past: Vec::new(),
             candidates: SmallVec::new(),
             response_headers: Vec::new(),
@@ -158,6 +161,12 @@ impl Account {
         match mark {
             Mark::RateLimited => self.worker.count(Counter::RateLimited, 1),
             Mark::RateLimitShadowed => self.worker.count(Counter::RateLimitShadowed, 1),
+            Mark::RateLimitPaced => self.worker.count(Counter::RateLimitPaced, 1),
+            Mark::FaultDelayed => {
+                self.record.flag = Flag::DelayInjected;
+                self.worker.count(Counter::FaultsInjected, 1);
+            }
+            Mark::FaultAborted | Mark::FaultThrottled => self.worker.count(Counter::FaultsInjected, 1),
             Mark::RetryBudgetSpent => self.count_cluster(ClusterCounter::RetriesRefused),
             Mark::RequestsOverflow | Mark::PendingOverflow | Mark::ConnectionsOverflow => {
                 self.count_cluster(ClusterCounter::Overflows);
@@ -193,6 +202,10 @@ impl Account {
             self.mark(Mark::Probe);
         }
         self.probe = picked.probe;
+        if picked.moved {
+            self.mark(Mark::LoadBounded);
+        }
+        self.load = picked.load;
         picked.endpoint
     }
 
@@ -227,23 +240,6 @@ impl Account {
             self.worker.count(Counter::UpstreamConnectionsFailed, 1);
             self.count_cluster(ClusterCounter::ConnectionsFailed);
         }
-    }
-
-    /// The attempt ended with an answer's head, or with an error, and another one follows.
-    pub fn retried(&mut self, ended: Result<&ResponseHead, &Error>) {
-        self.worker.count(Counter::Retries, 1);
-        self.count_cluster(ClusterCounter::Retries);
-        let now = weft_rt::now();
-        match ended {
-            Ok(head) => self.heard_answer(now, head),
-            Err(error) => {
-                self.count_timeout(error);
-                self.record.cause = error.kind.number();
-                self.heard_failure(now, error);
-            }
-        }
-        let attempt = self.present(micros(self.started, now), ended.map_or(0, |head| head.status));
-        self.past.push(attempt);
     }
 
     /// The policy would try again, but this attempt is the last one.
@@ -408,35 +404,6 @@ impl Account {
         }
     }
 
-    fn heard_answer(&mut self, now: Instant, head: &ResponseHead) {
-        let retry_after_s = matches!(head.status, 429 | 503).then(|| retry_after(head)).flatten();
-        if let (Some(cluster), Some(endpoint)) = (self.cluster(), &self.endpoint)
-            && cluster.health_check.is_some()
-            && head.find(IMMEDIATE_FAIL).is_some()
-            && endpoint.refused()
-        {
-            let event = Event::new(Turn::Unhealthy, &endpoint.name, "its answer says that its health check fails");
-            cluster.membership.teller().tell(event);
-        }
-        let first_byte_us = micros(self.attempt_started, now);
-        self.heard(&Heard::Answer { status: head.status, first_byte_us, retry_after_s });
-    }
-
-    fn heard_failure(&mut self, now: Instant, error: &Error) {
-        self.heard(&Heard::Failure { kind: error.kind, took_us: micros(self.attempt_started, now) });
-    }
-
-    fn heard(&mut self, heard: &Heard) {
-        let probe = self.probe.take();
-        if let (Some(cluster), Some(endpoint)) = (self.cluster(), &self.endpoint) {
-            cluster::heard(cluster, endpoint, heard, probe);
-        }
-    }
-
-    fn cluster(&self) -> Option<&GenerationCluster> {
-        self.view.generation.clusters.get(usize::from(self.record.cluster)).map(|cluster| &**cluster)
-    }
-
     /// It ends here, whatever it was about.
     fn lost(&mut self, texts: &Texts<'_>) {
         self.record.cause = Kind::Internal.number();
@@ -447,6 +414,7 @@ impl Account {
     fn leave_endpoint(&mut self) {
         // Nothing came of it: the next request may try.
         self.probe = None;
+        self.load = None;
         if let Some(endpoint) = self.endpoint.take() {
             endpoint.active.fetch_sub(1, Ordering::Relaxed);
         }
@@ -483,33 +451,4 @@ fn wire_target(head: &RequestHead) -> &[u8] {
 
 fn micros(from: Instant, to: Instant) -> u32 {
     u32::try_from(to.saturating_duration_since(from).as_micros()).unwrap_or(u32::MAX)
-}
-
-/// A random UUID (version 4, RFC 9562). It names an exchange; it is not a secret.
-fn uuid() -> [u8; 36] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let random = fastrand::u128(..) & !(0xf000 << 64) & !(0b11 << 62) | (0x4000 << 64) | (0b10 << 62);
-    let mut text = [b'-'; 36];
-    let places = (0..36).filter(|place| !matches!(place, 8 | 13 | 18 | 23));
-    for (nibble, place) in places.enumerate() {
-        let digit = (random >> (124 - 4 * nibble)) as usize & 0xf;
-        if let (Some(slot), Some(character)) = (text.get_mut(place), DIGITS.get(digit)) {
-            *slot = *character;
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_generated_id_is_a_random_uuid() {
-        let text = String::from_utf8(uuid().to_vec()).unwrap();
-        assert_eq!(text.len(), 36);
-        assert_eq!(&text[14..15], "4");
-        assert!(matches!(&text[19..20], "8" | "9" | "a" | "b"), "{text}");
-        assert_ne!(uuid(), uuid());
-    }
 }

@@ -200,6 +200,7 @@ mod tests {
             idle_timeout: None,
             retry: None,
             filters: crate::filter::Chain::default(),
+            fault: None,
         }
     }
 
@@ -233,6 +234,8 @@ mod tests {
             retries: 1,
             on: [].into_iter().collect(),
             status_codes: Box::default(),
+            retriable_headers: Box::default(),
+            retry_after_max: None,
             per_try_timeout: Some(of),
             backoff_base: Duration::ZERO,
             backoff_max: Duration::ZERO,

@@ -58,11 +58,13 @@ pub enum Kind {
     FilterFailed,
     /// The breakers of all endpoints are open.
     BreakersOpen,
+    /// Fault injection answers; carries its status.
+    FaultInjected(u16),
 }
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Refused(400),
         Self::HeadersTimeout,
         Self::DownstreamGone,
@@ -84,6 +86,7 @@ impl Kind {
         Self::DnsFailed,
         Self::FilterFailed,
         Self::BreakersOpen,
+        Self::FaultInjected(503),
     ];
 
     /// The kind of a record's number; `None` for 0 and for numbers of no kind.
@@ -115,6 +118,7 @@ impl Kind {
             Self::DnsFailed => "the name of the cluster has never resolved",
             Self::FilterFailed => "a filter failed",
             Self::BreakersOpen => "the breakers of all endpoints were open",
+            Self::FaultInjected(_) => "a fault was injected",
         }
     }
 
@@ -142,6 +146,7 @@ impl Kind {
             Self::DnsFailed => 19,
             Self::FilterFailed => 20,
             Self::BreakersOpen => 24,
+            Self::FaultInjected(_) => 29,
         }
     }
 }
@@ -182,7 +187,8 @@ impl Error {
             | Kind::Internal
             | Kind::DnsFailed
             | Kind::FilterFailed
-            | Kind::BreakersOpen => Source::Internal,
+            | Kind::BreakersOpen
+            | Kind::FaultInjected(_) => Source::Internal,
             Kind::ConnectFailed
             | Kind::ConnectTimeout
             | Kind::UpstreamClosed

@@ -1,11 +1,12 @@
 //! The driver: one request, from its head to its record. Read it from top to bottom.
 //!
-//! `filters → route → filters → cluster → filters → loop { pick → attempt → classify } → relay | tunnel | local reply →
+//! `filters → route → fault → filters → cluster → filters → loop { pick → attempt → classify } → relay | tunnel | local reply →
 //! record`. Each phase lives in its own folder and returns a value; phases do not call each other.
 
 use std::rc::Rc;
 
 use crate::account::Account;
+use crate::affinity::GivenCookies;
 use crate::buffer::Buffer;
 use crate::cluster::Wish;
 use crate::downstream::{Downstream, Next, Request};
@@ -16,11 +17,11 @@ use crate::ongoing::Ongoing;
 use crate::record::Mark;
 use crate::retry::Verdict;
 use crate::route::Action;
-use crate::snapshot::{GenerationCluster, GenerationRoute};
+use crate::snapshot::{GenerationCluster, GenerationRoute, Moment};
 use crate::upstream::attempt;
 use crate::upstream::outgoing::Outgoing;
 use crate::worker::Worker;
-use crate::{cluster, limit, relay, reply, retry, socket, trace, trust, tunnel};
+use crate::{cluster, fault, limit, relay, reply, retry, socket, trace, trust, tunnel};
 
 /// Serves one request.
 pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Request) -> Next {
@@ -46,8 +47,10 @@ pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Requ
         // Nothing behind a head can be told apart until its framing is known.
         unread: true,
         retries_spent: false,
+        cookies: GivenCookies::default(),
         answering: false,
         routed: None,
+        bytes_per_second: None,
     };
     let next = match drive(&mut exchange, request.rest).await {
         Ok(next) => next,
@@ -74,6 +77,7 @@ async fn drive(exchange: &mut Ongoing<'_>, rest: Option<Buffer>) -> Result<Next,
     }
     let routed = exchange.route()?;
     let route = routed.route;
+    fault::inject(exchange, route).await?;
     filter::request(&route.filters, Stage::Route, exchange).await?;
     body::request(&route.filters, Stage::Route, exchange, &mut rest).await?;
     let split = match &route.action {
@@ -99,9 +103,10 @@ async fn forward(
 ) -> Result<Next, Stop> {
     exchange.account.clustered(cluster);
     let _place = limit::request(cluster).inspect_err(|_| exchange.account.mark(Mark::RequestsOverflow))?;
+    let hash = exchange.endpoint_hash(cluster);
     let mut outgoing = Outgoing::new(exchange, route, cluster, rest);
     let attempted = loop {
-        let wish = Wish { tried: &outgoing.tried };
+        let wish = Wish { tried: &outgoing.tried, hash, now: Moment::now() };
         let Some(picked) = cluster::pick(&exchange.worker.picker, cluster, &wish) else {
             break Err(cluster::nowhere(cluster));
         };

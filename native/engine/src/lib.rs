@@ -39,10 +39,13 @@ pub mod exchange;
 pub mod reply;
 pub mod socket;
 
+pub mod fault;
 pub mod relay;
 pub mod tunnel;
 
 pub mod ongoing;
+
+pub mod affinity;
 
 pub mod account;
 pub mod worker;
@@ -66,6 +69,8 @@ pub mod trust;
 pub mod buffer;
 pub mod heads;
 pub mod limit;
+mod request_id;
+pub mod share;
 
 pub mod error;
 pub mod http;

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use crate::account::Account;
+use crate::affinity::GivenCookies;
 use crate::buffer::Buffer;
 use crate::downstream::Downstream;
 use crate::error::{Error, Kind};
@@ -13,7 +14,8 @@ use crate::http::changes::HeaderChanges;
 use crate::http::forward::RequestChanges;
 use crate::http::framing::{Framing, expects_continue, request_keep_alive, wants_upgrade};
 use crate::http::head::{Method, RequestHead};
-use crate::route::{self, Live, PathPattern, Redirect, Routed, Split};
+use crate::record::Mark;
+use crate::route::{self, Live, PathPattern, Redirect, Routed, Split, Sticky};
 use crate::serving::View;
 use crate::snapshot::GenerationCluster;
 use crate::trust;
@@ -47,10 +49,14 @@ pub struct Ongoing<'a> {
     pub unread: bool,
     /// A retry policy would have gone on, but must not: proxies on the way back are told.
     pub retries_spent: bool,
+    /// Cookies that the answer sets, so that the client's next requests are kept together.
+    pub cookies: GivenCookies,
     /// The answer's head went out: an error can no longer become a status.
     pub answering: bool,
     /// The route, once one is chosen.
     pub routed: Option<Routed<'a>>,
+    /// Fault injection: how fast the answer's body may go.
+    pub bytes_per_second: Option<u32>,
 }
 
 impl<'a> Ongoing<'a> {
@@ -91,11 +97,39 @@ impl<'a> Ongoing<'a> {
     }
 
     /// Chooses the cluster: a filter's choice, else the split's.
-    pub fn pick_cluster(&self, split: &Split) -> Result<&'a GenerationCluster, Error> {
-        let chosen = self.outside.choice.cluster;
-        let chosen = chosen.unwrap_or_else(|| split.pick(&self.facts(), |total| fastrand::u64(..total)));
+    pub fn pick_cluster(&mut self, split: &Split) -> Result<&'a GenerationCluster, Error> {
+        let chosen = self.outside.choice.cluster.unwrap_or_else(|| {
+            let mut cookies = std::mem::take(&mut self.cookies);
+            let hash = |key: &Sticky| cookies.of_split(key, &self.facts());
+            let chosen = split.pick_by(hash, |total| fastrand::u64(..total));
+            self.give(cookies);
+            chosen
+        });
         let cluster = self.view.generation.clusters.get(usize::from(chosen));
         cluster.map(|cluster| &**cluster).ok_or(Error::new(Kind::NoRoute, "the route's cluster does not exist"))
+    }
+
+    /// The hash of the key by which the cluster's balancer chooses, where it hashes and the request has one.
+    pub fn endpoint_hash(&mut self, cluster: &GenerationCluster) -> Option<u64> {
+        if !cluster.load_balancer.hashes() {
+            return None;
+        }
+        let mut cookies = std::mem::take(&mut self.cookies);
+        let hash = cookies.of_endpoint(&cluster.hash_on, &self.facts());
+        self.give(cookies);
+        hash
+    }
+
+    /// The lines that the exchange adds to its answer.
+    pub fn answer_lines(&self) -> Vec<u8> {
+        if self.cookies.is_empty() { Vec::new() } else { self.cookies.lines(self.scheme()) }
+    }
+
+    fn give(&mut self, cookies: GivenCookies) {
+        self.cookies = cookies;
+        if !self.cookies.is_empty() {
+            self.account.mark(Mark::CookieIssued);
+        }
     }
 
     /// What routing asks of the request.

@@ -42,6 +42,9 @@ pub async fn run(
     exchange.account.answered(&answer.head);
     let out = exchange.worker.buffers.take_output();
     let mut answering = Transfer::new(answer.framing, answer.framing, ANSWER_LIMITS.max_bytes, out, answer.rest.take());
+    if let Some(bytes_per_second) = exchange.bytes_per_second {
+        answering.slow_down(bytes_per_second);
+    }
     if !exchange.passed.is_empty() {
         let filtering = Filtering { exchange, upstream: &mut upstream, outgoing, answer: &mut answer };
         if let Err(stop) = filtering.run(&mut answering).await {
@@ -122,6 +125,7 @@ fn begin(exchange: &mut Ongoing<'_>, answer: &Answer, answering: &mut Transfer, 
         date: &exchange.worker.date(),
         retries_spent: exchange.retries_spent,
         changes: exchange.response_changes(),
+        added: &exchange.answer_lines(),
     };
     let ahead = &mut exchange.downstream.ahead;
     answering.begin(|out| {

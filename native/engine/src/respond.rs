@@ -89,6 +89,12 @@ pub fn verdict(error: &Error) -> Verdict {
         Kind::FilterFailed => {
             (500, Flag::FilterFailed, "proxy_internal_error", "`weft why` and the proxy's log say how it failed")
         }
+        Kind::FaultInjected(status) => (
+            status,
+            Flag::FaultInjected,
+            "http_response_status",
+            "this is a drill; it ends with the `ttl` of the fault, or when the fault is removed",
+        ),
         Kind::Internal => (500, Flag::None, "proxy_internal_error", "report this with the proxy's log"),
     };
     let proxy_status = match error.cause.filter(|_| error.kind == Kind::ConnectFailed) {

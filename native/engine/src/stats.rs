@@ -1,14 +1,16 @@
 //! What a proxy counted, under the names of its configuration, ready to be serialised.
 
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use serde::Serialize;
 use weft_rt::Addr;
 
 use crate::cluster::{EndpointBreaker, Opened, OutlierState, Spell};
+use crate::fault::FaultCounts;
 use crate::proxy::{Drain, Proxy};
 use crate::slot::Slot;
-use crate::snapshot::{Direction, Member, Resolution, ResolutionState, bit};
+use crate::snapshot::{Direction, GenerationRoute, Member, Resolution, ResolutionState, bit};
 use crate::telemetry::metrics::{Bins, ClusterSums, Counter, Report, hdr};
 
 /// Everything that can be read from outside.
@@ -25,6 +27,19 @@ pub struct Stats {
     clusters: Vec<ClusterStats>,
     /// Filters in TypeScript.
     filters: Vec<FilterStats>,
+    /// Faults of routes.
+    faults: Vec<FaultStats>,
+}
+
+/// A fault that a route injects.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FaultStats {
+    route: String,
+    /// The rest of its time to live; 0: it is over; none: it has none.
+    left_ms: Option<u64>,
+    #[serde(flatten)]
+    counts: FaultCounts,
 }
 
 /// What is counted about the filters in TypeScript of one name.
@@ -140,6 +155,7 @@ pub fn read(proxy: &Proxy) -> Stats {
         listeners: listeners(proxy),
         clusters,
         filters: proxy.filters(),
+        faults: generation.iter().flat_map(|generation| &generation.routes).filter_map(fault).collect(),
         report,
     }
 }
@@ -229,6 +245,12 @@ fn worker(slot: &Slot) -> WorkerStats {
         records,
         record_bytes,
     }
+}
+
+fn fault(route: &GenerationRoute) -> Option<FaultStats> {
+    let fault = route.fault.as_ref()?;
+    let left_ms = fault.left(Instant::now()).map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+    Some(FaultStats { route: route.name.clone(), left_ms, counts: fault.counts() })
 }
 
 fn dns(resolution: &Resolution) -> DnsStats {

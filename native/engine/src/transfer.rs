@@ -4,7 +4,9 @@
 //! one head, with filters one part more. Cancel safety: all state is in the struct; a poll can be repeated by any task.
 
 mod broken;
+mod copy;
 mod gather;
+mod pace;
 mod tap;
 mod tapped;
 
@@ -19,6 +21,7 @@ use crate::http::body::{BodyDecoder, BodyEncoder};
 use crate::http::framing::Framing;
 
 pub use broken::Broken;
+pub use copy::{Copied, NoCopy};
 pub use gather::Gathered;
 use tap::Tap;
 pub use tap::{BodyFilter, BodyPart};

@@ -36,6 +36,7 @@ pub async fn run(exchange: &mut Ongoing<'_>, answered: Answered, outgoing: &mut 
         date: &exchange.worker.date(),
         retries_spent: false,
         changes: exchange.response_changes(),
+        added: &exchange.answer_lines(),
     };
     encode_response(&answer.head, &forward, &mut out);
     let mut tunnel = Tunnel {

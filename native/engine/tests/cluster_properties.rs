@@ -10,9 +10,10 @@ use proptest::prelude::*;
 use weft_engine::cluster::{Picked, Picker, Wish, choose};
 use weft_engine::snapshot::{ClusterBook, Endpoint, LoadBalancer, Membership, Place, Wanted};
 
-const ROUND_ROBIN: LoadBalancer = LoadBalancer::RoundRobin {};
+const ROUND_ROBIN: LoadBalancer = LoadBalancer::RoundRobin { slow_start: None };
 const RANDOM: LoadBalancer = LoadBalancer::Random {};
-const LEAST_REQUEST: LoadBalancer = LoadBalancer::LeastRequest { choices: 2 };
+const LEAST_REQUEST: LoadBalancer =
+    LoadBalancer::LeastRequest { choices: 2, full_scan: false, active_request_bias: None, slow_start: None };
 
 /// What picking needs of a cluster.
 struct Cluster {
@@ -21,7 +22,7 @@ struct Cluster {
 }
 
 fn pick(picker: &Picker, cluster: &Cluster, tried: &[u32]) -> Option<Picked> {
-    choose(picker, &cluster.membership, cluster.load_balancer, &Wish { tried })
+    choose(picker, &cluster.membership, cluster.load_balancer, &Wish { tried, ..Wish::default() })
 }
 
 fn socket(at: usize) -> SocketAddr {

@@ -167,6 +167,7 @@ fn check_passed_on_answer(head: &ResponseHead, method: Method, client: Version) 
         date: "now",
         retries_spent: false,
         changes: None,
+        added: b"",
     };
     let mut out = Vec::new();
     encode_response(head, &fwd, &mut out);

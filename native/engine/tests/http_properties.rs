@@ -151,7 +151,7 @@ proptest! {
         let sent = format!("HTTP/1.1 {status} {reason}\r\n{}Content-Length: 77\r\n\r\n", lines(&fields));
         let head = parsed_response(sent.as_bytes());
         let connection = if close { Connection::Close } else { Connection::KeepAlive };
-        let fwd = ForwardResponse { framing, connection, client_version: Version::Http11, date: "now", retries_spent: false, changes: None };
+        let fwd = ForwardResponse { framing, connection, client_version: Version::Http11, date: "now", retries_spent: false, changes: None, added: b"" };
         let mut out = Vec::new();
         encode_response(&head, &fwd, &mut out);
         let again = parsed_response(&out);

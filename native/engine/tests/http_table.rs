@@ -149,6 +149,7 @@ impl Reader {
                 date: "Thu, 01 Jan 1970 00:00:00 GMT",
                 retries_spent: false,
                 changes: None,
+                added: b"",
             };
             encode_response(&head, &fwd, &mut self.head);
             self.start_body(taken, framing, framing == Framing::UntilClose || !response_keep_alive(&head));

@@ -26,6 +26,7 @@ interface BootstrapOptions {
   cert?: string
   key?: string
   roots?: string
+  certificates?: string
 }
 
 export const bootstrap: CliCommand = {
@@ -44,6 +45,7 @@ export const bootstrap: CliCommand = {
       .option('--cert <file>', "the workload's certificate; needs --key and --roots")
       .option('--key <file>', 'its key')
       .option('--roots <file>', 'the roots that it trusts')
+      .option('--certificates <folder>', 'all three as `weft certificate --out` keeps them')
       .action((options: BootstrapOptions) => finish(execute(options, grpc)))
   },
 }
@@ -120,7 +122,13 @@ async function envoy(plane: DataPlane, options: BootstrapOptions): Promise<objec
   })
 }
 
-async function grpc(plane: DataPlane, { cert, key, roots }: BootstrapOptions): Promise<object> {
+async function grpc(plane: DataPlane, options: BootstrapOptions): Promise<object> {
+  const { certificates: folder } = options
+  if (folder !== undefined && options.cert !== undefined) throw invalid('give either --certificates or --cert')
+  const { cert, key, roots } =
+    folder === undefined
+      ? options
+      : { cert: `${folder}/cert.pem`, key: `${folder}/key.pem`, roots: `${folder}/roots.pem` }
   const { grpcBootstrap } = await import('../../control/bootstrap/grpc.js')
   together(cert, key, '--cert and --key')
   together(cert, roots, '--cert and --roots')

@@ -15,6 +15,10 @@ interface ControlFlags {
   xds?: string
   certificates?: string
   trustDomain?: string
+  authority?: boolean
+  caCert?: string
+  caKey?: string
+  caPassphraseFile?: string
   store?: 'embedded' | 'etcd'
   etcd?: string[]
   tlsCert?: string
@@ -38,6 +42,10 @@ function addFlags(command: Command): Command {
     .option('--listen <ip:port>', 'where the API is served (127.0.0.1:7400)')
     .option('--xds <ip:port>', 'where data planes connect (127.0.0.1:7401)')
     .option('--certificates <folder>', 'workload certificates, for mutual TLS')
+    .option('--authority', 'issue workload certificates, with an authority of its own when none is given')
+    .option('--ca-cert <file>', 'an authority of your own: who signs first, its root last; needs --ca-key')
+    .option('--ca-key <file>', 'its key')
+    .option('--ca-passphrase-file <file>', 'what key files are locked with')
     .option('--trust-domain <name>', 'of SPIFFE IDs (cluster.local)')
     .addOption(new Option('--store <kind>', 'where resources are kept').choices(['embedded', 'etcd']))
     .option('--etcd <url...>', 'nodes of etcd')
@@ -66,6 +74,7 @@ async function execute(flags: ControlFlags): Promise<number> {
 /** The flags that were given, as they would stand in the file. */
 function written(flags: ControlFlags): object {
   const { data, listen, id, advertise, certificates, xds, trustDomain } = flags
+  const { authority, caCert, caKey, caPassphraseFile } = flags
   const { store, etcd, tlsCert, tlsKey, tlsClientCa } = flags
   const plain = Object.entries({ data, listen, id, advertise, certificates }).filter(([, value]) => value !== undefined)
   const tls = { certificate: tlsCert, key: tlsKey, clientCa: tlsClientCa ?? null }
@@ -73,6 +82,9 @@ function written(flags: ControlFlags): object {
     ...Object.fromEntries(plain),
     ...(xds !== undefined && { xds: { listen: xds } }),
     ...(trustDomain !== undefined && { mesh: { trustDomain } }),
+    ...(authority || caCert !== undefined || caKey !== undefined || caPassphraseFile !== undefined
+      ? { authority: { certificate: caCert ?? null, key: caKey ?? null, passphraseFile: caPassphraseFile ?? null } }
+      : {}),
     ...(tlsCert !== undefined || tlsKey !== undefined ? { tls } : {}),
     ...(store === 'embedded' ? { etcd: null } : {}),
     ...(store === 'etcd' || etcd !== undefined ? { etcd: { urls: etcd ?? [] } } : {}),

@@ -1,8 +1,10 @@
 /** `weft status`: how the control plane is, and how far each data plane has come. */
+import type { ShownLink } from '../../control/ca/status.js'
 import type { CliCommand } from '../command.js'
 import { exitCodes } from '../output.js'
 import { addSessionOptions, type SessionOptions, withSession } from '../session.js'
 import { formatAge, formatTable } from '../table.js'
+import { linkTable } from './ca.js'
 
 export interface Status {
   version: string
@@ -17,6 +19,7 @@ export interface Status {
     findings: string[]
   }
   registry: { services: number; workloads: number; stale: number; held: { silent: number; allowed: number } | null }
+  certificates: ShownLink[]
   dataPlanes: DataPlane[]
 }
 
@@ -54,6 +57,7 @@ export function describeStatus({
   resources,
   store,
   registry,
+  certificates,
   dataPlanes,
 }: Status): string {
   const { type, writable, reason, leader, findings } = store
@@ -67,6 +71,7 @@ export function describeStatus({
     ...findings.map((finding) => `           ${finding}`),
     `registry   ${registry.services} services, ${registry.workloads} workloads, ${registry.stale} stale${held}`,
   ]
+  if (certificates.length > 0) facts.push('', linkTable(certificates), '')
   if (dataPlanes.length === 0) return [...facts, 'data       no data plane is connected'].join('\n')
   return [...facts, '', dataPlaneTable(dataPlanes)].join('\n')
 }

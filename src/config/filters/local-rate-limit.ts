@@ -1,4 +1,5 @@
 /** `local-rate-limit`: token buckets of this process, exact over all its workers. */
+import { isIP } from 'node:net'
 import * as z from 'zod'
 import { duration } from '../duration.js'
 import { headerName } from '../header-name.js'
@@ -12,6 +13,25 @@ const maxFillMs = 365 * 24 * 3_600_000
 const part = () => z.literal(true).optional()
 const text = () => z.string().min(1).max(256).optional()
 
+const parts = [
+  'header',
+  'cookie',
+  'query',
+  'clientAddress',
+  'path',
+  'host',
+  'method',
+  'pathTemplate',
+  'generic',
+] as const
+
+const template = z
+  .string()
+  .max(1024)
+  .regex(/^\/(?!.*\*\*.)(?:[^?#{}*/]+|\{[\w-]+\}|\*\*|\/)*$/, {
+    error: 'is not a path template; write it as /users/{id}/orders, or /files/** for whatever follows',
+  })
+
 const keyPart = z
   .strictObject({
     header: headerName.optional().meta({ description: 'Value of this header' }),
@@ -21,9 +41,46 @@ const keyPart = z
     path: part().meta({ description: 'Path without the query' }),
     host: part().meta({ description: 'Host without the port' }),
     method: part().meta({ description: 'Method' }),
+    pathTemplate: z.array(template).min(1).max(64).optional().meta({
+      description:
+        'The first of these that the path has the form of: `{id}` is one segment, a last `**` whatever follows',
+    }),
+    generic: text().meta({ description: 'This text, for every request' }),
+    ...notYetKeys('identity'),
   })
-  .superRefine(onlyOne('header', 'cookie', 'query', 'clientAddress', 'path', 'host', 'method'))
+  .superRefine((written, context) => {
+    if (written.identity === undefined) onlyOne(...parts)(written, context)
+  })
   .meta({ title: 'key[]', description: 'One part of a key; exactly one of these.' })
+
+const rate = {
+  tokens: z.int().min(1).max(1_000_000_000).meta({ description: 'Requests at once: the bucket when full' }),
+  refill: z
+    .int()
+    .min(1)
+    .max(1_000_000_000)
+    .meta({ description: 'Tokens that come back in each `every`, evenly spread' }),
+  every: duration({ minMs: 1 }).meta({ description: 'See `refill`' }),
+}
+
+interface Rate {
+  tokens: number
+  refill: number
+  every: number
+}
+
+function fillsInTime({ tokens, refill, every }: Rate, context: z.core.$RefinementCtx) {
+  if ((tokens / refill) * every <= maxFillMs) return
+  context.addIssue({ code: 'custom', message: 'takes more than a year to fill: raise refill', path: ['refill'] })
+}
+
+const ownBucket = z
+  .strictObject({
+    match: z.array(z.string().max(256)).min(1).max(8).meta({ description: 'A value for each part of `key`' }),
+    ...rate,
+  })
+  .superRefine(fillsInTime)
+  .meta({ title: 'keys[]' })
 
 const bucket = z
   .strictObject({
@@ -31,23 +88,73 @@ const bucket = z
     key: z.array(keyPart).max(8).prefault([]).meta({
       description: 'What requests are told apart by; empty: one bucket for all. Without a part of it: not limited',
     }),
-    tokens: z.int().min(1).max(1_000_000_000).meta({ description: 'Requests at once: the bucket when full' }),
-    refill: z
-      .int()
-      .min(1)
-      .max(1_000_000_000)
-      .meta({ description: 'Tokens that come back in each `every`, evenly spread' }),
-    every: duration({ minMs: 1 }).meta({ description: 'See `refill`' }),
-    maxKeys: z.int().min(1).max(4_000_000).default(10_000).meta({
-      description: 'Keys limited at the same time; 32 bytes each. Beyond it the fullest buckets are forgotten first',
+    ...rate,
+    maxKeys: z.int().min(0).max(4_000_000).default(10_000).meta({
+      description:
+        'Keys limited at the same time; 32 bytes each, 48 where `fair`. Beyond it the fullest buckets are forgotten first. 0: only those of `keys` are limited',
     }),
-    ...notYetKeys('fair'),
+    fair: z.boolean().default(false).meta({
+      description:
+        'The tokens are those of all keys together, and shared by the keys that ask: who asks for more than its share leaves the others theirs, and what some do not use is for the others',
+    }),
+    keys: z.array(ownBucket).max(1024).prefault([]).meta({ description: 'Keys that have a bucket of their own' }),
+    warmUp: z
+      .strictObject({
+        over: duration({ minMs: 1, maxMs: 3_600_000 }).meta({ description: 'From cold to full speed' }),
+        coldFactor: z
+          .int()
+          .min(2)
+          .max(100)
+          .default(3)
+          .meta({ description: 'How many times slower tokens come to a cold bucket' }),
+      })
+      .nullable()
+      .default(null)
+      .meta({ title: 'warmUp', description: 'At first and after a rest tokens come slowly. Only without `key`' }),
+    maxWait: duration({ minMs: 1, maxMs: 3_600_000 }).nullable().default(null).meta({
+      description:
+        'A request whose token is still to come waits for it, at most so long: with `tokens: 1` they go one by one, evenly spaced. Absent: it is refused',
+    }),
   })
-  .superRefine(({ tokens, refill, every }, context) => {
-    if ((tokens / refill) * every <= maxFillMs) return
-    context.addIssue({ code: 'custom', message: 'takes more than a year to fill: raise refill', path: ['refill'] })
-  })
+  .superRefine(fillsInTime)
+  .superRefine(checkShape)
   .meta({ title: 'buckets[]' })
+
+interface Shape {
+  key: readonly { clientAddress?: true | undefined; generic?: string | undefined }[]
+  keys: readonly { match: readonly string[] }[]
+  maxKeys: number
+  fair: boolean
+  warmUp: object | null
+  maxWait: number | null
+}
+
+/** What does not go together, and keys that no request can have. */
+function checkShape({ key, keys, maxKeys, fair, warmUp, maxWait }: Shape, context: z.core.$RefinementCtx) {
+  const wrong = (message: string, ...path: (string | number)[]) => {
+    context.addIssue({ code: 'custom', message, path })
+  }
+  if (fair && key.length === 0) wrong('needs a `key`: what the tokens are shared by', 'fair')
+  if (fair && maxKeys === 0) wrong('leaves nobody to share with where `maxKeys` is 0', 'fair')
+  if (fair && maxWait !== null) wrong('does not go with `fair`', 'maxWait')
+  if (warmUp !== null && key.length > 0) wrong('does not go with `key`', 'warmUp')
+  if (warmUp !== null && maxWait !== null) wrong('does not go with `warmUp`', 'maxWait')
+  if (maxKeys === 0 && keys.length === 0) wrong('limits nobody without `keys`', 'maxKeys')
+  const seen = new Set<string>()
+  keys.forEach(({ match }, place) => {
+    const text = JSON.stringify(match)
+    if (match.length !== key.length) {
+      wrong(`must have a value for each part of \`key\`: ${key.length}`, 'keys', place, 'match')
+    } else if (seen.has(text)) wrong('is written twice', 'keys', place, 'match')
+    seen.add(text)
+    key.forEach(({ clientAddress, generic }, at) => {
+      const value = match[at]
+      if (value === undefined) return
+      if (clientAddress && isIP(value) === 0) wrong('is not an IP address', 'keys', place, 'match', at)
+      if (generic !== undefined && value !== generic) wrong('is not the `generic` text', 'keys', place, 'match', at)
+    })
+  })
+}
 
 export const localRateLimit = z
   .strictObject({

@@ -2,7 +2,7 @@
 import { type GatewaySpec, gateway } from '../resources/gateway.js'
 import { grpcRoute } from '../resources/grpc-route.js'
 import { type HttpRouteSpec, httpRoute } from '../resources/http-route.js'
-import { istioGateway } from '../resources/istio-gateway.js'
+import { type IstioGatewaySpec, istioGateway } from '../resources/istio-gateway.js'
 import { type VirtualServiceSpec, virtualService } from '../resources/virtual-service.js'
 import type { MeshFinding } from './finding.js'
 import type { Mesh } from './mesh.js'
@@ -68,11 +68,15 @@ function toTls(route: Route): Route {
   return { ...route, action: { redirect: { scheme: 'https', host: null, port: null, path: null, status: 301 } } }
 }
 
+/** The Gateways of the Gateway API that a gateway serves: those of its service's name. */
+export function gatewaysOf(mesh: Mesh, { namespace, service }: MeshNode): Parsed<GatewaySpec>[] {
+  const named = ({ resource: { metadata } }: Parsed<GatewaySpec>) =>
+    metadata.namespace === namespace && metadata.name === service
+  return mesh.kinds.of(gateway).filter(named)
+}
+
 function gatewayDoors(mesh: Mesh, node: MeshNode, findings: MeshFinding[]): Door[] {
-  const own = mesh.kinds
-    .of(gateway)
-    .filter(({ resource }) => resource.metadata.namespace === node.namespace && resource.metadata.name === node.service)
-  return own.flatMap((parsed) =>
+  return gatewaysOf(mesh, node).flatMap((parsed) =>
     parsed.spec.listeners.map(
       (listener): Door => ({
         address: parsed.spec.addresses[0]?.value ?? '0.0.0.0',
@@ -137,12 +141,16 @@ function includesHost(wide: string, narrow: string): boolean {
   return wide === '*' || wide === narrow || (wide.startsWith('*.') && narrow.endsWith(wide.slice(1)))
 }
 
-function istioDoors(mesh: Mesh, node: MeshNode, findings: MeshFinding[]): Door[] {
+/** The Gateways of Istio that a gateway serves: those that select it. */
+export function istioGatewaysOf(mesh: Mesh, node: MeshNode): Parsed<IstioGatewaySpec>[] {
   const labels = selectableLabels(node)
-  const own = mesh.kinds
-    .of(istioGateway)
-    .filter(({ spec }) => Object.keys(spec.selector).length > 0 && includesLabels(labels, spec.selector))
-  return own.flatMap(({ resource, spec }) =>
+  const selects = ({ spec: { selector } }: Parsed<IstioGatewaySpec>) =>
+    Object.keys(selector).length > 0 && includesLabels(labels, selector)
+  return mesh.kinds.of(istioGateway).filter(selects)
+}
+
+function istioDoors(mesh: Mesh, node: MeshNode, findings: MeshFinding[]): Door[] {
+  return istioGatewaysOf(mesh, node).flatMap(({ resource, spec }) =>
     spec.servers.map((server): Door => {
       const names = server.hosts.map((host) => host.split('/').at(-1) ?? host)
       const certificate = server.port.protocol === 'HTTPS' ? server.tls?.credentialName : undefined

@@ -1,8 +1,9 @@
 /** What a workload may reach: all services exported to its namespace, or those that a Sidecar names. */
-import { sidecar } from '../resources/sidecar.js'
+import { type SidecarSpec, sidecar } from '../resources/sidecar.js'
 import { describeOrigin, type MeshFinding, originOf } from './finding.js'
 import { hostNames, isVisible, keep, type Mesh } from './mesh.js'
 import { type MeshNode, selectableLabels } from './node.js'
+import type { Parsed } from './parsed.js'
 import { includesLabels, type ServiceDefinition } from './services.js'
 
 export interface Reach {
@@ -15,13 +16,7 @@ export interface Reach {
 }
 
 export function reachOf(mesh: Mesh, node: MeshNode): Reach {
-  const all = mesh.kinds.of(sidecar).filter(({ resource }) => resource.metadata.namespace === node.namespace)
-  const labels = selectableLabels(node)
-  const selecting = all.filter(
-    ({ spec }) => spec.workloadSelector !== undefined && includesLabels(labels, spec.workloadSelector.labels),
-  )
-  const wide = all.filter(({ spec }) => spec.workloadSelector === undefined)
-  const [chosen, ...others] = selecting.length > 0 ? selecting : wide
+  const [chosen, ...others] = sidecarsFor(mesh, node)
   if (chosen === undefined) return narrowed(mesh, node.namespace, `${node.namespace}`, ['*/*'], [])
   const findings = others.map(
     ({ resource }): MeshFinding => ({
@@ -34,6 +29,21 @@ export function reachOf(mesh: Mesh, node: MeshNode): Reach {
   )
   const hosts = chosen.spec.egress.flatMap((egress) => egress.hosts)
   return narrowed(mesh, node.namespace, `${node.namespace} by ${chosen.resource.metadata.name}`, hosts, findings)
+}
+
+/** The Sidecar that narrows what a workload may reach. */
+export function chosenSidecar(mesh: Mesh, node: MeshNode): Parsed<SidecarSpec> | undefined {
+  return sidecarsFor(mesh, node)[0]
+}
+
+/** Oldest first: those that select the workload, else those of the whole namespace. */
+function sidecarsFor(mesh: Mesh, node: MeshNode): Parsed<SidecarSpec>[] {
+  const all = mesh.kinds.of(sidecar).filter(({ resource }) => resource.metadata.namespace === node.namespace)
+  const labels = selectableLabels(node)
+  const selecting = all.filter(
+    ({ spec }) => spec.workloadSelector !== undefined && includesLabels(labels, spec.workloadSelector.labels),
+  )
+  return selecting.length > 0 ? selecting : all.filter(({ spec }) => spec.workloadSelector === undefined)
 }
 
 function narrowed(mesh: Mesh, namespace: string, key: string, patterns: string[], findings: MeshFinding[]): Reach {

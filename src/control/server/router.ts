@@ -12,12 +12,19 @@ import { demand, type Principal } from '../access/roles.js'
 import type { ApiAnswer, ApiContext, Endpoint } from './endpoint.js'
 import { applyResources } from './endpoints/apply-resources.js'
 import { auditLines } from './endpoints/audit-lines.js'
+import { caRoots } from './endpoints/ca-roots.js'
+import { caStatus } from './endpoints/ca-status.js'
+import { check } from './endpoints/check.js'
 import { createToken } from './endpoints/create-token.js'
 import { deleteResource } from './endpoints/delete-resource.js'
 import { deregister } from './endpoints/deregister.js'
 import { getResource } from './endpoints/get-resource.js'
 import { heartbeat } from './endpoints/heartbeat.js'
 import { history } from './endpoints/history.js'
+import { inspectNode } from './endpoints/inspect-node.js'
+import { inspectResource } from './endpoints/inspect-resource.js'
+import { issueCertificate } from './endpoints/issue-certificate.js'
+import { issuedCertificates } from './endpoints/issued-certificates.js'
 import { listKinds } from './endpoints/list-kinds.js'
 import { listResources } from './endpoints/list-resources.js'
 import { listTokens } from './endpoints/list-tokens.js'
@@ -26,8 +33,10 @@ import { live } from './endpoints/live.js'
 import { openApi } from './endpoints/open-api.js'
 import { ready } from './endpoints/ready.js'
 import { register } from './endpoints/register.js'
+import { revokeCertificate } from './endpoints/revoke-certificate.js'
 import { revokeToken } from './endpoints/revoke-token.js'
 import { rollback } from './endpoints/rollback.js'
+import { rotateCa } from './endpoints/rotate-ca.js'
 import { status } from './endpoints/status.js'
 import { verdicts } from './endpoints/verdicts.js'
 import { watch } from './endpoints/watch.js'
@@ -35,7 +44,9 @@ import { watch } from './endpoints/watch.js'
 export const endpoints: readonly Endpoint[] = [
   ...[listKinds, listResources, getResource, applyResources, deleteResource, history, rollback, watch],
   ...[listWorkloads, register, heartbeat, deregister],
-  ...[status, verdicts, auditLines, createToken, listTokens, revokeToken],
+  ...[status, check, verdicts, inspectNode, inspectResource],
+  ...[auditLines, createToken, listTokens, revokeToken],
+  ...[caStatus, caRoots, issuedCertificates, rotateCa, revokeCertificate, issueCertificate],
   ...[live, ready, openApi],
 ]
 

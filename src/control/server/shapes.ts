@@ -1,5 +1,6 @@
 /** The shapes that several endpoints answer with, and how they are made from the store's. */
 import * as z from 'zod'
+import { WeftError } from '../../errors.js'
 import type { Changed, ChangeResult } from '../resource-changes.js'
 import type { Entry, HistoryEntry, Value } from '../store/store.js'
 
@@ -97,6 +98,22 @@ export const dataPlane = z
   })
   .meta({ title: 'DataPlane' })
 
+export const reachedBy = z
+  .object({
+    node: z.string(),
+    kind: z.string(),
+    namespace: z.string(),
+    service: z.string(),
+    resources: z.array(
+      z.object({
+        resource: z.string(),
+        parts: z.array(z.object({ side: z.enum(['client', 'server']), part: z.string() })),
+        notes: z.array(z.string()),
+      }),
+    ),
+  })
+  .meta({ title: 'Reached' })
+
 export const verdict = z
   .object({ node: z.string(), state: z.enum(['applied', 'refused', 'pending']), refusals: z.array(refusal) })
   .meta({ title: 'Verdict' })
@@ -129,3 +146,11 @@ export const wholeNumber = z
   .string()
   .regex(/^\d{1,15}$/, { error: 'must be a whole number' })
   .transform(Number)
+
+/** No data plane of this name is connected; those that are, for a hint. */
+export function notConnected(node: string, connected: readonly { node: string }[]): WeftError {
+  const names = connected.map((plane) => plane.node)
+  return new WeftError('WEFT_API_NOT_FOUND', `no data plane named ${JSON.stringify(node)} is connected`, {
+    hint: names.length === 0 ? 'none is; weft status lists them' : `connected: ${names.slice(0, 10).join(', ')}`,
+  })
+}

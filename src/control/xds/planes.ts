@@ -3,8 +3,10 @@ import { EventEmitter, once } from 'node:events'
 import type { CertificateSource } from '../certificate-source.js'
 import type { Mesh } from '../compile/mesh.js'
 import type { MeshNode } from '../compile/node.js'
+import { rootsResource } from '../compile/xds/resources.js'
 import { buildSnapshot } from './snapshot.js'
 import { type Wire, XdsStream } from './stream.js'
+import { hasTaken } from './type-state.js'
 import { findingIssues, refusalIssues, type Verdict, type VerdictIssue } from './verdicts.js'
 
 export interface Plane {
@@ -56,6 +58,17 @@ export class Planes {
   onChange(listener: () => void): () => void {
     this.events.on('settled', listener)
     return () => this.events.off('settled', listener)
+  }
+
+  /** Who has asked for the trusted roots, and whether each has taken the present ones. */
+  rootsFollowers(): { node: string; taken: boolean }[] {
+    const bundle = this.certificates.roots()
+    if (bundle === null) return []
+    const present = rootsResource(bundle)
+    return [...this.all].flatMap(({ node, stream }) => {
+      const { secrets } = stream.states
+      return secrets.names.has(present.name) ? [{ node: node.id, taken: hasTaken(secrets, present) }] : []
+    })
   }
 
   /** Tells all of them; a mesh that comes meanwhile takes the place of this one. */

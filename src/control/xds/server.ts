@@ -2,12 +2,20 @@
  * The xDS server: aggregated discovery over gRPC, state of the world and delta. It compiles the mesh after a change has
  * come to rest and tells each data plane its own view of it.
  */
-import { type Metadata, Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js'
+import {
+  type Metadata,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js'
 import type { AuthContext } from '@grpc/grpc-js/build/src/auth-context.js'
 import { isLoopback } from '../../config/loopback.js'
 import { WeftError } from '../../errors.js'
 import type { CertificateSource } from '../certificate-source.js'
 import { noCertificates } from '../certificate-source.js'
+import { type Effect, effectsOn } from '../compile/effects.js'
 import { defaultMeshOptions, indexMesh, type MeshOptions } from '../compile/mesh.js'
 import type { MeshNode } from '../compile/node.js'
 import { type ResourceType, typeUrls } from '../compile/xds/resources.js'
@@ -32,8 +40,15 @@ export interface XdsServerOptions {
   mesh?: Partial<MeshOptions>
   /** A reason why this caller may not be this data plane, or null. Its token is in the metadata, its certificate in `peer`. */
   admit?: (node: MeshNode, metadata: Metadata, peer: AuthContext) => string | null
+  /** Served on the same port. */
+  services?: readonly Service[]
   quietMs?: number
   maxMs?: number
+}
+
+export interface Service {
+  definition: ServiceDefinition
+  handlers: UntypedServiceImplementation
 }
 
 export interface PlaneStatus {
@@ -50,8 +65,12 @@ export interface XdsServer {
   port: number
   planes(): PlaneStatus[]
   verdicts(revision: number): Verdict[]
+  /** Which resources reach each connected data plane, as the mesh was told last. */
+  effects(): { node: MeshNode; effects: Effect[] }[]
   /** Waits until every connected data plane has answered for the revision, at most so long. */
   settled(revision: number, timeoutMs: number): Promise<Verdict[]>
+  /** Who follows the trusted roots, and whether each has taken the present ones. */
+  rootsFollowers(): { node: string; taken: boolean }[]
   /** Calls back when a data plane came, went or has answered; the returned function ends it. */
   onChange(listener: () => void): () => void
   close(): Promise<void>
@@ -95,12 +114,18 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
     'grpc.keepalive_timeout_ms': 10_000,
   })
   server.addService(discoveryService, handlers(planes, options.admit ?? (() => null)))
+  for (const { definition, handlers } of options.services ?? []) server.addService(definition, handlers)
   const port = await bind(server, address, options.credentials ?? ServerCredentials.createInsecure())
   return {
     port,
     planes: () => [...planes.all].map(status),
     verdicts: (revision) => planes.verdicts(revision),
+    effects: () => {
+      const identities = certificates.roots() !== null
+      return [...planes.all].map(({ node }) => ({ node, effects: effectsOn(mesh, node, identities) }))
+    },
     settled: (revision, timeoutMs) => planes.settled(revision, AbortSignal.timeout(timeoutMs)),
+    rootsFollowers: () => planes.rootsFollowers(),
     onChange: (listener) => planes.onChange(listener),
     close: async () => {
       for (const end of endings) end()

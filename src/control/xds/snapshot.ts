@@ -77,8 +77,10 @@ function changedInPart(from: Part, to: Part): readonly string[] {
 export function buildSnapshot(mesh: Mesh, node: MeshNode, certificates: CertificateSource): Snapshot {
   const roots = certificates.roots()
   const view = compileView(mesh, node, roots !== null)
-  const own = certificates.identity({ namespace: node.namespace, account: node.account })
   const { plane, role } = node
+  // Made when it is needed, and not before.
+  const needed = view.identity !== null && plane !== 'grpc'
+  const own = needed ? certificates.identity({ namespace: node.namespace, account: node.account }) : null
   const { trustDomain } = mesh.options
   let hashes: Map<string, HashOn | null> | null = null
   const hashOf = (name: string) => {

@@ -66,6 +66,11 @@ export function isWanted({ wildcard, names }: TypeState, name: string): boolean 
   return wildcard || names.has(name)
 }
 
+/** Whether the client has this version and has said so. */
+export function hasTaken({ sent, inFlight, dirty }: TypeState, { name, version }: XdsResource): boolean {
+  return sent.get(name)?.version === version && !inFlight?.after.has(name) && !dirty.has(name)
+}
+
 /**
  * Whether a client has to be told what is gone. What another resource named it lets go by itself, when that one was
  * replaced and the last request that uses it has ended: taking it away before would break that request.

@@ -2,17 +2,11 @@
 import { absoluteAddress } from '../../config/address.js'
 import type { ResolvedConfig } from '../../config/config.js'
 import type { ResolvedEndpoint } from '../../config/endpoint.js'
-import type {
-  Cluster,
-  Dns,
-  HealthCheck,
-  KeepAlive,
-  LoadBalancer,
-  OutlierDetection,
-  TcpKeepAlive,
-} from '../../native/snapshot.js'
+import type { Cluster, Dns, HealthCheck, KeepAlive, OutlierDetection, TcpKeepAlive } from '../../native/snapshot.js'
 import { compileCircuitBreaker } from './circuit-breaker.js'
 import { compileFilter, type Scripts } from './filter.js'
+import { compileLoadBalancer } from './load-balancer.js'
+import { compileRequestKey } from './request-key.js'
 
 type ResolvedCluster = ResolvedConfig['clusters'][number]
 
@@ -33,6 +27,7 @@ export function compileCluster(
     })),
     discovered: discovery !== null,
     loadBalancer: compileLoadBalancer(cluster.loadBalancer),
+    hashOn: (cluster.loadBalancer.hashOn ?? []).map(compileRequestKey),
     connectTimeoutMs: connectTimeout,
     keepAlive: compileKeepAlive(keepAlive),
     tcpKeepAlive: tcpKeepAlive === null ? null : compileTcpKeepAlive(tcpKeepAlive),
@@ -43,10 +38,6 @@ export function compileCluster(
     retryBudget,
     filters: filters.map((filter) => compileFilter(filter, scripts)),
   } satisfies Cluster
-}
-
-function compileLoadBalancer({ policy, choices }: ResolvedConfig['clusters'][number]['loadBalancer']): LoadBalancer {
-  return policy === 'least-request' ? { policy, choices } : { policy }
 }
 
 function compileKeepAlive({ idleTimeout, maxRequestsPerConnection }: ResolvedCluster['keepAlive']): KeepAlive {

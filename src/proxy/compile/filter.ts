@@ -34,14 +34,23 @@ const unloaded: Script = {
   ...{ maxBodyBytes: 0, onFailure: 'closed', timeBudgetMs: null, pool: false },
 }
 
-function compileBucket({ name, key, tokens, refill, every, maxKeys }: ResolvedBucket): RateBucket {
-  return { name, key: key.map(compileKeyPart), tokens, refill, everyMs: every, maxKeys } satisfies RateBucket
+function compileBucket(bucket: ResolvedBucket): RateBucket {
+  const { name, key, tokens, refill, every, maxKeys, fair, keys, warmUp, maxWait } = bucket
+  return {
+    ...{ name, key: key.map(compileKeyPart), tokens, refill, everyMs: every, maxKeys, fair },
+    warmUp: warmUp === null ? null : { overMs: warmUp.over, coldFactor: warmUp.coldFactor },
+    maxWaitMs: maxWait,
+    keys: keys.map(({ match, tokens, refill, every }) => ({ values: match, tokens, refill, everyMs: every })),
+  } satisfies RateBucket
 }
 
-function compileKeyPart({ header, cookie, query, clientAddress, path, host }: ResolvedBucket['key'][number]): KeyPart {
+function compileKeyPart(part: ResolvedBucket['key'][number]): KeyPart {
+  const { header, cookie, query, clientAddress, path, host, pathTemplate, generic } = part
   if (header !== undefined) return { header }
   if (cookie !== undefined) return { cookie }
   if (query !== undefined) return { query }
+  if (pathTemplate !== undefined) return { pathTemplate }
+  if (generic !== undefined) return { generic }
   if (clientAddress) return 'clientAddress'
   if (path) return 'path'
   return host ? 'host' : 'method'

@@ -16,7 +16,7 @@ function compilePath({ exact, prefix, regex }: ResolvedMatch['path']): PathMatch
   return regex === undefined ? { prefix: prefix ?? '/' } : { regex }
 }
 
-function compileField({ name, exact, prefix, suffix, regex, absent }: ResolvedTest): FieldMatch {
+export function compileField({ name, exact, prefix, suffix, regex, absent }: ResolvedTest): FieldMatch {
   const test: ValueTest =
     exact !== undefined
       ? { exact }

@@ -10,10 +10,11 @@ import type {
   Rewrite,
   Route,
   RouteAction,
-  StickyKey,
 } from '../../native/snapshot.js'
+import { compileFault } from './fault.js'
 import { compileFilter, type Scripts } from './filter.js'
 import { type Ids, id } from './ids.js'
+import { compileRequestKey } from './request-key.js'
 import { compileRetry } from './retry.js'
 import { compileMatch } from './route-match.js'
 
@@ -34,6 +35,7 @@ export function compileRoute(route: ResolvedRoute, listenerIds: Ids, clusterIds:
     idleTimeoutMs: route.idleTimeout,
     retry: route.retry === null ? null : compileRetry(route.retry),
     filters: route.filters.map((filter) => compileFilter(filter, scripts)),
+    fault: route.fault && compileFault(route.fault),
   } satisfies Route
 }
 
@@ -44,13 +46,7 @@ function compileAction({ forward, redirect, respond, sticky }: ResolvedRoute, cl
   }
   if (respond !== null) return { respond: compileRespond(respond) }
   const targets = (forward ?? []).map(({ cluster, weight }) => ({ cluster: id(clusterIds, cluster), weight }))
-  return { forward: { targets, sticky: sticky && compileSticky(sticky) } }
-}
-
-function compileSticky({ header, cookie, query }: NonNullable<ResolvedRoute['sticky']>): StickyKey {
-  if (header !== undefined) return { header }
-  if (cookie !== undefined) return { cookie }
-  return query === undefined ? 'clientAddress' : { query }
+  return { forward: { targets, sticky: sticky && compileRequestKey(sticky) } }
 }
 
 function compilePath({ path, pathPrefix }: { path: string | null; pathPrefix: string | null }): PathChange | null {

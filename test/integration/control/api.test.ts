@@ -428,6 +428,7 @@ describe('the verdicts of data planes', () => {
     const listeners = new Set<() => void>()
     const dataPlanes: DataPlanes = {
       list: () => [],
+      reached: () => [],
       verdicts: () => now,
       onChange(listener) {
         listeners.add(listener)
@@ -460,6 +461,7 @@ describe('the verdicts of data planes', () => {
     })
     const dataPlanes: DataPlanes = {
       list: () => [plane('n1', 'shop'), plane('n2', 'bank')],
+      reached: () => [],
       verdicts: () => ['n1', 'n2'].map((node) => ({ node, state: 'applied', refusals: [] })),
       onChange: () => () => {},
     }

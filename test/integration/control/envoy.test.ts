@@ -56,12 +56,27 @@ describe('one command', () => {
     expect(await apply(split(0, 1))).toMatchObject({ code: 0, stderr: 'applied on 1 of 1 data plane\n' })
     expect(await counted()).toEqual({ two: 20 })
 
+    const reach = await weft('inspect', 'httproute', 'reviews-canary')
+    expect(reach.stdout).toContain('httproute reviews-canary reaches 1 of 1 data plane\n')
+    expect(reach.stdout).toMatch(/page-1 +default\/productpage +client +routes of reviews\n/)
+    expect((await weft('inspect', 'page-1')).stdout).toMatch(
+      /HTTPRoute default\/reviews-canary +client +routes of reviews\n/,
+    )
+    const healthy = await weft('check')
+    expect([healthy.code, healthy.stdout]).toEqual([0, expect.stringMatching(/29 checks: 0 errors, 0 warnings\n$/)])
+    const nobody = await weft('inspect', 'page-2')
+    expect([nobody.code, nobody.stderr]).toEqual([1, expect.stringContaining('connected: page-1')])
+
     const refused = await apply(split(1, 0, "type: RegularExpression, value: '/bad['"))
     expect(refused.code).toBe(1)
     expect(refused.stderr).toContain('applied on 0 of 1 data plane, 1 refused\n')
     expect(refused.stderr).toMatch(new RegExp(`  page-1 refused ${file}:7  spec\\.rules\\[0\\]  .*missing \\]`))
     expect(await counted()).toEqual({ two: 20 })
     expect((await weft('status')).stdout).toMatch(/page-1 +envoy +default\/productpage +in step .*missing \]/)
+
+    const sick = await weft('check', '--output', 'json')
+    const errors = (JSON.parse(sick.stdout) as { id: string; level: string }[]).filter(({ level }) => level === 'error')
+    expect([sick.code, errors.map(({ id }) => id)]).toEqual([1, ['data-planes-refuse-nothing']])
 
     expect(await weft('rollback', 'httproute', 'reviews-canary')).toMatchObject({
       code: 0,

@@ -37,7 +37,7 @@ describe('a data plane at the door', () => {
     // The API beside it is plain, so that the kit's clients need no authority.
     running = await startTestControl(
       { data },
-      { distribute: (source, tokens) => startDistribution(config, source, tokens) },
+      { distribute: (source, parts) => startDistribution(config, source, parts) },
     )
     const { control, admin } = running
     const root = readFileSync(authority.ca)

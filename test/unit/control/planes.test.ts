@@ -26,7 +26,11 @@ describe('the connected data planes', () => {
   it('go on when the mesh cannot be compiled for one of them, and its verdict says so', async () => {
     const source = new MemoryMesh()
     const planes = new Planes(indexMesh(source.current(), null), certificates, () => 0)
-    planes.connect(node('broken', 'bad'), new Notes(false))
+    source.apply(
+      'apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: { name: strict }\nspec: { mtls: { mode: STRICT } }',
+    )
+    const needy = { ...node('broken', 'bad'), inbound: '127.0.0.1:2', app: '127.0.0.1:3' }
+    planes.connect(needy, new Notes(false))
     const notes = new Notes(false)
     const good = planes.connect(node('sound', 'good'), notes)
     good.stream.request(subscription('clusters', { wildcard: true }))

@@ -11,6 +11,7 @@ const stats = (): ExposedStats => ({
   generation: 7,
   listeners: [],
   filters: [],
+  faults: [],
   workers: [{ connections: 2 }],
   clusters: [
     clusterOf('app', [{ address: '127.0.0.1:9000', active: 1, requests: 6, failures: 1, serverErrors: 2, idle: 3 }], {

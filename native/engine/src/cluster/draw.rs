@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use crate::snapshot::{EndpointSet, Membership, bit};
+use crate::snapshot::{EndpointSet, Membership, Moment, bit};
 
 /// How many candidates are kept for the record.
 const KEPT: usize = 4;
@@ -88,6 +88,12 @@ pub(super) struct Draw<'a> {
     pub(super) tried: &'a [u32],
     /// Whose conditions allow it.
     pub(super) among: Among,
+    /// Of the request's key.
+    pub(super) hash: Option<u64>,
+    /// When it is drawn.
+    pub(super) now: Moment,
+    /// The endpoint of the key was over its bound, so another one was drawn.
+    pub(super) moved: bool,
 }
 
 impl Draw<'_> {

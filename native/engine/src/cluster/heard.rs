@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Probe, breaker, outlier};
+use super::{Probe, breaker, outlier, peak_ewma};
 use crate::error::Kind;
-use crate::snapshot::{Endpoint, GenerationCluster};
+use crate::snapshot::{Endpoint, GenerationCluster, LoadBalancer, Moment};
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,11 +26,14 @@ pub enum Heard {
         /// From the begin of the attempt, µs.
         took_us: u32,
     },
+    /// On a connection that the endpoint had closed for being idle: the request goes out again, and tells more.
+    Stale,
 }
 
 /// An attempt at this endpoint of this cluster has ended like this. `probe` is what its pick came with.
 #[inline]
 pub fn heard(cluster: &GenerationCluster, endpoint: &Arc<Endpoint>, heard: &Heard, probe: Option<Probe>) {
+    learn(&cluster.load_balancer, endpoint, heard, Moment::now);
     match *heard {
         Heard::Answer { status, first_byte_us, .. } => {
             endpoint.latency.count_shared(first_byte_us);
@@ -38,7 +41,7 @@ pub fn heard(cluster: &GenerationCluster, endpoint: &Arc<Endpoint>, heard: &Hear
                 endpoint.server_errors.fetch_add(1, Ordering::Relaxed);
             }
         }
-        Heard::Failure { .. } => {
+        Heard::Failure { .. } | Heard::Stale => {
             endpoint.failures.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -47,5 +50,13 @@ pub fn heard(cluster: &GenerationCluster, endpoint: &Arc<Endpoint>, heard: &Hear
     }
     if let Some(trip) = &cluster.trip {
         breaker::heard(trip, &cluster.membership, endpoint, heard, probe);
+    }
+}
+
+/// What the balancer learns of it. `now` is only asked for where one learns.
+#[inline]
+pub fn learn(load_balancer: &LoadBalancer, endpoint: &Endpoint, heard: &Heard, now: impl FnOnce() -> Moment) {
+    if let LoadBalancer::PeakEwma { decay_ms, default_rtt_ms, penalty_ms, .. } = *load_balancer {
+        peak_ewma::hear(endpoint, heard, now(), peak_ewma::Settings { decay_ms, default_rtt_ms, penalty_ms });
     }
 }

@@ -1,54 +1,68 @@
-//! Least request: of some members drawn by chance, the one with the fewest exchanges under way over all workers
-//! (Mitzenmacher, "The power of two choices in randomized load balancing", 2001).
+//! Least request: of some members drawn by chance, or of all, the one with the fewest exchanges under way over all workers.
 //!
-//! With weights, members are drawn by weight and compared by exchanges per weight: idle endpoints get their share, busy
-//! ones less, which settles where a weight divided by one more than its active requests is the same everywhere.
+//! Members are compared by exchanges per weight: idle endpoints get their share, busy ones less, which settles where a
+//! weight divided by one more than its active requests is the same everywhere. With a bias chance decides between those
+//! that are drawn, by Envoy's weight over (active + 1)^bias, where one that is a little busier keeps a part of its share.
 
 use std::sync::atomic::Ordering;
 
+use super::choices::{another, least, scored};
 use super::draw::Draw;
-use super::random;
+use super::slow_start::{self, warmth};
+use super::{random, round_robin};
+use crate::snapshot::{Member, SlowStart};
 
-/// The least busy of the members drawn; `None` when there is none.
-pub(super) fn draw(draw: &mut Draw<'_>, choices: u8) -> Option<u32> {
+/// The less busy of the members drawn; `None` when there is none.
+pub(super) fn draw(draw: &mut Draw<'_>, choices: u8, slow_start: Option<SlowStart>) -> Option<u32> {
+    least(draw, choices, slow_start, |draw, member| load(draw, member, slow_start))
+}
+
+/// The least busy of all; of several the first from a place that takes its turn.
+pub(super) fn draw_of_all(draw: &mut Draw<'_>, slow_start: Option<SlowStart>) -> Option<u32> {
     let picky = draw.is_picky();
-    let mut best = random::draw(draw)?;
+    let from = slow_start::draw(draw, slow_start, round_robin::draw)?;
+    let score = |draw: &Draw<'_>, member: &Member| load(draw, member, slow_start);
+    let mut best = (from, f32::INFINITY);
+    for index in (from..draw.set.len()).chain(0..from) {
+        let load = scored(draw, index, picky, &score);
+        if load < best.1 {
+            best = (index, load);
+        }
+    }
+    draw.candidates.push(best.0, best.1);
+    Some(best.0)
+}
+
+/// One of the members drawn, by chance: the busier the less likely.
+pub(super) fn draw_biased(draw: &mut Draw<'_>, choices: u8, bias: f32, slow_start: Option<SlowStart>) -> Option<u32> {
+    let picky = draw.is_picky();
+    let likeliness = |_: &Draw<'_>, member: &Member| {
+        let active = member.endpoint.active.load(Ordering::Relaxed);
+        (active as f32 + 1.0).powf(bias)
+    };
+    let mut best = slow_start::draw(draw, slow_start, random::draw)?;
     if draw.set.len() == 1 {
         return Some(best);
     }
-    let mut load = load(draw, best, picky);
-    draw.candidates.push(best, load);
+    let first = scored(draw, best, picky, &likeliness);
+    draw.candidates.push(best, first);
+    // Where there is a next one always, each stays with the chance that its part of the sum has (a reservoir of one).
+    let mut sum = first.recip();
     for _ in 1..choices.max(2) {
-        let next = another(draw, best);
-        let other = self::load(draw, next, picky);
-        draw.candidates.push(next, other);
-        if other < load {
-            (best, load) = (next, other);
+        let next = another(draw, best, slow_start);
+        let score = scored(draw, next, picky, &likeliness);
+        draw.candidates.push(next, score);
+        sum += score.recip();
+        if sum > 0.0 && draw.random.f32() * sum < score.recip() {
+            best = next;
         }
     }
     Some(best)
 }
 
-/// A member that is not `first`, which may come twice only where its weight leaves hardly anything to the others.
-fn another(draw: &mut Draw<'_>, first: u32) -> u32 {
-    match draw.set.total_weight() {
-        None => {
-            let next = draw.random.u32(..draw.set.len() - 1);
-            next + u32::from(next >= first)
-        }
-        Some(_) => {
-            let next = random::draw(draw).unwrap_or(first);
-            if next == first { random::draw(draw).unwrap_or(first) } else { next }
-        }
-    }
-}
-
-/// Exchanges under way per weight; infinite for a member that may not be used.
-fn load(draw: &Draw<'_>, index: u32, picky: bool) -> f32 {
-    match draw.set.member(index) {
-        Some(member) if !picky || draw.is_usable(index) => {
-            member.endpoint.active.load(Ordering::Relaxed) as f32 / member.weight as f32
-        }
-        _ => f32::INFINITY,
-    }
+/// Exchanges under way per weight.
+#[inline]
+fn load(draw: &Draw<'_>, member: &Member, slow_start: Option<SlowStart>) -> f32 {
+    let load = member.endpoint.active.load(Ordering::Relaxed) as f32 / member.weight as f32;
+    slow_start.map_or(load, |settings| load / warmth(settings, &member.endpoint, draw.now))
 }

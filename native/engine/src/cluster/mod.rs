@@ -6,13 +6,18 @@
 //! through, panic or not.
 
 mod breaker;
+mod choices;
 mod draw;
+mod hashed;
 mod heard;
 mod least_request;
+mod load;
 mod outlier;
+mod peak_ewma;
 mod picker;
 mod random;
 mod round_robin;
+mod slow_start;
 mod spell;
 mod wish;
 
@@ -23,7 +28,8 @@ use crate::snapshot::{Endpoint, GenerationCluster, LoadBalancer, Membership};
 
 pub use breaker::{EndpointBreaker, Looked, Opened, Probe, Trips};
 pub use draw::Candidates;
-pub use heard::{Heard, heard};
+pub use heard::{Heard, heard, learn};
+pub use load::Load;
 pub use outlier::{Ejections, OutlierState};
 pub use picker::Picker;
 pub use spell::Spell;
@@ -48,6 +54,10 @@ pub struct Picked {
     pub degraded: bool,
     /// Its breaker is open, and this attempt tries whether it may close.
     pub probe: Option<Probe>,
+    /// The endpoint of the request's key was over its bounded load: this is another one.
+    pub moved: bool,
+    /// Its part of what the balancer bounds, for as long as the attempt lasts.
+    pub load: Option<Load>,
 }
 
 /// The endpoint for the next attempt. `None`: [`nowhere`] says why.
@@ -64,10 +74,20 @@ pub fn choose(
 ) -> Option<Picked> {
     picker.with_set(membership, |set, random| {
         let among = Among::of(membership, set.len());
-        let mut draw = Draw { set, membership, random, candidates: Candidates::new(), tried: wish.tried, among };
+        let mut draw = Draw {
+            set,
+            membership,
+            random,
+            candidates: Candidates::new(),
+            tried: wish.tried,
+            among,
+            hash: wish.hash,
+            now: wish.now,
+            moved: false,
+        };
         let (index, probe) = match open_breaker_due(&draw) {
             Some((index, probe)) => (index, Some(probe)),
-            None => (usable(load_balancer, &mut draw)?, None),
+            None => (usable(&load_balancer, &mut draw)?, None),
         };
         let endpoint = Arc::clone(&set.member(index)?.endpoint);
         Some(Picked {
@@ -77,6 +97,8 @@ pub fn choose(
             panicked: draw.among == Among::Panicked && probe.is_none(),
             degraded: draw.among == Among::Degraded && probe.is_none(),
             probe,
+            moved: draw.moved,
+            load: load_balancer.bounded_load().map(|_| Load::of(membership)),
         })
     })
 }
@@ -98,22 +120,34 @@ fn open_breaker_due(draw: &Draw<'_>) -> Option<(u32, Probe)> {
 }
 
 /// The one list of balancers.
-fn drawn(load_balancer: LoadBalancer, draw: &mut Draw<'_>) -> Option<u32> {
-    match load_balancer {
-        LoadBalancer::RoundRobin {} => round_robin::draw(draw),
+fn drawn(load_balancer: &LoadBalancer, draw: &mut Draw<'_>) -> Option<u32> {
+    match *load_balancer {
+        LoadBalancer::RoundRobin { slow_start } => slow_start::draw(draw, slow_start, round_robin::draw),
         LoadBalancer::Random {} => random::draw(draw),
-        LoadBalancer::LeastRequest { choices } => least_request::draw(draw, choices),
+        LoadBalancer::LeastRequest { full_scan: true, slow_start, .. } => least_request::draw_of_all(draw, slow_start),
+        LoadBalancer::LeastRequest { choices, active_request_bias: None, slow_start, .. } => {
+            least_request::draw(draw, choices, slow_start)
+        }
+        LoadBalancer::LeastRequest { choices, active_request_bias: Some(bias), slow_start, .. } => {
+            least_request::draw_biased(draw, choices, bias, slow_start)
+        }
+        LoadBalancer::PeakEwma { choices, decay_ms, default_rtt_ms, penalty_ms, slow_start } => {
+            peak_ewma::draw(draw, choices, peak_ewma::Settings { decay_ms, default_rtt_ms, penalty_ms }, slow_start)
+        }
+        LoadBalancer::RingHash { bounded_load, .. } | LoadBalancer::Maglev { bounded_load, .. } => {
+            hashed::draw(draw, bounded_load)
+        }
     }
 }
 
-fn usable(load_balancer: LoadBalancer, draw: &mut Draw<'_>) -> Option<u32> {
+fn usable(load_balancer: &LoadBalancer, draw: &mut Draw<'_>) -> Option<u32> {
     let first = drawn(load_balancer, draw)?;
     if !draw.is_picky() || draw.is_usable(first) {
         return Some(first);
     }
     // By chance, not by turn: the share of one that is down goes to all others, not to its neighbour.
     for _ in 0..REDRAWS {
-        let next = random::draw(draw)?;
+        let next = slow_start::draw(draw, load_balancer.slow_start(), random::draw)?;
         if draw.is_usable(next) {
             return Some(next);
         }

@@ -36,7 +36,7 @@ impl Chain {
         let made = settings.iter().enumerate().map(|(place, settings)| {
             // The one list of filters.
             match settings {
-                Settings::LocalRateLimit(settings) => Ok(boxed(LocalRateLimit::new(settings, owner, book))),
+                Settings::LocalRateLimit(settings) => LocalRateLimit::new(settings, owner, book).map(boxed),
                 Settings::HeaderRewrite(settings) => HeaderRewrite::new(settings).map(boxed),
                 Settings::Script(settings) => Ok(boxed(Script::new(settings, book))),
             }

@@ -19,26 +19,71 @@ fn seed() -> &'static RandomState {
 pub(super) fn of(parts: &[KeyPart], head: &RequestHead, client: Option<IpAddr>) -> Option<u64> {
     let mut hasher = seed().build_hasher();
     for part in parts {
-        let text = match part {
+        let text: &[u8] = match part {
             KeyPart::Header(name) => head.find(name.as_bytes())?,
             KeyPart::Cookie(name) => cookie(head, name.as_bytes())?,
             KeyPart::Query(name) => query(head, name.as_bytes())?,
             KeyPart::ClientAddress => {
-                match client? {
-                    IpAddr::V4(ip) => hasher.write_u32(ip.to_bits()),
-                    IpAddr::V6(ip) => hasher.write_u128(ip.to_bits()),
-                }
+                write_address(&mut hasher, client?);
                 continue;
             }
             KeyPart::Path => head.text(head.path),
             KeyPart::Host => head.text(head.host),
             KeyPart::Method => head.text(head.method_text),
+            KeyPart::PathTemplate(templates) => {
+                let path = head.text(head.path);
+                templates.iter().map(String::as_bytes).find(|template| has_form(path, template))?
+            }
+            KeyPart::Generic(text) => text.as_bytes(),
         };
-        // With its length, so that `a` + `bc` is not `ab` + `c`.
-        hasher.write_usize(text.len());
-        hasher.write(text);
+        write_text(&mut hasher, text);
     }
     Some(hasher.finish())
+}
+
+/// The hash of the requests' key whose parts have these values; what is wrong with the values otherwise.
+pub(super) fn of_values(parts: &[KeyPart], values: &[String]) -> Result<u64, String> {
+    if parts.len() != values.len() {
+        return Err(format!("{} values for a key of {} parts", values.len(), parts.len()));
+    }
+    let mut hasher = seed().build_hasher();
+    for (part, value) in parts.iter().zip(values) {
+        match part {
+            KeyPart::ClientAddress => {
+                let address = value.parse().map_err(|_| format!("`{value}` is not an IP address"))?;
+                write_address(&mut hasher, address);
+            }
+            _ => write_text(&mut hasher, value.as_bytes()),
+        }
+    }
+    Ok(hasher.finish())
+}
+
+fn write_address(hasher: &mut impl Hasher, address: IpAddr) {
+    match address {
+        IpAddr::V4(ip) => hasher.write_u32(ip.to_bits()),
+        IpAddr::V6(ip) => hasher.write_u128(ip.to_bits()),
+    }
+}
+
+/// With its length, so that `a` + `bc` is not `ab` + `c`.
+fn write_text(hasher: &mut impl Hasher, text: &[u8]) {
+    hasher.write_usize(text.len());
+    hasher.write(text);
+}
+
+/// Whether the path has the form of the template, segment by segment.
+fn has_form(path: &[u8], template: &[u8]) -> bool {
+    let mut segments = path.split(|byte| *byte == b'/');
+    for wanted in template.split(|byte| *byte == b'/') {
+        match (wanted, segments.next()) {
+            (b"**", _) => return true,
+            ([b'{', .., b'}'], Some(segment)) if !segment.is_empty() => {}
+            (wanted, Some(segment)) if wanted == segment => {}
+            _ => return false,
+        }
+    }
+    segments.next().is_none()
 }
 
 /// The value of the first cookie of that name (RFC 6265 section 5.4).
@@ -98,6 +143,30 @@ mod tests {
         }
         let of_client = |ip: &str| of(&[KeyPart::ClientAddress], &head(base), ip.parse().ok());
         assert_ne!(of_client("10.0.0.1"), of_client("10.0.0.2"));
+    }
+
+    #[test]
+    fn paths_of_one_form_are_one_key() {
+        let parts = [KeyPart::PathTemplate(vec!["/users/{id}".into(), "/users/{id}/**".into(), "/".into()])];
+        let of_path = |path: &str| key(&parts, &format!("GET {path} HTTP/1.1\r\nHost: a"));
+        assert_eq!(of_path("/users/1"), of_path("/users/2?x=1"));
+        assert_eq!(of_path("/users/1/orders"), of_path("/users/2/orders/7"));
+        assert_ne!(of_path("/users/1"), of_path("/users/1/orders"));
+        assert!(of_path("/").is_some());
+        for other in ["/users/", "/users", "/user/1", "/x"] {
+            assert_eq!(of_path(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_written_down_is_that_of_the_requests_with_its_values() {
+        let parts = [KeyPart::Header("x-tier".into()), KeyPart::ClientAddress, KeyPart::Generic("api".into())];
+        let values = ["gold", "10.0.0.1", "api"].map(String::from);
+        let request = "GET / HTTP/1.1\r\nHost: a\r\nX-Tier: gold";
+        assert_eq!(of_values(&parts, &values).ok(), key(&parts, request));
+        assert_eq!(of_values(&parts, &values[..2]).unwrap_err(), "2 values for a key of 3 parts");
+        let wrong = ["gold", "10.0.0", "api"].map(String::from);
+        assert_eq!(of_values(&parts, &wrong).unwrap_err(), "`10.0.0` is not an IP address");
     }
 
     #[test]

@@ -47,6 +47,8 @@ marks! {
     RateLimited, "rate-limited", "a rate limit refused the request";
     /// A rate limit in shadow mode would have refused the request.
     RateLimitShadowed, "rate-limit-shadowed", "a rate limit in shadow mode would have refused the request";
+    /// A rate limit had the request wait for its turn.
+    RateLimitPaced, "rate-limit-paced", "a rate limit had the request wait for its turn";
     /// The route's fallback answered.
     Fallback, "fallback", "the route's fallback answered in place of the failure";
     /// The route answered by itself: a direct response or a redirect.
@@ -59,8 +61,24 @@ marks! {
     Probe, "probe", "the endpoint's breaker was open, and this request was the one that tried whether it may close";
     /// The breakers of all endpoints are open.
     BreakersOpen, "breakers-open", "the breakers of all endpoints were open, so the request was refused at once";
+    /// The endpoint of the request's key had its bounded load.
+    LoadBounded, "load-bounded", "the endpoint that the request's key belongs to was over `boundedLoad`, so another one took it";
+    /// The request got a cookie that keeps the ones after it together.
+    CookieIssued, "cookie-issued", "the request had no cookie to be kept together by, so its answer sets one";
     /// The trace is sampled.
     Sampled, "sampled", "the trace is sampled";
+    /// A retry waited for as long as the endpoint had asked.
+    RetryAfterHonoured, "retry-after-honoured", "the endpoint said when to come back, and the retry waited for that";
+    /// The endpoint asked for a longer wait than the policy grants.
+    RetryAfterTooLong, "retry-after-too-long", "the endpoint asked for a longer wait than `retryAfter.max`, so the retry waited as usual";
+    /// Fault injection let the request wait.
+    FaultDelayed, "fault-delayed", "the route's `fault` let the request wait";
+    /// Fault injection answered.
+    FaultAborted, "fault-aborted", "the route's `fault` answered in the place of the service";
+    /// Fault injection slowed the answer down.
+    FaultThrottled, "fault-throttled", "the route's `fault` slowed the answer down";
+    /// The fault has outlived its time to live.
+    FaultOver, "fault-over", "the route's `fault` was not injected: its `ttl` is over";
 }
 
 /// The decisions about one exchange.

@@ -10,6 +10,12 @@ pub(super) fn backoff(nth: u32, base: Duration, max: Duration, random: f64) -> D
     base.saturating_mul(factor).min(max).mul_f64(random.clamp(0.0, 1.0))
 }
 
+/// The wait for an endpoint that asked for one: never less, at most half as long again, so that not everybody comes back
+/// at the moment that it told to all (Envoy's rate-limited back-off).
+pub(super) fn asked(wait: Duration, random: f64) -> Duration {
+    wait.saturating_add(wait.mul_f64(random.clamp(0.0, 1.0) / 2.0))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -29,6 +35,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_wait_that_was_asked_for_is_never_cut_and_grows_by_half_at_most(wait in 0_u64..1_000_000, random in 0.0..1.0) {
+            let wanted = Duration::from_millis(wait);
+            let given = asked(wanted, random);
+            prop_assert!(given >= wanted && given <= wanted + wanted / 2);
+        }
+
         #[test]
         fn no_wait_is_longer_than_its_bound(nth in 1_u32.., base in 0_u64..100_000, max in 0_u64..100_000, random in 0.0..1.0) {
             let wait = backoff(nth, Duration::from_millis(base), Duration::from_millis(max), random);

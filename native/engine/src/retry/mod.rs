@@ -1,10 +1,12 @@
 //! Whether an attempt that has ended is followed by another one. Pure.
 
 mod backoff;
+mod said;
 
 use std::time::Duration;
 
-use backoff::backoff;
+use backoff::{asked, backoff};
+pub use said::Said;
 
 use crate::error::Kind;
 use crate::snapshot::{GenerationRetry, RetryOn};
@@ -19,7 +21,27 @@ pub enum Verdict {
     /// The same request on a new connection: the old one turned out to be closed. No retry of the policy.
     Replay,
     /// Another attempt after this wait, if the budget has room for it.
-    Retry(Duration),
+    Retry(Wait),
+}
+
+/// A wait before another attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// How long.
+    pub time: Duration,
+    /// Whether the endpoint had a say in it.
+    pub asked: Asked,
+}
+
+/// What an answer asked about the next attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Nothing, or the policy does not listen.
+    Nothing,
+    /// A wait, which it gets.
+    Honoured,
+    /// A longer wait than the policy grants: the usual one takes its place.
+    TooLong,
 }
 
 /// Why an attempt that the policy would repeat is the last one.
@@ -41,14 +63,7 @@ pub enum Stop {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// With an answer.
-    Answered {
-        /// Its status.
-        status: u16,
-        /// It says `x-envoy-ratelimited`.
-        rate_limited: bool,
-        /// It says that a proxy behind has spent its retries.
-        spent: bool,
-    },
+    Answered(Said),
     /// Without one.
     Failed {
         /// What happened.
@@ -82,16 +97,27 @@ pub fn classify(outcome: &Outcome, standing: &Standing<'_>) -> Verdict {
         return Verdict::Replay;
     }
     let Some(policy) = standing.policy.filter(|policy| is_retriable(outcome, policy)) else { return Verdict::Done };
-    if matches!(outcome, Outcome::Answered { spent: true, .. }) {
+    if matches!(outcome, Outcome::Answered(Said { spent: true, .. })) {
         Verdict::Stop(Stop::Nearer)
     } else if standing.made >= policy.retries {
         Verdict::Stop(Stop::Spent)
     } else if !standing.at_hand {
         Verdict::Stop(Stop::Body)
     } else {
-        let nth = standing.made + 1;
-        Verdict::Retry(backoff(nth, policy.backoff_base, policy.backoff_max, (standing.random)()))
+        Verdict::Retry(wait(outcome, policy, standing))
     }
+}
+
+/// As long as the answer asks for, within the policy's bound; else the back-off.
+fn wait(outcome: &Outcome, policy: &GenerationRetry, standing: &Standing<'_>) -> Wait {
+    let random = (standing.random)();
+    let said = if let Outcome::Answered(said) = outcome { said.wait } else { None };
+    let fits = |wait: &Duration| policy.retry_after_max.is_some_and(|max| *wait <= max);
+    if let Some(wanted) = said.filter(fits) {
+        return Wait { time: asked(wanted, random), asked: Asked::Honoured };
+    }
+    let time = backoff(standing.made + 1, policy.backoff_base, policy.backoff_max, random);
+    Wait { time, asked: if said.is_some() { Asked::TooLong } else { Asked::Nothing } }
 }
 
 /// The endpoint had closed an idle connection before it saw the request: nothing came back.
@@ -106,12 +132,14 @@ fn is_retriable(outcome: &Outcome, policy: &GenerationRetry) -> bool {
     use RetryOn::*;
     let on = |any: &[RetryOn]| policy.on.has(any);
     match outcome {
-        Outcome::Answered { status, rate_limited, .. } => {
+        Outcome::Answered(Said { status, rate_limited, grpc, header, .. }) => {
             (*status >= 500 && on(&[ServerError]))
                 || (matches!(status, 502..=504) && on(&[GatewayError]))
                 || (*status == 409 && on(&[RetriableClientError]))
                 || (*rate_limited && on(&[EnvoyRatelimited]))
                 || (on(&[RetriableStatusCodes]) && policy.status_codes.contains(status))
+                || grpc.is_some_and(|word| on(&[word]))
+                || (*header && on(&[RetriableHeaders]))
         }
         Outcome::Failed { kind, sent } => match kind {
             Kind::ConnectFailed | Kind::ConnectTimeout => {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const ALL: [RetryOn; 9] = [
+const ALL: [RetryOn; 15] = [
     RetryOn::ServerError,
     RetryOn::GatewayError,
     RetryOn::Reset,
@@ -14,16 +14,24 @@ const ALL: [RetryOn; 9] = [
     RetryOn::RetriableClientError,
     RetryOn::RefusedStream,
     RetryOn::RetriableStatusCodes,
+    RetryOn::RetriableHeaders,
+    RetryOn::Cancelled,
+    RetryOn::DeadlineExceeded,
+    RetryOn::Internal,
+    RetryOn::ResourceExhausted,
+    RetryOn::Unavailable,
 ];
 
 /// Without a base the wait is none.
-const AT_ONCE: Verdict = Verdict::Retry(Duration::ZERO);
+const AT_ONCE: Verdict = Verdict::Retry(Wait { time: Duration::ZERO, asked: Asked::Nothing });
 
-fn policy(on: &[RetryOn], retries: u32) -> GenerationRetry {
+pub(super) fn policy(on: &[RetryOn], retries: u32) -> GenerationRetry {
     GenerationRetry {
         retries,
         on: on.iter().copied().collect(),
         status_codes: Box::new([418, 503]),
+        retriable_headers: Box::default(),
+        retry_after_max: None,
         per_try_timeout: None,
         backoff_base: Duration::ZERO,
         backoff_max: Duration::ZERO,
@@ -37,7 +45,11 @@ fn standing(policy: &GenerationRetry) -> Standing<'_> {
 }
 
 fn answer(status: u16) -> Outcome {
-    Outcome::Answered { status, rate_limited: false, spent: false }
+    Outcome::Answered(said(status))
+}
+
+fn said(status: u16) -> Said {
+    Said { status, ..Said::default() }
 }
 
 fn failure(kind: Kind, sent: bool) -> Outcome {
@@ -56,7 +68,13 @@ fn each_word_names_exactly_its_outcomes() {
         (answer(409), vec![RetriableClientError]),
         (answer(418), vec![RetriableStatusCodes]),
         (answer(429), vec![]),
-        (Outcome::Answered { status: 429, rate_limited: true, spent: false }, vec![EnvoyRatelimited]),
+        (Outcome::Answered(Said { rate_limited: true, ..said(429) }), vec![EnvoyRatelimited]),
+        (Outcome::Answered(Said { header: true, ..said(200) }), vec![RetriableHeaders]),
+        (Outcome::Answered(Said { grpc: Some(Cancelled), ..said(200) }), vec![Cancelled]),
+        (Outcome::Answered(Said { grpc: Some(DeadlineExceeded), ..said(200) }), vec![DeadlineExceeded]),
+        (Outcome::Answered(Said { grpc: Some(Internal), ..said(200) }), vec![Internal]),
+        (Outcome::Answered(Said { grpc: Some(ResourceExhausted), ..said(200) }), vec![ResourceExhausted]),
+        (Outcome::Answered(Said { grpc: Some(Unavailable), ..said(200) }), vec![Unavailable]),
         (answer(500), vec![ServerError]),
         (answer(501), vec![ServerError]),
         (answer(502), vec![ServerError, GatewayError]),
@@ -109,10 +127,29 @@ fn a_stale_connection_does_not_use_up_a_retry() {
 fn the_reason_to_stop_is_told() {
     let policy = policy(&[RetryOn::ServerError], 2);
     let standing = standing(&policy);
-    let spent = Outcome::Answered { status: 503, rate_limited: false, spent: true };
+    let spent = Outcome::Answered(Said { spent: true, ..said(503) });
     assert_eq!(classify(&answer(500), &Standing { made: 2, ..standing }), Verdict::Stop(Stop::Spent));
     assert_eq!(classify(&answer(500), &Standing { at_hand: false, ..standing }), Verdict::Stop(Stop::Body));
     assert_eq!(classify(&spent, &standing), Verdict::Stop(Stop::Nearer));
+}
+
+#[test]
+fn a_wait_that_is_asked_for_takes_the_place_of_the_back_off_up_to_its_bound() {
+    let mut policy = policy(&[RetryOn::ServerError], 2);
+    policy.backoff_base = Duration::from_millis(10);
+    policy.backoff_max = Duration::from_secs(1);
+    policy.retry_after_max = Some(Duration::from_secs(300));
+    let of = |wait: Option<u64>, random: fn() -> f64| {
+        let outcome = Outcome::Answered(Said { wait: wait.map(Duration::from_secs), ..said(503) });
+        let verdict = classify(&outcome, &Standing { random, ..standing(&policy) });
+        let Verdict::Retry(Wait { time, asked }) = verdict else { panic!("{verdict:?}") };
+        (time.as_millis(), asked)
+    };
+    assert_eq!(of(None, || 1.0), (10, Asked::Nothing));
+    assert_eq!(of(Some(2), || 0.0), (2_000, Asked::Honoured));
+    assert_eq!(of(Some(2), || 1.0), (3_000, Asked::Honoured));
+    assert_eq!(of(Some(300), || 0.0), (300_000, Asked::Honoured));
+    assert_eq!(of(Some(301), || 1.0), (10, Asked::TooLong));
 }
 
 fn any_outcome() -> impl Strategy<Value = Outcome> {
@@ -131,10 +168,8 @@ fn any_outcome() -> impl Strategy<Value = Outcome> {
         Kind::Refused(413),
     ]);
     prop_oneof![
-        (200_u16..600, any::<bool>(), any::<bool>()).prop_map(|(status, rate_limited, spent)| Outcome::Answered {
-            status,
-            rate_limited,
-            spent
+        (200_u16..600, any::<bool>(), any::<bool>()).prop_map(|(status, rate_limited, spent)| {
+            Outcome::Answered(Said { rate_limited, spent, ..said(status) })
         }),
         (kinds, any::<bool>()).prop_map(|(kind, sent)| Outcome::Failed { kind, sent }),
     ]

@@ -2,16 +2,22 @@
 //!
 //! Invariant: the choice is the one that [`Table::find`] makes; the reasons are read off the very rules that it tries.
 
+use std::time::Instant;
+
 use serde::Serialize;
 
 use super::Routed;
 use super::action::Action;
 use super::facts::RequestFacts;
 use super::rule::{Rank, Rule};
-use super::split::{Split, Sticky};
+use super::split::Split;
+use super::sticky::{Sticky, key_hash};
 use super::table::{Chosen, Table};
 use super::words::{advantage, asks, obstacle, text};
-use crate::snapshot::{Generation, GenerationCluster, GenerationListener};
+use crate::fault::Fault;
+use crate::snapshot::{
+    Fault as Settings, Generation, GenerationCluster, GenerationListener, GenerationRoute, LoadBalancer,
+};
 
 /// Why a request goes where it goes.
 #[derive(Debug, Serialize)]
@@ -35,6 +41,19 @@ pub struct Explanation {
     pub rules: Vec<RuleVerdict>,
     /// What becomes of it.
     pub outcome: Option<Outcome>,
+    /// What goes wrong with the route's requests on purpose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<FaultTold>,
+}
+
+/// What goes wrong with the requests of a route on purpose.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FaultTold {
+    /// In words, each fault with its share.
+    pub does: Vec<String>,
+    /// The rest of its time to live, ms; 0: it is over; `None`: it stays for as long as it is configured.
+    pub left_ms: Option<u64>,
 }
 
 /// One rule, and how it fared.
@@ -114,6 +133,18 @@ pub struct Share {
     pub takes: Option<bool>,
     /// Its endpoints.
     pub endpoints: Vec<String>,
+    /// How its balancer keeps requests with an endpoint; `None`: it does not.
+    pub affinity: Option<Affinity>,
+}
+
+/// How a balancer keeps requests with an endpoint.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Affinity {
+    /// By what, in words.
+    pub by: String,
+    /// The endpoint that the request's key belongs to while it is up; `None`: chance decides.
+    pub endpoint: Option<String>,
 }
 
 /// Explains what a listener does with a request. `authority` is the request's own, for redirects.
@@ -138,6 +169,7 @@ pub fn explain(
         chosen: rules.iter().position(|rule| rule.standing == Standing::Chosen),
         rules,
         outcome: chosen.and_then(|chosen| outcome(table, generation, facts, authority, chosen)),
+        fault: route_of(generation, chosen).and_then(|route| route.fault.as_deref()).map(fault_told),
     }
 }
 
@@ -211,6 +243,22 @@ fn outcome(
     })
 }
 
+fn route_of(generation: &Generation, chosen: Option<Chosen>) -> Option<&GenerationRoute> {
+    generation.routes.get(usize::from(chosen?.route))
+}
+
+fn fault_told(fault: &Fault) -> FaultTold {
+    let Settings { delay, abort, throughput, ttl_ms: _ } = fault.settings();
+    let percent = |ppm: u32| f64::from(ppm) / 10_000.0;
+    let delay = delay.as_ref().map(|it| format!("{} % wait {} ms", percent(it.share_ppm), it.fixed_ms));
+    let abort = abort.as_ref().map(|it| format!("{} % are answered {}", percent(it.share_ppm), it.status));
+    let slow = throughput
+        .as_ref()
+        .map(|it| format!("{} % are answered with {} bytes a second", percent(it.share_ppm), it.bytes_per_second));
+    let left_ms = fault.left(Instant::now()).map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+    FaultTold { does: [delay, abort, slow].into_iter().flatten().collect(), left_ms }
+}
+
 fn shares(split: &Split, generation: &Generation, facts: &dyn RequestFacts) -> Vec<Share> {
     let stuck = if let [only] = split.targets() { Some(only.cluster) } else { split.stuck(facts) };
     let share = |target: &super::Target| {
@@ -221,6 +269,7 @@ fn shares(split: &Split, generation: &Generation, facts: &dyn RequestFacts) -> V
             percent: f64::from(target.weight) * 100.0 / split.total() as f64,
             takes: stuck.map(|cluster| cluster == target.cluster),
             endpoints: endpoints(cluster),
+            affinity: affinity(cluster, facts),
         })
     };
     split.targets().iter().filter_map(share).collect()
@@ -230,12 +279,30 @@ fn endpoints(cluster: &GenerationCluster) -> Vec<String> {
     cluster.membership.set().members().map(|member| member.endpoint.name.clone()).collect()
 }
 
-fn sticky_words(key: &Sticky, present: bool) -> String {
-    let named = match key {
-        Sticky::Header(name) => format!("header {name}"),
-        Sticky::Cookie(name) => format!("cookie {name}"),
-        Sticky::Query(name) => format!("query {name}"),
-        Sticky::ClientAddress => "the client's address".to_owned(),
+fn affinity(cluster: &GenerationCluster, facts: &dyn RequestFacts) -> Option<Affinity> {
+    let policy = match cluster.load_balancer {
+        LoadBalancer::RingHash { .. } => "ring hash",
+        LoadBalancer::Maglev { .. } => "Maglev",
+        _ => return None,
     };
-    if present { named } else { format!("{named}, which this request has not: chance decides") }
+    let found = cluster.hash_on.iter().find_map(|key| Some((key, key.value(facts)?)));
+    let keys: Vec<String> = match found {
+        Some((key, _)) => vec![key.words()],
+        None => cluster.hash_on.iter().map(|key| sticky_words(key, false)).collect(),
+    };
+    let endpoint = found.and_then(|(_, value)| {
+        let set = cluster.membership.set();
+        let holder = if set.len() == 1 { Some(0) } else { set.table.holder(key_hash(&value)) };
+        set.member(holder?).map(|member| member.endpoint.name.clone())
+    });
+    Some(Affinity { by: format!("{policy} of {}", keys.join("; ")), endpoint })
+}
+
+fn sticky_words(key: &Sticky, present: bool) -> String {
+    let words = key.words();
+    match (present, key.given()) {
+        (true, _) => words,
+        (false, Some(_)) => format!("{words}, which this request has not: it is given one, by chance"),
+        (false, None) => format!("{words}, which this request has not: chance decides"),
+    }
 }

@@ -11,17 +11,19 @@ mod fallback;
 mod path_change;
 mod rule;
 mod split;
+mod sticky;
 mod table;
 mod value;
 mod words;
 
 pub use action::{Action, Redirect};
-pub use explain::{Explanation, Outcome, RuleVerdict, Share, Standing, explain};
+pub use explain::{Affinity, Explanation, Outcome, RuleVerdict, Share, Standing, explain};
 pub use facts::{Live, RequestFacts};
 pub use fallback::Fallback;
 pub use path_change::PathChange;
 pub use rule::{Condition, HostPattern, PathPattern, Rule};
-pub use split::{Split, Sticky, Target};
+pub use split::{Split, Target, hash_of};
+pub use sticky::{Sticky, StickyCookie, key_hash};
 pub use table::{Chosen, Table};
 pub use value::{Pattern, Test};
 

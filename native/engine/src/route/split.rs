@@ -6,20 +6,7 @@
 //! back. Invariant: the hash is fixed for ever, the same in each worker, proxy and version.
 
 use super::facts::RequestFacts;
-use super::value::{cookie, parameter};
-
-/// What of a request keeps it with one cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sticky {
-    /// A header, by its lower-case name.
-    Header(Box<str>),
-    /// A cookie.
-    Cookie(Box<str>),
-    /// A parameter of the query.
-    Query(Box<str>),
-    /// The client's address.
-    ClientAddress,
-}
+use super::sticky::Sticky;
 
 /// A cluster with its share.
 #[derive(Clone, Debug)]
@@ -71,16 +58,22 @@ impl Split {
 
     /// The cluster that takes a request. `chance` is asked for a number below its argument, only where one is needed.
     pub fn pick<F: RequestFacts + ?Sized>(&self, facts: &F, chance: impl FnOnce(u64) -> u64) -> u16 {
+        self.pick_by(|key| key.value(facts).map(|value| hash_of(&value)), chance)
+    }
+
+    /// The same where the hash of the key, [`hash_of`] its value, is found in another way. It is asked for only where it
+    /// decides.
+    pub fn pick_by(&self, hash: impl FnOnce(&Sticky) -> Option<u64>, chance: impl FnOnce(u64) -> u64) -> u16 {
         if let [only] = &*self.targets {
             return only.cluster;
         }
-        let sticky = self.sticky.as_ref().and_then(|key| key.hash(facts));
+        let sticky = self.sticky.as_ref().and_then(hash);
         sticky.map_or_else(|| self.at(chance(self.total)), |key| self.of(key))
     }
 
     /// The cluster of a key, if the request has one.
     pub fn stuck<F: RequestFacts + ?Sized>(&self, facts: &F) -> Option<u16> {
-        self.sticky.as_ref().and_then(|key| key.hash(facts)).map(|key| self.of(key))
+        self.sticky.as_ref().and_then(|key| key.value(facts)).map(|value| self.of(hash_of(&value)))
     }
 
     /// The cluster whose share covers a point below the total.
@@ -102,23 +95,8 @@ impl Split {
     }
 }
 
-impl Sticky {
-    /// The hash of a request's key; `None` when it has none.
-    fn hash<F: RequestFacts + ?Sized>(&self, facts: &F) -> Option<u64> {
-        match self {
-            Self::Header(name) => facts.header(name.as_bytes()).map(|value| hash_of(&value)),
-            Self::Cookie(name) => {
-                let header = facts.header(b"cookie")?;
-                cookie(&header, name.as_bytes()).map(hash_of)
-            }
-            Self::Query(name) => parameter(facts.query(), name.as_bytes()).map(|value| hash_of(&value)),
-            Self::ClientAddress => Some(facts.client()).filter(|client| !client.is_empty()).map(hash_of),
-        }
-    }
-}
-
 /// FNV-1a (draft-eastlake-fnv), 64 bits.
-fn hash_of(text: &[u8]) -> u64 {
+pub fn hash_of(text: &[u8]) -> u64 {
     text.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CircuitBreaker, Dns, Filter, HealthCheck, KeepAlive, OutlierDetection, RetryBudget, TcpKeepAlive};
+use super::{
+    CircuitBreaker, Dns, Filter, HealthCheck, KeepAlive, LoadBalancer, OutlierDetection, RetryBudget, StickyKey,
+    TcpKeepAlive,
+};
 
 /// A group of endpoints.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,6 +22,8 @@ pub struct Cluster {
     pub discovered: bool,
     /// How an endpoint is chosen.
     pub load_balancer: LoadBalancer,
+    /// Where a balancer by hash takes its key: the first of these that the request has; else by chance.
+    pub hash_on: Vec<StickyKey>,
     /// To establish a connection, ms.
     pub connect_timeout_ms: u32,
     /// Bounds on what is under way.
@@ -37,22 +42,6 @@ pub struct Cluster {
     pub health_check: Option<HealthCheck>,
     /// What puts endpoints out for a time.
     pub outlier_detection: Option<OutlierDetection>,
-}
-
-/// How an endpoint is chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "generate", derive(ts_rs::TS))]
-#[serde(tag = "policy", rename_all = "kebab-case")]
-pub enum LoadBalancer {
-    /// Each in turn, by weight.
-    RoundRobin {},
-    /// By chance, by weight.
-    Random {},
-    /// Of some drawn by chance, the one with the fewest requests under way.
-    LeastRequest {
-        /// How many are drawn.
-        choices: u8,
-    },
 }
 
 /// One address of a cluster.

@@ -98,8 +98,42 @@ pub struct RateBucket {
     pub refill: u32,
     /// See `refill`.
     pub every_ms: u32,
-    /// Keys that there is room for.
+    /// Keys that there is room for; 0: only those of `keys` are limited.
     pub max_keys: u32,
+    /// All keys share the tokens of one bucket, fairly.
+    pub fair: bool,
+    /// Tokens come slowly at first and after a rest.
+    pub warm_up: Option<WarmUp>,
+    /// How long a request waits for its token; none: it does not.
+    pub max_wait_ms: Option<u32>,
+    /// Keys with a bucket of their own.
+    pub keys: Vec<RateKey>,
+}
+
+/// How a bucket gets to its speed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WarmUp {
+    /// From cold to full speed, ms.
+    pub over_ms: u32,
+    /// How many times slower tokens come to a cold one.
+    pub cold_factor: u32,
+}
+
+/// A key with a bucket of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RateKey {
+    /// A value for each part of the key.
+    pub values: Vec<String>,
+    /// As the bucket's.
+    pub tokens: u32,
+    /// As the bucket's.
+    pub refill: u32,
+    /// As the bucket's.
+    pub every_ms: u32,
 }
 
 /// A part of a key.
@@ -121,6 +155,11 @@ pub enum KeyPart {
     Host,
     /// The method.
     Method,
+    /// The first of these templates that the path has the form of: `/users/{id}` takes any one segment for the braces,
+    /// `/files/**` whatever follows.
+    PathTemplate(Vec<String>),
+    /// The same text for every request: it tells the bucket's key from others' in what they share.
+    Generic(String),
 }
 
 /// Changes to the header lines of requests and of answers.

@@ -6,11 +6,13 @@ mod circuit_breaker;
 mod cluster;
 pub(crate) mod compile;
 mod dns;
+mod fault;
 mod filter;
 mod generation;
 mod health_check;
 mod keep_alive;
 mod listener;
+mod load_balancer;
 mod node;
 mod outlier_detection;
 mod respond;
@@ -22,27 +24,29 @@ mod tracing;
 use serde::{Deserialize, Serialize};
 
 pub use circuit_breaker::{CircuitBreaker, RetryBudget, SlowCalls, SuccessRateBelow, Trip};
-pub use cluster::{Cluster, ClusterEndpoint, EndpointUpdate, LoadBalancer};
+pub use cluster::{Cluster, ClusterEndpoint, EndpointUpdate};
 pub use compile::Rejection;
 pub use dns::{Dns, DnsRecord};
+pub use fault::{Fault, FaultAbort, FaultDelay, FaultThroughput};
 pub use filter::{
-    Filter, HeaderEdits, HeaderReplace, HeaderRewrite, KeyPart, LocalRateLimit, OnFailure, RateBucket, Script,
-    ScriptBody,
+    Filter, HeaderEdits, HeaderReplace, HeaderRewrite, KeyPart, LocalRateLimit, OnFailure, RateBucket, RateKey, Script,
+    ScriptBody, WarmUp,
 };
 pub use generation::{
-    Books, Changes, ClusterBook, Destination, Endpoint, EndpointSet, Finding, Generation, GenerationCluster,
-    GenerationListener, GenerationLog, GenerationRetry, GenerationRewrite, GenerationRoute, Health, Idle, IdleAge,
-    Keeping, LONGEST_WATCH, Member, Membership, Place, Reach, Resolution, ResolutionState, RetryConditions, Several,
-    Tally, Wanted, bit, recorded,
+    Books, Changes, ClusterBook, Cost, Destination, Endpoint, EndpointSet, Finding, Generation, GenerationCluster,
+    GenerationListener, GenerationLog, GenerationRetry, GenerationRewrite, GenerationRoute, HashTable, Health, Idle,
+    IdleAge, Keeping, LONGEST_WATCH, Member, Membership, Moment, Place, Reach, Resolution, ResolutionState,
+    RetryConditions, Several, TableKind, Tally, Wanted, bit, recorded,
 };
 pub use health_check::{HealthCheck, HttpCheck};
 pub use keep_alive::{KeepAlive, TcpKeepAlive};
 pub use listener::{AccessLog, Direction, Listener, ListenerLimits};
+pub use load_balancer::{LoadBalancer, SlowStart};
 pub use node::{Node, Records};
 pub use outlier_detection::{FailurePercentage, OutlierDetection, SuccessRateOutlier};
 pub use respond::{Fallback, FallbackCause, HeaderChanges, HeaderLine, Respond};
 pub use retry::{Retry, RetryOn};
-pub use route::{Forward, ForwardTarget, PathChange, Redirect, Rewrite, Route, RouteAction, StickyKey};
+pub use route::{CookieKey, Forward, ForwardTarget, PathChange, Redirect, Rewrite, Route, RouteAction, StickyKey};
 pub use route_match::{FieldMatch, PathMatch, RouteMatch, ValueTest};
 pub use tracing::Tracing;
 

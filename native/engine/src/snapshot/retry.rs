@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::FieldMatch;
+
 /// The retry policy of a route.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "generate", derive(ts_rs::TS))]
@@ -13,6 +15,10 @@ pub struct Retry {
     pub on: Vec<RetryOn>,
     /// Statuses of an answer that `retriable-status-codes` means.
     pub status_codes: Vec<u16>,
+    /// Of an answer's header lines; `retriable-headers` means an answer that passes one of them.
+    pub retriable_headers: Vec<FieldMatch>,
+    /// An answer that asks for a wait gets it, if that is no longer than this, ms; none: what it asks is not read.
+    pub retry_after_max_ms: Option<u32>,
     /// Longest time of one attempt, ms; 0: no bound of its own.
     pub per_try_timeout_ms: u32,
     /// The wait before the first retry is random below this, ms.
@@ -50,4 +56,16 @@ pub enum RetryOn {
     RefusedStream,
     /// An answer with one of the policy's statuses.
     RetriableStatusCodes,
+    /// An answer with one of the policy's header lines.
+    RetriableHeaders,
+    /// An answer whose head says `grpc-status: 1`.
+    Cancelled,
+    /// An answer whose head says `grpc-status: 4`.
+    DeadlineExceeded,
+    /// An answer whose head says `grpc-status: 13`.
+    Internal,
+    /// An answer whose head says `grpc-status: 8`.
+    ResourceExhausted,
+    /// An answer whose head says `grpc-status: 14`.
+    Unavailable,
 }

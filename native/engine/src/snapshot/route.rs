@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::respond::{Fallback, HeaderChanges, Respond};
 use super::route_match::RouteMatch;
-use super::{Filter, Retry};
+use super::{Fault, Filter, Retry};
 
 /// One route.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -39,6 +39,8 @@ pub struct Route {
     pub retry: Option<Retry>,
     /// In the order in which requests meet them.
     pub filters: Vec<Filter>,
+    /// What goes wrong with its requests on purpose.
+    pub fault: Option<Fault>,
 }
 
 /// What becomes of a request.
@@ -84,11 +86,24 @@ pub enum StickyKey {
     /// A header, lower case.
     Header(String),
     /// A cookie.
-    Cookie(String),
+    Cookie(CookieKey),
     /// A parameter of the query.
     Query(String),
     /// The client's address.
     ClientAddress,
+}
+
+/// A cookie that keeps requests together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CookieKey {
+    /// Its name.
+    pub name: String,
+    /// A request without it is given one for so long, s; 0: until the browser ends. None: it is left to chance.
+    pub ttl_s: Option<u32>,
+    /// Of the URLs that a cookie is given for.
+    pub path: String,
 }
 
 /// Where a client is sent. What is none stays as it was asked for.

@@ -112,7 +112,7 @@ impl Transfer {
 
     /// Whether filters see this body, so that its length is not known before its end.
     pub fn is_tapped(&self) -> bool {
-        self.tap.is_some()
+        self.tap.as_ref().is_some_and(|tap| tap.is_filtered())
     }
 
     /// How the body is framed on its way out: by its length where it is whole and has no trailers, else as `otherwise`.

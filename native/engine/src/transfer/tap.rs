@@ -9,6 +9,8 @@ use std::task::{Context, Poll, ready};
 use smallvec::SmallVec;
 
 use super::Broken;
+use super::copy::Copying;
+use super::pace::Pace;
 use crate::buffer::Buffer;
 use crate::error::Error;
 
@@ -90,7 +92,8 @@ impl Part {
     }
 }
 
-/// The filters of one body, in the order in which it meets them.
+/// What is in the way of one body: its filters in the order in which it meets them, a bound on its pace, a copy of it as it
+/// comes.
 #[derive(Default)]
 pub(super) struct Tap {
     filters: SmallVec<[Box<dyn BodyFilter>; 2]>,
@@ -100,6 +103,8 @@ pub(super) struct Tap {
     pub(super) passed: u64,
     /// The part under way.
     pub(super) part: Option<Part>,
+    pub(super) pace: Option<Pace>,
+    pub(super) copy: Option<Copying>,
 }
 
 impl Tap {
@@ -108,9 +113,14 @@ impl Tap {
         self.filters.push(filter);
     }
 
-    /// Whether there is none.
+    /// Whether nothing is in the way.
     pub(super) fn is_empty(&self) -> bool {
-        self.filters.is_empty()
+        self.filters.is_empty() && self.pace.is_none() && self.copy.is_none()
+    }
+
+    /// Whether filters may change what the body is.
+    pub(super) fn is_filtered(&self) -> bool {
+        !self.filters.is_empty()
     }
 
     /// Has the part under way pass the filters. `None`: there is none.

@@ -2,6 +2,8 @@
 
 use std::task::{Context, Poll};
 
+use super::copy::{Copied, Copying, copy};
+use super::pace::Pace;
 use super::tap::{BodyFilter, Part, Tap};
 use super::{Broken, COPIED_RUN, GATHERED, Transfer};
 use crate::buffer::Buffer;
@@ -10,6 +12,25 @@ impl Transfer {
     /// Has a filter see what still comes of the body, behind those that see it already.
     pub fn push_filter(&mut self, filter: Box<dyn BodyFilter>) {
         self.tap.get_or_insert_default().push(filter);
+    }
+
+    /// From now on no more of the body is taken than so many bytes a second.
+    pub fn slow_down(&mut self, bytes_per_second: u32) {
+        self.tap.get_or_insert_default().pace = Some(Pace::new(bytes_per_second, weft_rt::now()));
+    }
+
+    /// A copy of the whole body as it comes from its source, before filters. For a body of which nothing was sent.
+    pub fn copy(&mut self, max_bytes: usize) -> Copied {
+        let (copying, copied) = copy(max_bytes);
+        if let Some(kept) = &self.kept {
+            copying.add(&kept.data);
+        }
+        if self.decoded {
+            copying.end();
+        } else {
+            self.tap.get_or_insert_default().copy = Some(copying);
+        }
+        copied
     }
 
     /// As `stage`, with each part passing the filters. Pending: one of them waits.
@@ -37,7 +58,18 @@ impl Transfer {
     /// The next part that has passed all filters. `None`: more bytes are needed.
     pub(super) fn poll_part(&mut self, cx: &mut Context<'_>, tap: &mut Tap) -> Result<Poll<Option<Part>>, Broken> {
         if tap.part.is_none() {
-            tap.part = self.next_part()?;
+            // Without bytes at hand there is nothing to wait for but more of them.
+            let at_hand = self.buffer.as_ref().is_some_and(|buffer| !buffer.is_empty());
+            let most = match tap.pace.as_mut().filter(|_| at_hand).map(|pace| pace.poll(cx)) {
+                None => usize::MAX,
+                Some(Poll::Ready(most)) => most,
+                Some(Poll::Pending) => return Ok(Poll::Pending),
+            };
+            let before = self.body_bytes;
+            tap.part = self.next_part(most, tap.copy.as_ref())?;
+            if let Some(pace) = &mut tap.pace {
+                pace.take(usize::try_from(self.body_bytes - before).unwrap_or(usize::MAX));
+            }
         }
         match tap.poll_part(cx, self.buffer.as_ref()) {
             Poll::Ready(passed) => passed.map(Poll::Ready),
@@ -45,22 +77,32 @@ impl Transfer {
         }
     }
 
-    /// Decodes what the filters see at once. Short chunks are gathered, for each call has its price.
-    fn next_part(&mut self) -> Result<Option<Part>, Broken> {
+    /// Decodes what the filters see at once, of at most so many bytes. Short chunks are gathered, for each call has its
+    /// price.
+    fn next_part(&mut self, mut most: usize, copy: Option<&Copying>) -> Result<Option<Part>, Broken> {
         let mut gathered = Vec::new();
         loop {
-            let Some(buffer) = self.buffer.as_mut().filter(|buffer| !buffer.is_empty()) else {
+            let Some(buffer) = self.buffer.as_mut().filter(|buffer| !buffer.is_empty() && most > 0) else {
                 return Ok((!gathered.is_empty()).then(|| Part::own(gathered, false)));
             };
             let base = buffer.start();
-            let step = self.decoder.decode(buffer.unread()).map_err(|malformed| Broken::Malformed(malformed.0))?;
+            let unread = buffer.unread();
+            let shown = unread.get(..most).unwrap_or(unread);
+            let step = self.decoder.decode(shown).map_err(|malformed| Broken::Malformed(malformed.0))?;
             let data = base + step.data.start..base + step.data.end;
             buffer.consume(step.consumed);
+            most -= step.consumed.min(most);
             self.body_bytes += data.len() as u64;
             if self.body_bytes > self.max_body_bytes {
                 return Err(Broken::TooLarge);
             }
-            let alone = gathered.is_empty() && (step.done || buffer.is_empty() || data.len() > COPIED_RUN);
+            if let Some(copy) = copy {
+                copy.add(buffer.range(data.start, data.end));
+                if step.done {
+                    copy.end();
+                }
+            }
+            let alone = gathered.is_empty() && (step.done || buffer.is_empty() || most == 0 || data.len() > COPIED_RUN);
             if alone && (step.done || !data.is_empty()) {
                 return Ok(Some(Part::read(data, step.done)));
             }
@@ -86,6 +128,9 @@ impl Transfer {
     pub(super) fn end_tapped(&mut self) {
         self.buffer = None;
         if let Some(tap) = &mut self.tap {
+            if let Some(copy) = &tap.copy {
+                copy.end();
+            }
             tap.part = Some(Part::own(Vec::new(), true));
         }
     }

@@ -10,12 +10,11 @@ use super::connect::Upstream;
 use crate::buffer::Buffer;
 use crate::downstream::Downstream;
 use crate::error::{Error, Kind};
-use crate::http::forward::{RETRIES_SPENT, encode_informational};
+use crate::http::forward::encode_informational;
 use crate::http::framing::{Framing, response_framing};
 use crate::http::head::{RequestHead, ResponseHead, Version};
 use crate::http::parse::{HeadLimits, Parsed, parse_response};
 use crate::ongoing::Ongoing;
-use crate::retry::Outcome;
 use crate::transfer::Transfer;
 use crate::worker::Worker;
 
@@ -32,18 +31,6 @@ pub struct Answer {
     pub rest: Option<Buffer>,
     /// The endpoint switched protocols as the client asked.
     pub switched: bool,
-}
-
-impl Answer {
-    /// What it says to a retry policy; without one nothing but the status is looked at.
-    pub(super) fn outcome(&self, policy: bool) -> Outcome {
-        let asked = policy && self.head.status >= 400;
-        Outcome::Answered {
-            status: self.head.status,
-            rate_limited: asked && self.head.find(b"x-envoy-ratelimited").is_some(),
-            spent: asked && self.head.find(RETRIES_SPENT.0).is_some_and(|value| value == RETRIES_SPENT.1),
-        }
-    }
 }
 
 /// The answer's direction until its head is whole.

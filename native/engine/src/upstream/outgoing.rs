@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::task::Poll;
-use std::time::Duration;
 
 use smallvec::SmallVec;
 
@@ -16,7 +15,7 @@ use crate::http::framing::{Framing, wants_upgrade};
 use crate::limit::{self, Held};
 use crate::ongoing::Ongoing;
 use crate::record::Mark;
-use crate::retry::{Outcome, Standing, Stop};
+use crate::retry::{Asked, Outcome, Said, Standing, Stop, Wait};
 use crate::snapshot::{Endpoint, GenerationCluster, GenerationRetry, GenerationRoute};
 use crate::transfer::Transfer;
 
@@ -108,7 +107,9 @@ impl<'a> Outgoing<'a> {
     #[inline]
     pub fn outcome(&self, attempted: &Result<Answered, Error>) -> Outcome {
         match attempted {
-            Ok(Answered { answer, .. }) => answer.outcome(self.policy().is_some()),
+            Ok(Answered { answer, .. }) => {
+                Outcome::Answered(Said::of(&answer.head, self.policy(), weft_rt::unix_micros))
+            }
             Err(error) => Outcome::Failed { kind: error.kind, sent: self.begun && self.sending.has_sent() },
         }
     }
@@ -128,14 +129,16 @@ impl<'a> Outgoing<'a> {
 
     /// The last attempt met a closed connection; the next one gets a new one.
     pub fn replay(&mut self, exchange: &mut Ongoing<'_>, attempted: Result<Answered, Error>) {
-        exchange.account.mark(Mark::Replayed);
-        self.ended(exchange, attempted);
+        self.deadlines.attempt_ends();
+        if let Err(error) = attempted {
+            exchange.account.replayed(&error);
+        }
         self.fresh = true;
     }
 
     /// Takes a place among the cluster's retries, if the exchange has time for the wait.
-    pub fn claim_retry(&mut self, wait: Duration) -> Result<(), Stop> {
-        if !self.deadlines.leave(wait) {
+    pub fn claim_retry(&mut self, wait: Wait) -> Result<(), Stop> {
+        if !self.deadlines.leave(wait.time) {
             return Err(Stop::Time);
         }
         // The place of the retry that has just failed, if it was one: it would be counted twice.
@@ -150,8 +153,13 @@ impl<'a> Outgoing<'a> {
         exchange: &mut Ongoing<'_>,
         endpoint: &Endpoint,
         attempted: Result<Answered, Error>,
-        wait: Duration,
+        wait: Wait,
     ) -> Result<(), Error> {
+        match wait.asked {
+            Asked::Nothing => {}
+            Asked::Honoured => exchange.account.mark(Mark::RetryAfterHonoured),
+            Asked::TooLong => exchange.account.mark(Mark::RetryAfterTooLong),
+        }
         self.retries += 1;
         // Time has passed since a stale connection was met: a retry may use a pooled one again.
         self.fresh = false;
@@ -159,7 +167,7 @@ impl<'a> Outgoing<'a> {
             self.tried.push(endpoint.id);
         }
         self.ended(exchange, attempted);
-        let until = weft_rt::now() + wait;
+        let until = weft_rt::now() + wait.time;
         poll_fn(|cx| {
             let downstream = &mut *exchange.downstream;
             if downstream.poll_gone(cx).is_ready() {

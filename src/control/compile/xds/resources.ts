@@ -103,8 +103,8 @@ export function certificateResource(name: string, { chain, key }: Certificate): 
   return encode('secrets', name, json, () => [])
 }
 
-export function rootsResource({ roots, revoked }: TrustBundle): XdsResource {
-  const crl = revoked === '' ? {} : { crl: { inlineString: revoked } }
+export function rootsResource({ roots, revoked, leavesOnly }: TrustBundle): XdsResource {
+  const crl = revoked === '' ? {} : { crl: { inlineString: revoked }, onlyVerifyLeafCertCrl: leavesOnly }
   return encode(
     'secrets',
     rootsSecret,

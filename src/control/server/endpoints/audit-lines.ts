@@ -8,7 +8,7 @@ const query = z.strictObject({ limit: wholeNumber.default(100).meta({ descriptio
 
 const line = z.object({
   time: z.iso.datetime(),
-  event: z.enum(['change', 'denied']),
+  event: z.enum(['change', 'denied', 'issued']),
   who: z.string(),
   why: z.string(),
   revision: z.int().nullable(),

@@ -1,8 +1,9 @@
 /** `GET /v1/status`: the control plane, its store, the registry and every data plane. */
 import * as z from 'zod'
 import { mayIn } from '../../access/roles.js'
+import { describeChain, link } from '../../ca/status.js'
 import { isResourceKind } from '../../store/key.js'
-import { endpoint, ok } from '../endpoint.js'
+import { type ApiContext, endpoint, ok } from '../endpoint.js'
 import { dataPlane } from '../shapes.js'
 
 const result = z.object({
@@ -23,6 +24,7 @@ const result = z.object({
     stale: z.int(),
     held: z.object({ silent: z.int(), allowed: z.int() }).nullable(),
   }),
+  certificates: z.array(link).meta({ description: 'Of this API and of the authority; workloads’ own: /v1/ca/issued' }),
   dataPlanes: z.array(dataPlane),
 })
 
@@ -32,7 +34,8 @@ export const status = endpoint({
   about: 'The control plane, its store, the registry and every data plane',
   access: 'read',
   result,
-  answer({ version, startedAtMs, nowMs, store, registry, dataPlanes }, { principal }) {
+  answer(context, { principal }) {
+    const { version, startedAtMs, nowMs, store, registry, dataPlanes } = context
     return ok({
       version,
       uptimeMs: nowMs() - startedAtMs,
@@ -40,7 +43,19 @@ export const status = endpoint({
       resources: store.list().filter(({ key }) => isResourceKind(key.kind) && mayIn(principal, key.namespace)).length,
       store: store.status(),
       registry: registry.status(),
+      certificates: certificatesOf(context),
       dataPlanes: dataPlanes.list().filter(({ namespace }) => mayIn(principal, namespace)),
     })
   },
 })
+
+function certificatesOf({ ownChain, authority, nowMs }: ApiContext) {
+  const authorities = authority?.trust.all() ?? []
+  return [
+    ...describeChain('this API', ownChain() ?? '', nowMs()),
+    ...authorities.flatMap(({ state, chain, root }) => [
+      ...describeChain(`intermediate, ${state}`, chain, nowMs()),
+      ...describeChain(`root, ${state}`, root, nowMs()),
+    ]),
+  ]
+}

@@ -36,7 +36,7 @@ fn endpoints(membership: &Membership) -> Vec<Arc<Endpoint>> {
 }
 
 fn pick(picker: &Picker, membership: &Membership) -> Option<Picked> {
-    choose(picker, membership, LoadBalancer::RoundRobin {}, &Wish::default())
+    choose(picker, membership, LoadBalancer::RoundRobin { slow_start: None }, &Wish::default())
 }
 
 fn fail(membership: &Membership, endpoint: &Arc<Endpoint>, times: usize) {
@@ -110,7 +110,9 @@ fn a_probe_of_which_nothing_came_is_given_to_the_next_request() {
         let picked = pick(&picker, &membership).unwrap();
         let idle = Heard::Failure { kind: Kind::StreamIdle, took_us: 1 };
         heard(&TRIP, &membership, &all[0], &idle, picked.probe);
-        assert!(pick(&picker, &membership).unwrap().probe.is_some(), "a client that stalls decides nothing");
+        let picked = pick(&picker, &membership).unwrap();
+        heard(&TRIP, &membership, &all[0], &Heard::Stale, picked.probe);
+        assert!(pick(&picker, &membership).unwrap().probe.is_some(), "neither stalled clients nor stale connections decide");
     });
 }
 

@@ -7,9 +7,9 @@ use weft_rt::Stream;
 
 use super::verdict::Outcome;
 use crate::http::body::BodyDecoder;
-use crate::http::health::{DEGRADED, IMMEDIATE_FAIL};
 use crate::http::framing::{response_framing, response_keep_alive};
 use crate::http::head::{Method, ResponseHead};
+use crate::http::health::{DEGRADED, IMMEDIATE_FAIL};
 use crate::http::parse::{HeadLimits, Parsed, parse_response};
 use crate::snapshot::HttpCheck;
 

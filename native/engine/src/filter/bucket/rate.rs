@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// Fraction bits of a tick: 1/64 ns, so that rates that do not divide a second evenly stay exact to 10⁻⁶ up to a
 /// million tokens a second. A clock of 64 bits then lasts nine years.
-const FRACTION_BITS: u32 = 6;
+pub(super) const FRACTION_BITS: u32 = 6;
 
 /// The longest time from empty to full, in ticks: two years. More would come near the end of the clock.
 const LONGEST: u64 = 1 << 62;
@@ -32,6 +32,8 @@ pub struct Rate {
     interval: u64,
     /// Ticks from empty to full.
     depth: u64,
+    /// Ticks that a request may wait for its token.
+    patience: u64,
 }
 
 /// What came of asking for a token.
@@ -43,6 +45,8 @@ pub enum Taken {
         left: u32,
         /// Until the bucket is full.
         full_in: Duration,
+        /// Until the token is there; zero where nothing waits.
+        wait: Duration,
     },
     /// Refused: the next token comes after this long.
     Refused {
@@ -58,7 +62,30 @@ impl Rate {
         let ticks = every.as_nanos() << FRACTION_BITS;
         let interval = (ticks / u128::from(refill.max(1))).clamp(1, (LONGEST / u64::from(tokens)).into());
         let interval = u64::try_from(interval).unwrap_or(LONGEST);
-        Self { tokens, interval, depth: interval.saturating_mul(tokens.into()) }
+        Self { tokens, interval, depth: interval.saturating_mul(tokens.into()), patience: 0 }
+    }
+
+    /// The same where a request waits for its token, at most so long: a leaky bucket (Turner 1986) behind the burst.
+    pub fn patient(self, max_wait: Duration) -> Self {
+        let ticks = u64::try_from(max_wait.as_nanos() << FRACTION_BITS).unwrap_or(LONGEST);
+        Self { patience: ticks.min(LONGEST), ..self }
+    }
+
+    /// The same with tokens that come more slowly: the bucket holds as long a time, thus fewer of them, at least one.
+    pub(super) fn slowed(&self, interval: u64) -> Self {
+        let interval = interval.clamp(self.interval, LONGEST);
+        let depth = self.depth.max(interval);
+        Self { tokens: u32::try_from(depth / interval).unwrap_or(u32::MAX), interval, depth, patience: self.patience }
+    }
+
+    /// Ticks that one token takes to come.
+    pub(super) fn interval(&self) -> u64 {
+        self.interval
+    }
+
+    /// Ticks from empty to full.
+    pub(super) fn depth(&self) -> u64 {
+        self.depth
     }
 
     /// Tokens when full.
@@ -68,9 +95,15 @@ impl Rate {
 
     /// Takes a token out of the bucket behind `word`; 0 is a full bucket.
     pub fn take(&self, word: &AtomicU64, now: Ticks) -> Taken {
+        self.take_before(word, now, 0)
+    }
+
+    /// The same as if the bucket held so many ticks less: they are left to others.
+    pub(super) fn take_before(&self, word: &AtomicU64, now: Ticks, reserved: u64) -> Taken {
+        let shallow = Self { depth: self.depth.saturating_sub(reserved).max(self.interval), ..*self };
         let mut full_at = word.load(Ordering::Relaxed);
         loop {
-            let (next, taken) = self.after(full_at, now);
+            let (next, taken) = shallow.after(full_at, now);
             let Some(next) = next else { return taken };
             match word.compare_exchange_weak(full_at, next, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return taken,
@@ -89,17 +122,16 @@ impl Rate {
     pub(super) fn after(&self, full_at: u64, now: Ticks) -> (Option<u64>, Taken) {
         let next = full_at.max(now.0).saturating_add(self.interval);
         let owed = next - now.0;
-        match self.depth.checked_sub(owed) {
-            Some(spare) => {
-                let left = u32::try_from(spare / self.interval).unwrap_or(u32::MAX);
-                (Some(next), Taken::Granted { left, full_in: duration(owed) })
-            }
-            None => (None, Taken::Refused { wait: duration(owed - self.depth) }),
+        let wait = owed.saturating_sub(self.depth);
+        if wait > self.patience {
+            return (None, Taken::Refused { wait: duration(wait - self.patience) });
         }
+        let left = u32::try_from(self.depth.saturating_sub(owed) / self.interval).unwrap_or(u32::MAX);
+        (Some(next), Taken::Granted { left, full_in: duration(owed), wait: duration(wait) })
     }
 }
 
-fn duration(ticks: u64) -> Duration {
+pub(super) fn duration(ticks: u64) -> Duration {
     Duration::from_nanos(ticks >> FRACTION_BITS)
 }
 
@@ -160,6 +192,22 @@ mod tests {
             assert!(granted(rate.take(&word, Ticks(0))), "{rate:?}");
             assert!(granted(rate.take(&AtomicU64::new(0), Ticks(u64::MAX))), "{rate:?}");
         }
+    }
+
+    #[test]
+    fn requests_that_may_wait_go_one_by_one_and_those_behind_the_longest_wait_are_refused() {
+        let (rate, word) = (Rate::new(1, 10, SECOND).patient(Duration::from_millis(250)), AtomicU64::new(0));
+        let start = SECOND.as_nanos() as u64;
+        let waits: Vec<Option<u128>> = (0..5)
+            .map(|_| match rate.take(&word, at(start)) {
+                Taken::Granted { wait, .. } => Some(wait.as_millis()),
+                Taken::Refused { .. } => None,
+            })
+            .collect();
+        assert_eq!(waits, [Some(0), Some(100), Some(200), None, None]);
+        assert_eq!(rate.take(&word, at(start)), Taken::Refused { wait: Duration::from_millis(50) });
+        let later = at(start + 50_000_000);
+        assert!(matches!(rate.take(&word, later), Taken::Granted { wait, .. } if wait == Duration::from_millis(250)));
     }
 
     proptest! {

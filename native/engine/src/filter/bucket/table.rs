@@ -74,14 +74,32 @@ impl Table {
         }
     }
 
+    /// Where a key's bucket stands among the [`Table::places`]; it may change hands at any time.
+    pub(super) fn place(&self, key: u64) -> Option<usize> {
+        let key = key.max(RESERVED + 1);
+        let at = self.at(key);
+        let way = self.sets.get(at)?.owners.iter().position(|owner| owner.load(Ordering::Relaxed) == key)?;
+        Some(at * WAYS + way)
+    }
+
+    /// How many keys have a bucket at most.
+    pub(super) fn places(&self) -> usize {
+        self.sets.len() * WAYS
+    }
+
     /// Bytes that the table holds.
     pub fn memory(&self) -> usize {
         size_of_val(&*self.sets) + size_of_val(&self.shards)
     }
 
-    fn set(&self, key: u64) -> Option<(&Set, &Mutex<()>)> {
+    /// The key's set.
+    fn at(&self, key: u64) -> usize {
         // The high half of key × count is evenly spread below count.
-        let place = ((u128::from(key) * self.sets.len() as u128) >> 64) as usize;
+        ((u128::from(key) * self.sets.len() as u128) >> 64) as usize
+    }
+
+    fn set(&self, key: u64) -> Option<(&Set, &Mutex<()>)> {
+        let place = self.at(key);
         Some((self.sets.get(place)?, self.shards.get(place % SHARDS)?))
     }
 }

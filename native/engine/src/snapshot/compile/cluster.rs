@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::address::address;
 use super::fingerprint;
+use super::sticky::sticky;
 use super::{Compiler, MAX_NOUNS, Rejection};
 use crate::snapshot::{
     Cluster, ClusterEndpoint, Dns, GenerationCluster, Idle, KeepAlive, Keeping, Place, Reach, Resolution, Wanted,
@@ -31,6 +32,7 @@ impl Compiler<'_> {
             return Arc::clone(known);
         }
         self.assign(index, dto);
+        self.check_balancer(index, dto);
         let filters = self.filters("clusters", index, &dto.name, &dto.filters);
         let resolution = dto.dns.as_ref().and_then(|dns| self.resolution(index, &dto.name, dns));
         Arc::new(GenerationCluster {
@@ -39,6 +41,7 @@ impl Compiler<'_> {
             fingerprint,
             membership: self.books.clusters.membership(&dto.name),
             load_balancer: dto.load_balancer,
+            hash_on: dto.hash_on.iter().map(sticky).collect(),
             connect_timeout: Duration::from_millis(dto.connect_timeout_ms.into()),
             limits: self.limits(dto),
             filters,

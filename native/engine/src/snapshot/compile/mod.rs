@@ -9,6 +9,7 @@ mod listener;
 mod retry;
 mod route;
 mod route_match;
+mod sticky;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::fault::Fault;
 use crate::route::Table;
 
 use super::{Books, Generation, GenerationCluster, GenerationListener, GenerationRoute};
@@ -76,6 +78,7 @@ impl Compiled {
             books.clusters.set_checked(&cluster.name, cluster.health_check.is_some());
             cluster.membership.ejections().follow(cluster.outlier_detection.as_ref());
             cluster.membership.trips().want(cluster.trip.is_some());
+            books.clusters.set_table(&cluster.name, cluster.load_balancer.table());
         }
         for Assignment { cluster, endpoints } in self.assignments {
             books.clusters.change(&cluster, endpoints, &[], true);
@@ -94,10 +97,13 @@ pub(crate) fn compile(
 ) -> Result<Compiled, Vec<Rejection>> {
     let known = previous.map_or(&[][..], |generation| &generation.clusters);
     let known_clusters = known.iter().map(|cluster| (cluster.name.as_str(), cluster)).collect();
+    let routes = previous.map_or(&[][..], |generation| &generation.routes);
+    let known_faults = routes.iter().filter_map(|route| Some((route.name.as_str(), route.fault.as_ref()?))).collect();
     let mut compiler = Compiler {
         rejected: Vec::new(),
         books,
         known_clusters,
+        known_faults,
         assignments: Vec::new(),
         redact: &snapshot.records.redact,
     };
@@ -151,6 +157,8 @@ struct Compiler<'a> {
     books: &'a mut Books,
     /// Of the generation before, by name.
     known_clusters: HashMap<&'a str, &'a Arc<GenerationCluster>>,
+    /// Of the generation before, by route.
+    known_faults: HashMap<&'a str, &'a Arc<Fault>>,
     assignments: Vec<Assignment>,
     /// Headers whose values are never kept.
     redact: &'a [String],

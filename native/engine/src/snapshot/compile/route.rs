@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use super::retry::retry;
+use super::sticky::sticky;
 use super::{Compiler, Rejection, bound};
+use crate::fault::Fault;
 use crate::http::changes::{self, InvalidLine};
 use crate::http::direct::Direct;
-use crate::route::{Action, Fallback, HostPattern, PathChange, Redirect, Rule, Split, Sticky, Target};
-use crate::snapshot::{Forward, GenerationRewrite, GenerationRoute, HeaderChanges, HeaderLine, Respond, Rewrite};
-use crate::snapshot::{PathChange as PathChangeDto, Redirect as RedirectDto, Route, RouteAction, StickyKey};
+use crate::route::{Action, Fallback, HostPattern, PathChange, Redirect, Rule, Split, Target};
+use crate::snapshot::{
+    Fault as FaultDto, Forward, GenerationRewrite, GenerationRoute, HeaderChanges, HeaderLine, Respond, Rewrite,
+};
+use crate::snapshot::{PathChange as PathChangeDto, Redirect as RedirectDto, Route, RouteAction};
 
 /// Rules by the listener that they serve.
 pub(super) type RulesOf = Vec<Vec<Rule>>;
@@ -45,6 +48,7 @@ impl Compiler<'_> {
         });
         let rewrite = dto.rewrite.as_ref().and_then(|rewrite| self.rewrite(&at, rewrite));
         self.rules(index, dto, rules);
+        let retry = dto.retry.as_ref().and_then(|dto| self.retry(index, dto)).map(Box::new);
         let filters = self.filters("routes", index, &dto.name, &dto.filters);
         Some(GenerationRoute {
             index: u16::try_from(index).unwrap_or(u16::MAX),
@@ -57,9 +61,19 @@ impl Compiler<'_> {
             timeout: bound(dto.timeout_ms),
             first_byte_timeout: bound(dto.first_byte_timeout_ms),
             idle_timeout: bound(dto.idle_timeout_ms),
-            retry: dto.retry.as_ref().map(|dto| Box::new(retry(dto))),
+            retry,
             filters,
+            fault: dto.fault.as_ref().and_then(|fault| self.fault(&at, &dto.name, fault)),
         })
+    }
+
+    fn fault(&mut self, at: &str, route: &str, dto: &FaultDto) -> Option<Arc<Fault>> {
+        if let Some(abort) = dto.abort.as_ref().filter(|abort| !(200..=599).contains(&abort.status)) {
+            let message = format!("the status {} is not between 200 and 599", abort.status);
+            self.rejected.push(Rejection::new(format!("{at}.fault.abort.status"), "WEFT_SNAPSHOT_STATUS", message));
+            return None;
+        }
+        Some(Fault::renewed(dto, self.known_faults.get(route).copied()))
     }
 
     fn rules(&mut self, index: usize, dto: &Route, rules: &mut RulesOf) {
@@ -164,15 +178,6 @@ fn path_change(dto: &PathChangeDto) -> PathChange {
     match dto {
         PathChangeDto::Full(path) => PathChange::Full(path.as_bytes().into()),
         PathChangeDto::Prefix(prefix) => PathChange::Prefix(prefix.trim_end_matches('/').as_bytes().into()),
-    }
-}
-
-fn sticky(dto: &StickyKey) -> Sticky {
-    match dto {
-        StickyKey::Header(name) => Sticky::Header(name.as_str().into()),
-        StickyKey::Cookie(name) => Sticky::Cookie(name.as_str().into()),
-        StickyKey::Query(name) => Sticky::Query(name.as_str().into()),
-        StickyKey::ClientAddress => Sticky::ClientAddress,
     }
 }
 

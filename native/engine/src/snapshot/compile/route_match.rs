@@ -44,7 +44,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn conditions(&mut self, at: &str, list: &str, dto: &[FieldMatch]) -> Option<Box<[Condition]>> {
+    pub(super) fn conditions(&mut self, at: &str, list: &str, dto: &[FieldMatch]) -> Option<Box<[Condition]>> {
         let compile = |(place, FieldMatch { name, test }): (usize, &FieldMatch)| {
             let test = match test {
                 ValueTest::Exact(text) => Test::Exact(text.as_bytes().into()),

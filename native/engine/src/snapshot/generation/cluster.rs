@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Membership, Resolution};
 use crate::filter::Chain;
 use crate::limit::Limits;
+use crate::route::Sticky;
 use crate::snapshot::{HealthCheck, LoadBalancer, OutlierDetection, TcpKeepAlive, Trip};
 
 /// A cluster, compiled. One that did not change is the same one in the next generation.
@@ -20,6 +21,8 @@ pub struct GenerationCluster {
     pub membership: Arc<Membership>,
     /// How an endpoint is chosen.
     pub load_balancer: LoadBalancer,
+    /// Where a balancer by hash takes its key: the first of these that the request has.
+    pub hash_on: Box<[Sticky]>,
     /// To establish a connection.
     pub connect_timeout: Duration,
     /// Bounds on what is under way.

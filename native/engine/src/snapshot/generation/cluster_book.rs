@@ -13,6 +13,7 @@ use super::condition::Tally;
 use super::destination::Reach;
 use super::endpoint::{Endpoint, Place};
 use super::endpoint_set::{Draft, EndpointSet, Member};
+use super::hash_table::TableKind;
 use super::membership::Membership;
 use crate::telemetry::events::{Events, Teller};
 
@@ -58,6 +59,8 @@ struct Entry {
     draft: Draft,
     /// Its endpoints are checked: a new one waits for its first result.
     checked: bool,
+    /// What its balancer looks keys up in.
+    table: TableKind,
     /// Members, and endpoints that went but are still in use.
     known: HashMap<String, Known>,
 }
@@ -101,6 +104,7 @@ impl ClusterBook {
             tally,
             draft: Draft::default(),
             checked: false,
+            table: TableKind::None,
             known: HashMap::new(),
         };
         self.entries.insert(cluster.to_owned(), entry);
@@ -116,6 +120,16 @@ impl ClusterBook {
     pub fn set_checked(&mut self, cluster: &str, checked: bool) {
         if let Some(entry) = self.entries.get_mut(cluster) {
             entry.checked = checked;
+        }
+    }
+
+    /// What the cluster's balancer looks keys up in. Where that is another table, the set in force is made again with it.
+    pub fn set_table(&mut self, cluster: &str, table: TableKind) {
+        let Some(entry) = self.entries.get_mut(cluster) else { return };
+        let changed = std::mem::replace(&mut entry.table, table) != table;
+        if changed && entry.membership.number() != 0 {
+            self.number += 1;
+            entry.publish(self.number);
         }
     }
 
@@ -165,7 +179,7 @@ impl ClusterBook {
         }
         if changes != Changes::default() || entry.membership.number() == 0 {
             self.number += 1;
-            entry.membership.publish(EndpointSet::new(self.number, entry.draft.publish()));
+            entry.publish(self.number);
         }
         Some(changes)
     }
@@ -232,6 +246,10 @@ impl Entry {
             None => {
                 known.index = Some(self.draft.len());
                 known.endpoint.set_member(true);
+                if self.membership.number() == 0 {
+                    // All of a cluster that is new come at once: none of them is to be spared.
+                    known.endpoint.has_warmed();
+                }
                 self.draft.push(member(&known.endpoint));
                 Put::Added
             }
@@ -245,7 +263,12 @@ impl Entry {
             known.index = None;
             known.endpoint.set_member(false);
         }
-        self.membership.publish(EndpointSet::new(number, Vec::new()));
+        self.publish(number);
+    }
+
+    /// Puts the members as they are now in force.
+    fn publish(&mut self, number: u64) {
+        self.membership.publish(EndpointSet::new(number, self.draft.publish(), self.table));
     }
 
     /// The last member takes the place of the one that goes: nothing else moves.

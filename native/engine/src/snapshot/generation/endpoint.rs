@@ -1,13 +1,15 @@
 //! An endpoint with its state, shared by all workers, generations and endpoint sets.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::condition::{Condition, Tally, bit};
+use super::cost::Cost;
 use super::destination::{Destination, Reach};
 use super::health::{Finding, Health};
 use super::idle_age::IdleAge;
+use super::moment::Moment;
 use crate::cluster::{EndpointBreaker, OutlierState};
 use crate::record::Address;
 
@@ -39,6 +41,10 @@ pub struct Endpoint {
     pub server_errors: AtomicU64,
     /// From the begin of an attempt to the answer's first byte.
     pub latency: Latency,
+    /// The same as `peak-ewma` sees it; written only where that balances.
+    pub cost: Cost,
+    /// Milliseconds of the [`Moment`] since which requests may go there; 0: it needs no slow start.
+    usable_since: AtomicU64,
     condition: Condition,
     breaker: OnceLock<Box<EndpointBreaker>>,
     outlier: OnceLock<Box<OutlierState>>,
@@ -60,6 +66,8 @@ impl Endpoint {
             connections: AtomicU32::new(0),
             server_errors: AtomicU64::new(0),
             latency: Latency::default(),
+            cost: Cost::default(),
+            usable_since: AtomicU64::new(0),
             condition: Condition::new(tally),
             breaker: OnceLock::new(),
             outlier: OnceLock::new(),
@@ -111,6 +119,9 @@ impl Endpoint {
 
     /// What a health check found. Any thread; in force with the next pick.
     pub fn set_healthy(&self, healthy: bool) {
+        if healthy && !self.is_healthy() {
+            self.warms_since(Moment::now());
+        }
         self.condition.set(bit::UNHEALTHY, !healthy);
     }
 
@@ -121,13 +132,17 @@ impl Endpoint {
 
     /// Whether outlier detection puts it out. Under its cluster's [`crate::cluster::Ejections`].
     pub fn set_ejected(&self, ejected: bool) {
-        self.condition.set(bit::EJECTED, ejected);
+        if self.condition.set(bit::EJECTED, ejected) && !ejected {
+            self.warms_since(Moment::now());
+        }
     }
 
     /// Whether its breaker is open. Under the breaker's lock.
     pub fn set_tripped(&self, tripped: bool) {
         if !self.condition.set(bit::TRIPPED, tripped) {
             self.turned();
+        } else if !tripped {
+            self.warms_since(Moment::now());
         }
     }
 
@@ -156,12 +171,31 @@ impl Endpoint {
         self.outlier.get().map(|known| &**known)
     }
 
+    /// Since when requests may go there; `None` where it needs no slow start.
+    #[inline]
+    pub fn usable_since(&self) -> Option<Moment> {
+        Some(Moment(self.usable_since.load(Ordering::Relaxed))).filter(|moment| moment.0 != 0)
+    }
+
+    /// It needs a slow start as if it had come at this moment.
+    pub fn warms_since(&self, moment: Moment) {
+        self.usable_since.store(moment.0, Ordering::Relaxed);
+    }
+
+    /// It needs no slow start.
+    pub fn has_warmed(&self) {
+        self.warms_since(Moment::default());
+    }
+
     /// Whether its cluster has it now. An endpoint that went lives on while an exchange or a connection needs it.
     pub fn is_member(&self) -> bool {
         self.condition() & bit::MEMBER != 0
     }
 
     pub(super) fn set_member(&self, member: bool) {
+        if member && !self.is_member() {
+            self.warms_since(Moment::now());
+        }
         self.condition.set(bit::MEMBER, member);
     }
 }

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::endpoint::{Endpoint, Place};
+use super::hash_table::{HashTable, TableKind};
 use crate::cluster::Looked;
 
 /// Members per chunk: what a change copies, against how many chunks there are to list and to search.
@@ -28,6 +29,8 @@ pub struct Member {
 pub struct EndpointSet {
     /// Unique among all sets of the proxy, growing.
     pub number: u64,
+    /// Where keys belong, for a balancer that hashes.
+    pub table: HashTable,
     chunks: Vec<Arc<Chunk>>,
     /// Where each chunk's shares begin; empty when all weights are equal.
     starts: Vec<u32>,
@@ -48,7 +51,7 @@ pub(super) struct Chunk {
 }
 
 impl EndpointSet {
-    pub(super) fn new(number: u64, chunks: Vec<Arc<Chunk>>) -> Self {
+    pub(super) fn new(number: u64, chunks: Vec<Arc<Chunk>>, table: TableKind) -> Self {
         let len = chunks.iter().map(|chunk| chunk.members.len()).sum::<usize>();
         let lightest = chunks.iter().map(|chunk| chunk.lightest).min().unwrap_or(1);
         let heaviest = chunks.iter().map(|chunk| chunk.heaviest).max().unwrap_or(1);
@@ -61,6 +64,8 @@ impl EndpointSet {
             }
             set.stride = coprime_stride(set.total);
         }
+        let known = set.members().map(|member| (member.endpoint.name.as_str(), member.weight));
+        set.table = HashTable::new(table, known);
         set
     }
 

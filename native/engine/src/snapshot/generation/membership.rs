@@ -4,7 +4,7 @@
 //! they took and compare one number per pick; nothing is locked or counted while nothing changes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -24,6 +24,8 @@ pub struct Membership {
     trips: Trips,
     teller: Teller,
     turns: Turns,
+    /// Exchanges under way, where a balancer bounds them by their sum.
+    load: Arc<AtomicU32>,
     changed_unix_us: AtomicU64,
 }
 
@@ -43,6 +45,7 @@ impl Membership {
             trips: Trips::new(&teller),
             teller,
             turns: Turns::default(),
+            load: Arc::default(),
             changed_unix_us: AtomicU64::new(0),
         }
     }
@@ -83,6 +86,11 @@ impl Membership {
     /// Tells what happens to its endpoints.
     pub fn teller(&self) -> &Teller {
         &self.teller
+    }
+
+    /// Exchanges under way at all its endpoints, over all workers. Counted by picks whose balancer asks for it.
+    pub fn load(&self) -> &Arc<AtomicU32> {
+        &self.load
     }
 
     /// The next turn, over all workers.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::route::Condition;
 use crate::snapshot::RetryOn;
 
 /// A retry policy, compiled.
@@ -13,6 +14,10 @@ pub struct GenerationRetry {
     pub on: RetryConditions,
     /// Statuses that [`RetryOn::RetriableStatusCodes`] means.
     pub status_codes: Box<[u16]>,
+    /// What [`RetryOn::RetriableHeaders`] means: one of them passes.
+    pub retriable_headers: Box<[Condition]>,
+    /// The longest wait that an answer may ask for; `None`: it is not read.
+    pub retry_after_max: Option<Duration>,
     /// Longest time of one attempt.
     pub per_try_timeout: Option<Duration>,
     /// The wait before the first retry is random below this.

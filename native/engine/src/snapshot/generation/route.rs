@@ -1,11 +1,11 @@
 //! A route, compiled.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::GenerationRetry;
+use crate::fault::Fault;
 use crate::filter::Chain;
-
-/// A route, compiled. A duration is `None` where there is no bound.
 use crate::http::changes::HeaderChanges;
 use crate::route::{Action, Fallback, PathChange};
 
@@ -35,6 +35,8 @@ pub struct GenerationRoute {
     pub retry: Option<Box<GenerationRetry>>,
     /// What looks at its requests before a cluster is chosen.
     pub filters: Chain,
+    /// What goes wrong with its requests on purpose.
+    pub fault: Option<Arc<Fault>>,
 }
 
 /// What the endpoint is asked instead.

@@ -47,6 +47,8 @@ counters! {
     Retries, Counter, "weft_retries_total", "Upstream attempts after the first one.";
     RateLimited, Counter, "weft_rate_limited_total", "Requests that a rate limit refused.";
     RateLimitShadowed, Counter, "weft_rate_limit_shadowed_total", "Requests that a rate limit in shadow mode would have refused.";
+    RateLimitPaced, Counter, "weft_rate_limit_paced_total", "Requests that a rate limit had wait for their turn.";
+    FaultsInjected, Counter, "weft_faults_injected_total", "Delays, answers and slow answers that fault injection caused.";
     ParseErrors, Counter, "weft_parse_errors_total", "Requests refused because they are malformed or ambiguous.";
     AcceptPauses, Counter, "weft_accept_pauses_total", "Times that accepting stopped for want of descriptors.";
     Panics, Counter, "weft_panics_total", "Tasks that ended by a panic.";

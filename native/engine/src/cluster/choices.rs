@@ -1,0 +1,58 @@
+//! The power of some choices: of members drawn by chance the one with the least score (Mitzenmacher, "The power of two
+//! choices in randomized load balancing", 2001).
+//!
+//! Members are drawn by weight and by how warm they are; the score alone decides between those that are drawn.
+
+use super::draw::Draw;
+use super::{random, slow_start};
+use crate::snapshot::{Member, SlowStart};
+
+/// The member of the least score; `None` when there is none.
+#[inline]
+pub(super) fn least(
+    draw: &mut Draw<'_>,
+    choices: u8,
+    slow_start: Option<SlowStart>,
+    score: impl Fn(&Draw<'_>, &Member) -> f32,
+) -> Option<u32> {
+    let picky = draw.is_picky();
+    let mut best = slow_start::draw(draw, slow_start, random::draw)?;
+    if draw.set.len() == 1 {
+        return Some(best);
+    }
+    let mut least = scored(draw, best, picky, &score);
+    draw.candidates.push(best, least);
+    for _ in 1..choices.max(2) {
+        let next = another(draw, best, slow_start);
+        let other = scored(draw, next, picky, &score);
+        draw.candidates.push(next, other);
+        if other < least {
+            (best, least) = (next, other);
+        }
+    }
+    Some(best)
+}
+
+/// A member's score; infinite for one that may not be used.
+#[inline]
+pub(super) fn scored(draw: &Draw<'_>, index: u32, picky: bool, score: &impl Fn(&Draw<'_>, &Member) -> f32) -> f32 {
+    match draw.set.member(index) {
+        Some(member) if !picky || draw.is_usable(index) => score(draw, member),
+        _ => f32::INFINITY,
+    }
+}
+
+/// A member that is not `first`, which may come twice only where its share leaves hardly anything to the others.
+pub(super) fn another(draw: &mut Draw<'_>, first: u32, slow_start: Option<SlowStart>) -> u32 {
+    if draw.set.total_weight().is_none() && slow_start.is_none() {
+        let next = draw.random.u32(..draw.set.len() - 1);
+        return next + u32::from(next >= first);
+    }
+    for _ in 0..2 {
+        let next = slow_start::draw(draw, slow_start, random::draw).unwrap_or(first);
+        if next != first {
+            return next;
+        }
+    }
+    first
+}

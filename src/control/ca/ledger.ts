@@ -1,0 +1,138 @@
+/**
+ * What this replica has issued and still lasts: which serial numbers belong to an identity, and which keys were used.
+ *
+ * Lines of JSON in `issued.log`, read again at the start, so that an identity can be revoked after a restart. A line that
+ * was cut short by the end of the process is left out.
+ */
+import { appendFile, readFile } from 'node:fs/promises'
+import { writeWhole } from './key-file.js'
+
+export interface Issued {
+  serial: string
+  /** SPIFFE ID, or the names of a certificate that a person asked for. */
+  identity: string
+  /** SHA-256 of the public key. */
+  keyId: string
+  /** Which authority has signed it. */
+  authority: string
+  notAfterMs: number
+}
+
+export interface LedgerOptions {
+  file: string
+  /** Wall clock. */
+  nowMs: () => number
+  /** Told when a line cannot be written. */
+  warn: (message: string) => void
+}
+
+export class Ledger {
+  private readonly options: LedgerOptions
+  private readonly bySerial = new Map<string, Issued>()
+  private readonly byKey = new Map<string, Issued>()
+  private readonly serials = new Map<string, Set<string>>()
+  private waiting: string[] = []
+  private writing: Promise<void> | null = null
+
+  private constructor(options: LedgerOptions) {
+    this.options = options
+  }
+
+  static async open(options: LedgerOptions): Promise<Ledger> {
+    const ledger = new Ledger(options)
+    const text = await readFile(options.file, 'utf8').catch(() => '')
+    for (const line of text.split('\n')) {
+      const issued = parse(line)
+      if (issued !== null && issued.notAfterMs > options.nowMs()) ledger.hold(issued)
+    }
+    if (text !== '') writeWhole(options.file, ledger.text(), 0o600)
+    return ledger
+  }
+
+  add(issued: Issued): void {
+    this.hold(issued)
+    this.waiting.push(`${JSON.stringify(issued)}\n`)
+    this.writing ??= this.write()
+  }
+
+  get(serial: string): Issued | null {
+    return this.bySerial.get(serial) ?? null
+  }
+
+  ofKey(keyId: string): Issued | null {
+    return this.byKey.get(keyId) ?? null
+  }
+
+  ofIdentity(identity: string): Issued[] {
+    return [...(this.serials.get(identity) ?? [])].flatMap((serial) => this.bySerial.get(serial) ?? [])
+  }
+
+  get size(): number {
+    return this.bySerial.size
+  }
+
+  *[Symbol.iterator](): Generator<Issued> {
+    yield* this.bySerial.values()
+  }
+
+  /** When the last certificate of an authority ends; 0 when it has issued none. */
+  lastEndMs(authority: string): number {
+    let last = 0
+    for (const issued of this) if (issued.authority === authority) last = Math.max(last, issued.notAfterMs)
+    return last
+  }
+
+  /** Forgets what has expired. */
+  prune(): void {
+    const now = this.options.nowMs()
+    for (const issued of this) if (issued.notAfterMs <= now) this.drop(issued)
+  }
+
+  async close(): Promise<void> {
+    while (this.writing !== null) await this.writing
+  }
+
+  private hold(issued: Issued): void {
+    this.bySerial.set(issued.serial, issued)
+    this.byKey.set(issued.keyId, issued)
+    const serials = this.serials.get(issued.identity) ?? new Set<string>()
+    this.serials.set(issued.identity, serials.add(issued.serial))
+  }
+
+  private drop({ serial, keyId, identity }: Issued): void {
+    this.bySerial.delete(serial)
+    this.byKey.delete(keyId)
+    const serials = this.serials.get(identity)
+    serials?.delete(serial)
+    if (serials?.size === 0) this.serials.delete(identity)
+  }
+
+  private text(): string {
+    return [...this].map((issued) => `${JSON.stringify(issued)}\n`).join('')
+  }
+
+  private async write(): Promise<void> {
+    await null
+    while (this.waiting.length > 0) {
+      const lines = this.waiting
+      this.waiting = []
+      try {
+        await appendFile(this.options.file, lines.join(''), { mode: 0o600 })
+      } catch (error) {
+        this.options.warn(`what was issued cannot be written down: ${(error as Error).message}`)
+        this.waiting.unshift(...lines)
+        break // kept, and tried again with the next one
+      }
+    }
+    this.writing = null
+  }
+}
+
+function parse(line: string): Issued | null {
+  if (!line.endsWith('}')) return null
+  try {
+    return JSON.parse(line) as Issued
+  } catch {
+    return null
+  }
+}

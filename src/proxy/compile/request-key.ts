@@ -1,0 +1,12 @@
+/** What keeps requests together, in routes and balancers → the engine's keys. */
+import type { ResolvedRequestKey } from '../../config/request-key.js'
+import type { CookieKey, StickyKey } from '../../native/snapshot.js'
+
+export function compileRequestKey({ header, cookie, query }: ResolvedRequestKey): StickyKey {
+  if (header !== undefined) return { header }
+  if (cookie !== undefined) {
+    const { name, ttl, path } = cookie
+    return { cookie: { name, ttlS: ttl === null ? null : Math.ceil(ttl / 1000), path } satisfies CookieKey }
+  }
+  return query === undefined ? 'clientAddress' : { query }
+}

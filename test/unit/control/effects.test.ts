@@ -1,0 +1,69 @@
+import { expect, it } from 'vitest'
+import { effectsOn } from '../../../src/control/compile/effects.js'
+import { indexMesh } from '../../../src/control/compile/mesh.js'
+import type { MeshNode } from '../../../src/control/compile/node.js'
+import { MemoryMesh, workload } from '../../kit/mesh-source.js'
+
+const sidecar: MeshNode = {
+  ...{ id: 'page-1', plane: 'envoy', role: 'sidecar', namespace: 'default', service: 'page', account: 'page' },
+  ...{ labels: {}, region: '', zone: '', outbound: '127.0.0.1:1', inbound: '127.0.0.1:2', app: '127.0.0.1:3' },
+}
+
+const resources = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: canary }
+spec:
+  parentRefs: [{ group: '', kind: Service, name: reviews }]
+  rules: [{ backendRefs: [{ name: reviews, port: 80 }] }]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: reviews }
+spec: { host: reviews, trafficPolicy: { loadBalancer: { simple: RANDOM } } }
+---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: { name: narrow }
+spec: { workloadSelector: { labels: { app: page } }, egress: [{ hosts: ['./reviews'] }] }
+---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: { name: second }
+spec: { workloadSelector: { labels: { app: page } }, egress: [{ hosts: ['*/*'] }] }
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: readers }
+spec: { selector: { matchLabels: { app: page } }, rules: [{ to: [{ operation: { methods: [GET] } }] }] }
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: elsewhere }
+spec: { selector: { matchLabels: { app: reviews } }, rules: [] }
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: { name: default }
+spec: { mtls: { mode: STRICT } }
+`
+
+it('says of each resource that reaches a data plane what it does there, and what keeps it from it', () => {
+  const source = new MemoryMesh()
+  source.apply(resources)
+  source.register(workload('reviews', 9081), workload('ratings', 9082))
+  const effects = effectsOn(indexMesh(source.current(), null), sidecar, true)
+  const told = effects.map(({ kind, name, parts }) => [
+    `${kind} ${name}`,
+    ...parts.map(({ side, part }) => `${side}: ${part}`),
+  ])
+  expect(told).toEqual([
+    ['AuthorizationPolicy readers', 'server: authorization'],
+    ['DestinationRule reviews', 'client: cluster default/reviews/main'],
+    ['HTTPRoute canary', 'client: routes of reviews'],
+    ['PeerAuthentication default', 'server: mutual TLS strict'],
+    ['Sidecar narrow', 'client: what it may reach'],
+    ['Sidecar second'],
+  ])
+  expect(effects.at(-1)?.notes).toEqual([expect.stringContaining('Sidecar default/narrow is older')])
+})
