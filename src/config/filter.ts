@@ -3,6 +3,7 @@
  * type is a filter in TypeScript.
  */
 import * as z from 'zod'
+import { budget } from './filters/budget.js'
 import { headerRewrite } from './filters/header-rewrite.js'
 import { inline } from './filters/inline.js'
 import { localRateLimit } from './filters/local-rate-limit.js'
@@ -10,11 +11,11 @@ import { script } from './filters/script.js'
 
 /** Types that are known by name and do not work yet. */
 const laterTypes = [
-  ...['cors', 'compression', 'jwt', 'oidc', 'ext-authz', 'rbac', 'fault', 'bandwidth-limit', 'budget'],
+  ...['cors', 'compression', 'jwt', 'oidc', 'ext-authz', 'rbac', 'fault', 'bandwidth-limit'],
   ...['grpc-web', 'transcoding', 'tap', 'cache', 'rate-limit'],
 ]
 
-export const filter = z.discriminatedUnion('type', [localRateLimit, headerRewrite, script, inline]).meta({
+export const filter = z.discriminatedUnion('type', [localRateLimit, budget, headerRewrite, script, inline]).meta({
   later: laterTypes,
 })
 

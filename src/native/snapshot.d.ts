@@ -773,7 +773,16 @@ removed: Array<string>,
  * `endpoints` are all that there are: what is not among them goes.
  */
 complete: boolean, };
-export type Filter = { "type": "local-rate-limit" } & LocalRateLimit | { "type": "header-rewrite" } & HeaderRewrite | { "type": "script" } & Script;
+export type Filter = { "type": "local-rate-limit" } & LocalRateLimit | { "type": "budget" } & Budget | { "type": "header-rewrite" } & HeaderRewrite | { "type": "script" } & Script;
+export type Budget = { 
+/**
+ * Absolute path of the keys, one a line; the first signs.
+ */
+keyFile: string, 
+/**
+ * Retries that a request without a budget may cause, over all hops.
+ */
+retries: number, };
 export type LocalRateLimit = { 
 /**
  * In the order in which they are asked.

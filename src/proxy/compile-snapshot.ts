@@ -44,7 +44,7 @@ export function compileSnapshot(
     drainDeadlineMs: config.drain.deadline,
     listeners: config.listeners.map((listener) => compileListener(listener, folder, scripts)),
     routes: [...config.routes, ...socketRoutes(config)].map((route) =>
-      compileRoute(route, listenerIds, clusterIds, scripts),
+      compileRoute(route, folder, listenerIds, clusterIds, scripts),
     ),
     clusters: config.clusters.map((cluster) => compileCluster(cluster, folder, scripts, found.get(cluster.name))),
   } satisfies Snapshot

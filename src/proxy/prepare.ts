@@ -184,11 +184,11 @@ function planOf(
       return { name, direction: direction ?? directionOfName(name), protocol, address, clusters: [...clusters] }
     }),
     clusters: snapshot.clusters.map(({ name, endpoints }) => ({ name, endpoints: endpoints.map((e) => e.address) })),
+    faulty: config.routes.some(({ fault }) => fault !== null),
     hasEvents: snapshot.clusters.some(
       ({ healthCheck, outlierDetection, circuitBreaker }) =>
         (healthCheck ?? outlierDetection ?? circuitBreaker?.trip ?? null) !== null,
     ),
-    faulty: config.routes.some(({ fault }) => fault !== null),
     sources: discovered.sources,
     warnings: [...warnings, ...discovered.warnings],
     node: snapshot.node,

@@ -136,8 +136,8 @@ class Orchestrator implements RunningProxy {
   private readonly logger: Logger
   private readonly prepare: Prepare
   private readonly sources: Followed
-  private readonly endpointLog: EndpointLog
   private readonly faults: FaultEndings
+  private readonly endpointLog: EndpointLog
   private read: Watched[] = []
   private id = -1
   private ownLoop = false
@@ -196,8 +196,8 @@ class Orchestrator implements RunningProxy {
       }
     } catch (error) {
       this.sources.close()
-      this.endpointLog.close()
       this.faults.close()
+      this.endpointLog.close()
       this.doors.close()
       ahead?.terminate()
       await ahead?.ended
@@ -374,8 +374,8 @@ class Orchestrator implements RunningProxy {
     this.applied = { plan, verdict }
     await this.keepScripts(plan.scripts)
     this.sources.renew(plan.sources)
-    this.endpointLog.follow(plan.hasEvents)
     this.faults.renew(plan.faulty ? this.stats().faults : [])
+    this.endpointLog.follow(plan.hasEvents)
     return verdict
   }
 

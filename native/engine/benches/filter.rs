@@ -79,10 +79,11 @@ fn bucket_keyed_flood_of_new_keys(bencher: Bencher<'_, '_>) {
 }
 
 fn pass(chain: &Chain, head: &mut RequestHead, now: Instant) {
-    let facts = Facts { client: None, generated_id: None, now };
+    let facts = Facts { client: None, generated_id: None, retries_told: None, now };
     for filter in chain.iter() {
         let mut state = None;
-        let mut request = Request { head: &mut *head, facts, state: &mut state, mark: None, outside: None };
+        let mut request =
+            Request { head: &mut *head, facts, state: &mut state, mark: None, allowance: None, outside: None };
         let mut cx = Context::from_waker(Waker::noop());
         let _verdict = black_box(filter.poll_request(&mut cx, &mut request));
     }

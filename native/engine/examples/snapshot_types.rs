@@ -10,13 +10,14 @@ fn main() {
 mod generate {
     use ts_rs::{Config, TS};
     use weft_engine::snapshot::{
-        AccessLog, CircuitBreaker, Cluster, ClusterEndpoint, CookieKey, Direction, Dns, DnsRecord, EndpointUpdate,
-        FailurePercentage, Fallback, FallbackCause, Fault, FaultAbort, FaultDelay, FaultThroughput, FieldMatch, Filter,
-        Forward, ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine, HeaderReplace, HeaderRewrite, HealthCheck,
-        HttpCheck, KeepAlive, KeyPart, Listener, ListenerLimits, LoadBalancer, LocalRateLimit, Node, OnFailure,
-        OutlierDetection, PathChange, PathMatch, RateBucket, RateKey, Records, Redirect, Respond, Retry, RetryBudget,
-        RetryOn, Rewrite, Route, RouteAction, RouteMatch, Script, ScriptBody, SlowCalls, SlowStart, Snapshot,
-        StickyKey, SuccessRateBelow, SuccessRateOutlier, TcpKeepAlive, Tracing, Trip, ValueTest, WarmUp,
+        AccessLog, Budget, CircuitBreaker, Cluster, ClusterEndpoint, CookieKey, Direction, Dns, DnsRecord,
+        EndpointUpdate, FailurePercentage, Fallback, FallbackCause, Fault, FaultAbort, FaultDelay, FaultThroughput,
+        FieldMatch, Filter, Forward, ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine, HeaderReplace,
+        HeaderRewrite, HealthCheck, HttpCheck, KeepAlive, KeyPart, Listener, ListenerLimits, LoadBalancer,
+        LocalRateLimit, Node, OnFailure, OutlierDetection, PathChange, PathMatch, RateBucket, RateKey, Records,
+        Redirect, Respond, Retry, RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch, Script, ScriptBody,
+        SlowCalls, SlowStart, Snapshot, StickyKey, SuccessRateBelow, SuccessRateOutlier, TcpKeepAlive, Tracing, Trip,
+        ValueTest, WarmUp,
     };
 
     pub(crate) fn print() {
@@ -68,6 +69,7 @@ mod generate {
             SlowStart::decl(&config),
             EndpointUpdate::decl(&config),
             Filter::decl(&config),
+            Budget::decl(&config),
             LocalRateLimit::decl(&config),
             RateBucket::decl(&config),
             RateKey::decl(&config),

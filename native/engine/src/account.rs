@@ -1,5 +1,6 @@
 //! What one exchange was: filled by the phases, written once at its end to ring, metrics and access log.
 
+mod ending;
 mod heard;
 
 use std::net::{IpAddr, SocketAddr};
@@ -39,10 +40,10 @@ pub struct Account {
     attempt_started: Instant,
     generated_id: Option<[u8; 36]>,
     endpoint: Option<Arc<Endpoint>>,
-    /// The present attempt tries whether the endpoint's breaker may close.
-    probe: Option<Probe>,
     /// Its part of what the cluster's balancer bounds.
     load: Option<Load>,
+    /// The present attempt tries whether the endpoint's breaker may close.
+    probe: Option<Probe>,
     /// The attempts before the present one; empty, and without memory, while nothing failed.
     past: Vec<Attempt>,
     /// Whom the balancer compared, attempt by attempt.
@@ -78,8 +79,8 @@ impl Account {
             attempt_started: started,
             generated_id: None,
             endpoint: None,
-            probe: None,
             load: None,
+            probe: None,
             past: Vec::new(),
             candidates: SmallVec::new(),
             response_headers: Vec::new(),
@@ -167,6 +168,9 @@ impl Account {
                 self.worker.count(Counter::FaultsInjected, 1);
             }
             Mark::FaultAborted | Mark::FaultThrottled => self.worker.count(Counter::FaultsInjected, 1),
+            Mark::BudgetForged => self.worker.count(Counter::BudgetsForged, 1),
+            Mark::BudgetReplayed => self.worker.count(Counter::BudgetsReplayed, 1),
+            Mark::BudgetExpired => self.worker.count(Counter::BudgetsExpired, 1),
             Mark::RetryBudgetSpent => self.count_cluster(ClusterCounter::RetriesRefused),
             Mark::RequestsOverflow | Mark::PendingOverflow | Mark::ConnectionsOverflow => {
                 self.count_cluster(ClusterCounter::Overflows);
@@ -198,14 +202,14 @@ impl Account {
         if picked.degraded {
             self.mark(Mark::Degraded);
         }
-        if picked.probe.is_some() {
-            self.mark(Mark::Probe);
-        }
-        self.probe = picked.probe;
         if picked.moved {
             self.mark(Mark::LoadBounded);
         }
         self.load = picked.load;
+        if picked.probe.is_some() {
+            self.mark(Mark::Probe);
+        }
+        self.probe = picked.probe;
         picked.endpoint
     }
 
@@ -250,6 +254,7 @@ impl Account {
             Stop::Body => Mark::BodyNotRepeatable,
             Stop::Budget => Mark::RetryBudgetSpent,
             Stop::Time => Mark::RetryTooLate,
+            Stop::Allowance => Mark::AllowanceSpent,
             Stop::Nearer => Mark::RetriedNearer,
         });
     }
@@ -399,45 +404,20 @@ impl Account {
     }
 
     fn count_timeout(&self, error: &Error) {
-        if matches!(error.kind, Kind::ConnectTimeout | Kind::FirstByteTimeout | Kind::ExchangeTimeout) {
+        if matches!(
+            error.kind,
+            Kind::ConnectTimeout | Kind::FirstByteTimeout | Kind::ExchangeTimeout | Kind::DeadlinePassed
+        ) {
             self.count_cluster(ClusterCounter::Timeouts);
         }
     }
 
-    /// It ends here, whatever it was about.
-    fn lost(&mut self, texts: &Texts<'_>) {
-        self.record.cause = Kind::Internal.number();
-        self.record.total_us = micros(self.started, weft_rt::now());
-        self.worker.write_record(&mut self.record, texts, &self.view.generation);
-    }
-
     fn leave_endpoint(&mut self) {
+        self.load = None;
         // Nothing came of it: the next request may try.
         self.probe = None;
-        self.load = None;
         if let Some(endpoint) = self.endpoint.take() {
             endpoint.active.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Drop for Account {
-    /// Also where an exchange is dropped amid its way: its endpoint must not seem busy for ever, a panic is told, and
-    /// so is the end of the worker's thread.
-    fn drop(&mut self) {
-        self.leave_endpoint();
-        self.worker.end_exchange(self.view.listener().direction);
-        if self.closed {
-            return;
-        }
-        if std::thread::panicking() {
-            self.worker.count(Counter::Panics, 1);
-            self.lost(&Texts::default());
-        } else if weft_rt::is_ending() {
-            let trail = frame("its worker was ended under it", &self.past, &self.candidates);
-            let id = self.generated_id;
-            let request_id = id.as_ref().map_or(&[][..], |id| id);
-            self.lost(&Texts { request_id, trail: &trail, ..Texts::default() });
         }
     }
 }

@@ -11,6 +11,8 @@ use crate::snapshot::GenerationRoute;
 /// When an exchange is given up. Each clock is unset where it does not run.
 pub struct Deadlines {
     total: Option<Instant>,
+    /// When the caller stops waiting, as he has said.
+    caller: Option<Instant>,
     /// The clock of what the exchange is at, or that of the whole attempt where it is the shorter one.
     step: Option<(Instant, Step)>,
     attempt: Option<Instant>,
@@ -38,6 +40,7 @@ impl Deadlines {
     pub fn start(route: &GenerationRoute, started: Instant, request_streams: bool) -> Self {
         Self {
             total: route.timeout.filter(|_| !request_streams).map(|after| started + after),
+            caller: None,
             step: None,
             attempt: None,
             idle: route.idle_timeout.map(|after| started + after),
@@ -46,10 +49,20 @@ impl Deadlines {
         }
     }
 
+    /// The same, and the caller stops waiting at `ends`, whatever the request is at.
+    pub fn ending(self, ends: Option<Instant>) -> Self {
+        Self { caller: ends, ..self }
+    }
+
+    /// When the present attempt is of no use any more, as far as that is known.
+    pub fn ends(&self) -> Option<Instant> {
+        [self.total, self.caller, self.attempt].into_iter().flatten().min()
+    }
+
     /// The clock of a body that is waited for: silence alone ends it.
     pub fn of_silence(idle_after: Duration) -> Self {
         let idle = Some(weft_rt::now() + idle_after);
-        Self { total: None, step: None, attempt: None, idle, idle_after: Some(idle_after), progress: 0 }
+        Self { total: None, caller: None, step: None, attempt: None, idle, idle_after: Some(idle_after), progress: 0 }
     }
 
     /// An attempt begins under a policy that gives it so much time, a streaming request not counted.
@@ -98,12 +111,14 @@ impl Deadlines {
 
     /// Whether the exchange would still have time after a wait.
     pub fn leave(&self, wait: Duration) -> bool {
-        self.total.is_none_or(|total| weft_rt::now() + wait < total)
+        let then = weft_rt::now() + wait;
+        [self.total, self.caller].into_iter().flatten().all(|end| then < end)
     }
 
     /// The answer's head is here: from now on only silence ends the exchange, for an answer may stream.
     pub fn answer_began(&mut self) {
         self.total = None;
+        self.caller = None;
         self.attempt = None;
         self.step = None;
     }
@@ -137,7 +152,7 @@ impl Deadlines {
 
     fn poll_next(&self, cx: &mut Context<'_>, timer: &mut Timer, until: Option<Instant>) -> Poll<()> {
         let step = self.step.map(|(at, _)| at);
-        timer.set([self.total, step, self.idle, until].into_iter().flatten().min());
+        timer.set([self.total, self.caller, step, self.idle, until].into_iter().flatten().min());
         timer.poll_expired(cx)
     }
 
@@ -152,6 +167,10 @@ impl Deadlines {
 
     fn ran_out(&self, now: Instant) -> Option<Error> {
         let passed = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
+        if passed(self.caller) {
+            let detail = "the time that the caller gave the request in `x-weft-budget` is over";
+            return Some(Error::new(Kind::DeadlinePassed, detail));
+        }
         if passed(self.total) {
             return Some(Error::new(Kind::ExchangeTimeout, "the exchange took longer than the route's timeout"));
         }
@@ -225,6 +244,18 @@ mod tests {
         deadlines.request_sent(&route());
         assert_eq!(ran_out(&deadlines, TIMEOUT / 2), None);
         assert_eq!(ran_out(&deadlines, LATE), Some(Kind::ExchangeTimeout));
+        deadlines.answer_began();
+        assert_eq!(ran_out(&deadlines, LATE), None, "an answer may stream");
+    }
+
+    #[test]
+    fn a_caller_that_stops_waiting_ends_an_upload_too() {
+        let now = weft_rt::now();
+        let mut deadlines = Deadlines::start(&route(), now, true).ending(Some(now + TIMEOUT));
+        assert_eq!((ran_out(&deadlines, TIMEOUT / 2), ran_out(&deadlines, LATE)), (None, Some(Kind::DeadlinePassed)));
+        assert!(deadlines.leave(TIMEOUT / 2) && !deadlines.leave(TIMEOUT));
+        deadlines.attempt_begins(Some(TIMEOUT / 3), false);
+        assert!(deadlines.ends().is_some_and(|ends| ends < now + TIMEOUT / 2));
         deadlines.answer_began();
         assert_eq!(ran_out(&deadlines, LATE), None, "an answer may stream");
     }

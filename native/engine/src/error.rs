@@ -60,11 +60,13 @@ pub enum Kind {
     BreakersOpen,
     /// Fault injection answers; carries its status.
     FaultInjected(u16),
+    /// The time that the caller gave the request is over.
+    DeadlinePassed,
 }
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Refused(400),
         Self::HeadersTimeout,
         Self::DownstreamGone,
@@ -87,6 +89,7 @@ impl Kind {
         Self::FilterFailed,
         Self::BreakersOpen,
         Self::FaultInjected(503),
+        Self::DeadlinePassed,
     ];
 
     /// The kind of a record's number; `None` for 0 and for numbers of no kind.
@@ -119,6 +122,7 @@ impl Kind {
             Self::FilterFailed => "a filter failed",
             Self::BreakersOpen => "the breakers of all endpoints were open",
             Self::FaultInjected(_) => "a fault was injected",
+            Self::DeadlinePassed => "the time that the caller gave the request was over",
         }
     }
 
@@ -147,6 +151,7 @@ impl Kind {
             Self::FilterFailed => 20,
             Self::BreakersOpen => 24,
             Self::FaultInjected(_) => 29,
+            Self::DeadlinePassed => 26,
         }
     }
 }
@@ -198,6 +203,7 @@ impl Error {
             | Kind::FirstByteTimeout
             | Kind::TryTimeout
             | Kind::ExchangeTimeout
+            | Kind::DeadlinePassed
             | Kind::StreamIdle => Source::Upstream,
         }
     }

@@ -36,6 +36,7 @@ pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Requ
         client: named.or(downstream.client_ip()),
         named: named.map(|client| client.to_string().into()),
         passed: Passed::new(),
+        allowance: None,
         outside: OutsideContext::default(),
         downstream,
         worker,
@@ -116,7 +117,7 @@ async fn forward(
             Verdict::Done => break attempted,
             Verdict::Stop(why) => break outgoing.stop(exchange, why, attempted),
             Verdict::Replay => outgoing.replay(exchange, attempted),
-            Verdict::Retry(wait) => match outgoing.claim_retry(wait) {
+            Verdict::Retry(wait) => match outgoing.claim_retry(exchange, wait) {
                 Err(why) => break outgoing.stop(exchange, why, attempted),
                 Ok(()) => match outgoing.pause(exchange, &endpoint, attempted, wait).await {
                     Ok(()) => {}

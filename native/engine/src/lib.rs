@@ -57,6 +57,7 @@ pub mod retry;
 pub mod route;
 pub mod upstream;
 
+pub mod allowance;
 pub mod deadline;
 pub mod doors;
 pub mod downstream;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::account::Account;
 use crate::affinity::GivenCookies;
+use crate::allowance::Allowance;
 use crate::buffer::Buffer;
 use crate::downstream::Downstream;
 use crate::error::{Error, Kind};
@@ -43,6 +44,8 @@ pub struct Ongoing<'a> {
     pub passed: Passed<'a>,
     /// The request's body, where filters see it before it is known where it goes.
     pub intake: Option<Box<Intake>>,
+    /// What the request may still cost, where a filter has found out.
+    pub allowance: Option<Box<Allowance>>,
     /// What filters in other languages keep and chose.
     pub outside: OutsideContext,
     /// Part of the request is still to be read.

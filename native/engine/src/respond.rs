@@ -67,6 +67,12 @@ pub fn verdict(error: &Error) -> Verdict {
         Kind::ExchangeTimeout => {
             (504, Flag::UpstreamRequestTimeout, "http_response_timeout", "look at the endpoint, or raise `timeout`")
         }
+        Kind::DeadlinePassed => (
+            504,
+            Flag::UpstreamRequestTimeout,
+            "http_response_timeout",
+            "look at the endpoint, or have the first hop give more time",
+        ),
         Kind::StreamIdle => {
             (408, Flag::StreamIdleTimeout, "connection_read_timeout", "keep data moving, or raise `idleTimeout`")
         }

@@ -36,7 +36,7 @@ export function compileCluster(
     outlierDetection: outlierDetection === null ? null : compileOutlierDetection(outlierDetection),
     circuitBreaker: circuitBreaker === null ? null : compileCircuitBreaker(circuitBreaker),
     retryBudget,
-    filters: filters.map((filter) => compileFilter(filter, scripts)),
+    filters: filters.map((filter) => compileFilter(filter, folder, scripts)),
   } satisfies Cluster
 }
 

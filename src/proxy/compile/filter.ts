@@ -1,4 +1,5 @@
 /** `filters[]` → the engine's filters. */
+import { resolve } from 'node:path'
 import type { ResolvedConfig } from '../../config/config.js'
 import type { Filter, HeaderEdits, KeyPart, RateBucket, Script } from '../../native/snapshot.js'
 
@@ -9,9 +10,12 @@ export type Scripts = ReadonlyMap<ResolvedFilter, Script>
 type ResolvedBucket = Extract<ResolvedFilter, { type: 'local-rate-limit' }>['buckets'][number]
 type ResolvedEdits = Extract<ResolvedFilter, { type: 'header-rewrite' }>['request']
 
-export function compileFilter(filter: ResolvedFilter, scripts: Scripts): Filter {
+/** Paths are relative to `folder`. */
+export function compileFilter(filter: ResolvedFilter, folder: string, scripts: Scripts): Filter {
   const { type } = filter
   switch (type) {
+    case 'budget':
+      return { type, keyFile: resolve(folder, filter.key), retries: filter.retries } satisfies Filter
     case 'local-rate-limit': {
       const { buckets, status, headers, mode } = filter
       const shadow = mode === 'shadow'

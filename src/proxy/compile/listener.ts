@@ -36,6 +36,6 @@ export function compileListener(
     abortOnClose,
     trustedHops,
     socketMode: socketMode === null ? null : Number.parseInt(socketMode, 8),
-    filters: filters.map((filter) => compileFilter(filter, scripts)),
+    filters: filters.map((filter) => compileFilter(filter, folder, scripts)),
   } satisfies Listener
 }

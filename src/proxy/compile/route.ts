@@ -18,7 +18,14 @@ import { compileRequestKey } from './request-key.js'
 import { compileRetry } from './retry.js'
 import { compileMatch } from './route-match.js'
 
-export function compileRoute(route: ResolvedRoute, listenerIds: Ids, clusterIds: Ids, scripts: Scripts): Route {
+/** Paths are relative to `folder`. */
+export function compileRoute(
+  route: ResolvedRoute,
+  folder: string,
+  listenerIds: Ids,
+  clusterIds: Ids,
+  scripts: Scripts,
+): Route {
   const { name, listeners, hosts, matches, rewrite, requestHeaders, responseHeaders, fallback } = route
   return {
     name,
@@ -34,7 +41,7 @@ export function compileRoute(route: ResolvedRoute, listenerIds: Ids, clusterIds:
     firstByteTimeoutMs: route.firstByteTimeout,
     idleTimeoutMs: route.idleTimeout,
     retry: route.retry === null ? null : compileRetry(route.retry),
-    filters: route.filters.map((filter) => compileFilter(filter, scripts)),
+    filters: route.filters.map((filter) => compileFilter(filter, folder, scripts)),
     fault: route.fault && compileFault(route.fault),
   } satisfies Route
 }

@@ -52,12 +52,12 @@ pub struct Picked {
     pub panicked: bool,
     /// No endpoint is up but degraded ones.
     pub degraded: bool,
-    /// Its breaker is open, and this attempt tries whether it may close.
-    pub probe: Option<Probe>,
     /// The endpoint of the request's key was over its bounded load: this is another one.
     pub moved: bool,
     /// Its part of what the balancer bounds, for as long as the attempt lasts.
     pub load: Option<Load>,
+    /// Its breaker is open, and this attempt tries whether it may close.
+    pub probe: Option<Probe>,
 }
 
 /// The endpoint for the next attempt. `None`: [`nowhere`] says why.
@@ -96,9 +96,9 @@ pub fn choose(
             candidates: draw.candidates,
             panicked: draw.among == Among::Panicked && probe.is_none(),
             degraded: draw.among == Among::Degraded && probe.is_none(),
-            probe,
             moved: draw.moved,
             load: load_balancer.bounded_load().map(|_| Load::of(membership)),
+            probe,
         })
     })
 }

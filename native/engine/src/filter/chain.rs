@@ -8,6 +8,7 @@ use foldhash::HashMap;
 
 use super::Filter;
 use super::body::{BodyMode, Direction, mode};
+use super::budget::Budget;
 use super::header_rewrite::HeaderRewrite;
 use super::local_rate_limit::LocalRateLimit;
 use super::script::{Script, ScriptCounts};
@@ -37,6 +38,7 @@ impl Chain {
             // The one list of filters.
             match settings {
                 Settings::LocalRateLimit(settings) => LocalRateLimit::new(settings, owner, book).map(boxed),
+                Settings::Budget(settings) => Budget::new(settings, book).map(boxed),
                 Settings::HeaderRewrite(settings) => HeaderRewrite::new(settings).map(boxed),
                 Settings::Script(settings) => Ok(boxed(Script::new(settings, book))),
             }

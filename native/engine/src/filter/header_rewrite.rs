@@ -149,7 +149,12 @@ mod tests {
     }
 
     fn facts() -> Facts<'static> {
-        Facts { client: "10.0.0.7".parse().ok(), generated_id: None, now: std::time::Instant::now() }
+        Facts {
+            client: "10.0.0.7".parse().ok(),
+            generated_id: None,
+            retries_told: None,
+            now: std::time::Instant::now(),
+        }
     }
 
     fn lines<'a>(head: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Vec<String> {
@@ -165,6 +170,7 @@ mod tests {
             facts: facts(),
             state: &mut None,
             mark: None,
+            allowance: None,
             outside: None,
         });
         lines(head.section().iter().skip(1))

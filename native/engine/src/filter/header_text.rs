@@ -151,8 +151,12 @@ mod tests {
         let mut head = RequestHead::new();
         let limits = HeadLimits { max_bytes: 4096, max_fields: 100 };
         parse_request(b"GET /a?b HTTP/1.1\r\nHost: A:80\r\nX-User: u\r\n\r\n", limits, &mut head).unwrap();
-        let facts =
-            Facts { client: "10.0.0.7".parse().ok(), generated_id: Some("id-1"), now: std::time::Instant::now() };
+        let facts = Facts {
+            client: "10.0.0.7".parse().ok(),
+            generated_id: Some("id-1"),
+            retries_told: None,
+            now: std::time::Instant::now(),
+        };
         let sources = Sources { facts, request: &head, response: None };
         String::from_utf8(HeaderText::compile(text).unwrap().write(&sources).bytes().to_vec()).unwrap()
     }

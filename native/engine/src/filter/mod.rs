@@ -10,6 +10,7 @@
 
 pub mod body;
 pub mod bucket;
+mod budget;
 mod chain;
 mod header_rewrite;
 mod header_text;
@@ -27,6 +28,8 @@ use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
+use crate::account::Account;
+use crate::allowance::Allowance;
 use crate::downstream::Downstream;
 use crate::error::{Error, Kind};
 use crate::http::direct::Direct;
@@ -118,6 +121,8 @@ pub struct Request<'a> {
     pub state: &'a mut State,
     /// What the record should tell of the decision.
     pub mark: Option<Mark>,
+    /// What the request may still cost, where the filter knows.
+    pub allowance: Option<Box<Allowance>>,
     /// What filters in other languages ask for.
     pub outside: Option<Outside<'a>>,
 }
@@ -143,6 +148,8 @@ pub struct Facts<'a> {
     pub client: Option<IpAddr>,
     /// The exchange's id where the client brought none.
     pub generated_id: Option<&'a str>,
+    /// Retries that were used, where the caller is told.
+    pub retries_told: Option<u32>,
     /// Now.
     pub now: Instant,
 }
@@ -195,16 +202,26 @@ fn show_request(
     expired: bool,
     ask: impl FnOnce(&mut Request<'_>) -> Poll<Verdict>,
 ) -> Poll<Verdict> {
-    let facts = Facts { client: exchange.client, generated_id: exchange.account.generated_id(), now: weft_rt::now() };
+    let facts = facts(exchange.client, exchange.account, exchange.allowance.as_deref());
     let client = exchange.named.as_deref().unwrap_or(&exchange.downstream.client);
     let (worker, view) = (exchange.worker, exchange.view);
     let outside = Outside { worker, view, client, stage, expired, context: &mut exchange.outside };
-    let mut request = Request { head: &mut *exchange.head, facts, state, mark: None, outside: Some(outside) };
+    let (mark, allowance, outside) = (None, None, Some(outside));
+    let mut request = Request { head: &mut *exchange.head, facts, state, mark, allowance, outside };
     let verdict = ask(&mut request);
-    if let Some(mark) = request.mark {
+    let Request { mark, allowance, .. } = request;
+    if let Some(mark) = mark {
         exchange.account.mark(mark);
     }
+    if allowance.is_some() {
+        exchange.allowance = allowance;
+    }
     verdict
+}
+
+fn facts<'a>(client: Option<IpAddr>, account: &'a Account, allowance: Option<&Allowance>) -> Facts<'a> {
+    let retries_told = allowance.and_then(|allowance| allowance.told.then(|| allowance.used()));
+    Facts { client, generated_id: account.generated_id(), retries_told, now: weft_rt::now() }
 }
 
 impl Verdict {
@@ -292,7 +309,7 @@ fn show_response(
     expired: bool,
     ask: impl FnOnce(&dyn Filter, &mut Response<'_>) -> Poll<Verdict>,
 ) -> Poll<Verdict> {
-    let facts = Facts { client: exchange.client, generated_id: exchange.account.generated_id(), now: weft_rt::now() };
+    let facts = facts(exchange.client, exchange.account, exchange.allowance.as_deref());
     let client = exchange.named.as_deref().unwrap_or(&exchange.downstream.client);
     let (worker, view, stage) = (exchange.worker, exchange.view, Stage::Answer);
     let outside = Outside { worker, view, client, stage, expired, context: &mut exchange.outside };

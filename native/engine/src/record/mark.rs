@@ -57,14 +57,14 @@ marks! {
     Panic, "panic", "too few endpoints were healthy, so unhealthy ones were used as well";
     /// Nobody was up but degraded endpoints.
     Degraded, "degraded", "no endpoint was up but degraded ones, so one of them was used";
-    /// The breaker of the endpoint is open, and this request tried it.
-    Probe, "probe", "the endpoint's breaker was open, and this request was the one that tried whether it may close";
-    /// The breakers of all endpoints are open.
-    BreakersOpen, "breakers-open", "the breakers of all endpoints were open, so the request was refused at once";
     /// The endpoint of the request's key had its bounded load.
     LoadBounded, "load-bounded", "the endpoint that the request's key belongs to was over `boundedLoad`, so another one took it";
     /// The request got a cookie that keeps the ones after it together.
     CookieIssued, "cookie-issued", "the request had no cookie to be kept together by, so its answer sets one";
+    /// The breaker of the endpoint is open, and this request tried it.
+    Probe, "probe", "the endpoint's breaker was open, and this request was the one that tried whether it may close";
+    /// The breakers of all endpoints are open.
+    BreakersOpen, "breakers-open", "the breakers of all endpoints were open, so the request was refused at once";
     /// The trace is sampled.
     Sampled, "sampled", "the trace is sampled";
     /// A retry waited for as long as the endpoint had asked.
@@ -79,6 +79,16 @@ marks! {
     FaultThrottled, "fault-throttled", "the route's `fault` slowed the answer down";
     /// The fault has outlived its time to live.
     FaultOver, "fault-over", "the route's `fault` was not injected: its `ttl` is over";
+    /// The hop before has said what the request may cost.
+    BudgetHonoured, "budget-honoured", "the hop before said in `x-weft-budget` how long it waits and how many retries are left";
+    /// A budget that no key signs.
+    BudgetForged, "budget-forged", "an `x-weft-budget` that no known key has signed was ignored";
+    /// A budget that was seen before.
+    BudgetReplayed, "budget-replayed", "an `x-weft-budget` that had been used before was ignored";
+    /// A budget of another time.
+    BudgetExpired, "budget-expired", "an `x-weft-budget` that was written too long ago was ignored";
+    /// The request may cause no more retries.
+    AllowanceSpent, "allowance-spent", "the budget that goes along with the request had no retry left";
 }
 
 /// The decisions about one exchange.

@@ -55,6 +55,8 @@ pub enum Stop {
     Budget,
     /// The exchange would be over before the next attempt began.
     Time,
+    /// The request may cause no more retries, as its budget says.
+    Allowance,
     /// A proxy nearer to the failure has retried already: one more layer of retries would multiply its attempts.
     Nearer,
 }

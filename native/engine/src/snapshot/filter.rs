@@ -11,6 +11,8 @@ use super::HeaderLine;
 pub enum Filter {
     /// Refuses what comes faster than token buckets fill.
     LocalRateLimit(LocalRateLimit),
+    /// Carries time and retries that are left from hop to hop.
+    Budget(Budget),
     /// Changes header lines of requests and answers.
     HeaderRewrite(HeaderRewrite),
     /// A filter in TypeScript.
@@ -160,6 +162,17 @@ pub enum KeyPart {
     PathTemplate(Vec<String>),
     /// The same text for every request: it tells the bucket's key from others' in what they share.
     Generic(String),
+}
+
+/// What a request may still cost, from hop to hop.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Budget {
+    /// Absolute path of the keys, one a line; the first signs.
+    pub key_file: String,
+    /// Retries that a request without a budget may cause, over all hops.
+    pub retries: u32,
 }
 
 /// Changes to the header lines of requests and of answers.

@@ -29,8 +29,8 @@ pub use compile::Rejection;
 pub use dns::{Dns, DnsRecord};
 pub use fault::{Fault, FaultAbort, FaultDelay, FaultThroughput};
 pub use filter::{
-    Filter, HeaderEdits, HeaderReplace, HeaderRewrite, KeyPart, LocalRateLimit, OnFailure, RateBucket, RateKey, Script,
-    ScriptBody, WarmUp,
+    Budget, Filter, HeaderEdits, HeaderReplace, HeaderRewrite, KeyPart, LocalRateLimit, OnFailure, RateBucket, RateKey,
+    Script, ScriptBody, WarmUp,
 };
 pub use generation::{
     Books, Changes, ClusterBook, Cost, Destination, Endpoint, EndpointSet, Finding, Generation, GenerationCluster,

@@ -43,7 +43,9 @@ pub async fn run(
     let answer = send(exchange, outgoing, &mut upstream).await;
     exchange.unread = !outgoing.sending.is_decoded();
     exchange.account.request_bytes(outgoing.sending.body_bytes);
-    Ok(Answered { answer: answer?, upstream })
+    let attempted = answer.map(|answer| Answered { answer, upstream });
+    outgoing.settle(exchange, endpoint, &attempted);
+    attempted
 }
 
 /// Sends the request until the answer's head is whole.

@@ -1,12 +1,14 @@
 //! A request on its way to a cluster, across all its attempts.
 
 use std::future::poll_fn;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use smallvec::SmallVec;
 
 use super::attempt::Answered;
 use super::discard::discard;
+use crate::allowance;
 use crate::buffer::Buffer;
 use crate::deadline::Deadlines;
 use crate::error::{Error, Kind};
@@ -69,7 +71,8 @@ impl<'a> Outgoing<'a> {
         Self {
             route,
             cluster,
-            deadlines: Deadlines::start(route, started, exchange.unread),
+            deadlines: Deadlines::start(route, started, exchange.unread)
+                .ending(exchange.allowance.as_ref().and_then(|allowance| allowance.ends)),
             sending,
             tried: SmallVec::new(),
             fresh: false,
@@ -100,7 +103,32 @@ impl<'a> Outgoing<'a> {
             expect_continue: exchange.expects_continue() && !self.sending.is_whole(),
             changes: exchange.request_changes(),
         };
-        self.sending.begin(|out| encode_request(exchange.head, &forward, out));
+        let ends = self.deadlines.ends();
+        self.sending.begin(|out| {
+            encode_request(exchange.head, &forward, out);
+            if let Some(allowance) = &exchange.allowance {
+                let unix_ms = weft_rt::unix_micros() / 1_000;
+                add_line(out, |out| allowance.write_line(weft_rt::now(), unix_ms, ends, out));
+            }
+        });
+    }
+
+    /// The attempt is over: what it has used of the request's budget is taken off.
+    pub fn settle(&self, exchange: &mut Ongoing<'_>, endpoint: &Endpoint, attempted: &Result<Answered, Error>) {
+        let Some(allowance) = &mut exchange.allowance else { return };
+        match attempted {
+            Ok(Answered { answer, .. }) => {
+                let told = answer.head.find(allowance::LINE).and_then(allowance::used);
+                if told.is_some() {
+                    endpoint.tells_retries.store(true, Ordering::Relaxed);
+                }
+                allowance.answered(told);
+            }
+            Err(_) if self.sending.has_sent() => {
+                allowance.lost(endpoint.tells_retries.load(Ordering::Relaxed));
+            }
+            Err(_) => {}
+        }
     }
 
     /// How the last attempt ended, as far as it matters for another one.
@@ -137,9 +165,12 @@ impl<'a> Outgoing<'a> {
     }
 
     /// Takes a place among the cluster's retries, if the exchange has time for the wait.
-    pub fn claim_retry(&mut self, wait: Wait) -> Result<(), Stop> {
+    pub fn claim_retry(&mut self, exchange: &mut Ongoing<'_>, wait: Wait) -> Result<(), Stop> {
         if !self.deadlines.leave(wait.time) {
             return Err(Stop::Time);
+        }
+        if exchange.allowance.as_mut().is_some_and(|allowance| !allowance.take_retry()) {
+            return Err(Stop::Allowance);
         }
         // The place of the retry that has just failed, if it was one: it would be counted twice.
         self.place = None;
@@ -222,6 +253,13 @@ impl<'a> Outgoing<'a> {
     fn policy(&self) -> Option<&'a GenerationRetry> {
         self.route.retry.as_deref()
     }
+}
+
+/// Adds a line to a head that was just written.
+fn add_line(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    out.truncate(out.len().saturating_sub(2));
+    write(out);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// A body that goes on as it comes.

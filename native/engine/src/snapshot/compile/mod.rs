@@ -76,9 +76,9 @@ impl Compiled {
     pub(crate) fn settle(self, books: &mut Books) -> Generation {
         for cluster in &self.generation.clusters {
             books.clusters.set_checked(&cluster.name, cluster.health_check.is_some());
+            books.clusters.set_table(&cluster.name, cluster.load_balancer.table());
             cluster.membership.ejections().follow(cluster.outlier_detection.as_ref());
             cluster.membership.trips().want(cluster.trip.is_some());
-            books.clusters.set_table(&cluster.name, cluster.load_balancer.table());
         }
         for Assignment { cluster, endpoints } in self.assignments {
             books.clusters.change(&cluster, endpoints, &[], true);

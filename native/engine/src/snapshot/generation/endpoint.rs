@@ -1,7 +1,7 @@
 //! An endpoint with its state, shared by all workers, generations and endpoint sets.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::condition::{Condition, Tally, bit};
@@ -45,6 +45,8 @@ pub struct Endpoint {
     pub cost: Cost,
     /// Milliseconds of the [`Moment`] since which requests may go there; 0: it needs no slow start.
     usable_since: AtomicU64,
+    /// Its answers say how many retries they have used: it passes budgets on.
+    pub tells_retries: AtomicBool,
     condition: Condition,
     breaker: OnceLock<Box<EndpointBreaker>>,
     outlier: OnceLock<Box<OutlierState>>,
@@ -69,6 +71,7 @@ impl Endpoint {
             cost: Cost::default(),
             usable_since: AtomicU64::new(0),
             condition: Condition::new(tally),
+            tells_retries: AtomicBool::new(false),
             breaker: OnceLock::new(),
             outlier: OnceLock::new(),
         }
@@ -130,6 +133,22 @@ impl Endpoint {
         self.condition.set(bit::DEGRADED, degraded);
     }
 
+    /// Since when requests may go there; `None` where it needs no slow start.
+    #[inline]
+    pub fn usable_since(&self) -> Option<Moment> {
+        Some(Moment(self.usable_since.load(Ordering::Relaxed))).filter(|moment| moment.0 != 0)
+    }
+
+    /// It needs a slow start as if it had come at this moment.
+    pub fn warms_since(&self, moment: Moment) {
+        self.usable_since.store(moment.0, Ordering::Relaxed);
+    }
+
+    /// It needs no slow start.
+    pub fn has_warmed(&self) {
+        self.warms_since(Moment::default());
+    }
+
     /// Whether outlier detection puts it out. Under its cluster's [`crate::cluster::Ejections`].
     pub fn set_ejected(&self, ejected: bool) {
         if self.condition.set(bit::EJECTED, ejected) && !ejected {
@@ -169,22 +188,6 @@ impl Endpoint {
     /// What outlier detection knows of it, if it ever counted.
     pub fn known_outlier(&self) -> Option<&OutlierState> {
         self.outlier.get().map(|known| &**known)
-    }
-
-    /// Since when requests may go there; `None` where it needs no slow start.
-    #[inline]
-    pub fn usable_since(&self) -> Option<Moment> {
-        Some(Moment(self.usable_since.load(Ordering::Relaxed))).filter(|moment| moment.0 != 0)
-    }
-
-    /// It needs a slow start as if it had come at this moment.
-    pub fn warms_since(&self, moment: Moment) {
-        self.usable_since.store(moment.0, Ordering::Relaxed);
-    }
-
-    /// It needs no slow start.
-    pub fn has_warmed(&self) {
-        self.warms_since(Moment::default());
     }
 
     /// Whether its cluster has it now. An endpoint that went lives on while an exchange or a connection needs it.

@@ -73,6 +73,11 @@ impl Membership {
         &self.tally
     }
 
+    /// Exchanges under way at all its endpoints, over all workers. Counted by picks whose balancer asks for it.
+    pub fn load(&self) -> &Arc<AtomicU32> {
+        &self.load
+    }
+
     /// Who of its endpoints was put out.
     pub fn ejections(&self) -> &Ejections {
         &self.ejections
@@ -86,11 +91,6 @@ impl Membership {
     /// Tells what happens to its endpoints.
     pub fn teller(&self) -> &Teller {
         &self.teller
-    }
-
-    /// Exchanges under way at all its endpoints, over all workers. Counted by picks whose balancer asks for it.
-    pub fn load(&self) -> &Arc<AtomicU32> {
-        &self.load
     }
 
     /// The next turn, over all workers.

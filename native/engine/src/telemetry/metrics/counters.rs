@@ -49,6 +49,9 @@ counters! {
     RateLimitShadowed, Counter, "weft_rate_limit_shadowed_total", "Requests that a rate limit in shadow mode would have refused.";
     RateLimitPaced, Counter, "weft_rate_limit_paced_total", "Requests that a rate limit had wait for their turn.";
     FaultsInjected, Counter, "weft_faults_injected_total", "Delays, answers and slow answers that fault injection caused.";
+    BudgetsForged, Counter, "weft_budgets_forged_total", "Requests whose x-weft-budget no known key has signed.";
+    BudgetsReplayed, Counter, "weft_budgets_replayed_total", "Requests whose x-weft-budget had been used before.";
+    BudgetsExpired, Counter, "weft_budgets_expired_total", "Requests whose x-weft-budget was written too long ago.";
     ParseErrors, Counter, "weft_parse_errors_total", "Requests refused because they are malformed or ambiguous.";
     AcceptPauses, Counter, "weft_accept_pauses_total", "Times that accepting stopped for want of descriptors.";
     Panics, Counter, "weft_panics_total", "Tasks that ended by a panic.";
