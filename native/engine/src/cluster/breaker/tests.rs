@@ -112,7 +112,10 @@ fn a_probe_of_which_nothing_came_is_given_to_the_next_request() {
         heard(&TRIP, &membership, &all[0], &idle, picked.probe);
         let picked = pick(&picker, &membership).unwrap();
         heard(&TRIP, &membership, &all[0], &Heard::Stale, picked.probe);
-        assert!(pick(&picker, &membership).unwrap().probe.is_some(), "neither stalled clients nor stale connections decide");
+        assert!(
+            pick(&picker, &membership).unwrap().probe.is_some(),
+            "neither stalled clients nor stale connections decide"
+        );
     });
 }
 
