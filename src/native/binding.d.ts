@@ -44,6 +44,11 @@ export declare function leave(proxy: number): boolean
  */
 export declare function explain(snapshot: Buffer, question: string): string
 
+/**
+ * Where recorded requests would go, as JSON: `{rejected, headers, redacted, decisions}`, with the headers that records would
+ * keep and a decision for each question. `questions` is a list as of `explain`, each with its listener.
+ */
+export declare function replay(snapshot: Buffer, questions: string): string
 /** A certificate for the key of a request (PEM), signed on the thread pool. The same JSON, `key` null. */
 export declare function signRequest(signer: number, request: string, terms: string): Promise<string>
 

@@ -146,6 +146,14 @@ export interface Series {
   responseSizes: number[]
 }
 
+/** What was seen while up to `most` exchanges, and more than half of it, were under way. `meanUs`: to the first byte. */
+export interface AtOnce {
+  most: number
+  answers: number
+  failures: number
+  meanUs: number
+}
+
 /** What came of asking for a cluster's name. `nextMs` is the wait after the last lookup. */
 export interface DnsStats {
   name: string
@@ -185,6 +193,8 @@ export interface EndpointStats {
   idle: number
   /** From the begin of an attempt to the answer's first byte. */
   latency: Durations
+  /** How it answered by what it had to do at once, ascending; one answer of eight is looked at. */
+  concurrency: AtOnce[]
   /** Idle time after which it closes connections, as far as that was learned. */
   closesIdleAfterMs: number | null
 }

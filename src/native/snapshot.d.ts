@@ -173,6 +173,10 @@ hosts: Array<string>,
  */
 matches: Array<RouteMatch>, 
 /**
+ * A condition in CEL that must hold besides; none: no more is asked.
+ */
+when: string | null, 
+/**
  * What becomes of the request.
  */
 action: RouteAction, 
@@ -305,7 +309,7 @@ cluster: number,
  * Share among the targets, at least 1.
  */
 weight: number, };
-export type StickyKey = { "header": string } | { "cookie": CookieKey } | { "query": string } | "clientAddress";
+export type StickyKey = { "header": string } | { "cookie": CookieKey } | { "query": string } | "clientAddress" | { "cel": string };
 export type CookieKey = { 
 /**
  * Its name.

@@ -56,6 +56,7 @@ export function clusterOf(name: string, endpoints: Partial<EndpointStats>[], cou
     idle: 0,
     closesIdleAfterMs: null,
     latency: [],
+    concurrency: [],
   }
   const none = { ejections: { counts: [], withheld: 0 }, trips: [] }
   return { name, counters, ...none, dns: null, endpoints: endpoints.map((endpoint) => ({ ...empty, ...endpoint })) }

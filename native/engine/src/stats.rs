@@ -10,7 +10,7 @@ use crate::cluster::{EndpointBreaker, Opened, OutlierState, Spell};
 use crate::fault::FaultCounts;
 use crate::proxy::{Drain, Proxy};
 use crate::slot::Slot;
-use crate::snapshot::{Direction, GenerationRoute, Member, Resolution, ResolutionState, bit};
+use crate::snapshot::{AtOnce, Direction, GenerationRoute, Member, Resolution, ResolutionState, bit};
 use crate::telemetry::metrics::{Bins, ClusterSums, Counter, Report, hdr};
 
 /// Everything that can be read from outside.
@@ -124,6 +124,8 @@ struct EndpointStats {
     server_errors: u64,
     idle: u32,
     latency: Bins,
+    /// How it answered by what it had to do at once; one answer of eight is looked at.
+    concurrency: Vec<AtOnce>,
     /// Idle time after which it closes connections, as far as that was learned.
     closes_idle_after_ms: Option<u64>,
 }
@@ -276,6 +278,7 @@ fn endpoint(member: &Member) -> EndpointStats {
         server_errors: known.server_errors.load(Ordering::Relaxed),
         idle: known.connections.load(Ordering::Relaxed).saturating_sub(active),
         latency,
+        concurrency: known.concurrency.seen(),
         closes_idle_after_ms: known.idle_age.learned().map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
     }
 }

@@ -26,12 +26,13 @@ export function compileRoute(
   clusterIds: Ids,
   scripts: Scripts,
 ): Route {
-  const { name, listeners, hosts, matches, rewrite, requestHeaders, responseHeaders, fallback } = route
+  const { name, listeners, hosts, matches, when, rewrite, requestHeaders, responseHeaders, fallback } = route
   return {
     name,
     listeners: listeners === null ? [...listenerIds.values()] : listeners.map((name) => id(listenerIds, name)),
     hosts,
     matches: matches.map(compileMatch),
+    when,
     action: compileAction(route, clusterIds),
     rewrite: rewrite && ({ path: compilePath(rewrite), host: rewrite.host } satisfies Rewrite),
     requestHeaders: requestHeaders && compileChanges(requestHeaders),

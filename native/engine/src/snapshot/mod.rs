@@ -33,10 +33,10 @@ pub use filter::{
     Script, ScriptBody, WarmUp,
 };
 pub use generation::{
-    Books, Changes, ClusterBook, Cost, Destination, Endpoint, EndpointSet, Finding, Generation, GenerationCluster,
-    GenerationListener, GenerationLog, GenerationRetry, GenerationRewrite, GenerationRoute, HashTable, Health, Idle,
-    IdleAge, Keeping, LONGEST_WATCH, Member, Membership, Moment, Place, Reach, Resolution, ResolutionState,
-    RetryConditions, Several, TableKind, Tally, Wanted, bit, recorded,
+    AtOnce, Books, Changes, ClusterBook, Cost, Destination, Endpoint, EndpointSet, Finding, Generation,
+    GenerationCluster, GenerationListener, GenerationLog, GenerationRetry, GenerationRewrite, GenerationRoute,
+    HashTable, Health, Idle, IdleAge, Keeping, LONGEST_WATCH, Member, Membership, Moment, Place, Reach, Resolution,
+    ResolutionState, RetryConditions, Several, TableKind, Tally, Wanted, bit, recorded,
 };
 pub use health_check::{HealthCheck, HttpCheck};
 pub use keep_alive::{KeepAlive, TcpKeepAlive};

@@ -21,7 +21,7 @@ use crate::fault::Fault;
 use crate::route::Table;
 
 use super::{Books, Generation, GenerationCluster, GenerationListener, GenerationRoute};
-use super::{FORMAT, Snapshot};
+use super::{FORMAT, Records, Snapshot};
 
 pub(crate) use address::address;
 pub(crate) use cluster::{too_many, wanted};
@@ -52,6 +52,8 @@ impl Rejection {
 
 /// Indexes cross the hot path as 16-bit numbers; the last one means "none".
 pub(crate) const MAX_NOUNS: usize = u16::MAX as usize;
+/// Each header that records keep is looked for in each request: beyond so many they know less.
+const MOST_HEADERS: usize = 64;
 
 pub(crate) fn decode(bytes: &[u8]) -> Result<Snapshot, Rejection> {
     let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
@@ -106,6 +108,7 @@ pub(crate) fn compile(
         known_faults,
         assignments: Vec::new(),
         redact: &snapshot.records.redact,
+        headers_read: Vec::new(),
     };
     compiler.count("listeners", snapshot.listeners.len());
     compiler.count("routes", snapshot.routes.len());
@@ -125,7 +128,7 @@ pub(crate) fn compile(
     if !compiler.rejected.is_empty() {
         return Err(compiler.rejected);
     }
-    let assignments = compiler.assignments;
+    let (assignments, headers_read) = (compiler.assignments, compiler.headers_read);
     // Nothing was refused, so that listeners and their descriptions stand side by side.
     for ((listener, dto), rules) in listeners.iter_mut().zip(&snapshot.listeners).zip(rules) {
         listener.table = Table::new(rules, dto.service_header.as_deref());
@@ -136,7 +139,7 @@ pub(crate) fn compile(
         routes.iter().map(|route| route.name.as_str()),
         clusters.iter().map(|cluster| cluster.name.as_str()),
     );
-    let (records, tracing) = (snapshot.records.clone(), snapshot.tracing);
+    let (records, tracing) = (records_with(&snapshot.records, headers_read), snapshot.tracing);
     let generation = Generation {
         number,
         fingerprint,
@@ -152,6 +155,17 @@ pub(crate) fn compile(
     Ok(Compiled { generation, assignments })
 }
 
+/// Records keep what expressions read too, or nobody could say later what these saw.
+fn records_with(records: &Records, headers_read: Vec<String>) -> Records {
+    let mut records = records.clone();
+    for name in headers_read {
+        if records.headers.len() < MOST_HEADERS && !records.headers.contains(&name) {
+            records.headers.push(name);
+        }
+    }
+    records
+}
+
 struct Compiler<'a> {
     rejected: Vec<Rejection>,
     books: &'a mut Books,
@@ -162,6 +176,8 @@ struct Compiler<'a> {
     assignments: Vec<Assignment>,
     /// Headers whose values are never kept.
     redact: &'a [String],
+    /// Headers that expressions look at.
+    headers_read: Vec<String>,
 }
 
 impl Compiler<'_> {
