@@ -112,7 +112,12 @@ fn a_probe_of_which_nothing_came_is_given_to_the_next_request() {
         let picked = pick(&picker, &membership).unwrap();
         let idle = Heard::Failure { kind: Kind::StreamIdle, took_us: 1 };
         heard((&TRIP, None), &membership, &all[0], &idle, picked.probe);
-        assert!(pick(&picker, &membership).unwrap().probe.is_some(), "a client that stalls decides nothing");
+        let picked = pick(&picker, &membership).unwrap();
+        heard((&TRIP, None), &membership, &all[0], &Heard::Stale, picked.probe);
+        assert!(
+            pick(&picker, &membership).unwrap().probe.is_some(),
+            "neither stalled clients nor stale connections decide"
+        );
     });
 }
 
