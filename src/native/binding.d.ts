@@ -44,6 +44,12 @@ export declare function leave(proxy: number): boolean
  */
 export declare function explain(snapshot: Buffer, question: string): string
 
+/**
+ * Where recorded requests would go, as JSON: `{rejected, headers, redacted, decisions}`, with the headers that records would
+ * keep and a decision for each question. `questions` is a list as of `explain`, each with its listener.
+ */
+export declare function replay(snapshot: Buffer, questions: string): string
+
 /** A certificate for the key of a request (PEM), signed on the thread pool. The same JSON, `key` null. */
 export declare function signRequest(signer: number, request: string, terms: string): Promise<string>
 
@@ -112,6 +118,9 @@ export declare function heartbeats(proxy: number): Array<number>
 
 /** Opens every access log again. Returns JSON: those that could not be opened, with the reason. */
 export declare function reopenLogs(proxy: number): string
+
+/** Parts of clusters that are short of healthy endpoints now, as JSON; cheap to ask for often. */
+export declare function shortages(proxy: number): string
 
 /** Puts an encoded snapshot in force, all of it or nothing. Returns JSON: `{generation, unchanged, rejected, listeners}`. */
 export declare function apply(proxy: number, snapshot: Buffer): string

@@ -11,14 +11,16 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { WeftError } from '../errors.js'
 import type * as binding from './binding.js'
+import type { Group } from './groups.js'
 import type { Direction } from './snapshot.js'
 
 export type { Attempt, Candidate, DecisionRecord, RecordList, RecordQuery, Why } from './decisions.js'
+export type { Group, GroupLevel, Shortage } from './groups.js'
 
 /**
  * What the addon exports, as its source declares it. `proxy` is the process-wide number that `createProxy` returned,
  * `worker` an index from 0. Some return JSON: `apply` a {@link Verdict}, `updateEndpoints` an {@link UpdateVerdict},
- * `stats` {@link Stats}, `records` and `why` what `decisions.ts` declares.
+ * `stats` {@link Stats}, `shortages` a list of {@link Shortage}, `records` and `why` what `decisions.ts` declares.
  */
 export type Addon = typeof binding
 
@@ -127,6 +129,8 @@ export interface ClusterStats {
   trips: Tally
   /** The name that its endpoints are found by. */
   dns: DnsStats | null
+  /** The whole cluster, then its subsets. */
+  groups: Group[]
   endpoints: EndpointStats[]
 }
 
@@ -144,6 +148,14 @@ export interface Series {
   buckets: number[]
   requestSizes: number[]
   responseSizes: number[]
+}
+
+/** What was seen while up to `most` exchanges, and more than half of it, were under way. `meanUs`: to the first byte. */
+export interface AtOnce {
+  most: number
+  answers: number
+  failures: number
+  meanUs: number
 }
 
 /** What came of asking for a cluster's name. `nextMs` is the wait after the last lookup. */
@@ -168,6 +180,10 @@ export interface Spell {
 export interface EndpointStats {
   address: string
   weight: number
+  /** 0 comes first. */
+  priority: number
+  /** Empty where nothing was said. */
+  zone: string
   healthy: boolean
   /** `unchecked`, `healthy`, `unhealthy`, or `pending` before the first check has ended. */
   health: string
@@ -185,6 +201,8 @@ export interface EndpointStats {
   idle: number
   /** From the begin of an attempt to the answer's first byte. */
   latency: Durations
+  /** How it answered by what it had to do at once, ascending; one answer of eight is looked at. */
+  concurrency: AtOnce[]
   /** Idle time after which it closes connections, as far as that was learned. */
   closesIdleAfterMs: number | null
 }

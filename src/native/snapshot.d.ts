@@ -173,6 +173,10 @@ hosts: Array<string>,
  */
 matches: Array<RouteMatch>, 
 /**
+ * A condition in CEL that must hold besides; none: no more is asked.
+ */
+when: string | null, 
+/**
  * What becomes of the request.
  */
 action: RouteAction, 
@@ -304,8 +308,12 @@ cluster: number,
 /**
  * Share among the targets, at least 1.
  */
-weight: number, };
-export type StickyKey = { "header": string } | { "cookie": CookieKey } | { "query": string } | "clientAddress";
+weight: number, 
+/**
+ * Only endpoints with these labels; none: all.
+ */
+subset: { [key in string]: string } | null, };
+export type StickyKey = { "header": string } | { "cookie": CookieKey } | { "query": string } | "clientAddress" | { "cel": string };
 export type CookieKey = { 
 /**
  * Its name.
@@ -495,7 +503,23 @@ healthCheck: HealthCheck | null,
 /**
  * What puts endpoints out for a time.
  */
-outlierDetection: OutlierDetection | null, };
+outlierDetection: OutlierDetection | null, 
+/**
+ * Parts of it that routes can ask for.
+ */
+subsets: Subsets | null, 
+/**
+ * Whether it matters where endpoints run.
+ */
+localityAware: LocalityAware | null, 
+/**
+ * Percent of healthy endpoints below which all count as healthy; 0: never.
+ */
+panicThreshold: number, 
+/**
+ * Percent of its load that a healthy endpoint can take for others, 100 to 1,000.
+ */
+overProvisioning: number, };
 export type CircuitBreaker = { 
 /**
  * Connections, idle ones included; 0: no bound.
@@ -531,6 +555,14 @@ successRate: SuccessRateBelow | null,
  */
 slowCalls: SlowCalls | null, 
 /**
+ * A condition that holds.
+ */
+when: TripWhen | null, 
+/**
+ * A condition that holds.
+ */
+when: TripWhen | null, 
+/**
  * How long it is open before one request tries, ms; doubled each time that one fails.
  */
 openMs: number, 
@@ -542,6 +574,19 @@ maxOpenMs: number,
  * Largest random addition, in percent of it.
  */
 jitterPercent: number, };
+export type TripWhen = { 
+/**
+ * The expression.
+ */
+condition: string, 
+/**
+ * The window of its rates, ms.
+ */
+windowMs: number, 
+/**
+ * What is slow: longer than this to the first byte, ms.
+ */
+overMs: number, };
 export type SuccessRateBelow = { 
 /**
  * Fewer than this, in percent.
@@ -678,6 +723,10 @@ region: string,
  */
 zone: string, 
 /**
+ * 0 comes first; the others when those before are short of health.
+ */
+priority: number, 
+/**
  * Free labels.
  */
 labels: { [key in string]: string }, };
@@ -743,6 +792,30 @@ tableSize: number,
  * Most requests under way at an endpoint, in percent of its even share; none: no bound.
  */
 boundedLoad: number | null, };
+export type Subsets = { 
+/**
+ * Sets of label names: endpoints that agree in all labels of one are a subset.
+ */
+keys: Array<Array<string>>, 
+/**
+ * Who answers for a subset without endpoints.
+ */
+fallback: SubsetFallback, };
+export type SubsetFallback = "none" | "any" | { "default": { [key in string]: string } };
+export type LocalityAware = { 
+/**
+ * By what.
+ */
+mode: LocalityMode, 
+/**
+ * Healthy endpoints below which the own zone does not come first.
+ */
+minEndpoints: number, 
+/**
+ * By zone: proxies that call from it, or its weight; empty: all are alike.
+ */
+weights: { [key in string]: number }, };
+export type LocalityMode = "zone" | "weighted";
 export type SlowStart = { 
 /**
  * Until it has it, ms.

@@ -22,6 +22,7 @@ import {
   loadAddon,
   type RecordList,
   type RecordQuery,
+  type Shortage,
   type Stats,
   type UpdateVerdict,
   type Verdict,
@@ -40,6 +41,7 @@ import { withPoolCounts } from './pool-counts.js'
 import type { Plan, Prepared } from './prepare.js'
 import { prepareApart, prepareEndpointsApart } from './prepare-apart.js'
 import { type StartThread, startThread } from './traffic-thread.js'
+import { type ShortageWatch, watchShortages } from './watch-shortages.js'
 import { startWorkers, type Workers } from './workers.js'
 
 /** A log that cannot be written by then, on a full disk for example, must not keep the process. */
@@ -156,6 +158,7 @@ class Orchestrator implements RunningProxy {
   private inherited = false
   private readonly doors: Doors
   private carried: Counts | null = null
+  private shortages: ShortageWatch | null = null
 
   constructor(options: StartOptions) {
     this.addon = options.addon ?? loadAddon()
@@ -194,6 +197,8 @@ class Orchestrator implements RunningProxy {
         this.workers = await startWorkers({ addon, proxy, count, startThread: start, ahead, scripts, logger, doors })
         this.doors.serveOn(this.workers)
       }
+      const shortages = () => JSON.parse(this.addon.shortages(this.id)) as Shortage[]
+      this.shortages = watchShortages(shortages, this.logger)
     } catch (error) {
       this.sources.close()
       this.faults.close()
@@ -330,6 +335,7 @@ class Orchestrator implements RunningProxy {
 
   private async end(): Promise<void> {
     await this.lastChange
+    this.shortages?.close()
     this.sources.close()
     this.faults.close()
     this.doors.close()

@@ -1,5 +1,7 @@
 /** An explanation as text for people: what becomes of the request, then each rule with its standing and reason. */
+
 import type { Explanation, ListenerAnswer, Outcome, RuleVerdict, Share } from '../native/explanation.js'
+import { describeGroup } from './group-text.js'
 
 /** Colours a text, or leaves it. */
 export type Paint = (colour: 'red' | 'green' | 'yellow' | 'cyan' | 'bold' | 'dim', text: string) => string
@@ -44,11 +46,20 @@ function describeOutcome(outcome: Outcome, paint: Paint): string[] {
   const rows = outcome.split.map((share) => [
     share.takes === true ? '→' : ' ',
     `${Number(share.percent.toFixed(2))} %`,
-    `cluster ${share.cluster}`,
+    `cluster ${share.cluster}${share.subset === null ? '' : ` (${share.subset})`}`,
     describeEndpoints(share),
   ])
   const shares = aligned(rows).map((row, at) => `    ${shade(paint, outcome.split[at], row)}`)
-  return [...sticky, ...shares, ...outcome.split.flatMap(describeAffinity)]
+  return [...sticky, ...shares, ...outcome.split.flatMap(describeShare), ...outcome.split.flatMap(describeAffinity)]
+}
+
+/** How the groups of endpoints share requests, where there are several, or too few are healthy. */
+function describeShare({ cluster, subset, group }: Share): string[] {
+  const name = subset === null ? cluster : `${cluster} (${subset})`
+  if (group === null) return subset === null ? [] : [`    nobody takes the requests for ${name}`]
+  const instead =
+    subset !== null && group.subset !== subset ? [`    no endpoint is in ${name}: its fallback takes them`] : []
+  return [...instead, ...describeGroup(group).map((line) => `    in ${name} ${line}`)]
 }
 
 function describeAffinity({ cluster, affinity }: Share): string[] {

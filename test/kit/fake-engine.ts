@@ -47,6 +47,10 @@ export class FakeEngine implements Addon {
     return JSON.stringify({ rejected: this.rejected, answers: [] })
   }
 
+  replay(): string {
+    return JSON.stringify({ rejected: this.rejected, headers: [], redacted: [], decisions: [] })
+  }
+
   attach(_proxy: number, worker: number): void {
     this.calls.push(`attach ${worker}`)
   }
@@ -110,6 +114,10 @@ export class FakeEngine implements Addon {
 
   why(): string {
     return 'null'
+  }
+
+  shortages(): string {
+    return '[]'
   }
 
   histograms(): string {

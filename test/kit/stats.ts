@@ -48,6 +48,8 @@ export function clusterOf(name: string, endpoints: Partial<EndpointStats>[], cou
     failures: 0,
     serverErrors: 0,
     weight: 1,
+    priority: 0,
+    zone: '',
     healthy: true,
     health: 'unchecked',
     degraded: false,
@@ -56,7 +58,8 @@ export function clusterOf(name: string, endpoints: Partial<EndpointStats>[], cou
     idle: 0,
     closesIdleAfterMs: null,
     latency: [],
+    concurrency: [],
   }
-  const none = { ejections: { counts: [], withheld: 0 }, trips: [] }
+  const none = { ejections: { counts: [], withheld: 0 }, trips: [], groups: [] }
   return { name, counters, ...none, dns: null, endpoints: endpoints.map((endpoint) => ({ ...empty, ...endpoint })) }
 }

@@ -130,6 +130,15 @@ pub fn stats(proxy: u32) -> Result<String> {
     })
 }
 
+/// Parts of clusters that are short of healthy endpoints now, as JSON; cheap to ask for often.
+#[napi]
+pub fn shortages(proxy: u32) -> Result<String> {
+    guarded("shortages", || {
+        let proxy = find(proxy)?;
+        serde_json::to_string(&stats::shortages(&proxy)).map_err(|error| failed("shortages", &error))
+    })
+}
+
 /// Durations by route, cluster and endpoint as HDR histograms (V2, compressed, base64), as JSON.
 #[napi]
 pub fn histograms(proxy: u32) -> Result<String> {

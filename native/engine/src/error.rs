@@ -56,6 +56,8 @@ pub enum Kind {
     DnsFailed,
     /// A filter failed, and its policy ends the exchange.
     FilterFailed,
+    /// The cluster has no endpoint in the subset that is asked for.
+    NoSubset,
     /// The breakers of all endpoints are open.
     BreakersOpen,
     /// Fault injection answers; carries its status.
@@ -66,7 +68,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Refused(400),
         Self::HeadersTimeout,
         Self::DownstreamGone,
@@ -87,6 +89,7 @@ impl Kind {
         Self::TryTimeout,
         Self::DnsFailed,
         Self::FilterFailed,
+        Self::NoSubset,
         Self::BreakersOpen,
         Self::FaultInjected(503),
         Self::DeadlinePassed,
@@ -120,6 +123,7 @@ impl Kind {
             Self::TryTimeout => "the attempt took longer than its retry policy gives it",
             Self::DnsFailed => "the name of the cluster has never resolved",
             Self::FilterFailed => "a filter failed",
+            Self::NoSubset => "the cluster had no endpoint in the subset",
             Self::BreakersOpen => "the breakers of all endpoints were open",
             Self::FaultInjected(_) => "a fault was injected",
             Self::DeadlinePassed => "the time that the caller gave the request was over",
@@ -149,6 +153,7 @@ impl Kind {
             Self::TryTimeout => 18,
             Self::DnsFailed => 19,
             Self::FilterFailed => 20,
+            Self::NoSubset => 32,
             Self::BreakersOpen => 24,
             Self::FaultInjected(_) => 29,
             Self::DeadlinePassed => 26,
@@ -192,6 +197,7 @@ impl Error {
             | Kind::Internal
             | Kind::DnsFailed
             | Kind::FilterFailed
+            | Kind::NoSubset
             | Kind::BreakersOpen
             | Kind::FaultInjected(_) => Source::Internal,
             Kind::ConnectFailed

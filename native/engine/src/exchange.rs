@@ -13,11 +13,11 @@ use crate::downstream::{Downstream, Next, Request};
 use crate::error::Error;
 use crate::filter::{self, OutsideContext, Passed, Stage, Stop, body};
 use crate::http::framing::{Framing, request_framing};
-use crate::ongoing::Ongoing;
+use crate::ongoing::{Aim, Ongoing};
 use crate::record::Mark;
 use crate::retry::Verdict;
 use crate::route::Action;
-use crate::snapshot::{GenerationCluster, GenerationRoute, Moment};
+use crate::snapshot::{GenerationRoute, Moment};
 use crate::upstream::attempt;
 use crate::upstream::outgoing::Outgoing;
 use crate::worker::Worker;
@@ -89,17 +89,18 @@ async fn drive(exchange: &mut Ongoing<'_>, rest: Option<Buffer>) -> Result<Next,
         }
         Action::Respond(direct) => return reply::direct(exchange, direct, b"").await,
     };
-    let cluster = exchange.pick_cluster(split)?;
+    let aim = exchange.aim(split)?;
+    let cluster = aim.cluster;
     filter::request(&cluster.filters, Stage::Cluster, exchange).await?;
     body::request(&cluster.filters, Stage::Cluster, exchange, &mut rest).await?;
-    forward(exchange, route, cluster, rest).await
+    forward(exchange, route, aim, rest).await
 }
 
 /// Sends the request to the cluster, as often as its route allows, and the answer back.
 async fn forward(
     exchange: &mut Ongoing<'_>,
     route: &GenerationRoute,
-    cluster: &GenerationCluster,
+    Aim { cluster, subset }: Aim<'_>,
     rest: Option<Buffer>,
 ) -> Result<Next, Stop> {
     exchange.account.clustered(cluster);
@@ -107,9 +108,9 @@ async fn forward(
     let hash = exchange.endpoint_hash(cluster);
     let mut outgoing = Outgoing::new(exchange, route, cluster, rest);
     let attempted = loop {
-        let wish = Wish { tried: &outgoing.tried, hash, now: Moment::now() };
+        let wish = Wish { tried: &outgoing.tried, subset, hash, now: Moment::now() };
         let Some(picked) = cluster::pick(&exchange.worker.picker, cluster, &wish) else {
-            break Err(cluster::nowhere(cluster));
+            break Err(cluster::nowhere(cluster, &wish));
         };
         let endpoint = exchange.account.picked(picked);
         let attempted = attempt::run(exchange, &mut outgoing, &endpoint).await;

@@ -95,6 +95,12 @@ pub fn verdict(error: &Error) -> Verdict {
         Kind::FilterFailed => {
             (500, Flag::FilterFailed, "proxy_internal_error", "`weft why` and the proxy's log say how it failed")
         }
+        Kind::NoSubset => (
+            503,
+            Flag::NoHealthyUpstream,
+            "destination_unavailable",
+            "give an endpoint these labels, or set `subsets.fallback`",
+        ),
         Kind::FaultInjected(status) => (
             status,
             Flag::FaultInjected,

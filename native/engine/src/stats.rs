@@ -10,7 +10,7 @@ use crate::cluster::{EndpointBreaker, Opened, OutlierState, Spell};
 use crate::fault::FaultCounts;
 use crate::proxy::{Drain, Proxy};
 use crate::slot::Slot;
-use crate::snapshot::{Direction, GenerationRoute, Member, Resolution, ResolutionState, bit};
+use crate::snapshot::{AtOnce, Direction, GenerationRoute, Member, PartitionTold, Resolution, ResolutionState, bit};
 use crate::telemetry::metrics::{Bins, ClusterSums, Counter, Report, hdr};
 
 /// Everything that can be read from outside.
@@ -85,6 +85,8 @@ struct ClusterStats {
     ejections: EjectionStats,
     /// How often breakers opened, by what opened them.
     trips: Vec<(&'static str, u64)>,
+    /// How its priorities and zones share requests, then those of its subsets.
+    groups: Vec<PartitionTold>,
     endpoints: Vec<EndpointStats>,
 }
 
@@ -109,6 +111,8 @@ struct DnsStats {
 struct EndpointStats {
     address: String,
     weight: u32,
+    priority: u32,
+    zone: String,
     healthy: bool,
     /// What its health check found last.
     health: &'static str,
@@ -124,6 +128,8 @@ struct EndpointStats {
     server_errors: u64,
     idle: u32,
     latency: Bins,
+    /// How it answered by what it had to do at once; one answer of eight is looked at.
+    concurrency: Vec<AtOnce>,
     /// Idle time after which it closes connections, as far as that was learned.
     closes_idle_after_ms: Option<u64>,
 }
@@ -144,6 +150,7 @@ pub fn read(proxy: &Proxy) -> Stats {
                 withheld: cluster.membership.ejections().withheld(),
             },
             trips: cluster.membership.trips().counts().collect(),
+            groups: PartitionTold::all(&cluster.membership),
             endpoints: cluster.membership.set().members().map(endpoint).collect(),
         })
         .collect();
@@ -158,6 +165,26 @@ pub fn read(proxy: &Proxy) -> Stats {
         faults: generation.iter().flat_map(|generation| &generation.routes).filter_map(fault).collect(),
         report,
     }
+}
+
+/// A cluster's part in which requests do not go where they would if all endpoints were healthy.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shortage {
+    cluster: String,
+    #[serde(flatten)]
+    group: PartitionTold,
+}
+
+/// What is short of healthy endpoints now: where somebody panics, or the first priority does not take all.
+pub fn shortages(proxy: &Proxy) -> Vec<Shortage> {
+    let Some(generation) = proxy.generation() else { return Vec::new() };
+    let strained = generation.clusters.iter().filter(|cluster| cluster.membership.tally().down() > 0);
+    let groups = strained.flat_map(|cluster| {
+        let groups = PartitionTold::all(&cluster.membership).into_iter().filter(PartitionTold::is_short);
+        groups.map(|group| Shortage { cluster: cluster.name.clone(), group })
+    });
+    groups.collect()
 }
 
 /// The listeners in force and where they are bound: a port 0 became a real one.
@@ -265,6 +292,8 @@ fn endpoint(member: &Member) -> EndpointStats {
     EndpointStats {
         address: known.name.clone(),
         weight: member.weight,
+        priority: member.priority(),
+        zone: member.place.as_deref().map(|place| place.zone.clone()).unwrap_or_default(),
         healthy: known.is_up(),
         health: known.health.finding().word(),
         degraded: known.condition() & bit::DEGRADED != 0,
@@ -276,6 +305,7 @@ fn endpoint(member: &Member) -> EndpointStats {
         server_errors: known.server_errors.load(Ordering::Relaxed),
         idle: known.connections.load(Ordering::Relaxed).saturating_sub(active),
         latency,
+        concurrency: known.concurrency.seen(),
         closes_idle_after_ms: known.idle_age.learned().map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
     }
 }

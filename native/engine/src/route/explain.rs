@@ -16,7 +16,8 @@ use super::table::{Chosen, Table};
 use super::words::{advantage, asks, obstacle, text};
 use crate::fault::Fault;
 use crate::snapshot::{
-    Fault as Settings, Generation, GenerationCluster, GenerationListener, GenerationRoute, LoadBalancer,
+    EndpointSet, Fault as Settings, Generation, GenerationCluster, GenerationListener, GenerationRoute, LoadBalancer,
+    Member, PartitionTold, Subset,
 };
 
 /// Why a request goes where it goes.
@@ -125,14 +126,18 @@ pub enum Outcome {
 pub struct Share {
     /// The cluster.
     pub cluster: String,
+    /// The labels of the part of it that is meant; `None`: all of it.
+    pub subset: Option<String>,
     /// Its share as configured.
     pub weight: u32,
     /// Its share of all requests of the route.
     pub percent: f64,
     /// Whether this request goes there; `None`: chance decides.
     pub takes: Option<bool>,
-    /// Its endpoints.
+    /// Its endpoints, or those that stand in for the subset.
     pub endpoints: Vec<String>,
+    /// How they share requests as of now; `None`: there is nobody.
+    pub group: Option<PartitionTold>,
     /// How its balancer keeps requests with an endpoint; `None`: it does not.
     pub affinity: Option<Affinity>,
 }
@@ -260,26 +265,44 @@ fn fault_told(fault: &Fault) -> FaultTold {
 }
 
 fn shares(split: &Split, generation: &Generation, facts: &dyn RequestFacts) -> Vec<Share> {
-    let stuck = if let [only] = split.targets() { Some(only.cluster) } else { split.stuck(facts) };
+    let stuck = if let [only] = split.targets() { Some(only) } else { split.stuck(facts) };
     let share = |target: &super::Target| {
         let cluster = generation.clusters.get(usize::from(target.cluster))?;
         Some(Share {
             cluster: cluster.name.clone(),
             weight: target.weight,
             percent: f64::from(target.weight) * 100.0 / split.total() as f64,
-            takes: stuck.map(|cluster| cluster == target.cluster),
-            endpoints: endpoints(cluster),
-            affinity: affinity(cluster, facts),
+            subset: target.subset.as_ref().map(|subset| subset.text.clone()),
+            takes: stuck.map(|stuck| std::ptr::eq(stuck, target)),
+            endpoints: endpoints(cluster, target.subset.as_ref()),
+            group: PartitionTold::taking(&cluster.membership, target.subset.as_ref()),
+            affinity: affinity(cluster, target.subset.as_ref(), facts),
         })
     };
     split.targets().iter().filter_map(share).collect()
 }
 
-fn endpoints(cluster: &GenerationCluster) -> Vec<String> {
-    cluster.membership.set().members().map(|member| member.endpoint.name.clone()).collect()
+fn endpoints(cluster: &GenerationCluster, subset: Option<&Subset>) -> Vec<String> {
+    let set = cluster.membership.set();
+    let name = |member: &Member| member.endpoint.name.clone();
+    let Some(subset) = subset else { return set.members().map(name).collect() };
+    let tiers = set.tiers.as_deref();
+    let partition = tiers.and_then(|tiers| tiers.subset(subset.id).or_else(|| tiers.instead()));
+    let levels = partition.iter().flat_map(|partition| &partition.levels);
+    levels.flat_map(|level| level.group.set.members()).map(name).collect()
 }
 
-fn affinity(cluster: &GenerationCluster, facts: &dyn RequestFacts) -> Option<Affinity> {
+/// Whom keys belong to while everybody is healthy.
+fn first_group<'a>(whole: &'a EndpointSet, subset: Option<&Subset>) -> Option<&'a EndpointSet> {
+    let Some(tiers) = &whole.tiers else { return Some(whole) };
+    let partition = match subset {
+        None => Some(&tiers.all),
+        Some(subset) => tiers.subset(subset.id).or_else(|| tiers.instead()),
+    };
+    Some(&partition?.levels.first()?.group.set)
+}
+
+fn affinity(cluster: &GenerationCluster, subset: Option<&Subset>, facts: &dyn RequestFacts) -> Option<Affinity> {
     let policy = match cluster.load_balancer {
         LoadBalancer::RingHash { .. } => "ring hash",
         LoadBalancer::Maglev { .. } => "Maglev",
@@ -291,7 +314,8 @@ fn affinity(cluster: &GenerationCluster, facts: &dyn RequestFacts) -> Option<Aff
         None => cluster.hash_on.iter().map(|key| sticky_words(key, false)).collect(),
     };
     let endpoint = found.and_then(|(_, value)| {
-        let set = cluster.membership.set();
+        let whole = cluster.membership.set();
+        let set = first_group(&whole, subset)?;
         let holder = if set.len() == 1 { Some(0) } else { set.table.holder(key_hash(&value)) };
         set.member(holder?).map(|member| member.endpoint.name.clone())
     });

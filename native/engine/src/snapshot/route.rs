@@ -1,5 +1,7 @@
 //! A route: which requests it takes, what becomes of them, how long they may last.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::respond::{Fallback, HeaderChanges, Respond};
@@ -19,6 +21,8 @@ pub struct Route {
     pub hosts: Vec<String>,
     /// It takes a request that fits one of these; empty: every request.
     pub matches: Vec<RouteMatch>,
+    /// A condition in CEL that must hold besides; none: no more is asked.
+    pub when: Option<String>,
     /// What becomes of the request.
     pub action: RouteAction,
     /// Another path or host for the endpoint.
@@ -76,6 +80,8 @@ pub struct ForwardTarget {
     pub cluster: u32,
     /// Share among the targets, at least 1.
     pub weight: u32,
+    /// Only endpoints with these labels; none: all.
+    pub subset: Option<BTreeMap<String, String>>,
 }
 
 /// What of a request keeps it with one target.
@@ -91,6 +97,8 @@ pub enum StickyKey {
     Query(String),
     /// The client's address.
     ClientAddress,
+    /// The value of an expression in CEL.
+    Cel(String),
 }
 
 /// A cookie that keeps requests together.
