@@ -539,10 +539,6 @@ slowCalls: SlowCalls | null,
  */
 when: TripWhen | null, 
 /**
- * A condition that holds.
- */
-when: TripWhen | null, 
-/**
  * How long it is open before one request tries, ms; doubled each time that one fails.
  */
 openMs: number, 
@@ -554,19 +550,6 @@ maxOpenMs: number,
  * Largest random addition, in percent of it.
  */
 jitterPercent: number, };
-export type TripWhen = { 
-/**
- * The expression.
- */
-condition: string, 
-/**
- * The window of its rates, ms.
- */
-windowMs: number, 
-/**
- * What is slow: longer than this to the first byte, ms.
- */
-overMs: number, };
 export type SuccessRateBelow = { 
 /**
  * Fewer than this, in percent.
