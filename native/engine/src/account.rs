@@ -16,7 +16,7 @@ use crate::error::{Error, Kind, Source};
 use crate::http::head::{Known, RequestHead, ResponseHead, Version};
 use crate::http::health::IMMEDIATE_FAIL;
 use crate::http::retry_after::retry_after;
-use crate::record::{Address, Attempt, Candidate, Mark, Protocol, Record, Texts, frame};
+use crate::record::{Address, Attempt, Candidate, Mark, Marks, Protocol, Record, Texts, frame};
 use crate::request_id::uuid;
 use crate::respond::Verdict;
 use crate::retry::Stop;
@@ -169,6 +169,7 @@ impl Account {
                 self.record.flag = Flag::DelayInjected;
                 self.worker.count(Counter::FaultsInjected, 1);
             }
+            Mark::OverrideIgnored => self.worker.count(Counter::OverridesIgnored, 1),
             Mark::FaultAborted | Mark::FaultThrottled => self.worker.count(Counter::FaultsInjected, 1),
             Mark::BudgetForged => self.worker.count(Counter::BudgetsForged, 1),
             Mark::BudgetReplayed => self.worker.count(Counter::BudgetsReplayed, 1),
@@ -178,6 +179,9 @@ impl Account {
                 self.count_cluster(ClusterCounter::Overflows);
             }
             Mark::Panic => self.count_cluster(ClusterCounter::PanicPicks),
+            Mark::LowerPriority => self.count_cluster(ClusterCounter::LowerPriorityPicks),
+            Mark::CrossZone => self.count_cluster(ClusterCounter::CrossZonePicks),
+            Mark::SubsetFallback => self.count_cluster(ClusterCounter::SubsetFallbacks),
             Mark::Fallback => self.count_cluster(ClusterCounter::Fallbacks),
             Mark::BreakersOpen => self.count_cluster(ClusterCounter::BreakerRefusals),
             Mark::Probe => self.count_cluster(ClusterCounter::Probes),
@@ -198,14 +202,8 @@ impl Account {
     pub fn picked(&mut self, picked: Picked) -> Arc<Endpoint> {
         picked.candidates.as_slice().iter().for_each(|(endpoint, score)| self.compared(*endpoint, *score));
         self.attempt(picked.index, &picked.endpoint);
-        if picked.panicked {
-            self.mark(Mark::Panic);
-        }
-        if picked.degraded {
-            self.mark(Mark::Degraded);
-        }
-        if picked.moved {
-            self.mark(Mark::LoadBounded);
+        if picked.marks != Marks::default() {
+            picked.marks.iter().for_each(|mark| self.mark(mark));
         }
         self.load = picked.load;
         if picked.probe.is_some() {

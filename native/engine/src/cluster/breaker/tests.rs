@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::super::{Heard, Picked, Picker, Wish, choose};
 use super::*;
+use crate::record::Mark;
 use crate::snapshot::{ClusterBook, LoadBalancer, Place, Wanted};
 
 const TRIP: Trip = Trip {
@@ -137,7 +138,7 @@ fn panic_does_not_open_a_breaker_and_without_any_endpoint_nothing_is_picked() {
         all[1].set_healthy(false);
         fail(&membership, &all[0], 3);
         let picked = pick(&picker, &membership).unwrap();
-        assert!(picked.panicked && picked.endpoint.id == all[1].id);
+        assert!(picked.marks.has(Mark::Panic) && picked.endpoint.id == all[1].id);
         fail(&membership, &all[1], 3);
         assert!(pick(&picker, &membership).is_none());
     });

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Membership, Resolution};
+use super::{Division, Membership, Resolution};
 use crate::cluster::TripCondition;
 use crate::filter::Chain;
 use crate::limit::Limits;
@@ -20,6 +20,8 @@ pub struct GenerationCluster {
     pub fingerprint: u64,
     /// Where its requests go, as of now.
     pub membership: Arc<Membership>,
+    /// How its endpoints are divided.
+    pub division: Arc<Division>,
     /// How an endpoint is chosen.
     pub load_balancer: LoadBalancer,
     /// Where a balancer by hash takes its key: the first of these that the request has.

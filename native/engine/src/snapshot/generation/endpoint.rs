@@ -203,13 +203,15 @@ impl Endpoint {
     }
 }
 
-/// Where an endpoint runs and what it is labelled. Endpoints of one place share one.
+/// Where an endpoint runs, when its turn comes and what it is labelled. Endpoints of one place share one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Place {
     /// Empty where nothing was said.
     pub region: String,
     /// Empty where nothing was said.
     pub zone: String,
+    /// 0 comes first; the others when those before are short of health.
+    pub priority: u32,
     /// Free labels.
     pub labels: BTreeMap<String, String>,
 }
