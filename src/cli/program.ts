@@ -12,6 +12,7 @@ import { control } from './commands/control.js'
 import { remove } from './commands/delete.js'
 import { describe } from './commands/describe.js'
 import { diff } from './commands/diff.js'
+import { diffTraffic } from './commands/diff-traffic.js'
 import { explain } from './commands/explain.js'
 import { get } from './commands/get.js'
 import { history } from './commands/history.js'
@@ -19,6 +20,7 @@ import { inspect } from './commands/inspect.js'
 import { plan } from './commands/plan.js'
 import { register } from './commands/register.js'
 import { rollback } from './commands/rollback.js'
+import { route } from './commands/route.js'
 import { run } from './commands/run.js'
 import { status } from './commands/status.js'
 import { suggest } from './commands/suggest.js'
@@ -31,7 +33,7 @@ import { exitCodes } from './output.js'
 import { weftVersion } from './version.js'
 
 const commands: readonly CliCommand[] = [
-  ...[run, validate, explain, why, plan, suggest, top, compile],
+  ...[run, validate, explain, why, plan, suggest, top, route, diffTraffic, compile],
   ...[
     control,
     get,

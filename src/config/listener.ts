@@ -7,6 +7,7 @@ import { filters } from './filter.js'
 import { headerName } from './header-name.js'
 import { name } from './name.js'
 import { notYetKeys, words } from './not-yet.js'
+import { overrides } from './overrides.js'
 import { size } from './size.js'
 import { sockets } from './socket.js'
 
@@ -85,6 +86,7 @@ export const listener = z
     }),
     filters: filters(),
     sockets: sockets(),
+    overrides: overrides.prefault({}),
     ...notYetKeys('tls', 'transparent', 'forwardProxy', 'proxyProtocol', 'overload'),
   })
   .superRefine(({ address, socketMode }, context) => {

@@ -1,7 +1,7 @@
 /**
  * Matches that can never take a request, because others take all of it first.
  *
- * Rules are compared where they meet: at one listener, for one host, at one path. There a rule that comes first shadows
+ * Rules are compared where they meet: at one listener, for one host, in one lane, at one path. There a rule that comes first shadows
  * another one when each of its conditions follows from a condition of the other. Invariant: what is reported is certain;
  * regexes are compared as texts, so that some shadows are not found.
  */
@@ -77,7 +77,8 @@ function groupsOf(routes: readonly IndexedRoute[], listeners: readonly string[])
       }
       for (const listener of new Set(route.listeners ?? listeners)) {
         for (const host of hosts) {
-          const site = `${listener}\n${host}`
+          // A lane's routes are asked before all others, and about its own requests alone.
+          const site = `${listener}\n${host}\n${route.lane ?? ''}`
           const where = `at listener ${listener}${host === '*' ? '' : ` for host ${host}`}`
           const before = universal.get(site) ?? []
           universal.set(site, before)

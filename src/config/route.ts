@@ -5,12 +5,14 @@ import { expression } from './expression.js'
 import { fault } from './fault.js'
 import { filters } from './filter.js'
 import { hostPattern } from './host.js'
+import { lane } from './lane.js'
 import { name } from './name.js'
 import { notYetKeys } from './not-yet.js'
 import { retry } from './retry.js'
 import { forward, sticky } from './route-forward.js'
 import { headerChanges } from './route-headers.js'
 import { routeMatch } from './route-match.js'
+import { mirror } from './route-mirror.js'
 import { redirect, rewrite } from './route-redirect.js'
 import { fallback, respond } from './route-respond.js'
 
@@ -50,7 +52,9 @@ export const route = z
     retry: retry.nullable().default(null).meta({ description: 'Absent: an attempt that failed is not repeated' }),
     filters: filters(),
     fault: fault.nullable().default(null),
-    ...notYetKeys('sni', 'lane', 'mirror', 'grpc'),
+    mirror,
+    lane,
+    ...notYetKeys('sni', 'grpc'),
   })
   .meta({
     title: 'routes[]',

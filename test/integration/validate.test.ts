@@ -41,7 +41,10 @@ routes:
   - { name: no-cel, hosts: [b], when: "request.path = '/'", respond: {} }
   - { name: no-bool, hosts: [c], when: request.path, respond: {} }
   - { name: no-key, hosts: [d], sticky: { cel: "request.size > 1" }, forward: [{ cluster: app }] }
-clusters: [{ name: app, endpoints: [127.0.0.1:9080] }]
+clusters:
+  - name: app
+    endpoints: [127.0.0.1:9080]
+    circuitBreaker: { trip: { when: successRate + 1 < 80 } }
 `
 
 describe('a condition of the wrong type', () => {
@@ -51,6 +54,7 @@ describe('a condition of the wrong type', () => {
     expect(await run.ended).toBe(2)
     const { issues } = JSON.parse(run.stdout) as { issues: { line: number; path: string; message: string }[] }
     expect(issues.map(({ line, path, message }) => `${line} ${path}: ${message}`)).toEqual([
+      '17 clusters[0].circuitBreaker.trip.when: column 13: `+` does not take double and int; write double(…) around the int, or 2.0 instead of 2',
       '4 routes[0].when: column 14: `==` compares int with string; write int(…) around the string',
       expect.stringMatching(
         /^7 routes\[1\]\.when: line 2, column 10: there is no `request\.metod`; known: request\.method, /,

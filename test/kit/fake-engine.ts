@@ -51,6 +51,14 @@ export class FakeEngine implements Addon {
     return JSON.stringify({ rejected: this.rejected, headers: [], redacted: [], decisions: [] })
   }
 
+  explainServed(): string {
+    return '[]'
+  }
+
+  switchRoute(): string {
+    return JSON.stringify({ generation: this.generation, rejected: this.rejected })
+  }
+
   attach(_proxy: number, worker: number): void {
     this.calls.push(`attach ${worker}`)
   }
@@ -114,6 +122,10 @@ export class FakeEngine implements Addon {
 
   why(): string {
     return 'null'
+  }
+
+  shortages(): string {
+    return '[]'
   }
 
   histograms(): string {

@@ -18,6 +18,8 @@ export function statsOf(change: Partial<Stats> = {}): Stats {
     clusters: [],
     filters: [],
     faults: [],
+    mirrors: [],
+    switches: [],
     ...change,
   }
 }
@@ -48,6 +50,8 @@ export function clusterOf(name: string, endpoints: Partial<EndpointStats>[], cou
     failures: 0,
     serverErrors: 0,
     weight: 1,
+    priority: 0,
+    zone: '',
     healthy: true,
     health: 'unchecked',
     degraded: false,
@@ -58,6 +62,6 @@ export function clusterOf(name: string, endpoints: Partial<EndpointStats>[], cou
     latency: [],
     concurrency: [],
   }
-  const none = { ejections: { counts: [], withheld: 0 }, trips: [] }
+  const none = { ejections: { counts: [], withheld: 0 }, trips: [], groups: [] }
   return { name, counters, ...none, dns: null, endpoints: endpoints.map((endpoint) => ({ ...empty, ...endpoint })) }
 }

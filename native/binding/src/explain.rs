@@ -8,6 +8,7 @@ use weft_engine::replay as replaying;
 use weft_engine::snapshot;
 
 use crate::error::{failed, guarded};
+use crate::proxy::find;
 
 /// What the engine would refuse of a snapshot, as JSON: a list of `{path, code, message}`. Nothing comes into force.
 #[napi]
@@ -50,5 +51,16 @@ pub fn replay(snapshot: Buffer, questions: String) -> Result<String> {
             }
         };
         Ok(said.to_string())
+    })
+}
+
+/// The same of the configuration that a proxy serves now, with what has happened to it since it was applied.
+#[napi]
+pub fn explain_served(proxy: u32, question: String) -> Result<String> {
+    guarded("explainServed", || {
+        let question: Question = serde_json::from_str(&question).map_err(|error| failed("explainServed", &error))?;
+        let generation = find(proxy)?.generation();
+        let answers = generation.map(|generation| asked::answer(&generation, &question)).unwrap_or_default();
+        serde_json::to_string(&answers).map_err(|error| failed("explainServed", &error))
     })
 }

@@ -29,6 +29,7 @@ fn rule(at: usize, host: &str, path: PathPattern) -> Rule {
         headers: Box::default(),
         query: Box::default(),
         when: None,
+        lane: None,
     }
 }
 
@@ -98,10 +99,12 @@ fn header_and_service_header(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn sticky_split(bencher: Bencher<'_, '_>) {
-    let targets = vec![Target::new(0, "reviews-v1", 90), Target::new(1, "reviews-v2", 10)];
+    let targets = vec![Target::new(0, "reviews-v1", 90, None), Target::new(1, "reviews-v2", 10, None)];
     let split = Split::new(targets, Some(Sticky::Header("end-user".into()))).unwrap();
     let head = request("reviews", "/reviews/17");
-    bencher.bench_local(|| split.pick(&Live { head: black_box(&head), client: "10.0.0.7" }, |_| 0));
+    bencher.bench_local(|| {
+        split.pick(&Live { head: black_box(&head), client: "10.0.0.7" }, |_| 0).map(|target| target.cluster)
+    });
 }
 
 /// A condition in CEL with three terms that all hold, over a request with five headers.

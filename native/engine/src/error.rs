@@ -56,17 +56,21 @@ pub enum Kind {
     DnsFailed,
     /// A filter failed, and its policy ends the exchange.
     FilterFailed,
+    /// The cluster has no endpoint in the subset that is asked for.
+    NoSubset,
     /// The breakers of all endpoints are open.
     BreakersOpen,
     /// Fault injection answers; carries its status.
     FaultInjected(u16),
     /// The time that the caller gave the request is over.
     DeadlinePassed,
+    /// What a caller says of its request's way cannot be followed.
+    Override,
 }
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::Refused(400),
         Self::HeadersTimeout,
         Self::DownstreamGone,
@@ -87,9 +91,11 @@ impl Kind {
         Self::TryTimeout,
         Self::DnsFailed,
         Self::FilterFailed,
+        Self::NoSubset,
         Self::BreakersOpen,
         Self::FaultInjected(503),
         Self::DeadlinePassed,
+        Self::Override,
     ];
 
     /// The kind of a record's number; `None` for 0 and for numbers of no kind.
@@ -120,9 +126,11 @@ impl Kind {
             Self::TryTimeout => "the attempt took longer than its retry policy gives it",
             Self::DnsFailed => "the name of the cluster has never resolved",
             Self::FilterFailed => "a filter failed",
+            Self::NoSubset => "the cluster had no endpoint in the subset",
             Self::BreakersOpen => "the breakers of all endpoints were open",
             Self::FaultInjected(_) => "a fault was injected",
             Self::DeadlinePassed => "the time that the caller gave the request was over",
+            Self::Override => "what the caller says of the request's way cannot be followed",
         }
     }
 
@@ -149,9 +157,11 @@ impl Kind {
             Self::TryTimeout => 18,
             Self::DnsFailed => 19,
             Self::FilterFailed => 20,
+            Self::NoSubset => 32,
             Self::BreakersOpen => 24,
             Self::FaultInjected(_) => 29,
             Self::DeadlinePassed => 26,
+            Self::Override => 30,
         }
     }
 }
@@ -185,13 +195,16 @@ impl Error {
     /// Who is at fault.
     pub fn source(&self) -> Source {
         match self.kind {
-            Kind::Refused(_) | Kind::HeadersTimeout | Kind::DownstreamGone | Kind::RateLimited(_) => Source::Downstream,
+            Kind::Refused(_) | Kind::HeadersTimeout | Kind::DownstreamGone | Kind::RateLimited(_) | Kind::Override => {
+                Source::Downstream
+            }
             Kind::NoRoute
             | Kind::NoHealthyUpstream
             | Kind::Overflow
             | Kind::Internal
             | Kind::DnsFailed
             | Kind::FilterFailed
+            | Kind::NoSubset
             | Kind::BreakersOpen
             | Kind::FaultInjected(_) => Source::Internal,
             Kind::ConnectFailed

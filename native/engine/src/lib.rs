@@ -41,7 +41,9 @@ pub mod exchange;
 pub mod reply;
 pub mod socket;
 
+pub mod dtab;
 pub mod fault;
+pub mod mirror;
 pub mod relay;
 pub mod tunnel;
 

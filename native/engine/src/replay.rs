@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::asked::{Question, Refused, read};
 use crate::http::head::RequestHead;
-use crate::route::{self, Action, Live};
+use crate::route::{self, Action, Live, Target};
 use crate::snapshot::{Generation, GenerationListener};
 
 /// What a generation would do with a request.
@@ -72,13 +72,19 @@ fn decision(generation: &Generation, question: &Question, head: &mut RequestHead
     let name = route.name.clone();
     match &route.action {
         Action::Forward(split) => {
-            let cluster = |index: u16| generation.clusters.get(usize::from(index)).map(|cluster| cluster.name.clone());
+            let named = |target: &Target| {
+                let cluster = generation.clusters.get(usize::from(target.cluster))?;
+                Some(match &target.subset {
+                    None => cluster.name.clone(),
+                    Some(subset) => format!("{} ({})", cluster.name, subset.text),
+                })
+            };
             let targets = split.targets().iter();
-            let takes = if let [only] = split.targets() { Some(only.cluster) } else { split.stuck(&facts) };
+            let takes = if let [only] = split.targets() { Some(only) } else { split.stuck(&facts) };
             Decision::Forward {
                 route: name,
-                split: targets.filter_map(|target| Some((cluster(target.cluster)?, target.weight))).collect(),
-                takes: takes.and_then(cluster),
+                split: targets.filter_map(|target| Some((named(target)?, target.weight))).collect(),
+                takes: takes.and_then(named),
             }
         }
         Action::Redirect(redirect) => {

@@ -8,9 +8,11 @@ use weft_rt::Addr;
 
 use crate::cluster::{EndpointBreaker, Opened, OutlierState, Spell};
 use crate::fault::FaultCounts;
-use crate::proxy::{Drain, Proxy};
+use crate::mirror::Mirror;
+use crate::mirror::diff::Report as DiffReport;
+use crate::proxy::{Drain, Proxy, Switch};
 use crate::slot::Slot;
-use crate::snapshot::{AtOnce, Direction, GenerationRoute, Member, Resolution, ResolutionState, bit};
+use crate::snapshot::{AtOnce, Direction, GenerationRoute, Member, PartitionTold, Resolution, ResolutionState, bit};
 use crate::telemetry::metrics::{Bins, ClusterSums, Counter, Report, hdr};
 
 /// Everything that can be read from outside.
@@ -29,6 +31,26 @@ pub struct Stats {
     filters: Vec<FilterStats>,
     /// Faults of routes.
     faults: Vec<FaultStats>,
+    /// Where copies of requests go.
+    mirrors: Vec<MirrorStats>,
+    /// Routes whose requests go elsewhere than configured.
+    switches: Vec<Switch>,
+}
+
+/// A mirror of a route.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MirrorStats {
+    route: String,
+    cluster: String,
+    percent: f64,
+    under_way: u32,
+    sent: u64,
+    answered: u64,
+    failed: u64,
+    dropped: u64,
+    /// What comparing answers found; none where they are not compared.
+    diff: Option<DiffReport>,
 }
 
 /// A fault that a route injects.
@@ -85,6 +107,8 @@ struct ClusterStats {
     ejections: EjectionStats,
     /// How often breakers opened, by what opened them.
     trips: Vec<(&'static str, u64)>,
+    /// How its priorities and zones share requests, then those of its subsets.
+    groups: Vec<PartitionTold>,
     endpoints: Vec<EndpointStats>,
 }
 
@@ -109,6 +133,8 @@ struct DnsStats {
 struct EndpointStats {
     address: String,
     weight: u32,
+    priority: u32,
+    zone: String,
     healthy: bool,
     /// What its health check found last.
     health: &'static str,
@@ -146,6 +172,7 @@ pub fn read(proxy: &Proxy) -> Stats {
                 withheld: cluster.membership.ejections().withheld(),
             },
             trips: cluster.membership.trips().counts().collect(),
+            groups: PartitionTold::all(&cluster.membership),
             endpoints: cluster.membership.set().members().map(endpoint).collect(),
         })
         .collect();
@@ -158,8 +185,30 @@ pub fn read(proxy: &Proxy) -> Stats {
         clusters,
         filters: proxy.filters(),
         faults: generation.iter().flat_map(|generation| &generation.routes).filter_map(fault).collect(),
+        mirrors: generation.iter().flat_map(|generation| &generation.routes).flat_map(mirrors).collect(),
+        switches: proxy.switches(),
         report,
     }
+}
+
+/// A cluster's part in which requests do not go where they would if all endpoints were healthy.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shortage {
+    cluster: String,
+    #[serde(flatten)]
+    group: PartitionTold,
+}
+
+/// What is short of healthy endpoints now: where somebody panics, or the first priority does not take all.
+pub fn shortages(proxy: &Proxy) -> Vec<Shortage> {
+    let Some(generation) = proxy.generation() else { return Vec::new() };
+    let strained = generation.clusters.iter().filter(|cluster| cluster.membership.tally().down() > 0);
+    let groups = strained.flat_map(|cluster| {
+        let groups = PartitionTold::all(&cluster.membership).into_iter().filter(PartitionTold::is_short);
+        groups.map(|group| Shortage { cluster: cluster.name.clone(), group })
+    });
+    groups.collect()
 }
 
 /// The listeners in force and where they are bound: a port 0 became a real one.
@@ -255,6 +304,20 @@ fn fault(route: &GenerationRoute) -> Option<FaultStats> {
     Some(FaultStats { route: route.name.clone(), left_ms, counts: fault.counts() })
 }
 
+fn mirrors(route: &GenerationRoute) -> impl Iterator<Item = MirrorStats> {
+    route.mirrors.iter().map(|Mirror { name, settings, state, .. }| MirrorStats {
+        route: route.name.clone(),
+        cluster: name.clone(),
+        percent: f64::from(settings.share_ppm) / 10_000.0,
+        under_way: state.under_way(),
+        sent: state.sent.load(Ordering::Relaxed),
+        answered: state.answered.load(Ordering::Relaxed),
+        failed: state.failed.load(Ordering::Relaxed),
+        dropped: state.dropped.load(Ordering::Relaxed),
+        diff: state.findings.as_ref().map(|findings| findings.report()),
+    })
+}
+
 fn dns(resolution: &Resolution) -> DnsStats {
     DnsStats { name: resolution.dns.name.clone(), state: resolution.state() }
 }
@@ -267,6 +330,8 @@ fn endpoint(member: &Member) -> EndpointStats {
     EndpointStats {
         address: known.name.clone(),
         weight: member.weight,
+        priority: member.priority(),
+        zone: member.place.as_deref().map(|place| place.zone.clone()).unwrap_or_default(),
         healthy: known.is_up(),
         health: known.health.finding().word(),
         degraded: known.condition() & bit::DEGRADED != 0,

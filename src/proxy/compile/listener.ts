@@ -37,5 +37,10 @@ export function compileListener(
     trustedHops,
     socketMode: socketMode === null ? null : Number.parseInt(socketMode, 8),
     filters: filters.map((filter) => compileFilter(filter, folder, scripts)),
+    overrides: {
+      trusted: listener.overrides.trusted ?? (direction ?? directionOfName(name)) !== 'gateway',
+      laneHeader: listener.overrides.laneHeader,
+      dtab: listener.overrides.dtab,
+    },
   } satisfies Listener
 }

@@ -24,11 +24,11 @@ pub(super) fn least(
         return Some(best);
     }
     let mut least = scored(draw, best, picky, &score);
-    draw.candidates.push(best, least);
+    draw.compared(best, least);
     for _ in 1..choices.max(2) {
         let next = another(draw, best, slow_start);
         let other = scored(draw, next, picky, &score);
-        draw.candidates.push(next, other);
+        draw.compared(next, other);
         if other < least {
             (best, least) = (next, other);
         }

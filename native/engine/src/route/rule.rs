@@ -10,6 +10,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::facts::RequestFacts;
+use super::lane::Lane;
 use super::value::{Pattern, Test, parameter};
 use super::when::Expression;
 
@@ -126,6 +127,8 @@ pub struct Rule {
     pub query: Box<[Condition]>,
     /// Of the whole request; shared by the matches of its route.
     pub when: Option<Arc<Expression>>,
+    /// It takes requests of this lane alone.
+    pub lane: Option<Lane>,
 }
 
 /// What decides between rules that take the same request; the greater one does. Its parts are the order of precedence.

@@ -14,6 +14,9 @@ pub(super) fn asks(rule: &Rule) -> String {
     if let Some(method) = &rule.method {
         let _ = write!(words, ", method {}", text(method));
     }
+    if let Some(lane) = &rule.lane {
+        let _ = write!(words, ", lane {}", lane.name);
+    }
     for (noun, conditions) in [("header", &rule.headers), ("query", &rule.query)] {
         for Condition { name, test } in conditions {
             let _ = write!(words, ", {noun} {name} {}", test_words(test));
@@ -27,6 +30,14 @@ pub(super) fn asks(rule: &Rule) -> String {
 
 /// The first thing of a rule that does not hold; `None` when all does.
 pub(super) fn obstacle(rule: &Rule, host: &[u8], facts: &dyn RequestFacts) -> Option<String> {
+    if let Some(lane) = rule.lane.as_ref() {
+        let asked = facts.header(lane.header.as_bytes());
+        if asked.as_deref() != Some(lane.name.as_bytes()) {
+            let is =
+                asked.map_or_else(|| "the request is of no lane".to_owned(), |it| format!("lane is {}", text(&it)));
+            return Some(format!("{is}, wanted {}", lane.name));
+        }
+    }
     if rule.host(host).is_none() {
         let wanted: Vec<String> = rule.hosts.iter().map(host_words).collect();
         let is = if host.is_empty() { "there is no host".to_owned() } else { format!("host is {}", text(host)) };

@@ -1,10 +1,12 @@
 //! A route: which requests it takes, what becomes of them, how long they may last.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::respond::{Fallback, HeaderChanges, Respond};
 use super::route_match::RouteMatch;
-use super::{Fault, Filter, Retry};
+use super::{Fault, Filter, Mirror, Retry};
 
 /// One route.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -43,6 +45,10 @@ pub struct Route {
     pub filters: Vec<Filter>,
     /// What goes wrong with its requests on purpose.
     pub fault: Option<Fault>,
+    /// Where copies of its requests go.
+    pub mirrors: Vec<Mirror>,
+    /// It takes requests of this lane only, before routes without one; none: requests of every lane and of none.
+    pub lane: Option<String>,
 }
 
 /// What becomes of a request.
@@ -78,6 +84,8 @@ pub struct ForwardTarget {
     pub cluster: u32,
     /// Share among the targets, at least 1.
     pub weight: u32,
+    /// Only endpoints with these labels; none: all.
+    pub subset: Option<BTreeMap<String, String>>,
 }
 
 /// What of a request keeps it with one target.

@@ -3,31 +3,10 @@ import { describe, expect, it } from 'vitest'
 import { patchOf } from '../../../../src/cli/suggest/patch.js'
 import { type InForce, type Suggestion, suggestionsOf } from '../../../../src/cli/suggest/suggestions.js'
 import type { AtOnce, ClusterStats, EndpointStats } from '../../../../src/native/index.js'
-
-function endpoint(given: Partial<EndpointStats>): EndpointStats {
-  return {
-    address: '127.0.0.1:9000',
-    weight: 1,
-    healthy: true,
-    health: 'unchecked',
-    degraded: false,
-    ejected: null,
-    breaker: null,
-    active: 0,
-    requests: 0,
-    failures: 0,
-    serverErrors: 0,
-    idle: 0,
-    latency: [],
-    concurrency: [],
-    closesIdleAfterMs: null,
-    ...given,
-  }
-}
+import { clusterOf } from '../../../kit/stats.js'
 
 function cluster(...endpoints: Partial<EndpointStats>[]): ClusterStats {
-  const nothing = { ejections: { counts: [], withheld: 0 }, trips: [], dns: null }
-  return { name: 'app', counters: {}, ...nothing, endpoints: endpoints.map(endpoint) }
+  return clusterOf('app', endpoints)
 }
 
 function config(

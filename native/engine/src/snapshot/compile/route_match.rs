@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Compiler, Rejection};
 use crate::cel::Mistake;
-use crate::route::{Condition, Expression, HostPattern, PathPattern, Pattern, Rule, Test};
+use crate::route::{Condition, Expression, HostPattern, Lane, PathPattern, Pattern, Rule, Test};
 use crate::snapshot::{FieldMatch, PathMatch, Route, RouteMatch, ValueTest};
 
 impl Compiler<'_> {
@@ -37,6 +37,8 @@ impl Compiler<'_> {
                 headers,
                 query,
                 when: when.clone(),
+                // The listener says which header names it.
+                lane: dto.lane.as_deref().map(|name| Lane { name: name.into(), header: Box::default() }),
             });
         }
         rules

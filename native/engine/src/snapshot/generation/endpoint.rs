@@ -155,13 +155,17 @@ impl Endpoint {
 
     /// Whether outlier detection puts it out. Under its cluster's [`crate::cluster::Ejections`].
     pub fn set_ejected(&self, ejected: bool) {
-        self.condition.set(bit::EJECTED, ejected);
+        if self.condition.set(bit::EJECTED, ejected) && !ejected {
+            self.warms_since(Moment::now());
+        }
     }
 
     /// Whether its breaker is open. Under the breaker's lock.
     pub fn set_tripped(&self, tripped: bool) {
         if !self.condition.set(bit::TRIPPED, tripped) {
             self.turned();
+        } else if !tripped {
+            self.warms_since(Moment::now());
         }
     }
 
@@ -203,13 +207,15 @@ impl Endpoint {
     }
 }
 
-/// Where an endpoint runs and what it is labelled. Endpoints of one place share one.
+/// Where an endpoint runs, when its turn comes and what it is labelled. Endpoints of one place share one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Place {
     /// Empty where nothing was said.
     pub region: String,
     /// Empty where nothing was said.
     pub zone: String,
+    /// 0 comes first; the others when those before are short of health.
+    pub priority: u32,
     /// Free labels.
     pub labels: BTreeMap<String, String>,
 }
