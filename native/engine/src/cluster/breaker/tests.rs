@@ -93,7 +93,7 @@ fn a_probe_that_succeeds_closes_and_one_that_fails_opens_for_twice_as_long_up_to
         assert!(pick(&picker, &membership).unwrap().probe.is_some(), "the time begins anew once it closed");
         let told: Vec<_> = membership.trips().counts().collect();
         assert_eq!(told[0], ("consecutive-failures", 2));
-        assert_eq!(told[3], ("probe", 4));
+        assert!(told.contains(&("probe", 4)), "{told:?}");
     });
 }
 
