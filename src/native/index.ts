@@ -127,6 +127,8 @@ export interface ClusterStats {
   trips: Tally
   /** The name that its endpoints are found by. */
   dns: DnsStats | null
+  /** Its adaptive bound on requests, and how many are under way. */
+  concurrency: { bound: number; active: number } | null
   endpoints: EndpointStats[]
 }
 

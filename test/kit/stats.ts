@@ -57,6 +57,6 @@ export function clusterOf(name: string, endpoints: Partial<EndpointStats>[], cou
     closesIdleAfterMs: null,
     latency: [],
   }
-  const none = { ejections: { counts: [], withheld: 0 }, trips: [] }
+  const none = { ejections: { counts: [], withheld: 0 }, trips: [], concurrency: null }
   return { name, counters, ...none, dns: null, endpoints: endpoints.map((endpoint) => ({ ...empty, ...endpoint })) }
 }

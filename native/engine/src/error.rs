@@ -56,6 +56,10 @@ pub enum Kind {
     DnsFailed,
     /// A filter failed, and its policy ends the exchange.
     FilterFailed,
+    /// The proxy is overloaded.
+    Overloaded,
+    /// The cluster's adaptive bound on requests is reached.
+    ConcurrencyLimited,
     /// The breakers of all endpoints are open.
     BreakersOpen,
     /// Fault injection answers; carries its status.
@@ -66,7 +70,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::Refused(400),
         Self::HeadersTimeout,
         Self::DownstreamGone,
@@ -87,6 +91,8 @@ impl Kind {
         Self::TryTimeout,
         Self::DnsFailed,
         Self::FilterFailed,
+        Self::Overloaded,
+        Self::ConcurrencyLimited,
         Self::BreakersOpen,
         Self::FaultInjected(503),
         Self::DeadlinePassed,
@@ -120,6 +126,8 @@ impl Kind {
             Self::TryTimeout => "the attempt took longer than its retry policy gives it",
             Self::DnsFailed => "the name of the cluster has never resolved",
             Self::FilterFailed => "a filter failed",
+            Self::Overloaded => "the proxy was overloaded",
+            Self::ConcurrencyLimited => "the cluster had as many requests as its latency allows",
             Self::BreakersOpen => "the breakers of all endpoints were open",
             Self::FaultInjected(_) => "a fault was injected",
             Self::DeadlinePassed => "the time that the caller gave the request was over",
@@ -149,6 +157,8 @@ impl Kind {
             Self::TryTimeout => 18,
             Self::DnsFailed => 19,
             Self::FilterFailed => 20,
+            Self::Overloaded => 21,
+            Self::ConcurrencyLimited => 22,
             Self::BreakersOpen => 24,
             Self::FaultInjected(_) => 29,
             Self::DeadlinePassed => 26,
@@ -192,6 +202,8 @@ impl Error {
             | Kind::Internal
             | Kind::DnsFailed
             | Kind::FilterFailed
+            | Kind::Overloaded
+            | Kind::ConcurrencyLimited
             | Kind::BreakersOpen
             | Kind::FaultInjected(_) => Source::Internal,
             Kind::ConnectFailed

@@ -8,6 +8,7 @@ use weft_rt::Addr;
 
 use crate::cluster::{EndpointBreaker, Opened, OutlierState, Spell};
 use crate::fault::FaultCounts;
+use crate::limit::Adaptive;
 use crate::proxy::{Drain, Proxy};
 use crate::slot::Slot;
 use crate::snapshot::{Direction, GenerationRoute, Member, Resolution, ResolutionState, bit};
@@ -81,6 +82,8 @@ struct ClusterStats {
     counters: ClusterSums,
     /// The name that its endpoints are found by.
     dns: Option<DnsStats>,
+    /// Its adaptive bound on requests.
+    concurrency: Option<ConcurrencyStats>,
     /// What outlier detection did.
     ejections: EjectionStats,
     /// How often breakers opened, by what opened them.
@@ -95,6 +98,14 @@ struct EjectionStats {
     counts: Vec<(&'static str, u64)>,
     /// How often one would have been, had not as many been out as may.
     withheld: u64,
+}
+
+#[derive(Serialize)]
+struct ConcurrencyStats {
+    /// In force now.
+    bound: u32,
+    /// Requests under way.
+    active: u32,
 }
 
 #[derive(Serialize)]
@@ -139,6 +150,7 @@ pub fn read(proxy: &Proxy) -> Stats {
             name: cluster.name.clone(),
             counters: counts(&cluster.name).map(|found| found.counts).unwrap_or_default(),
             dns: cluster.resolution.as_deref().map(dns),
+            concurrency: cluster.limits.adaptive.as_deref().map(concurrency),
             ejections: EjectionStats {
                 counts: cluster.membership.ejections().counts().collect(),
                 withheld: cluster.membership.ejections().withheld(),
@@ -251,6 +263,10 @@ fn fault(route: &GenerationRoute) -> Option<FaultStats> {
     let fault = route.fault.as_ref()?;
     let left_ms = fault.left(Instant::now()).map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
     Some(FaultStats { route: route.name.clone(), left_ms, counts: fault.counts() })
+}
+
+fn concurrency(adaptive: &Adaptive) -> ConcurrencyStats {
+    ConcurrencyStats { bound: adaptive.bound(), active: adaptive.held() }
 }
 
 fn dns(resolution: &Resolution) -> DnsStats {

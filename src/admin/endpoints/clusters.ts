@@ -15,9 +15,14 @@ export const clusters: AdminEndpoint = {
     const failing = clusters.flatMap(({ name, dns }) =>
       dns === null || dns.error === null ? [] : [`${name}: the last lookup of ${dns.name} failed: ${dns.error}\n`],
     )
+    const adaptive = clusters.flatMap(({ name, concurrency }) =>
+      concurrency === null
+        ? []
+        : [`${name}: ${concurrency.active} requests under way, adaptive bound ${concurrency.bound}\n`],
+    )
     const kept = clusters.flatMap(({ name, endpoints }) => endpoints.flatMap((e) => reasons(name, e)))
     const names = ['cluster', 'endpoint', 'health', 'active', 'requests', 'failures', 'idle']
-    return textAnswer(columns([names, ...rows]) + failing.join('') + kept.join(''))
+    return textAnswer(columns([names, ...rows]) + [...adaptive, ...failing, ...kept].join(''))
   },
 }
 

@@ -3,6 +3,7 @@ import { absoluteAddress } from '../../config/address.js'
 import type { ResolvedConfig } from '../../config/config.js'
 import type { ResolvedEndpoint } from '../../config/endpoint.js'
 import type { Cluster, Dns, HealthCheck, KeepAlive, OutlierDetection, TcpKeepAlive } from '../../native/snapshot.js'
+import { compileAdaptiveConcurrency } from './adaptive-concurrency.js'
 import { compileCircuitBreaker } from './circuit-breaker.js'
 import { compileFilter, type Scripts } from './filter.js'
 import { compileLoadBalancer } from './load-balancer.js'
@@ -18,7 +19,7 @@ export function compileCluster(
   found: readonly ResolvedEndpoint[] = [],
 ): Cluster {
   const { name, endpoints, discovery, connectTimeout, keepAlive, tcpKeepAlive, healthCheck } = cluster
-  const { circuitBreaker, retryBudget, filters, outlierDetection } = cluster
+  const { circuitBreaker, adaptiveConcurrency, retryBudget, filters, outlierDetection } = cluster
   return {
     name,
     endpoints: (endpoints ?? found).map((endpoint) => ({
@@ -35,6 +36,7 @@ export function compileCluster(
     healthCheck: healthCheck === null ? null : compileHealthCheck(healthCheck),
     outlierDetection: outlierDetection === null ? null : compileOutlierDetection(outlierDetection),
     circuitBreaker: circuitBreaker === null ? null : compileCircuitBreaker(circuitBreaker),
+    adaptiveConcurrency: adaptiveConcurrency === null ? null : compileAdaptiveConcurrency(adaptiveConcurrency),
     retryBudget,
     filters: filters.map((filter) => compileFilter(filter, folder, scripts)),
   } satisfies Cluster

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Filter;
+use super::{Filter, Overload};
 
 /// A socket that accepts connections.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -34,6 +34,8 @@ pub struct Listener {
     pub socket_mode: Option<u32>,
     /// In the order in which requests meet them.
     pub filters: Vec<Filter>,
+    /// When requests are shed; none: never.
+    pub overload: Option<Overload>,
 }
 
 /// Whose requests a listener takes.

@@ -4,6 +4,7 @@ use weft_rt::Addr;
 
 use crate::filter::Chain;
 use crate::http::parse::HeadLimits;
+use crate::overload::Overload;
 use crate::route::Table;
 use crate::snapshot::{Direction, ListenerLimits};
 use crate::telemetry::access_log::{Format, Sink};
@@ -34,6 +35,8 @@ pub struct GenerationListener {
     pub socket_mode: Option<u32>,
     /// What looks at its requests before a route is chosen.
     pub filters: Chain,
+    /// When requests are shed.
+    pub overload: Option<Box<Overload>>,
     /// FIN amid a request gives it up.
     pub abort_on_close: bool,
     /// Which route takes a request.
