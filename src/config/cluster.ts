@@ -1,5 +1,6 @@
 /** `clusters[]`: the endpoints that together answer for one service, and how connections to them are kept. */
 import * as z from 'zod'
+import { adaptiveConcurrency } from './adaptive-concurrency.js'
 import { circuitBreaker } from './circuit-breaker.js'
 import { discovery } from './discovery.js'
 import { duration } from './duration.js'
@@ -27,6 +28,7 @@ export const cluster = z
     connectTimeout: duration({ minMs: 1 }).prefault('1s').meta({ description: 'Until a connection is established' }),
     keepAlive: keepAlive.prefault({}),
     circuitBreaker: circuitBreaker.nullable().default(null).meta({ description: 'Absent: no bounds' }),
+    adaptiveConcurrency: adaptiveConcurrency.nullable().default(null).meta({ description: 'Absent: no such bound' }),
     retryBudget: retryBudget.prefault({}),
     tcpKeepAlive: tcpKeepAlive
       .nullable()
@@ -49,7 +51,7 @@ export const cluster = z
       description:
         'Percent of its share that a healthy endpoint can take: at 140 a priority is whole with 72 % healthy',
     }),
-    ...notYetKeys('adaptiveConcurrency', 'proxyProtocol'),
+    ...notYetKeys('proxyProtocol'),
   })
   .superRefine(({ endpoints, discovery }, context) => {
     if (endpoints === null && discovery === null) {

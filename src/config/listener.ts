@@ -7,6 +7,7 @@ import { filters } from './filter.js'
 import { headerName } from './header-name.js'
 import { name } from './name.js'
 import { notYetKeys, words } from './not-yet.js'
+import { overload } from './overload.js'
 import { overrides } from './overrides.js'
 import { size } from './size.js'
 import { sockets } from './socket.js'
@@ -87,7 +88,8 @@ export const listener = z
     filters: filters(),
     sockets: sockets(),
     overrides: overrides.prefault({}),
-    ...notYetKeys('tls', 'transparent', 'forwardProxy', 'proxyProtocol', 'overload'),
+    overload: overload.nullable().default(null).meta({ description: 'Absent: no request is shed' }),
+    ...notYetKeys('tls', 'transparent', 'forwardProxy', 'proxyProtocol'),
   })
   .superRefine(({ address, socketMode }, context) => {
     if (socketMode === null || address.startsWith(unixPrefix)) return

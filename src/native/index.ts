@@ -175,6 +175,8 @@ export interface ClusterStats {
   dns: DnsStats | null
   /** The whole cluster, then its subsets. */
   groups: Group[]
+  /** Its adaptive bound on requests, and how many are under way. */
+  concurrency: { bound: number; active: number } | null
   endpoints: EndpointStats[]
 }
 

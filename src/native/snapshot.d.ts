@@ -119,7 +119,11 @@ filters: Array<Filter>,
 /**
  * What callers may say of the way of their own requests.
  */
-overrides: Overrides, };
+overrides: Overrides, 
+/**
+ * When requests are shed; none: never.
+ */
+overload: Overload | null, };
 export type ListenerLimits = { 
 /**
  * Connections open at once, over all workers.
@@ -149,6 +153,41 @@ maxRequestsPerConnection: number,
  * Bytes of one request's body; 0: no bound.
  */
 maxRequestBytes: number, };
+export type Overload = { 
+/**
+ * Memory of the process.
+ */
+memory: MemoryBound | null, 
+/**
+ * Lag of a worker's event loop, ms.
+ */
+eventLoopLagMs: number | null, 
+/**
+ * Share of its processors that the process uses, in percent.
+ */
+cpuPercent: number | null, 
+/**
+ * Who says how important a request is; none: all are alike.
+ */
+criticality: Criticality | null, };
+export type MemoryBound = { 
+/**
+ * KiB that the process may hold; none: what its cgroup or the machine has.
+ */
+limitKib: number | null, 
+/**
+ * Share of them from which on requests are shed, in percent.
+ */
+shedAtPercent: number, };
+export type Criticality = { 
+/**
+ * Header that says it, lower case.
+ */
+header: string, 
+/**
+ * Its values, the most important one first.
+ */
+order: Array<string>, };
 export type AccessLog = { 
 /**
  * File, appended to.
@@ -489,6 +528,10 @@ connectTimeoutMs: number,
  */
 circuitBreaker: CircuitBreaker | null, 
 /**
+ * A bound on requests that follows their latency.
+ */
+adaptiveConcurrency: AdaptiveConcurrency | null, 
+/**
  * Bound on retries.
  */
 retryBudget: RetryBudget, 
@@ -553,6 +596,39 @@ maxRetries: number | null,
  * What opens the breaker of a single endpoint; none: nothing does.
  */
 trip: Trip | null, };
+export type AdaptiveConcurrency = { 
+/**
+ * The bound is never lower, and as low while the shortest latency is measured.
+ */
+minLimit: number, 
+/**
+ * Nor higher.
+ */
+maxLimit: number, 
+/**
+ * Percentile of the latencies that is looked at.
+ */
+percentile: number, 
+/**
+ * From one bound to the next, ms.
+ */
+intervalMs: number, 
+/**
+ * From one measurement of the shortest latency to the next, ms.
+ */
+minRttIntervalMs: number, 
+/**
+ * Up to so many percent longer, by chance, lest all proxies measure at once.
+ */
+minRttJitterPercent: number, 
+/**
+ * Requests that a measurement takes.
+ */
+minRttRequests: number, 
+/**
+ * Latency above the shortest one that is taken for noise, in percent of it.
+ */
+bufferPercent: number, };
 export type Trip = { 
 /**
  * Failures in a row.
@@ -841,7 +917,17 @@ removed: Array<string>,
  * `endpoints` are all that there are: what is not among them goes.
  */
 complete: boolean, };
-export type Filter = { "type": "local-rate-limit" } & LocalRateLimit | { "type": "budget" } & Budget | { "type": "header-rewrite" } & HeaderRewrite | { "type": "script" } & Script;
+export type Filter = { "type": "local-rate-limit" } & LocalRateLimit | { "type": "bandwidth-limit" } & BandwidthLimit | { "type": "budget" } & Budget | { "type": "header-rewrite" } & HeaderRewrite | { "type": "script" } & Script;
+export type BandwidthLimit = { 
+/**
+ * Bytes a second each way, of all bodies that pass the filter.
+ */
+bytesPerSecond: number, 
+/**
+ * Which bodies.
+ */
+direction: LimitedDirection, };
+export type LimitedDirection = "request" | "response" | "both";
 export type Budget = { 
 /**
  * Absolute path of the keys, one a line; the first signs.

@@ -62,6 +62,6 @@ export function clusterOf(name: string, endpoints: Partial<EndpointStats>[], cou
     latency: [],
     concurrency: [],
   }
-  const none = { ejections: { counts: [], withheld: 0 }, trips: [], groups: [] }
+  const none = { ejections: { counts: [], withheld: 0 }, trips: [], groups: [], concurrency: null }
   return { name, counters, ...none, dns: null, endpoints: endpoints.map((endpoint) => ({ ...empty, ...endpoint })) }
 }

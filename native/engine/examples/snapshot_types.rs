@@ -10,14 +10,15 @@ fn main() {
 mod generate {
     use ts_rs::{Config, TS};
     use weft_engine::snapshot::{
-        AccessLog, Budget, CircuitBreaker, Cluster, ClusterEndpoint, CookieKey, Direction, Dns, DnsRecord,
-        EndpointUpdate, FailurePercentage, Fallback, FallbackCause, Fault, FaultAbort, FaultDelay, FaultThroughput,
-        FieldMatch, Filter, Forward, ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine, HeaderReplace,
-        HeaderRewrite, HealthCheck, HttpCheck, KeepAlive, KeyPart, Listener, ListenerLimits, LoadBalancer,
-        LocalRateLimit, LocalityAware, LocalityMode, Mirror, MirrorDiff, Node, OnFailure, OutlierDetection, Overrides,
-        PathChange, PathMatch, RateBucket, RateKey, Records, Redirect, Respond, Retry, RetryBudget, RetryOn, Rewrite,
-        Route, RouteAction, RouteMatch, Script, ScriptBody, SlowCalls, SlowStart, Snapshot, StickyKey, SubsetFallback,
-        Subsets, SuccessRateBelow, SuccessRateOutlier, TcpKeepAlive, Tracing, Trip, ValueTest, WarmUp,
+        AccessLog, AdaptiveConcurrency, BandwidthLimit, Budget, CircuitBreaker, Cluster, ClusterEndpoint, CookieKey,
+        Criticality, Direction, Dns, DnsRecord, EndpointUpdate, FailurePercentage, Fallback, FallbackCause, Fault,
+        FaultAbort, FaultDelay, FaultThroughput, FieldMatch, Filter, Forward, ForwardTarget, HeaderChanges,
+        HeaderEdits, HeaderLine, HeaderReplace, HeaderRewrite, HealthCheck, HttpCheck, KeepAlive, KeyPart,
+        LimitedDirection, Listener, ListenerLimits, LoadBalancer, LocalRateLimit, LocalityAware, LocalityMode,
+        MemoryBound, Mirror, MirrorDiff, Node, OnFailure, OutlierDetection, Overload, Overrides, PathChange, PathMatch,
+        RateBucket, RateKey, Records, Redirect, Respond, Retry, RetryBudget, RetryOn, Rewrite, Route, RouteAction,
+        RouteMatch, Script, ScriptBody, SlowCalls, SlowStart, Snapshot, StickyKey, SubsetFallback, Subsets,
+        SuccessRateBelow, SuccessRateOutlier, TcpKeepAlive, Tracing, Trip, ValueTest, WarmUp,
     };
 
     pub(crate) fn print() {
@@ -29,6 +30,9 @@ mod generate {
             Records::decl(&config),
             Listener::decl(&config),
             ListenerLimits::decl(&config),
+            Overload::decl(&config),
+            MemoryBound::decl(&config),
+            Criticality::decl(&config),
             AccessLog::decl(&config),
             Direction::decl(&config),
             Route::decl(&config),
@@ -57,6 +61,7 @@ mod generate {
             FaultThroughput::decl(&config),
             Cluster::decl(&config),
             CircuitBreaker::decl(&config),
+            AdaptiveConcurrency::decl(&config),
             Trip::decl(&config),
             SuccessRateBelow::decl(&config),
             SlowCalls::decl(&config),
@@ -73,6 +78,8 @@ mod generate {
             SlowStart::decl(&config),
             EndpointUpdate::decl(&config),
             Filter::decl(&config),
+            BandwidthLimit::decl(&config),
+            LimitedDirection::decl(&config),
             Budget::decl(&config),
             LocalRateLimit::decl(&config),
             RateBucket::decl(&config),

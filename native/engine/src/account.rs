@@ -172,6 +172,8 @@ impl Account {
             Mark::BudgetForged => self.worker.count(Counter::BudgetsForged, 1),
             Mark::BudgetReplayed => self.worker.count(Counter::BudgetsReplayed, 1),
             Mark::BudgetExpired => self.worker.count(Counter::BudgetsExpired, 1),
+            Mark::ConcurrencyLimited => self.count_cluster(ClusterCounter::ConcurrencyLimited),
+            Mark::Shed => self.worker.count(Counter::RequestsShed, 1),
             Mark::RetryBudgetSpent => self.count_cluster(ClusterCounter::RetriesRefused),
             Mark::RequestsOverflow | Mark::PendingOverflow | Mark::ConnectionsOverflow => {
                 self.count_cluster(ClusterCounter::Overflows);

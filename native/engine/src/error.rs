@@ -58,6 +58,10 @@ pub enum Kind {
     FilterFailed,
     /// The cluster has no endpoint in the subset that is asked for.
     NoSubset,
+    /// The proxy is overloaded.
+    Overloaded,
+    /// The cluster's adaptive bound on requests is reached.
+    ConcurrencyLimited,
     /// The breakers of all endpoints are open.
     BreakersOpen,
     /// Fault injection answers; carries its status.
@@ -70,7 +74,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::Refused(400),
         Self::HeadersTimeout,
         Self::DownstreamGone,
@@ -92,6 +96,8 @@ impl Kind {
         Self::DnsFailed,
         Self::FilterFailed,
         Self::NoSubset,
+        Self::Overloaded,
+        Self::ConcurrencyLimited,
         Self::BreakersOpen,
         Self::FaultInjected(503),
         Self::DeadlinePassed,
@@ -127,6 +133,8 @@ impl Kind {
             Self::DnsFailed => "the name of the cluster has never resolved",
             Self::FilterFailed => "a filter failed",
             Self::NoSubset => "the cluster had no endpoint in the subset",
+            Self::Overloaded => "the proxy was overloaded",
+            Self::ConcurrencyLimited => "the cluster had as many requests as its latency allows",
             Self::BreakersOpen => "the breakers of all endpoints were open",
             Self::FaultInjected(_) => "a fault was injected",
             Self::DeadlinePassed => "the time that the caller gave the request was over",
@@ -158,6 +166,8 @@ impl Kind {
             Self::DnsFailed => 19,
             Self::FilterFailed => 20,
             Self::NoSubset => 32,
+            Self::Overloaded => 21,
+            Self::ConcurrencyLimited => 22,
             Self::BreakersOpen => 24,
             Self::FaultInjected(_) => 29,
             Self::DeadlinePassed => 26,
@@ -205,6 +215,8 @@ impl Error {
             | Kind::DnsFailed
             | Kind::FilterFailed
             | Kind::NoSubset
+            | Kind::Overloaded
+            | Kind::ConcurrencyLimited
             | Kind::BreakersOpen
             | Kind::FaultInjected(_) => Source::Internal,
             Kind::ConnectFailed

@@ -1,6 +1,7 @@
 //! The driver: one request, from its head to its record. Read it from top to bottom.
 //!
-//! `filters → route → fault → filters → cluster → filters → mirror → loop { pick → attempt → classify } → relay | tunnel | local reply →
+//! `shedding → filters → route → fault → filters → cluster → filters → limits → mirror → loop { pick → attempt → classify }
+//! → relay | tunnel | local reply →
 //! record`. Each phase lives in its own folder and returns a value; phases do not call each other.
 
 use std::rc::Rc;
@@ -77,6 +78,7 @@ async fn drive(exchange: &mut Ongoing<'_>, rest: Option<Buffer>) -> Result<Next,
     let mut rest = exchange.part_from_next(rest);
     let view = exchange.view;
     exchange.check_length()?;
+    exchange.admit()?;
     filter::request(&view.listener().filters, Stage::Listener, exchange).await?;
     body::request(&view.listener().filters, Stage::Listener, exchange, &mut rest).await?;
     if socket::is_asked_for(exchange) {
@@ -112,6 +114,7 @@ async fn forward(
 ) -> Result<Next, Stop> {
     exchange.account.clustered(cluster);
     let _place = limit::request(cluster).inspect_err(|_| exchange.account.mark(Mark::RequestsOverflow))?;
+    let adapting = exchange.adapt(cluster)?;
     let hash = exchange.endpoint_hash(cluster);
     let mut outgoing = Outgoing::new(exchange, route, cluster, rest);
     mirror::send(exchange, route, cluster, &mut outgoing.sending);
@@ -135,6 +138,9 @@ async fn forward(
             },
         }
     };
+    if let (Some(adapting), Ok(_)) = (&adapting, &attempted) {
+        adapting.answered();
+    }
     match attempted {
         Ok(reply) if reply.answer.switched => tunnel::run(exchange, reply, &mut outgoing).await,
         Ok(mut reply) => {

@@ -4,7 +4,7 @@
 //!
 //! 1. [`listener`]: a connection is accepted, within the listener's bounds.
 //! 2. [`connection`]: bytes become a request's head ([`http`]), one after the other. Or [`door`]: a request of TypeScript's.
-//! 3. [`exchange`]: the driver. [`filter`]s and [`route`] → loop { [`cluster`] pick → [`upstream`] attempt → classify }.
+//! 3. [`exchange`]: the driver. [`overload`], [`filter`]s and [`route`] → loop { [`cluster`] pick → [`upstream`] attempt → classify }.
 //! 4. [`relay`] (or [`tunnel`], after an upgrade): the bodies both ways, each a [`transfer`].
 //! 5. [`reply`]: what the proxy answers itself; [`respond`] knows what each failure looks like.
 //! 6. [`account`]: the [`record`], and through it [`telemetry`].
@@ -75,6 +75,7 @@ pub mod buffer;
 pub mod cel;
 pub mod heads;
 pub mod limit;
+pub mod overload;
 mod request_id;
 pub mod share;
 

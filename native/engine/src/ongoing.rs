@@ -15,6 +15,7 @@ use crate::http::changes::HeaderChanges;
 use crate::http::forward::RequestChanges;
 use crate::http::framing::{Framing, expects_continue, request_keep_alive, wants_upgrade};
 use crate::http::head::{Method, RequestHead};
+use crate::limit::{self, Adapting};
 use crate::mirror::Witness;
 use crate::record::Mark;
 use crate::route::{self, Live, PathPattern, Redirect, Routed, Split, Sticky};
@@ -93,6 +94,24 @@ impl<'a> Ongoing<'a> {
     pub fn may_repeat(&self) -> bool {
         use Method::{Delete, Get, Head, Options, Put, Trace};
         matches!(self.head.method, Get | Head | Options | Put | Delete | Trace) && matches!(self.body, Framing::None)
+    }
+
+    /// Refuses the request where the proxy is overloaded and it is one of those that go first.
+    #[inline]
+    pub fn admit(&mut self) -> Result<(), Error> {
+        let Some(overload) = &self.view.listener().overload else { return Ok(()) };
+        let admitted = self.downstream.serving().shedder.admit(overload, &self.worker.gauge, self.head);
+        admitted.inspect_err(|_| self.account.mark(Mark::Shed))
+    }
+
+    /// A place below the cluster's adaptive bound.
+    #[inline]
+    pub fn adapt<'c>(&mut self, cluster: &'c GenerationCluster) -> Result<Option<Adapting<'c>>, Error> {
+        limit::adapt(cluster).inspect_err(|_| {
+            self.account.mark(Mark::ConcurrencyLimited);
+            let bound = cluster.limits.adaptive.as_ref().map_or(0, |adaptive| adaptive.bound());
+            self.outside.note(&format!("the cluster's adaptive bound was at {bound} requests"));
+        })
     }
 
     /// Chooses the route.

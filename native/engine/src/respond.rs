@@ -113,6 +113,15 @@ pub fn verdict(error: &Error) -> Verdict {
             "http_response_status",
             "this is a drill; it ends with the `ttl` of the fault, or when the fault is removed",
         ),
+        Kind::Overloaded => {
+            (503, Flag::OverloadManager, "proxy_internal_response", "come back later, or add capacity to the proxy")
+        }
+        Kind::ConcurrencyLimited => (
+            503,
+            Flag::UpstreamOverflow,
+            "connection_limit_reached",
+            "look at the endpoints' latency, or raise `adaptiveConcurrency.minLimit`",
+        ),
         Kind::Internal => (500, Flag::None, "proxy_internal_error", "report this with the proxy's log"),
     };
     let proxy_status = match error.cause.filter(|_| error.kind == Kind::ConnectFailed) {
@@ -140,7 +149,11 @@ pub fn local_reply(error: &Error, verdict: &Verdict, reply: &Reply<'_>, out: &mu
     out.extend_from_slice(reply.date.as_bytes());
     out.extend_from_slice(b"\r\nproxy-status: ");
     proxy_status(error, verdict, reply, out);
-    if matches!(error.kind, Kind::Overflow | Kind::BreakersOpen) {
+    if error.kind == Kind::Overloaded {
+        // Pressure is judged anew many times a second; sooner than this no header can say.
+        out.extend_from_slice(b"\r\nretry-after: 1");
+    }
+    if matches!(error.kind, Kind::Overflow | Kind::BreakersOpen | Kind::Overloaded | Kind::ConcurrencyLimited) {
         // Known from Envoy: tells a client that another attempt would only add to the load.
         out.extend_from_slice(b"\r\nx-envoy-overloaded: true");
     }

@@ -8,6 +8,7 @@ use weft_rt::Addr;
 
 use crate::cluster::{EndpointBreaker, Opened, OutlierState, Spell};
 use crate::fault::FaultCounts;
+use crate::limit::Adaptive;
 use crate::mirror::Mirror;
 use crate::mirror::diff::Report as DiffReport;
 use crate::proxy::{Drain, Proxy, Switch};
@@ -103,6 +104,8 @@ struct ClusterStats {
     counters: ClusterSums,
     /// The name that its endpoints are found by.
     dns: Option<DnsStats>,
+    /// Its adaptive bound on requests.
+    concurrency: Option<ConcurrencyStats>,
     /// What outlier detection did.
     ejections: EjectionStats,
     /// How often breakers opened, by what opened them.
@@ -119,6 +122,14 @@ struct EjectionStats {
     counts: Vec<(&'static str, u64)>,
     /// How often one would have been, had not as many been out as may.
     withheld: u64,
+}
+
+#[derive(Serialize)]
+struct ConcurrencyStats {
+    /// In force now.
+    bound: u32,
+    /// Requests under way.
+    active: u32,
 }
 
 #[derive(Serialize)]
@@ -167,6 +178,7 @@ pub fn read(proxy: &Proxy) -> Stats {
             name: cluster.name.clone(),
             counters: counts(&cluster.name).map(|found| found.counts).unwrap_or_default(),
             dns: cluster.resolution.as_deref().map(dns),
+            concurrency: cluster.limits.adaptive.as_deref().map(concurrency),
             ejections: EjectionStats {
                 counts: cluster.membership.ejections().counts().collect(),
                 withheld: cluster.membership.ejections().withheld(),
@@ -316,6 +328,10 @@ fn mirrors(route: &GenerationRoute) -> impl Iterator<Item = MirrorStats> {
         dropped: state.dropped.load(Ordering::Relaxed),
         diff: state.findings.as_ref().map(|findings| findings.report()),
     })
+}
+
+fn concurrency(adaptive: &Adaptive) -> ConcurrencyStats {
+    ConcurrencyStats { bound: adaptive.bound(), active: adaptive.held() }
 }
 
 fn dns(resolution: &Resolution) -> DnsStats {

@@ -26,12 +26,17 @@ export const clusters: AdminEndpoint = {
     const failing = clusters.flatMap(({ name, dns }) =>
       dns === null || dns.error === null ? [] : [`${name}: the last lookup of ${dns.name} failed: ${dns.error}\n`],
     )
+    const adaptive = clusters.flatMap(({ name, concurrency }) =>
+      concurrency === null
+        ? []
+        : [`${name}: ${concurrency.active} requests under way, adaptive bound ${concurrency.bound}\n`],
+    )
     const kept = clusters.flatMap(({ name, endpoints }) => endpoints.flatMap((e) => reasons(name, e)))
     const names = ['cluster', 'endpoint', 'priority', 'zone', 'health', 'active', 'requests', 'failures', 'idle']
     const groups = clusters.flatMap(({ name, groups }) =>
       groups.flatMap((group) => describeGroup(group).map((line) => `${labelOf(name, group.subset)}: ${line}\n`)),
     )
-    return textAnswer(columns([names, ...rows]) + groups.join('') + failing.join('') + kept.join(''))
+    return textAnswer(columns([names, ...rows]) + [...groups, ...adaptive, ...failing, ...kept].join(''))
   },
 }
 

@@ -12,6 +12,7 @@ import type {
   Subsets,
   TcpKeepAlive,
 } from '../../native/snapshot.js'
+import { compileAdaptiveConcurrency } from './adaptive-concurrency.js'
 import { compileCircuitBreaker } from './circuit-breaker.js'
 import { compileFilter, type Scripts } from './filter.js'
 import { compileLoadBalancer } from './load-balancer.js'
@@ -27,7 +28,8 @@ export function compileCluster(
   found: readonly ResolvedEndpoint[] = [],
 ): Cluster {
   const { name, endpoints, discovery, connectTimeout, keepAlive, tcpKeepAlive, healthCheck } = cluster
-  const { circuitBreaker, retryBudget, filters, outlierDetection, subsets, localityAware } = cluster
+  const { circuitBreaker, adaptiveConcurrency, retryBudget, filters, outlierDetection, subsets, localityAware } =
+    cluster
   return {
     name,
     endpoints: (endpoints ?? found).map((endpoint) => ({
@@ -44,6 +46,7 @@ export function compileCluster(
     healthCheck: healthCheck === null ? null : compileHealthCheck(healthCheck),
     outlierDetection: outlierDetection === null ? null : compileOutlierDetection(outlierDetection),
     circuitBreaker: circuitBreaker === null ? null : compileCircuitBreaker(circuitBreaker),
+    adaptiveConcurrency: adaptiveConcurrency === null ? null : compileAdaptiveConcurrency(adaptiveConcurrency),
     retryBudget,
     filters: filters.map((filter) => compileFilter(filter, folder, scripts)),
     subsets: subsets && compileSubsets(subsets),

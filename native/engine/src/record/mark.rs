@@ -49,6 +49,10 @@ marks! {
     RateLimitShadowed, "rate-limit-shadowed", "a rate limit in shadow mode would have refused the request";
     /// A rate limit had the request wait for its turn.
     RateLimitPaced, "rate-limit-paced", "a rate limit had the request wait for its turn";
+    /// The adaptive bound on the cluster's requests was reached.
+    ConcurrencyLimited, "concurrency-limited", "the cluster's adaptive concurrency allowed no more requests at that moment";
+    /// The proxy was overloaded, and the request one of those that go first.
+    Shed, "shed", "the proxy was overloaded and refused the request";
     /// The route's fallback answered.
     Fallback, "fallback", "the route's fallback answered in place of the failure";
     /// The route answered by itself: a direct response or a redirect.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CircuitBreaker, Dns, Filter, HealthCheck, KeepAlive, LoadBalancer, LocalityAware, OutlierDetection, RetryBudget,
-    StickyKey, Subsets, TcpKeepAlive,
+    AdaptiveConcurrency, CircuitBreaker, Dns, Filter, HealthCheck, KeepAlive, LoadBalancer, LocalityAware,
+    OutlierDetection, RetryBudget, StickyKey, Subsets, TcpKeepAlive,
 };
 
 /// A group of endpoints.
@@ -28,6 +28,8 @@ pub struct Cluster {
     pub connect_timeout_ms: u32,
     /// Bounds on what is under way.
     pub circuit_breaker: Option<CircuitBreaker>,
+    /// A bound on requests that follows their latency.
+    pub adaptive_concurrency: Option<AdaptiveConcurrency>,
     /// Bound on retries.
     pub retry_budget: RetryBudget,
     /// In the order in which requests meet them, once for an exchange however often it is attempted.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Filter;
+use super::{Filter, Overload};
 
 /// A socket that accepts connections.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,6 +36,8 @@ pub struct Listener {
     pub filters: Vec<Filter>,
     /// What callers may say of the way of their own requests.
     pub overrides: Overrides,
+    /// When requests are shed; none: never.
+    pub overload: Option<Overload>,
 }
 
 /// What callers may say of the way of their own requests.

@@ -2,6 +2,7 @@
 //!
 //! A snapshot is complete and immutable. Defaults are not applied here: `src/config` owns them.
 
+mod adaptive_concurrency;
 mod circuit_breaker;
 mod cluster;
 pub(crate) mod compile;
@@ -17,6 +18,7 @@ mod load_balancer;
 mod mirror;
 mod node;
 mod outlier_detection;
+mod overload;
 mod respond;
 mod retry;
 mod route;
@@ -25,6 +27,7 @@ mod tracing;
 
 use serde::{Deserialize, Serialize};
 
+pub use adaptive_concurrency::AdaptiveConcurrency;
 pub use circuit_breaker::{CircuitBreaker, RetryBudget, SlowCalls, SuccessRateBelow, Trip, TripWhen};
 pub use cluster::{Cluster, ClusterEndpoint, EndpointUpdate};
 pub use compile::Rejection;
@@ -32,8 +35,8 @@ pub use division::{LocalityAware, LocalityMode, SubsetFallback, Subsets};
 pub use dns::{Dns, DnsRecord};
 pub use fault::{Fault, FaultAbort, FaultDelay, FaultThroughput};
 pub use filter::{
-    Budget, Filter, HeaderEdits, HeaderReplace, HeaderRewrite, KeyPart, LocalRateLimit, OnFailure, RateBucket, RateKey,
-    Script, ScriptBody, WarmUp,
+    BandwidthLimit, Budget, Filter, HeaderEdits, HeaderReplace, HeaderRewrite, KeyPart, LimitedDirection,
+    LocalRateLimit, OnFailure, RateBucket, RateKey, Script, ScriptBody, WarmUp,
 };
 pub use generation::{
     AtOnce, Books, Changes, ClusterBook, Cost, Destination, Division, Endpoint, EndpointSet, Finding, Generation,
@@ -50,6 +53,7 @@ pub use load_balancer::{LoadBalancer, SlowStart};
 pub use mirror::{Mirror, MirrorDiff};
 pub use node::{Node, Records};
 pub use outlier_detection::{FailurePercentage, OutlierDetection, SuccessRateOutlier};
+pub use overload::{Criticality, MemoryBound, Overload};
 pub use respond::{Fallback, FallbackCause, HeaderChanges, HeaderLine, Respond};
 pub use retry::{Retry, RetryOn};
 pub use route::{CookieKey, Forward, ForwardTarget, PathChange, Redirect, Rewrite, Route, RouteAction, StickyKey};

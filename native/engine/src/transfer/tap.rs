@@ -18,6 +18,16 @@ use crate::error::Error;
 pub trait BodyFilter {
     /// Looks at a part and may replace its bytes. Pending: the same part is shown again once the task is woken.
     fn poll(&mut self, cx: &mut Context<'_>, part: &mut BodyPart<'_>) -> Poll<Result<(), Error>>;
+
+    /// The most bytes that it takes at once.
+    fn longest_part(&self) -> usize {
+        usize::MAX
+    }
+
+    /// Whether it only looks: the body is as long behind it as before.
+    fn keeps_length(&self) -> bool {
+        false
+    }
 }
 
 /// A part of a body, of any length; only the last one may be empty.
@@ -120,7 +130,12 @@ impl Tap {
 
     /// Whether filters may change what the body is.
     pub(super) fn is_filtered(&self) -> bool {
-        !self.filters.is_empty()
+        !self.filters.iter().all(|filter| filter.keeps_length())
+    }
+
+    /// The most bytes that all filters take at once.
+    pub(super) fn longest_part(&self) -> usize {
+        self.filters.iter().map(|filter| filter.longest_part()).min().unwrap_or(usize::MAX)
     }
 
     /// Has the part under way pass the filters. `None`: there is none.

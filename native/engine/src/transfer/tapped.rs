@@ -58,11 +58,12 @@ impl Transfer {
     /// The next part that has passed all filters. `None`: more bytes are needed.
     pub(super) fn poll_part(&mut self, cx: &mut Context<'_>, tap: &mut Tap) -> Result<Poll<Option<Part>>, Broken> {
         if tap.part.is_none() {
+            let longest = tap.longest_part();
             // Without bytes at hand there is nothing to wait for but more of them.
             let at_hand = self.buffer.as_ref().is_some_and(|buffer| !buffer.is_empty());
             let most = match tap.pace.as_mut().filter(|_| at_hand).map(|pace| pace.poll(cx)) {
-                None => usize::MAX,
-                Some(Poll::Ready(most)) => most,
+                None => longest,
+                Some(Poll::Ready(most)) => most.min(longest),
                 Some(Poll::Pending) => return Ok(Poll::Pending),
             };
             let before = self.body_bytes;
@@ -91,7 +92,10 @@ impl Transfer {
             let step = self.decoder.decode(shown).map_err(|malformed| Broken::Malformed(malformed.0))?;
             let data = base + step.data.start..base + step.data.end;
             buffer.consume(step.consumed);
-            most -= step.consumed.min(most);
+            if !data.is_empty() {
+                // Framing alone is no part: who sees the body would wait for bytes that are here.
+                most -= step.consumed.min(most);
+            }
             self.body_bytes += data.len() as u64;
             if self.body_bytes > self.max_body_bytes {
                 return Err(Broken::TooLarge);

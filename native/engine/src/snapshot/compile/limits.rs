@@ -1,7 +1,7 @@
 //! The bounds of a cluster, with what is counted against them.
 
 use super::Compiler;
-use crate::limit::{Breaker, Budget, Limits};
+use crate::limit::{Adaptive, Breaker, Budget, Limits};
 use crate::snapshot::{CircuitBreaker, Cluster};
 
 impl Compiler<'_> {
@@ -14,6 +14,9 @@ impl Compiler<'_> {
                 max_retries: breaker.and_then(|breaker| breaker.max_retries),
             },
             retries: self.books.limits.retries(&dto.name),
+            adaptive: dto
+                .adaptive_concurrency
+                .map(|settings| Box::new(Adaptive { settings, state: self.books.limits.adaptive(&dto.name) })),
             breaker: breaker.map(|breaker| Box::new(self.breaker(&dto.name, breaker))),
         }
     }

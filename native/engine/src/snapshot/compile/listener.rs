@@ -42,6 +42,7 @@ impl Compiler<'_> {
             trusted_hops: usize::try_from(dto.trusted_hops).unwrap_or(usize::MAX),
             socket_mode: dto.socket_mode,
             filters,
+            overload: dto.overload.as_ref().map(|dto| Box::new(self.overload(index, dto))),
         })
     }
 

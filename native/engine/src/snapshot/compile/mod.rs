@@ -7,6 +7,7 @@ mod filter;
 pub(crate) mod fingerprint;
 mod limits;
 mod listener;
+mod overload;
 mod retry;
 mod route;
 mod route_match;

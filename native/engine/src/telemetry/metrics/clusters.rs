@@ -23,6 +23,7 @@ cluster_counters! {
     Retries, "weft_cluster_retries_total", "Upstream attempts after the first one.";
     RetriesRefused, "weft_cluster_retries_refused_total", "Retries that the retry budget had no room for.";
     Overflows, "weft_cluster_overflows_total", "Requests refused at a limit of the circuit breaker.";
+    ConcurrencyLimited, "weft_cluster_concurrency_limited_total", "Requests refused at the adaptive bound on requests under way.";
     Timeouts, "weft_cluster_timeouts_total", "Attempts that ended because the endpoint did not connect or answer in time.";
     PanicPicks, "weft_cluster_panic_picks_total", "Endpoints picked among all, healthy or not, because too few were healthy.";
     Probes, "weft_cluster_breaker_probes_total", "Requests that tried whether the open breaker of an endpoint may close.";
