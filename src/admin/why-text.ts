@@ -1,6 +1,6 @@
 /** What `why` says to people: the decision, the attempts on a time line, what failed and what to do. A pure function. */
 import type { Why } from '../native/index.js'
-import { describeFault, describeRules } from '../telemetry/explanation-text.js'
+import { describeRelease, describeRules } from '../telemetry/explanation-text.js'
 import { columns } from './endpoint.js'
 
 /** Characters of the time line. */
@@ -34,7 +34,7 @@ function decision({ record, generationInForce, generationKnown, routing, redacte
     ? ''
     : `\n  generation ${generation} is no longer kept, so its names and rules are not known`
   const way = [`listener ${listener ?? '-'}`, `route ${route ?? '-'}`, `cluster ${cluster ?? '-'}`].join(' -> ')
-  const rules = routing === null ? '' : `${[...describeFault(routing), ...describeRules(routing.rules)].join('\n')}\n`
+  const rules = routing === null ? '' : `${[...describeRelease(routing), ...describeRules(routing.rules)].join('\n')}\n`
   const unsure = redacted.filter((name) => routing?.rules.some(({ asks }) => asks.includes(`header ${name} `)))
   const note =
     unsure.length === 0 ? '' : `  (rules about ${unsure.join(', ')} cannot be asked again: the values are not kept)\n`

@@ -9,10 +9,12 @@ import { filters } from './filter.js'
 import { healthCheck } from './health-check.js'
 import { keepAlive, tcpKeepAlive } from './keep-alive.js'
 import { loadBalancer } from './load-balancer.js'
+import { localityAware } from './locality-aware.js'
 import { name } from './name.js'
 import { notYetKeys, words } from './not-yet.js'
 import { outlierDetection } from './outlier-detection.js'
 import { retryBudget } from './retry-budget.js'
+import { subsets } from './subset.js'
 
 export const cluster = z
   .strictObject({
@@ -39,7 +41,17 @@ export const cluster = z
       .meta({ description: 'Absent: failures eject no endpoint' }),
     filters: filters(),
     ...notYetKeys('tls', 'hedge'),
-    ...notYetKeys('subsets', 'localityAware', 'panicThreshold', 'proxyProtocol'),
+    subsets: subsets.nullable().default(null).meta({ description: 'Absent: routes name the whole cluster' }),
+    localityAware: localityAware.nullable().default(null).meta({ description: 'Absent: off' }),
+    panicThreshold: z.int().min(0).max(100).default(50).meta({
+      description:
+        'Percent of healthy endpoints of a priority below which all of it are used, where no other priority can help; 0: never, 503 when none is healthy',
+    }),
+    overProvisioning: z.int().min(100).max(1000).default(140).meta({
+      description:
+        'Percent of its share that a healthy endpoint can take: at 140 a priority is whole with 72 % healthy',
+    }),
+    ...notYetKeys('proxyProtocol'),
   })
   .superRefine(({ endpoints, discovery }, context) => {
     if (endpoints === null && discovery === null) {

@@ -8,6 +8,7 @@ import { headerName } from './header-name.js'
 import { name } from './name.js'
 import { notYetKeys, words } from './not-yet.js'
 import { overload } from './overload.js'
+import { overrides } from './overrides.js'
 import { size } from './size.js'
 import { sockets } from './socket.js'
 
@@ -87,6 +88,7 @@ export const listener = z
     filters: filters(),
     sockets: sockets(),
     overload: overload.nullable().default(null).meta({ description: 'Absent: no request is shed' }),
+    overrides: overrides.prefault({}),
     ...notYetKeys('tls', 'transparent', 'forwardProxy', 'proxyProtocol'),
   })
   .superRefine(({ address, socketMode }, context) => {

@@ -1,7 +1,7 @@
 /** `clusters[].circuitBreaker.trip`: the breaker of a single endpoint opens, and one request tries when it may close. */
 import * as z from 'zod'
 import { duration } from './duration.js'
-import { notYetKeys } from './not-yet.js'
+import { expression } from './expression.js'
 import { percentage } from './percentage.js'
 
 const window = duration({ minMs: 100 })
@@ -34,6 +34,21 @@ const slowCalls = z
   })
   .meta({ title: 'trip.slowCalls' })
 
+const condition = z
+  .strictObject({
+    condition: expression().meta({
+      description:
+        'Over consecutiveFailures and requests, ints, successRate and slowRate, doubles in percent: `successRate < 80 && requests >= 20`',
+    }),
+    window,
+    over: duration({ minMs: 1 })
+      .prefault('1s')
+      .meta({ description: 'What counts in slowRate: longer than this to the first byte' }),
+  })
+  .meta({ title: 'trip.when' })
+
+const when = z.union([expression().transform((condition) => ({ condition, window: 10_000, over: 1_000 })), condition])
+
 export const trip = z
   .strictObject({
     consecutiveFailures: z
@@ -54,6 +69,9 @@ export const trip = z
     openJitter: percentage()
       .prefault('50%')
       .meta({ description: 'Largest random addition, so that proxies do not all try at once' }),
-    ...notYetKeys('when'),
+    when: when.nullable().default(null).meta({
+      description: 'A condition in CEL, or `{ condition, window, over }`; absent: never',
+      form: 'condition',
+    }),
   })
   .meta({ title: 'circuitBreaker.trip' })

@@ -10,6 +10,7 @@ export interface RecordQuery {
   statusMax?: number
   flag?: string
   sinceUnixUs?: number
+  untilUnixUs?: number
   limit?: number
 }
 

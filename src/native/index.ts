@@ -11,14 +11,16 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { WeftError } from '../errors.js'
 import type * as binding from './binding.js'
+import type { Group } from './groups.js'
 import type { Direction } from './snapshot.js'
 
 export type { Attempt, Candidate, DecisionRecord, RecordList, RecordQuery, Why } from './decisions.js'
+export type { Group, GroupLevel, Shortage } from './groups.js'
 
 /**
  * What the addon exports, as its source declares it. `proxy` is the process-wide number that `createProxy` returned,
  * `worker` an index from 0. Some return JSON: `apply` a {@link Verdict}, `updateEndpoints` an {@link UpdateVerdict},
- * `stats` {@link Stats}, `records` and `why` what `decisions.ts` declares.
+ * `stats` {@link Stats}, `shortages` a list of {@link Shortage}, `records` and `why` what `decisions.ts` declares.
  */
 export type Addon = typeof binding
 
@@ -63,6 +65,50 @@ export interface Stats {
   filters: FilterStats[]
   /** Faults that routes inject. */
   faults: FaultStats[]
+  mirrors: MirrorStats[]
+  /** Routes whose requests go elsewhere than configured. */
+  switches: RouteSwitch[]
+}
+
+/** So many percent of a route's requests go to this cluster, until the next snapshot. */
+export interface RouteSwitch {
+  route: string
+  cluster: string
+  percent: number
+}
+
+export interface MirrorStats {
+  route: string
+  cluster: string
+  percent: number
+  underWay: number
+  sent: number
+  answered: number
+  failed: number
+  /** Requests that were due and not copied. */
+  dropped: number
+  /** What comparing the answers found; null where they are not compared. */
+  diff: DiffReport | null
+}
+
+type Way = 'value' | 'type' | 'missing' | 'added' | 'length'
+
+export interface DiffReport {
+  compared: number
+  /** Requests that were repeated to learn what differs by itself. */
+  controls: number
+  /** Answers that there was no room to compare. */
+  skipped: number
+  /** Too little was compared to tell noise from a difference. */
+  learning: boolean
+  /** The most frequent first. A field is `status`, `header NAME`, `body` or a path such as `$.items[].price`. */
+  differences: {
+    field: string
+    way: Way
+    count: number
+    example: { request: string; primary: string; candidate: string } | null
+  }[]
+  noise: { field: string; way: Way; count: number; because: string }[]
 }
 
 /** `leftMs` is the rest of its time to live: 0 when it is over, null when it has none. */
@@ -129,6 +175,8 @@ export interface ClusterStats {
   dns: DnsStats | null
   /** Its adaptive bound on requests, and how many are under way. */
   concurrency: { bound: number; active: number } | null
+  /** The whole cluster, then its subsets. */
+  groups: Group[]
   endpoints: EndpointStats[]
 }
 
@@ -146,6 +194,14 @@ export interface Series {
   buckets: number[]
   requestSizes: number[]
   responseSizes: number[]
+}
+
+/** What was seen while up to `most` exchanges, and more than half of it, were under way. `meanUs`: to the first byte. */
+export interface AtOnce {
+  most: number
+  answers: number
+  failures: number
+  meanUs: number
 }
 
 /** What came of asking for a cluster's name. `nextMs` is the wait after the last lookup. */
@@ -170,6 +226,10 @@ export interface Spell {
 export interface EndpointStats {
   address: string
   weight: number
+  /** 0 comes first. */
+  priority: number
+  /** Empty where nothing was said. */
+  zone: string
   healthy: boolean
   /** `unchecked`, `healthy`, `unhealthy`, or `pending` before the first check has ended. */
   health: string
@@ -187,6 +247,8 @@ export interface EndpointStats {
   idle: number
   /** From the begin of an attempt to the answer's first byte. */
   latency: Durations
+  /** How it answered by what it had to do at once, ascending; one answer of eight is looked at. */
+  concurrency: AtOnce[]
   /** Idle time after which it closes connections, as far as that was learned. */
   closesIdleAfterMs: number | null
 }

@@ -119,7 +119,11 @@ filters: Array<Filter>,
 /**
  * When requests are shed; none: never.
  */
-overload: Overload | null, };
+overload: Overload | null,
+/**
+ * What callers may say of the way of their own requests.
+ */
+overrides: Overrides, };
 export type ListenerLimits = { 
 /**
  * Connections open at once, over all workers.
@@ -212,6 +216,10 @@ hosts: Array<string>,
  */
 matches: Array<RouteMatch>, 
 /**
+ * A condition in CEL that must hold besides; none: no more is asked.
+ */
+when: string | null, 
+/**
  * What becomes of the request.
  */
 action: RouteAction, 
@@ -254,7 +262,15 @@ filters: Array<Filter>,
 /**
  * What goes wrong with its requests on purpose.
  */
-fault: Fault | null, };
+fault: Fault | null, 
+/**
+ * Where copies of its requests go.
+ */
+mirrors: Array<Mirror>, 
+/**
+ * It takes requests of this lane only, before routes without one; none: requests of every lane and of none.
+ */
+lane: string | null, };
 export type Retry = { 
 /**
  * Attempts after the first one.
@@ -343,8 +359,12 @@ cluster: number,
 /**
  * Share among the targets, at least 1.
  */
-weight: number, };
-export type StickyKey = { "header": string } | { "cookie": CookieKey } | { "query": string } | "clientAddress";
+weight: number, 
+/**
+ * Only endpoints with these labels; none: all.
+ */
+subset: { [key in string]: string } | null, };
+export type StickyKey = { "header": string } | { "cookie": CookieKey } | { "query": string } | "clientAddress" | { "cel": string };
 export type CookieKey = { 
 /**
  * Its name.
@@ -538,7 +558,23 @@ healthCheck: HealthCheck | null,
 /**
  * What puts endpoints out for a time.
  */
-outlierDetection: OutlierDetection | null, };
+outlierDetection: OutlierDetection | null, 
+/**
+ * Parts of it that routes can ask for.
+ */
+subsets: Subsets | null, 
+/**
+ * Whether it matters where endpoints run.
+ */
+localityAware: LocalityAware | null, 
+/**
+ * Percent of healthy endpoints below which all count as healthy; 0: never.
+ */
+panicThreshold: number, 
+/**
+ * Percent of its load that a healthy endpoint can take for others, 100 to 1,000.
+ */
+overProvisioning: number, };
 export type CircuitBreaker = { 
 /**
  * Connections, idle ones included; 0: no bound.
@@ -606,6 +642,10 @@ successRate: SuccessRateBelow | null,
  * Too many requests that are slow.
  */
 slowCalls: SlowCalls | null, 
+/**
+ * A condition that holds.
+ */
+when: TripWhen | null, 
 /**
  * How long it is open before one request tries, ms; doubled each time that one fails.
  */
@@ -754,6 +794,10 @@ region: string,
  */
 zone: string, 
 /**
+ * 0 comes first; the others when those before are short of health.
+ */
+priority: number, 
+/**
  * Free labels.
  */
 labels: { [key in string]: string }, };
@@ -819,6 +863,30 @@ tableSize: number,
  * Most requests under way at an endpoint, in percent of its even share; none: no bound.
  */
 boundedLoad: number | null, };
+export type Subsets = { 
+/**
+ * Sets of label names: endpoints that agree in all labels of one are a subset.
+ */
+keys: Array<Array<string>>, 
+/**
+ * Who answers for a subset without endpoints.
+ */
+fallback: SubsetFallback, };
+export type SubsetFallback = "none" | "any" | { "default": { [key in string]: string } };
+export type LocalityAware = { 
+/**
+ * By what.
+ */
+mode: LocalityMode, 
+/**
+ * Healthy endpoints below which the own zone does not come first.
+ */
+minEndpoints: number, 
+/**
+ * By zone: proxies that call from it, or its weight; empty: all are alike.
+ */
+weights: { [key in string]: number }, };
+export type LocalityMode = "zone" | "weighted";
 export type SlowStart = { 
 /**
  * Until it has it, ms.
@@ -1159,3 +1227,50 @@ expectedStatuses: Array<[number, number]>,
  * Statuses that speak against it without deciding at once, as inclusive ranges.
  */
 retriableStatuses: Array<[number, number]>, };
+export type Mirror = { 
+/**
+ * Index of the cluster.
+ */
+cluster: number, 
+/**
+ * Of a million requests.
+ */
+sharePpm: number, 
+/**
+ * Longest time of a copy, from its first byte to the last of its answer, ms.
+ */
+timeoutMs: number, 
+/**
+ * Copies under way over all workers; beyond that none is made.
+ */
+maxConcurrent: number, 
+/**
+ * Requests with a longer body are not copied.
+ */
+maxBodyBytes: number, 
+/**
+ * The answers are compared; none: they are thrown away.
+ */
+diff: MirrorDiff | null, };
+export type MirrorDiff = { 
+/**
+ * Headers, and fields of JSON by their path, that may differ.
+ */
+ignore: Array<string>, 
+/**
+ * Of longer bodies nothing but their length is compared.
+ */
+maxBodyBytes: number, };
+export type Overrides = { 
+/**
+ * Callers are believed; else what they say is removed.
+ */
+trusted: boolean, 
+/**
+ * Header that names a request's lane, lower case.
+ */
+laneHeader: string, 
+/**
+ * `l5d-dtab` is followed, and who sends `l5d-add-context` is told where a request went.
+ */
+dtab: boolean, };

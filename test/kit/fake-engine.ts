@@ -47,6 +47,18 @@ export class FakeEngine implements Addon {
     return JSON.stringify({ rejected: this.rejected, answers: [] })
   }
 
+  replay(): string {
+    return JSON.stringify({ rejected: this.rejected, headers: [], redacted: [], decisions: [] })
+  }
+
+  explainServed(): string {
+    return '[]'
+  }
+
+  switchRoute(): string {
+    return JSON.stringify({ generation: this.generation, rejected: this.rejected })
+  }
+
   attach(_proxy: number, worker: number): void {
     this.calls.push(`attach ${worker}`)
   }
@@ -110,6 +122,10 @@ export class FakeEngine implements Addon {
 
   why(): string {
     return 'null'
+  }
+
+  shortages(): string {
+    return '[]'
   }
 
   histograms(): string {

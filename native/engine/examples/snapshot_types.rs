@@ -14,10 +14,11 @@ mod generate {
         Criticality, Direction, Dns, DnsRecord, EndpointUpdate, FailurePercentage, Fallback, FallbackCause, Fault,
         FaultAbort, FaultDelay, FaultThroughput, FieldMatch, Filter, Forward, ForwardTarget, HeaderChanges,
         HeaderEdits, HeaderLine, HeaderReplace, HeaderRewrite, HealthCheck, HttpCheck, KeepAlive, KeyPart,
-        LimitedDirection, Listener, ListenerLimits, LoadBalancer, LocalRateLimit, MemoryBound, Node, OnFailure,
-        OutlierDetection, Overload, PathChange, PathMatch, RateBucket, RateKey, Records, Redirect, Respond, Retry,
-        RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch, Script, ScriptBody, SlowCalls, SlowStart,
-        Snapshot, StickyKey, SuccessRateBelow, SuccessRateOutlier, TcpKeepAlive, Tracing, Trip, ValueTest, WarmUp,
+        LimitedDirection, Listener, ListenerLimits, LoadBalancer, LocalRateLimit, LocalityAware, LocalityMode,
+        MemoryBound, Mirror, MirrorDiff, Node, OnFailure, OutlierDetection, Overload, Overrides, PathChange, PathMatch,
+        RateBucket, RateKey, Records, Redirect, Respond, Retry, RetryBudget, RetryOn, Rewrite, Route, RouteAction,
+        RouteMatch, Script, ScriptBody, SlowCalls, SlowStart, Snapshot, StickyKey, SubsetFallback, Subsets,
+        SuccessRateBelow, SuccessRateOutlier, TcpKeepAlive, Tracing, Trip, ValueTest, WarmUp,
     };
 
     pub(crate) fn print() {
@@ -70,6 +71,10 @@ mod generate {
             RetryBudget::decl(&config),
             ClusterEndpoint::decl(&config),
             LoadBalancer::decl(&config),
+            Subsets::decl(&config),
+            SubsetFallback::decl(&config),
+            LocalityAware::decl(&config),
+            LocalityMode::decl(&config),
             SlowStart::decl(&config),
             EndpointUpdate::decl(&config),
             Filter::decl(&config),
@@ -94,6 +99,9 @@ mod generate {
             DnsRecord::decl(&config),
             HealthCheck::decl(&config),
             HttpCheck::decl(&config),
+            Mirror::decl(&config),
+            MirrorDiff::decl(&config),
+            Overrides::decl(&config),
         ] {
             println!("export {declaration}");
         }

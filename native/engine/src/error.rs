@@ -60,17 +60,21 @@ pub enum Kind {
     Overloaded,
     /// The cluster's adaptive bound on requests is reached.
     ConcurrencyLimited,
+    /// The cluster has no endpoint in the subset that is asked for.
+    NoSubset,
     /// The breakers of all endpoints are open.
     BreakersOpen,
     /// Fault injection answers; carries its status.
     FaultInjected(u16),
     /// The time that the caller gave the request is over.
     DeadlinePassed,
+    /// What a caller says of its request's way cannot be followed.
+    Override,
 }
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::Refused(400),
         Self::HeadersTimeout,
         Self::DownstreamGone,
@@ -93,9 +97,11 @@ impl Kind {
         Self::FilterFailed,
         Self::Overloaded,
         Self::ConcurrencyLimited,
+        Self::NoSubset,
         Self::BreakersOpen,
         Self::FaultInjected(503),
         Self::DeadlinePassed,
+        Self::Override,
     ];
 
     /// The kind of a record's number; `None` for 0 and for numbers of no kind.
@@ -128,9 +134,11 @@ impl Kind {
             Self::FilterFailed => "a filter failed",
             Self::Overloaded => "the proxy was overloaded",
             Self::ConcurrencyLimited => "the cluster had as many requests as its latency allows",
+            Self::NoSubset => "the cluster had no endpoint in the subset",
             Self::BreakersOpen => "the breakers of all endpoints were open",
             Self::FaultInjected(_) => "a fault was injected",
             Self::DeadlinePassed => "the time that the caller gave the request was over",
+            Self::Override => "what the caller says of the request's way cannot be followed",
         }
     }
 
@@ -159,9 +167,11 @@ impl Kind {
             Self::FilterFailed => 20,
             Self::Overloaded => 21,
             Self::ConcurrencyLimited => 22,
+            Self::NoSubset => 32,
             Self::BreakersOpen => 24,
             Self::FaultInjected(_) => 29,
             Self::DeadlinePassed => 26,
+            Self::Override => 30,
         }
     }
 }
@@ -195,7 +205,9 @@ impl Error {
     /// Who is at fault.
     pub fn source(&self) -> Source {
         match self.kind {
-            Kind::Refused(_) | Kind::HeadersTimeout | Kind::DownstreamGone | Kind::RateLimited(_) => Source::Downstream,
+            Kind::Refused(_) | Kind::HeadersTimeout | Kind::DownstreamGone | Kind::RateLimited(_) | Kind::Override => {
+                Source::Downstream
+            }
             Kind::NoRoute
             | Kind::NoHealthyUpstream
             | Kind::Overflow
@@ -204,6 +216,7 @@ impl Error {
             | Kind::FilterFailed
             | Kind::Overloaded
             | Kind::ConcurrencyLimited
+            | Kind::NoSubset
             | Kind::BreakersOpen
             | Kind::FaultInjected(_) => Source::Internal,
             Kind::ConnectFailed

@@ -1,7 +1,7 @@
 //! The driver: one request, from its head to its record. Read it from top to bottom.
 //!
-//! `shedding → filters → route → fault → filters → cluster → filters → limits → loop { pick → attempt → classify } →
-//! relay | tunnel | local reply →
+//! `shedding → filters → route → fault → filters → cluster → filters → mirror → limits →
+//! loop { pick → attempt → classify } → relay | tunnel | local reply →
 //! record`. Each phase lives in its own folder and returns a value; phases do not call each other.
 
 use std::rc::Rc;
@@ -14,15 +14,15 @@ use crate::downstream::{Downstream, Next, Request};
 use crate::error::Error;
 use crate::filter::{self, OutsideContext, Passed, Stage, Stop, body};
 use crate::http::framing::{Framing, request_framing};
-use crate::ongoing::Ongoing;
+use crate::ongoing::{Aim, Ongoing};
 use crate::record::Mark;
 use crate::retry::Verdict;
 use crate::route::Action;
-use crate::snapshot::{GenerationCluster, GenerationRoute, Moment};
+use crate::snapshot::{GenerationRoute, Moment};
 use crate::upstream::attempt;
 use crate::upstream::outgoing::Outgoing;
 use crate::worker::Worker;
-use crate::{cluster, fault, limit, relay, reply, retry, socket, trace, trust, tunnel};
+use crate::{cluster, dtab, fault, limit, mirror, relay, reply, retry, socket, trace, trust, tunnel};
 
 /// Serves one request.
 pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Request) -> Next {
@@ -32,6 +32,10 @@ pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Requ
     downstream.served += 1;
     let mut head = request.head;
     account.traced(trace::carry(&mut head, view.generation.tracing, account.generated_id()));
+    let overrides = &view.listener().overrides;
+    if !overrides.trusted && trust::refuse_overrides(&mut head, overrides) {
+        account.mark(Mark::OverrideIgnored);
+    }
     let named = trust::client(&head, view.listener().trusted_hops).inspect(|client| account.came_from(*client));
     let mut exchange = Ongoing {
         client: named.or(downstream.client_ip()),
@@ -53,6 +57,8 @@ pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Requ
         answering: false,
         routed: None,
         bytes_per_second: None,
+        witnesses: Vec::new(),
+        context_asked: false,
     };
     let next = match drive(&mut exchange, request.rest).await {
         Ok(next) => next,
@@ -78,6 +84,7 @@ async fn drive(exchange: &mut Ongoing<'_>, rest: Option<Buffer>) -> Result<Next,
     if socket::is_asked_for(exchange) {
         return Ok(socket::run(exchange).await?);
     }
+    dtab::follow(exchange)?;
     let routed = exchange.route()?;
     let route = routed.route;
     fault::inject(exchange, route).await?;
@@ -91,17 +98,18 @@ async fn drive(exchange: &mut Ongoing<'_>, rest: Option<Buffer>) -> Result<Next,
         }
         Action::Respond(direct) => return reply::direct(exchange, direct, b"").await,
     };
-    let cluster = exchange.pick_cluster(split)?;
+    let aim = exchange.aim(split)?;
+    let cluster = aim.cluster;
     filter::request(&cluster.filters, Stage::Cluster, exchange).await?;
     body::request(&cluster.filters, Stage::Cluster, exchange, &mut rest).await?;
-    forward(exchange, route, cluster, rest).await
+    forward(exchange, route, aim, rest).await
 }
 
 /// Sends the request to the cluster, as often as its route allows, and the answer back.
 async fn forward(
     exchange: &mut Ongoing<'_>,
     route: &GenerationRoute,
-    cluster: &GenerationCluster,
+    Aim { cluster, subset }: Aim<'_>,
     rest: Option<Buffer>,
 ) -> Result<Next, Stop> {
     exchange.account.clustered(cluster);
@@ -109,10 +117,11 @@ async fn forward(
     let adapting = exchange.adapt(cluster)?;
     let hash = exchange.endpoint_hash(cluster);
     let mut outgoing = Outgoing::new(exchange, route, cluster, rest);
+    mirror::send(exchange, route, cluster, &mut outgoing.sending);
     let attempted = loop {
-        let wish = Wish { tried: &outgoing.tried, hash, now: Moment::now() };
+        let wish = Wish { tried: &outgoing.tried, subset, hash, now: Moment::now() };
         let Some(picked) = cluster::pick(&exchange.worker.picker, cluster, &wish) else {
-            break Err(cluster::nowhere(cluster));
+            break Err(cluster::nowhere(cluster, &wish));
         };
         let endpoint = exchange.account.picked(picked);
         let attempted = attempt::run(exchange, &mut outgoing, &endpoint).await;
@@ -134,7 +143,10 @@ async fn forward(
     }
     match attempted {
         Ok(reply) if reply.answer.switched => tunnel::run(exchange, reply, &mut outgoing).await,
-        Ok(reply) => relay::run(exchange, cluster, reply, &mut outgoing).await,
+        Ok(mut reply) => {
+            dtab::tell(exchange, &cluster.name, &mut reply);
+            relay::run(exchange, cluster, reply, &mut outgoing).await
+        }
         Err(error) => Err(outgoing.abandon(exchange, error).into()),
     }
 }

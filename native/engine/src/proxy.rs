@@ -6,6 +6,7 @@
 mod drain;
 mod endpoints;
 mod following;
+mod switching;
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -21,13 +22,15 @@ use crate::cold::Following;
 use crate::listener::bind::{self, Bound};
 use crate::listener::handover::{Handed, Label};
 use crate::slot::Slot;
-use crate::snapshot::{Books, Generation, GenerationListener, Rejection, compile};
+use crate::snapshot::{Books, Generation, GenerationListener, Rejection, Snapshot, compile};
 use crate::stats::FilterStats;
 use crate::telemetry::events::{Events, Fetched};
 use crate::telemetry::metrics::{self, Counter, DEFAULT_SERIES, Report, SeriesBudget, WorkerMetrics};
 
 pub use drain::Drain;
 pub use endpoints::Updated;
+use switching::Made;
+pub use switching::{Switch, SwitchTarget, Switching};
 
 /// Generations before the present one that are kept, so that `why` can tell what a record was decided by.
 pub const HISTORY: usize = 4;
@@ -55,6 +58,8 @@ pub struct Proxy {
 struct State {
     books: Books,
     sockets: Vec<Listening>,
+    /// What the generation in force was made from.
+    made: Made,
     /// Sockets of the process before this one, until the first snapshot says which of them are wanted.
     inherited: Vec<Handed>,
     /// Generations before the present one, oldest first: those that an exchange may still hold, to be freed here and not
@@ -180,14 +185,20 @@ impl Proxy {
 
     fn try_apply(&self, bytes: &[u8], fingerprint: u64) -> Result<u32, Vec<Rejection>> {
         let snapshot = compile::decode(bytes).map_err(|rejection| vec![rejection])?;
+        self.put_in_force(&snapshot, fingerprint, Made { bytes: bytes.into(), switches: Vec::new() })
+    }
+
+    fn put_in_force(&self, snapshot: &Snapshot, fingerprint: u64, made: Made) -> Result<u32, Vec<Rejection>> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let before = self.current.load_full();
         let number = self.number() + 1;
-        let compiled = compile::compile(&snapshot, number, fingerprint, &mut state.books, before.as_deref())?;
+        let compiled = compile::compile(snapshot, number, fingerprint, &mut state.books, before.as_deref())?;
         let following = self.prepare_following(&compiled.generation)?;
         let opened = self.open_sockets(&compiled.generation, state)?;
-        let generation = compiled.settle(&mut state.books);
+        let mut generation = compiled.settle(&mut state.books);
+        made.tell(&mut generation);
+        state.made = made;
         state.sockets.extend(opened);
         state.inherited.clear();
         state

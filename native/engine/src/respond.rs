@@ -95,6 +95,18 @@ pub fn verdict(error: &Error) -> Verdict {
         Kind::FilterFailed => {
             (500, Flag::FilterFailed, "proxy_internal_error", "`weft why` and the proxy's log say how it failed")
         }
+        Kind::NoSubset => (
+            503,
+            Flag::NoHealthyUpstream,
+            "destination_unavailable",
+            "give an endpoint these labels, or set `subsets.fallback`",
+        ),
+        Kind::Override => (
+            400,
+            Flag::NoRouteFound,
+            "http_request_error",
+            "write `/svc/HOST => /cluster/NAME` or `/route/NAME`, with names of the configuration",
+        ),
         Kind::FaultInjected(status) => (
             status,
             Flag::FaultInjected,

@@ -9,9 +9,11 @@ use weft_rt::Addr;
 use crate::cluster::{EndpointBreaker, Opened, OutlierState, Spell};
 use crate::fault::FaultCounts;
 use crate::limit::Adaptive;
-use crate::proxy::{Drain, Proxy};
+use crate::mirror::Mirror;
+use crate::mirror::diff::Report as DiffReport;
+use crate::proxy::{Drain, Proxy, Switch};
 use crate::slot::Slot;
-use crate::snapshot::{Direction, GenerationRoute, Member, Resolution, ResolutionState, bit};
+use crate::snapshot::{AtOnce, Direction, GenerationRoute, Member, PartitionTold, Resolution, ResolutionState, bit};
 use crate::telemetry::metrics::{Bins, ClusterSums, Counter, Report, hdr};
 
 /// Everything that can be read from outside.
@@ -30,6 +32,26 @@ pub struct Stats {
     filters: Vec<FilterStats>,
     /// Faults of routes.
     faults: Vec<FaultStats>,
+    /// Where copies of requests go.
+    mirrors: Vec<MirrorStats>,
+    /// Routes whose requests go elsewhere than configured.
+    switches: Vec<Switch>,
+}
+
+/// A mirror of a route.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MirrorStats {
+    route: String,
+    cluster: String,
+    percent: f64,
+    under_way: u32,
+    sent: u64,
+    answered: u64,
+    failed: u64,
+    dropped: u64,
+    /// What comparing answers found; none where they are not compared.
+    diff: Option<DiffReport>,
 }
 
 /// A fault that a route injects.
@@ -88,6 +110,8 @@ struct ClusterStats {
     ejections: EjectionStats,
     /// How often breakers opened, by what opened them.
     trips: Vec<(&'static str, u64)>,
+    /// How its priorities and zones share requests, then those of its subsets.
+    groups: Vec<PartitionTold>,
     endpoints: Vec<EndpointStats>,
 }
 
@@ -120,6 +144,8 @@ struct DnsStats {
 struct EndpointStats {
     address: String,
     weight: u32,
+    priority: u32,
+    zone: String,
     healthy: bool,
     /// What its health check found last.
     health: &'static str,
@@ -135,6 +161,8 @@ struct EndpointStats {
     server_errors: u64,
     idle: u32,
     latency: Bins,
+    /// How it answered by what it had to do at once; one answer of eight is looked at.
+    concurrency: Vec<AtOnce>,
     /// Idle time after which it closes connections, as far as that was learned.
     closes_idle_after_ms: Option<u64>,
 }
@@ -156,6 +184,7 @@ pub fn read(proxy: &Proxy) -> Stats {
                 withheld: cluster.membership.ejections().withheld(),
             },
             trips: cluster.membership.trips().counts().collect(),
+            groups: PartitionTold::all(&cluster.membership),
             endpoints: cluster.membership.set().members().map(endpoint).collect(),
         })
         .collect();
@@ -168,8 +197,30 @@ pub fn read(proxy: &Proxy) -> Stats {
         clusters,
         filters: proxy.filters(),
         faults: generation.iter().flat_map(|generation| &generation.routes).filter_map(fault).collect(),
+        mirrors: generation.iter().flat_map(|generation| &generation.routes).flat_map(mirrors).collect(),
+        switches: proxy.switches(),
         report,
     }
+}
+
+/// A cluster's part in which requests do not go where they would if all endpoints were healthy.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shortage {
+    cluster: String,
+    #[serde(flatten)]
+    group: PartitionTold,
+}
+
+/// What is short of healthy endpoints now: where somebody panics, or the first priority does not take all.
+pub fn shortages(proxy: &Proxy) -> Vec<Shortage> {
+    let Some(generation) = proxy.generation() else { return Vec::new() };
+    let strained = generation.clusters.iter().filter(|cluster| cluster.membership.tally().down() > 0);
+    let groups = strained.flat_map(|cluster| {
+        let groups = PartitionTold::all(&cluster.membership).into_iter().filter(PartitionTold::is_short);
+        groups.map(|group| Shortage { cluster: cluster.name.clone(), group })
+    });
+    groups.collect()
 }
 
 /// The listeners in force and where they are bound: a port 0 became a real one.
@@ -269,6 +320,20 @@ fn concurrency(adaptive: &Adaptive) -> ConcurrencyStats {
     ConcurrencyStats { bound: adaptive.bound(), active: adaptive.held() }
 }
 
+fn mirrors(route: &GenerationRoute) -> impl Iterator<Item = MirrorStats> {
+    route.mirrors.iter().map(|Mirror { name, settings, state, .. }| MirrorStats {
+        route: route.name.clone(),
+        cluster: name.clone(),
+        percent: f64::from(settings.share_ppm) / 10_000.0,
+        under_way: state.under_way(),
+        sent: state.sent.load(Ordering::Relaxed),
+        answered: state.answered.load(Ordering::Relaxed),
+        failed: state.failed.load(Ordering::Relaxed),
+        dropped: state.dropped.load(Ordering::Relaxed),
+        diff: state.findings.as_ref().map(|findings| findings.report()),
+    })
+}
+
 fn dns(resolution: &Resolution) -> DnsStats {
     DnsStats { name: resolution.dns.name.clone(), state: resolution.state() }
 }
@@ -281,6 +346,8 @@ fn endpoint(member: &Member) -> EndpointStats {
     EndpointStats {
         address: known.name.clone(),
         weight: member.weight,
+        priority: member.priority(),
+        zone: member.place.as_deref().map(|place| place.zone.clone()).unwrap_or_default(),
         healthy: known.is_up(),
         health: known.health.finding().word(),
         degraded: known.condition() & bit::DEGRADED != 0,
@@ -292,6 +359,7 @@ fn endpoint(member: &Member) -> EndpointStats {
         server_errors: known.server_errors.load(Ordering::Relaxed),
         idle: known.connections.load(Ordering::Relaxed).saturating_sub(active),
         latency,
+        concurrency: known.concurrency.seen(),
         closes_idle_after_ms: known.idle_age.learned().map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
     }
 }

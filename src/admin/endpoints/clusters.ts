@@ -1,5 +1,6 @@
-/** `/clusters`: what the proxy knows of each endpoint. */
+/** `/clusters`: what the proxy knows of each endpoint, and how groups of them share requests as of now. */
 import type { EndpointStats, Spell } from '../../native/index.js'
+import { describeGroup } from '../../telemetry/group-text.js'
 import { type AdminEndpoint, columns, jsonAnswer, textAnswer } from '../endpoint.js'
 
 export const clusters: AdminEndpoint = {
@@ -10,7 +11,17 @@ export const clusters: AdminEndpoint = {
     const { clusters } = proxy.stats()
     if (query.get('format') === 'json') return jsonAnswer(clusters)
     const rows = clusters.flatMap(({ name, endpoints }) =>
-      endpoints.map((e) => [name, e.address, health(e), e.active, e.requests, e.failures, e.idle]),
+      endpoints.map((e) => [
+        name,
+        e.address,
+        e.priority,
+        e.zone === '' ? '-' : e.zone,
+        health(e),
+        e.active,
+        e.requests,
+        e.failures,
+        e.idle,
+      ]),
     )
     const failing = clusters.flatMap(({ name, dns }) =>
       dns === null || dns.error === null ? [] : [`${name}: the last lookup of ${dns.name} failed: ${dns.error}\n`],
@@ -21,8 +32,11 @@ export const clusters: AdminEndpoint = {
         : [`${name}: ${concurrency.active} requests under way, adaptive bound ${concurrency.bound}\n`],
     )
     const kept = clusters.flatMap(({ name, endpoints }) => endpoints.flatMap((e) => reasons(name, e)))
-    const names = ['cluster', 'endpoint', 'health', 'active', 'requests', 'failures', 'idle']
-    return textAnswer(columns([names, ...rows]) + [...adaptive, ...failing, ...kept].join(''))
+    const names = ['cluster', 'endpoint', 'priority', 'zone', 'health', 'active', 'requests', 'failures', 'idle']
+    const groups = clusters.flatMap(({ name, groups }) =>
+      groups.flatMap((group) => describeGroup(group).map((line) => `${labelOf(name, group.subset)}: ${line}\n`)),
+    )
+    return textAnswer(columns([names, ...rows]) + [...groups, ...adaptive, ...failing, ...kept].join(''))
   },
 }
 
@@ -44,4 +58,8 @@ function reasons(cluster: string, { address, ejected, breaker }: EndpointStats):
 function period({ sinceUnixUs, untilUnixUs }: Spell): string {
   const time = (us: number) => new Date(us / 1000).toISOString()
   return `since ${time(sinceUnixUs)} until ${time(untilUnixUs)}`
+}
+
+function labelOf(cluster: string, subset: string | null): string {
+  return subset === null ? cluster : `${cluster} (${subset})`
 }

@@ -14,7 +14,13 @@ export function compileCircuitBreaker(breaker: Breaker): CircuitBreaker {
   } satisfies CircuitBreaker
 }
 
-function compileTrip({ consecutiveFailures, successRate, slowCalls, ...trip }: NonNullable<Breaker['trip']>): Trip {
+function compileTrip({
+  consecutiveFailures,
+  successRate,
+  slowCalls,
+  when,
+  ...trip
+}: NonNullable<Breaker['trip']>): Trip {
   return {
     consecutiveFailures,
     successRate:
@@ -34,6 +40,7 @@ function compileTrip({ consecutiveFailures, successRate, slowCalls, ...trip }: N
             windowMs: slowCalls.window,
             minRequests: slowCalls.minRequests,
           },
+    when: when === null ? null : { condition: when.condition, windowMs: when.window, overMs: when.over },
     openMs: trip.open,
     maxOpenMs: trip.maxOpen,
     jitterPercent: trip.openJitter,

@@ -2,7 +2,16 @@
 import { absoluteAddress } from '../../config/address.js'
 import type { ResolvedConfig } from '../../config/config.js'
 import type { ResolvedEndpoint } from '../../config/endpoint.js'
-import type { Cluster, Dns, HealthCheck, KeepAlive, OutlierDetection, TcpKeepAlive } from '../../native/snapshot.js'
+import type {
+  Cluster,
+  Dns,
+  HealthCheck,
+  KeepAlive,
+  LocalityAware,
+  OutlierDetection,
+  Subsets,
+  TcpKeepAlive,
+} from '../../native/snapshot.js'
 import { compileAdaptiveConcurrency } from './adaptive-concurrency.js'
 import { compileCircuitBreaker } from './circuit-breaker.js'
 import { compileFilter, type Scripts } from './filter.js'
@@ -19,7 +28,8 @@ export function compileCluster(
   found: readonly ResolvedEndpoint[] = [],
 ): Cluster {
   const { name, endpoints, discovery, connectTimeout, keepAlive, tcpKeepAlive, healthCheck } = cluster
-  const { circuitBreaker, adaptiveConcurrency, retryBudget, filters, outlierDetection } = cluster
+  const { circuitBreaker, adaptiveConcurrency, retryBudget, filters, outlierDetection, subsets, localityAware } =
+    cluster
   return {
     name,
     endpoints: (endpoints ?? found).map((endpoint) => ({
@@ -39,7 +49,19 @@ export function compileCluster(
     adaptiveConcurrency: adaptiveConcurrency === null ? null : compileAdaptiveConcurrency(adaptiveConcurrency),
     retryBudget,
     filters: filters.map((filter) => compileFilter(filter, folder, scripts)),
+    subsets: subsets && compileSubsets(subsets),
+    localityAware: localityAware && compileLocality(localityAware),
+    panicThreshold: cluster.panicThreshold,
+    overProvisioning: cluster.overProvisioning,
   } satisfies Cluster
+}
+
+function compileSubsets({ keys, fallback }: NonNullable<ResolvedCluster['subsets']>): Subsets {
+  return { keys, fallback: typeof fallback === 'string' ? fallback : { default: fallback.labels } } satisfies Subsets
+}
+
+function compileLocality({ mode, minEndpoints, weights }: NonNullable<ResolvedCluster['localityAware']>) {
+  return mode === 'off' ? null : ({ mode, minEndpoints, weights } satisfies LocalityAware)
 }
 
 function compileKeepAlive({ idleTimeout, maxRequestsPerConnection }: ResolvedCluster['keepAlive']): KeepAlive {

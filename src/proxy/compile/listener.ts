@@ -39,5 +39,10 @@ export function compileListener(
     socketMode: socketMode === null ? null : Number.parseInt(socketMode, 8),
     overload: overload === null ? null : compileOverload(overload),
     filters: filters.map((filter) => compileFilter(filter, folder, scripts)),
+    overrides: {
+      trusted: listener.overrides.trusted ?? (direction ?? directionOfName(name)) !== 'gateway',
+      laneHeader: listener.overrides.laneHeader,
+      dtab: listener.overrides.dtab,
+    },
   } satisfies Listener
 }

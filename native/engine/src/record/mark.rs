@@ -59,6 +59,12 @@ marks! {
     Answered, "answered", "the route answered by itself, without a cluster";
     /// The balancer used endpoints that it holds for unhealthy, for want of healthy ones.
     Panic, "panic", "too few endpoints were healthy, so unhealthy ones were used as well";
+    /// An endpoint of a lower priority was picked.
+    LowerPriority, "lower-priority", "endpoints of the first priority were short of health, or all tried, so a lower priority took it";
+    /// An endpoint outside of the own zone was picked.
+    CrossZone, "cross-zone", "the proxy's own zone has too few healthy endpoints, so another zone took it";
+    /// The subset that was asked for has no endpoint.
+    SubsetFallback, "subset-fallback", "no endpoint is in the subset that the route asks for, so `subsets.fallback` decided";
     /// Nobody was up but degraded endpoints.
     Degraded, "degraded", "no endpoint was up but degraded ones, so one of them was used";
     /// The endpoint of the request's key had its bounded load.
@@ -75,6 +81,12 @@ marks! {
     RetryAfterHonoured, "retry-after-honoured", "the endpoint said when to come back, and the retry waited for that";
     /// The endpoint asked for a longer wait than the policy grants.
     RetryAfterTooLong, "retry-after-too-long", "the endpoint asked for a longer wait than `retryAfter.max`, so the retry waited as usual";
+    /// The caller said where its request goes.
+    Overridden, "overridden", "the caller's `l5d-dtab` said where the request goes";
+    /// What the caller said of its request's way was removed.
+    OverrideIgnored, "override-ignored", "a lane or an `l5d-dtab` of a caller that is not trusted was removed";
+    /// A copy of the request went to a mirror.
+    Mirrored, "mirrored", "a copy of the request went to a mirror of the route";
     /// Fault injection let the request wait.
     FaultDelayed, "fault-delayed", "the route's `fault` let the request wait";
     /// Fault injection answered.

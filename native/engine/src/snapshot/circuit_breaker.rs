@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Bounds on what a cluster has under way; 0 where there is none.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "generate", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CircuitBreaker {
@@ -20,7 +20,7 @@ pub struct CircuitBreaker {
 }
 
 /// When the breaker of an endpoint opens, and for how long.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "generate", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Trip {
@@ -30,12 +30,27 @@ pub struct Trip {
     pub success_rate: Option<SuccessRateBelow>,
     /// Too many requests that are slow.
     pub slow_calls: Option<SlowCalls>,
+    /// A condition that holds.
+    pub when: Option<TripWhen>,
     /// How long it is open before one request tries, ms; doubled each time that one fails.
     pub open_ms: u32,
     /// The longest, ms.
     pub max_open_ms: u32,
     /// Largest random addition, in percent of it.
     pub jitter_percent: f64,
+}
+
+/// A condition in CEL over what is counted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TripWhen {
+    /// The expression.
+    pub condition: String,
+    /// The window of its rates, ms.
+    pub window_ms: u32,
+    /// What is slow: longer than this to the first byte, ms.
+    pub over_ms: u32,
 }
 
 /// Too few requests of a window succeed.

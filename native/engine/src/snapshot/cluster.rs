@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AdaptiveConcurrency, CircuitBreaker, Dns, Filter, HealthCheck, KeepAlive, LoadBalancer, OutlierDetection,
-    RetryBudget, StickyKey, TcpKeepAlive,
+    AdaptiveConcurrency, CircuitBreaker, Dns, Filter, HealthCheck, KeepAlive, LoadBalancer, LocalityAware,
+    OutlierDetection, RetryBudget, StickyKey, Subsets, TcpKeepAlive,
 };
 
 /// A group of endpoints.
@@ -44,6 +44,14 @@ pub struct Cluster {
     pub health_check: Option<HealthCheck>,
     /// What puts endpoints out for a time.
     pub outlier_detection: Option<OutlierDetection>,
+    /// Parts of it that routes can ask for.
+    pub subsets: Option<Subsets>,
+    /// Whether it matters where endpoints run.
+    pub locality_aware: Option<LocalityAware>,
+    /// Percent of healthy endpoints below which all count as healthy; 0: never.
+    pub panic_threshold: u8,
+    /// Percent of its load that a healthy endpoint can take for others, 100 to 1,000.
+    pub over_provisioning: u16,
 }
 
 /// One address of a cluster.
@@ -59,6 +67,8 @@ pub struct ClusterEndpoint {
     pub region: String,
     /// The inner part of the locality.
     pub zone: String,
+    /// 0 comes first; the others when those before are short of health.
+    pub priority: u32,
     /// Free labels.
     pub labels: BTreeMap<String, String>,
 }

@@ -102,7 +102,7 @@ impl Part {
     }
 }
 
-/// What is in the way of one body: its filters in the order in which it meets them, a bound on its pace, a copy of it as it
+/// What is in the way of one body: its filters in the order in which it meets them, a bound on its pace, copies of it as it
 /// comes.
 #[derive(Default)]
 pub(super) struct Tap {
@@ -114,7 +114,7 @@ pub(super) struct Tap {
     /// The part under way.
     pub(super) part: Option<Part>,
     pub(super) pace: Option<Pace>,
-    pub(super) copy: Option<Copying>,
+    pub(super) copies: Vec<Copying>,
 }
 
 impl Tap {
@@ -125,7 +125,7 @@ impl Tap {
 
     /// Whether nothing is in the way.
     pub(super) fn is_empty(&self) -> bool {
-        self.filters.is_empty() && self.pace.is_none() && self.copy.is_none()
+        self.filters.is_empty() && self.pace.is_none() && self.copies.is_empty()
     }
 
     /// Whether filters may change what the body is.

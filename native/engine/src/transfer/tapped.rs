@@ -28,7 +28,7 @@ impl Transfer {
         if self.decoded {
             copying.end();
         } else {
-            self.tap.get_or_insert_default().copy = Some(copying);
+            self.tap.get_or_insert_default().copies.push(copying);
         }
         copied
     }
@@ -67,7 +67,7 @@ impl Transfer {
                 Some(Poll::Pending) => return Ok(Poll::Pending),
             };
             let before = self.body_bytes;
-            tap.part = self.next_part(most, tap.copy.as_ref())?;
+            tap.part = self.next_part(most, &tap.copies)?;
             if let Some(pace) = &mut tap.pace {
                 pace.take(usize::try_from(self.body_bytes - before).unwrap_or(usize::MAX));
             }
@@ -80,7 +80,7 @@ impl Transfer {
 
     /// Decodes what the filters see at once, of at most so many bytes. Short chunks are gathered, for each call has its
     /// price.
-    fn next_part(&mut self, mut most: usize, copy: Option<&Copying>) -> Result<Option<Part>, Broken> {
+    fn next_part(&mut self, mut most: usize, copies: &[Copying]) -> Result<Option<Part>, Broken> {
         let mut gathered = Vec::new();
         loop {
             let Some(buffer) = self.buffer.as_mut().filter(|buffer| !buffer.is_empty() && most > 0) else {
@@ -100,7 +100,7 @@ impl Transfer {
             if self.body_bytes > self.max_body_bytes {
                 return Err(Broken::TooLarge);
             }
-            if let Some(copy) = copy {
+            for copy in copies {
                 copy.add(buffer.range(data.start, data.end));
                 if step.done {
                     copy.end();
@@ -132,9 +132,7 @@ impl Transfer {
     pub(super) fn end_tapped(&mut self) {
         self.buffer = None;
         if let Some(tap) = &mut self.tap {
-            if let Some(copy) = &tap.copy {
-                copy.end();
-            }
+            tap.copies.iter().for_each(Copying::end);
             tap.part = Some(Part::own(Vec::new(), true));
         }
     }

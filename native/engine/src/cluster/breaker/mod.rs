@@ -6,6 +6,7 @@
 //! machine change together, under the machine's lock; the cluster's own lock is only ever taken inside that one; who holds
 //! the [`Probe`] is the only one to try, and gives it back when nothing came of it.
 
+mod condition;
 mod probe;
 mod state;
 mod trips;
@@ -19,6 +20,7 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
+pub use condition::TripCondition;
 pub use probe::{Looked, Probe};
 pub use trips::Trips;
 
@@ -56,7 +58,7 @@ pub struct Opened {
 
 /// An attempt has ended like this. `probe` is that of the attempt, if it was one.
 pub(super) fn heard(
-    trip: &Trip,
+    (trip, condition): (&Trip, Option<&TripCondition>),
     membership: &Membership,
     endpoint: &Arc<Endpoint>,
     heard: &Heard,
@@ -70,7 +72,12 @@ pub(super) fn heard(
     let now = weft_rt::now();
     let mut guarded = endpoint.breaker().0.lock();
     let reason = match (guarded.machine.position, probed) {
-        (Position::Closed, false) => guarded.machine.count(trip, sample, now),
+        (Position::Closed, false) => {
+            let ruled = guarded.machine.count(trip, sample, now);
+            // Counted whatever the rules say.
+            let held = condition.and_then(|condition| guarded.machine.count_for(condition, sample, now));
+            ruled.or(held)
+        }
         (Position::HalfOpen, true) => match Machine::judge(trip, sample) {
             None => {
                 guarded.machine.close();
@@ -102,7 +109,7 @@ fn sample(heard: &Heard) -> Option<Sample> {
             Some(Sample { failed: status >= 500, refused: status >= 500 || status == 429, took_us: first_byte_us })
         }
         // The one that did not read or write may have been the client.
-        Heard::Failure { kind: Kind::StreamIdle, .. } => None,
+        Heard::Failure { kind: Kind::StreamIdle, .. } | Heard::Stale => None,
         Heard::Failure { took_us, .. } => Some(Sample { failed: true, refused: true, took_us }),
     }
 }
@@ -112,6 +119,7 @@ fn cause(reason: Reason) -> TripCause {
         Reason::Consecutive(_) => TripCause::ConsecutiveFailures,
         Reason::SuccessRate { .. } => TripCause::SuccessRate,
         Reason::SlowCalls { .. } => TripCause::SlowCalls,
+        Reason::Condition(_) => TripCause::Condition,
         Reason::Probe { .. } => TripCause::Probe,
     }
 }

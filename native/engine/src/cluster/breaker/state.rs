@@ -4,6 +4,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use super::condition::{Numbers, Seen, TripCondition};
 use super::window::Window;
 use crate::snapshot::Trip;
 
@@ -36,6 +37,7 @@ pub(super) enum Reason {
     Consecutive(u32),
     SuccessRate { percent: f64, of: u32 },
     SlowCalls { percent: f64, of: u32, over_ms: u32 },
+    Condition(Numbers),
     Probe { slow: bool },
 }
 
@@ -46,6 +48,10 @@ impl fmt::Display for Reason {
             Self::SuccessRate { percent, of } => write!(f, "{percent:.1}% of {of} requests succeeded"),
             Self::SlowCalls { percent, of, over_ms } => {
                 write!(f, "{percent:.1}% of {of} requests took longer than {over_ms} ms")
+            }
+            Self::Condition(Numbers { streak, requests, success, slow }) => {
+                let rates = format_args!("{success:.1}% of {requests} requests succeeded, {slow:.1}% were slow");
+                write!(f, "its condition held: {streak} failures in a row, {rates}")
             }
             Self::Probe { slow: true } => f.write_str("the request that tried it was slow"),
             Self::Probe { slow: false } => f.write_str("the request that tried it failed"),
@@ -60,6 +66,8 @@ pub(super) struct Machine {
     streak: u32,
     rate: Window,
     slow: Window,
+    /// For a condition.
+    seen: Seen,
     /// Openings in a row without a probe that succeeded.
     openings: u32,
 }
@@ -82,6 +90,11 @@ impl Machine {
         });
         let consecutive = trip.consecutive_failures.filter(|most| self.streak >= *most).map(Reason::Consecutive);
         consecutive.or(rate).or(slow)
+    }
+
+    /// The same for a condition, after [`Self::count`].
+    pub(super) fn count_for(&mut self, condition: &TripCondition, sample: Sample, now: Instant) -> Option<Reason> {
+        condition.count(&mut self.seen, sample, self.streak, now).map(Reason::Condition)
     }
 
     /// What the probe says: `None` that it may close.
@@ -112,6 +125,7 @@ impl Machine {
         self.streak = 0;
         self.rate.clear();
         self.slow.clear();
+        self.seen.clear();
     }
 }
 
@@ -138,6 +152,7 @@ mod tests {
             consecutive_failures: Some(7),
             success_rate: Some(SuccessRateBelow { below_percent: 80.0, window_ms: 10_000, min_requests: 20 }),
             slow_calls: Some(SlowCalls { over_ms: 1_000, above_percent: 50.0, window_ms: 10_000, min_requests: 20 }),
+            when: None,
             open_ms: 1_000,
             max_open_ms: 60_000,
             jitter_percent: 0.0,

@@ -18,12 +18,15 @@ pub(super) enum TripCause {
     SuccessRate,
     /// Too many requests were slow.
     SlowCalls,
+    /// The condition of `when` held.
+    Condition,
     /// It was open already, and the probe failed.
     Probe,
 }
 
 impl TripCause {
-    const ALL: [Self; 4] = [Self::ConsecutiveFailures, Self::SuccessRate, Self::SlowCalls, Self::Probe];
+    const ALL: [Self; 5] =
+        [Self::ConsecutiveFailures, Self::SuccessRate, Self::SlowCalls, Self::Condition, Self::Probe];
 
     /// The word for it in metrics.
     fn word(self) -> &'static str {
@@ -31,6 +34,7 @@ impl TripCause {
             Self::ConsecutiveFailures => "consecutive-failures",
             Self::SuccessRate => "success-rate",
             Self::SlowCalls => "slow-calls",
+            Self::Condition => "condition",
             Self::Probe => "probe",
         }
     }

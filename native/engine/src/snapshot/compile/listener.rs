@@ -34,6 +34,7 @@ impl Compiler<'_> {
                 max_fields: dto.limits.max_headers as usize,
             },
             access_log,
+            overrides: dto.overrides.clone(),
             abort_on_close: dto.abort_on_close,
             // Filled when the routes are compiled.
             table: Table::default(),

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Membership, Resolution};
+use super::{Division, Membership, Resolution};
+use crate::cluster::TripCondition;
 use crate::filter::Chain;
 use crate::limit::Limits;
 use crate::route::Sticky;
@@ -19,6 +20,8 @@ pub struct GenerationCluster {
     pub fingerprint: u64,
     /// Where its requests go, as of now.
     pub membership: Arc<Membership>,
+    /// How its endpoints are divided.
+    pub division: Arc<Division>,
     /// How an endpoint is chosen.
     pub load_balancer: LoadBalancer,
     /// Where a balancer by hash takes its key: the first of these that the request has.
@@ -41,6 +44,8 @@ pub struct GenerationCluster {
     pub outlier_detection: Option<Arc<OutlierDetection>>,
     /// What opens the breakers of its endpoints.
     pub trip: Option<Box<Trip>>,
+    /// A condition that opens them besides; only beside `trip`.
+    pub trip_when: Option<Box<TripCondition>>,
 }
 
 /// How connections are kept between requests.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use super::concurrency::Concurrency;
 use super::condition::{Condition, Tally, bit};
 use super::cost::Cost;
 use super::destination::{Destination, Reach};
@@ -41,6 +42,8 @@ pub struct Endpoint {
     pub server_errors: AtomicU64,
     /// From the begin of an attempt to the answer's first byte.
     pub latency: Latency,
+    /// How it answers by what it has to do at once.
+    pub concurrency: Concurrency,
     /// The same as `peak-ewma` sees it; written only where that balances.
     pub cost: Cost,
     /// Milliseconds of the [`Moment`] since which requests may go there; 0: it needs no slow start.
@@ -68,6 +71,7 @@ impl Endpoint {
             connections: AtomicU32::new(0),
             server_errors: AtomicU64::new(0),
             latency: Latency::default(),
+            concurrency: Concurrency::default(),
             cost: Cost::default(),
             usable_since: AtomicU64::new(0),
             condition: Condition::new(tally),
@@ -151,13 +155,17 @@ impl Endpoint {
 
     /// Whether outlier detection puts it out. Under its cluster's [`crate::cluster::Ejections`].
     pub fn set_ejected(&self, ejected: bool) {
-        self.condition.set(bit::EJECTED, ejected);
+        if self.condition.set(bit::EJECTED, ejected) && !ejected {
+            self.warms_since(Moment::now());
+        }
     }
 
     /// Whether its breaker is open. Under the breaker's lock.
     pub fn set_tripped(&self, tripped: bool) {
         if !self.condition.set(bit::TRIPPED, tripped) {
             self.turned();
+        } else if !tripped {
+            self.warms_since(Moment::now());
         }
     }
 
@@ -199,13 +207,15 @@ impl Endpoint {
     }
 }
 
-/// Where an endpoint runs and what it is labelled. Endpoints of one place share one.
+/// Where an endpoint runs, when its turn comes and what it is labelled. Endpoints of one place share one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Place {
     /// Empty where nothing was said.
     pub region: String,
     /// Empty where nothing was said.
     pub zone: String,
+    /// 0 comes first; the others when those before are short of health.
+    pub priority: u32,
     /// Free labels.
     pub labels: BTreeMap<String, String>,
 }

@@ -6,7 +6,7 @@ use crate::filter::Chain;
 use crate::http::parse::HeadLimits;
 use crate::overload::Overload;
 use crate::route::Table;
-use crate::snapshot::{Direction, ListenerLimits};
+use crate::snapshot::{Direction, ListenerLimits, Overrides};
 use crate::telemetry::access_log::{Format, Sink};
 
 /// A listener, compiled.
@@ -37,6 +37,8 @@ pub struct GenerationListener {
     pub filters: Chain,
     /// When requests are shed.
     pub overload: Option<Box<Overload>>,
+    /// What callers may say of the way of their own requests.
+    pub overrides: Overrides,
     /// FIN amid a request gives it up.
     pub abort_on_close: bool,
     /// Which route takes a request.

@@ -23,16 +23,25 @@ pub struct Membership {
     ejections: Ejections,
     trips: Trips,
     teller: Teller,
-    turns: Turns,
+    /// Of a set that is not divided.
+    pub turns: Turns,
     /// Exchanges under way, where a balancer bounds them by their sum.
     load: Arc<AtomicU32>,
     changed_unix_us: AtomicU64,
 }
 
-/// Written with each pick in turn: on a cache line of its own, or every reader of the numbers above would lose theirs.
+/// Whose turn it is, over all workers. Written with each pick in turn: on a cache line of its own, or every reader of the
+/// numbers beside it would lose theirs.
 #[derive(Default)]
 #[repr(align(128))]
-struct Turns(AtomicU64);
+pub struct Turns(AtomicU64);
+
+impl Turns {
+    /// The next one.
+    pub fn next(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+}
 
 impl Membership {
     pub(super) fn new(id: u32, tally: Arc<Tally>, teller: Teller) -> Self {
@@ -91,11 +100,6 @@ impl Membership {
     /// Tells what happens to its endpoints.
     pub fn teller(&self) -> &Teller {
         &self.teller
-    }
-
-    /// The next turn, over all workers.
-    pub fn turn(&self) -> u64 {
-        self.turns.0.fetch_add(1, Ordering::Relaxed)
     }
 
     /// When the set in force came, µs since 1970: indexes noted before that may mean others now.
