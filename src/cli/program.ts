@@ -16,10 +16,12 @@ import { explain } from './commands/explain.js'
 import { get } from './commands/get.js'
 import { history } from './commands/history.js'
 import { inspect } from './commands/inspect.js'
+import { plan } from './commands/plan.js'
 import { register } from './commands/register.js'
 import { rollback } from './commands/rollback.js'
 import { run } from './commands/run.js'
 import { status } from './commands/status.js'
+import { suggest } from './commands/suggest.js'
 import { token } from './commands/token.js'
 import { top } from './commands/top.js'
 import { validate } from './commands/validate.js'
@@ -29,7 +31,7 @@ import { exitCodes } from './output.js'
 import { weftVersion } from './version.js'
 
 const commands: readonly CliCommand[] = [
-  ...[run, validate, explain, why, top, compile],
+  ...[run, validate, explain, why, plan, suggest, top, compile],
   ...[
     control,
     get,

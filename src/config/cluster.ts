@@ -11,6 +11,7 @@ import { loadBalancer } from './load-balancer.js'
 import { localityAware } from './locality-aware.js'
 import { name } from './name.js'
 import { notYetKeys, words } from './not-yet.js'
+import { outlierDetection } from './outlier-detection.js'
 import { retryBudget } from './retry-budget.js'
 import { subsets } from './subset.js'
 
@@ -32,8 +33,12 @@ export const cluster = z
       .default(null)
       .meta({ description: "The kernel's probes of silent connections; absent: as the system is set" }),
     healthCheck: healthCheck.nullable().default(null).meta({ description: 'Absent: endpoints are not checked' }),
+    outlierDetection: outlierDetection
+      .nullable()
+      .default(null)
+      .meta({ description: 'Absent: failures eject no endpoint' }),
     filters: filters(),
-    ...notYetKeys('tls', 'outlierDetection', 'hedge'),
+    ...notYetKeys('tls', 'hedge'),
     subsets: subsets.nullable().default(null).meta({ description: 'Absent: routes name the whole cluster' }),
     localityAware: localityAware.nullable().default(null).meta({ description: 'Absent: off' }),
     panicThreshold: z.int().min(0).max(100).default(50).meta({

@@ -44,6 +44,11 @@ export declare function leave(proxy: number): boolean
  */
 export declare function explain(snapshot: Buffer, question: string): string
 
+/**
+ * Where recorded requests would go, as JSON: `{rejected, headers, redacted, decisions}`, with the headers that records would
+ * keep and a decision for each question. `questions` is a list as of `explain`, each with its listener.
+ */
+export declare function replay(snapshot: Buffer, questions: string): string
 /** A certificate for the key of a request (PEM), signed on the thread pool. The same JSON, `key` null. */
 export declare function signRequest(signer: number, request: string, terms: string): Promise<string>
 
@@ -148,6 +153,9 @@ export declare function version(): string
 
 /** Waits until what was logged is written, at most so long. False: some of it could not be. */
 export declare function flushLogs(proxy: number, timeoutMs: number): boolean
+
+/** What happened to endpoints since the last call, as JSON: `{events, lost}`; an empty text when nothing did. */
+export declare function events(proxy: number): string
 
 /** What the engine would refuse of a snapshot, as JSON: a list of `{path, code, message}`. Nothing comes into force. */
 export declare function check(snapshot: Buffer): string

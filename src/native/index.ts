@@ -95,9 +95,38 @@ export interface WorkerStats {
   recordBytes: number
 }
 
+/** What happened to endpoints since the last question; `lost`: events before them that nobody asked for in time. */
+export interface EndpointEvents {
+  events: EndpointEvent[]
+  lost: number
+}
+
+/** `forMs`: for how long it will be so, or was. */
+export interface EndpointEvent {
+  turn:
+    | 'ejected'
+    | 'would-eject'
+    | 'not-ejected'
+    | 'returned'
+    | 'opened'
+    | 'stayed-open'
+    | 'closed'
+    | 'unhealthy'
+    | 'healthy'
+  unixUs: number
+  cluster: string
+  endpoint: string
+  reason: string
+  forMs: number | null
+}
+
 export interface ClusterStats {
   name: string
   counters: Record<string, number>
+  /** How often outlier detection put an endpoint out, by what it was for, and how often it could not. */
+  ejections: { counts: Tally; withheld: number }
+  /** How often breakers of endpoints opened, by what opened them. */
+  trips: Tally
   /** The name that its endpoints are found by. */
   dns: DnsStats | null
   /** The whole cluster, then its subsets. */
@@ -121,6 +150,14 @@ export interface Series {
   responseSizes: number[]
 }
 
+/** What was seen while up to `most` exchanges, and more than half of it, were under way. `meanUs`: to the first byte. */
+export interface AtOnce {
+  most: number
+  answers: number
+  failures: number
+  meanUs: number
+}
+
 /** What came of asking for a cluster's name. `nextMs` is the wait after the last lookup. */
 export interface DnsStats {
   name: string
@@ -128,6 +165,16 @@ export interface DnsStats {
   failures: number
   error: string | null
   nextMs: number
+}
+
+/** Counts by a word. */
+export type Tally = [word: string, count: number][]
+
+/** A time for which an endpoint is kept from requests; µs since 1970. */
+export interface Spell {
+  sinceUnixUs: number
+  untilUnixUs: number
+  reason: string
 }
 
 export interface EndpointStats {
@@ -140,6 +187,12 @@ export interface EndpointStats {
   healthy: boolean
   /** `unchecked`, `healthy`, `unhealthy`, or `pending` before the first check has ended. */
   health: string
+  /** Others are asked first. */
+  degraded: boolean
+  /** Outlier detection has put it out. */
+  ejected: Spell | null
+  /** Its breaker is open; `probing`: a request tries it now. */
+  breaker: (Spell & { probing: boolean }) | null
   active: number
   requests: number
   failures: number
@@ -148,6 +201,8 @@ export interface EndpointStats {
   idle: number
   /** From the begin of an attempt to the answer's first byte. */
   latency: Durations
+  /** How it answered by what it had to do at once, ascending; one answer of eight is looked at. */
+  concurrency: AtOnce[]
   /** Idle time after which it closes connections, as far as that was learned. */
   closesIdleAfterMs: number | null
 }

@@ -173,6 +173,10 @@ hosts: Array<string>,
  */
 matches: Array<RouteMatch>, 
 /**
+ * A condition in CEL that must hold besides; none: no more is asked.
+ */
+when: string | null, 
+/**
  * What becomes of the request.
  */
 action: RouteAction, 
@@ -309,7 +313,7 @@ weight: number,
  * Only endpoints with these labels; none: all.
  */
 subset: { [key in string]: string } | null, };
-export type StickyKey = { "header": string } | { "cookie": CookieKey } | { "query": string } | "clientAddress";
+export type StickyKey = { "header": string } | { "cookie": CookieKey } | { "query": string } | "clientAddress" | { "cel": string };
 export type CookieKey = { 
 /**
  * Its name.
@@ -511,7 +515,11 @@ panicThreshold: number,
 /**
  * Percent of its load that a healthy endpoint can take for others, 100 to 1,000.
  */
-overProvisioning: number, };
+overProvisioning: number, 
+/**
+ * What puts endpoints out for a time.
+ */
+outlierDetection: OutlierDetection | null, };
 export type CircuitBreaker = { 
 /**
  * Connections, idle ones included; 0: no bound.
@@ -528,7 +536,145 @@ maxRequests: number,
 /**
  * Retries; `null`: no bound but the budget's.
  */
-maxRetries: number | null, };
+maxRetries: number | null, 
+/**
+ * What opens the breaker of a single endpoint; none: nothing does.
+ */
+trip: Trip | null, };
+export type Trip = { 
+/**
+ * Failures in a row.
+ */
+consecutiveFailures: number | null, 
+/**
+ * Too few requests that succeed.
+ */
+successRate: SuccessRateBelow | null, 
+/**
+ * Too many requests that are slow.
+ */
+slowCalls: SlowCalls | null, 
+/**
+ * How long it is open before one request tries, ms; doubled each time that one fails.
+ */
+openMs: number, 
+/**
+ * The longest, ms.
+ */
+maxOpenMs: number, 
+/**
+ * Largest random addition, in percent of it.
+ */
+jitterPercent: number, };
+export type SuccessRateBelow = { 
+/**
+ * Fewer than this, in percent.
+ */
+belowPercent: number, 
+/**
+ * The window, ms.
+ */
+windowMs: number, 
+/**
+ * Fewer requests than this in the window decide nothing.
+ */
+minRequests: number, };
+export type SlowCalls = { 
+/**
+ * What is slow: longer than this to the first byte, ms.
+ */
+overMs: number, 
+/**
+ * More than this, in percent.
+ */
+abovePercent: number, 
+/**
+ * The window, ms.
+ */
+windowMs: number, 
+/**
+ * Fewer requests than this in the window decide nothing.
+ */
+minRequests: number, };
+export type OutlierDetection = { 
+/**
+ * What is found is told, and nothing put out.
+ */
+shadow: boolean, 
+/**
+ * Answers of 5xx in a row.
+ */
+consecutive5xx: number | null, 
+/**
+ * Answers of 502, 503 and 504 in a row.
+ */
+consecutiveGatewayErrors: number | null, 
+/**
+ * Attempts without an answer in a row; `null`: they count as 503.
+ */
+consecutiveLocalErrors: number | null, 
+/**
+ * Between two comparisons of all endpoints, ms.
+ */
+intervalMs: number, 
+/**
+ * How long an endpoint is out, times how often in a row, ms.
+ */
+baseEjectionMs: number, 
+/**
+ * The longest, ms.
+ */
+maxEjectionMs: number, 
+/**
+ * Largest random addition, ms.
+ */
+ejectionJitterMs: number, 
+/**
+ * How many of the endpoints may be out, in percent.
+ */
+maxEjectionPercent: number, 
+/**
+ * The last endpoint that is up may be put out too.
+ */
+ejectLast: boolean, 
+/**
+ * A health check that succeeds ends it.
+ */
+returnOnHealthCheck: boolean, 
+/**
+ * Endpoints that succeed much less often than the others.
+ */
+successRate: SuccessRateOutlier | null, 
+/**
+ * Endpoints that fail more often than this.
+ */
+failurePercentage: FailurePercentage | null, };
+export type SuccessRateOutlier = { 
+/**
+ * How many standard deviations below.
+ */
+stdevFactor: number, 
+/**
+ * Endpoints with enough requests that there must be.
+ */
+minHosts: number, 
+/**
+ * Requests within an interval that are enough.
+ */
+requestVolume: number, };
+export type FailurePercentage = { 
+/**
+ * From how many percent on.
+ */
+threshold: number, 
+/**
+ * Endpoints with enough requests that there must be.
+ */
+minHosts: number, 
+/**
+ * Requests within an interval that are enough.
+ */
+requestVolume: number, };
 export type RetryBudget = { 
 /**
  * Retries per hundred requests that are in their first attempt.
@@ -923,6 +1069,26 @@ http: HttpCheck | null,
  */
 intervalMs: number, 
 /**
+ * The same while checks fail, ms.
+ */
+unhealthyIntervalMs: number, 
+/**
+ * After a failure that is not enough yet, ms.
+ */
+unhealthyEdgeIntervalMs: number, 
+/**
+ * After a success that is not enough yet, ms.
+ */
+healthyEdgeIntervalMs: number, 
+/**
+ * While the cluster has never had a request, ms; `null`: as if it had.
+ */
+noTrafficIntervalMs: number | null, 
+/**
+ * Largest random wait before the first check, ms.
+ */
+initialJitterMs: number, 
+/**
  * Largest random addition to each interval, ms.
  */
 intervalJitterMs: number, 
@@ -954,4 +1120,8 @@ host: string,
 /**
  * Statuses that mean healthy, as inclusive ranges.
  */
-expectedStatuses: Array<[number, number]>, };
+expectedStatuses: Array<[number, number]>, 
+/**
+ * Statuses that speak against it without deciding at once, as inclusive ranges.
+ */
+retriableStatuses: Array<[number, number]>, };

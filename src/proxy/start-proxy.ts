@@ -33,6 +33,7 @@ import { createLogger, type Logger } from '../telemetry/logger.js'
 import type { Change, ConfigSource } from './config-source.js'
 import { Doors } from './doors.js'
 import { drain } from './drain.js'
+import { EndpointLog } from './endpoint-events.js'
 import { type FaultEndings, tellFaultEndings } from './fault-endings.js'
 import { writeLine } from './filter-lines.js'
 import { type Followed, followSources } from './follow-sources.js'
@@ -138,6 +139,7 @@ class Orchestrator implements RunningProxy {
   private readonly prepare: Prepare
   private readonly sources: Followed
   private readonly faults: FaultEndings
+  private readonly endpointLog: EndpointLog
   private read: Watched[] = []
   private id = -1
   private ownLoop = false
@@ -162,6 +164,7 @@ class Orchestrator implements RunningProxy {
     this.addon = options.addon ?? loadAddon()
     this.logger = options.logger ?? standardLogger()
     this.prepare = options.prepare ?? prepareSource
+    this.endpointLog = new EndpointLog(() => this.addon.events(this.id), this.logger)
     this.doors = new Doors(this.addon, (line) => writeLine(this.logger, line))
     this.faults = tellFaultEndings(this.logger)
     this.sources = followSources({
@@ -199,6 +202,7 @@ class Orchestrator implements RunningProxy {
     } catch (error) {
       this.sources.close()
       this.faults.close()
+      this.endpointLog.close()
       this.doors.close()
       ahead?.terminate()
       await ahead?.ended
@@ -337,6 +341,7 @@ class Orchestrator implements RunningProxy {
     this.doors.close()
     if (this.workers === null) await this.leaveOwnLoop()
     await this.workers?.close()
+    this.endpointLog.close()
     if (!this.addon.flushLogs(this.id, logFlushMs))
       this.logger.warn('some lines of the access log could not be written')
     this.addon.closeProxy(this.id)
@@ -376,6 +381,7 @@ class Orchestrator implements RunningProxy {
     await this.keepScripts(plan.scripts)
     this.sources.renew(plan.sources)
     this.faults.renew(plan.faulty ? this.stats().faults : [])
+    this.endpointLog.follow(plan.hasEvents)
     return verdict
   }
 

@@ -52,9 +52,14 @@ export function clusterOf(name: string, endpoints: Partial<EndpointStats>[], cou
     zone: '',
     healthy: true,
     health: 'unchecked',
+    degraded: false,
+    ejected: null,
+    breaker: null,
     idle: 0,
     closesIdleAfterMs: null,
     latency: [],
+    concurrency: [],
   }
-  return { name, counters, dns: null, groups: [], endpoints: endpoints.map((endpoint) => ({ ...empty, ...endpoint })) }
+  const none = { ejections: { counts: [], withheld: 0 }, trips: [] }
+  return { name, counters, ...none, dns: null, groups: [], endpoints: endpoints.map((endpoint) => ({ ...empty, ...endpoint })) }
 }

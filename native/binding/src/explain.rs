@@ -4,6 +4,7 @@ use napi::Result;
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 use weft_engine::asked::{self, Question};
+use weft_engine::replay as replaying;
 use weft_engine::snapshot;
 
 use crate::error::{failed, guarded};
@@ -26,6 +27,27 @@ pub fn explain(snapshot: Buffer, question: String) -> Result<String> {
         let said = match snapshot::inspect(&snapshot) {
             Ok(generation) => serde_json::json!({ "rejected": [], "answers": asked::answer(&generation, &question) }),
             Err(rejected) => serde_json::json!({ "rejected": rejected, "answers": [] }),
+        };
+        Ok(said.to_string())
+    })
+}
+
+/// Where recorded requests would go, as JSON: `{rejected, headers, redacted, decisions}`, with the headers that records would
+/// keep and a decision for each question. `questions` is a list as of `explain`, each with its listener.
+#[napi]
+pub fn replay(snapshot: Buffer, questions: String) -> Result<String> {
+    guarded("replay", || {
+        let questions: Vec<Question> = serde_json::from_str(&questions).map_err(|error| failed("replay", &error))?;
+        let said = match snapshot::inspect(&snapshot) {
+            Ok(generation) => serde_json::json!({
+                "rejected": [],
+                "headers": generation.records.headers,
+                "redacted": generation.records.redact,
+                "decisions": replaying::decisions(&generation, &questions),
+            }),
+            Err(rejected) => {
+                serde_json::json!({ "rejected": rejected, "headers": [], "redacted": [], "decisions": [] })
+            }
         };
         Ok(said.to_string())
     })

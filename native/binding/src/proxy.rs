@@ -167,6 +167,16 @@ pub fn why(proxy: u32, id: String) -> Result<String> {
     })
 }
 
+/// What happened to endpoints since the last call, as JSON: `{events, lost}`; an empty text when nothing did.
+#[napi]
+pub fn events(proxy: u32) -> Result<String> {
+    guarded("events", || {
+        let fetched = find(proxy)?.events();
+        let told = fetched.map(|fetched| serde_json::to_string(&fetched).map_err(|error| failed("events", &error)));
+        told.unwrap_or_else(|| Ok(String::new()))
+    })
+}
+
 /// Opens every access log again. Returns JSON: those that could not be opened, with the reason.
 #[napi]
 pub fn reopen_logs(proxy: u32) -> Result<String> {

@@ -11,12 +11,13 @@ mod generate {
     use ts_rs::{Config, TS};
     use weft_engine::snapshot::{
         AccessLog, Budget, CircuitBreaker, Cluster, ClusterEndpoint, CookieKey, Direction, Dns, DnsRecord,
-        EndpointUpdate, Fallback, FallbackCause, Fault, FaultAbort, FaultDelay, FaultThroughput, FieldMatch, Filter,
-        Forward, ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine, HeaderReplace, HeaderRewrite, HealthCheck,
-        HttpCheck, KeepAlive, KeyPart, Listener, ListenerLimits, LoadBalancer, LocalRateLimit, LocalityAware,
-        LocalityMode, Node, OnFailure, PathChange, PathMatch, RateBucket, RateKey, Records, Redirect, Respond, Retry,
-        RetryBudget, RetryOn, Rewrite, Route, RouteAction, RouteMatch, Script, ScriptBody, SlowStart, Snapshot,
-        StickyKey, SubsetFallback, Subsets, TcpKeepAlive, Tracing, ValueTest, WarmUp,
+        EndpointUpdate, FailurePercentage, Fallback, FallbackCause, Fault, FaultAbort, FaultDelay, FaultThroughput,
+        FieldMatch, Filter, Forward, ForwardTarget, HeaderChanges, HeaderEdits, HeaderLine, HeaderReplace,
+        HeaderRewrite, HealthCheck, HttpCheck, KeepAlive, KeyPart, Listener, ListenerLimits, LoadBalancer,
+        LocalRateLimit, LocalityAware, LocalityMode, Node, OnFailure, OutlierDetection, PathChange, PathMatch,
+        RateBucket, RateKey, Records, Redirect, Respond, Retry, RetryBudget, RetryOn, Rewrite, Route, RouteAction,
+        RouteMatch, Script, ScriptBody, SlowCalls, SlowStart, Snapshot, StickyKey, SubsetFallback, Subsets,
+        SuccessRateBelow, SuccessRateOutlier, TcpKeepAlive, Tracing, Trip, ValueTest, WarmUp,
     };
 
     pub(crate) fn print() {
@@ -56,6 +57,12 @@ mod generate {
             FaultThroughput::decl(&config),
             Cluster::decl(&config),
             CircuitBreaker::decl(&config),
+            Trip::decl(&config),
+            SuccessRateBelow::decl(&config),
+            SlowCalls::decl(&config),
+            OutlierDetection::decl(&config),
+            SuccessRateOutlier::decl(&config),
+            FailurePercentage::decl(&config),
             RetryBudget::decl(&config),
             ClusterEndpoint::decl(&config),
             LoadBalancer::decl(&config),

@@ -1,5 +1,7 @@
 //! What one exchange was: filled by the phases, written once at its end to ring, metrics and access log.
 
+mod ending;
+
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,10 +10,11 @@ use std::time::Instant;
 
 use smallvec::SmallVec;
 
-use crate::cluster::{self, Heard, Load, Picked};
+use crate::cluster::{self, Heard, Load, Picked, Probe};
 use crate::downstream::Downstream;
 use crate::error::{Error, Kind, Source};
 use crate::http::head::{Known, RequestHead, ResponseHead, Version};
+use crate::http::health::IMMEDIATE_FAIL;
 use crate::http::retry_after::retry_after;
 use crate::record::{Address, Attempt, Candidate, Mark, Marks, Protocol, Record, Texts, frame};
 use crate::request_id::uuid;
@@ -20,6 +23,7 @@ use crate::retry::Stop;
 use crate::serving::View;
 use crate::snapshot::{Endpoint, GenerationCluster, GenerationRoute};
 use crate::telemetry::access_log::Entry;
+use crate::telemetry::events::{Event, Turn};
 use crate::telemetry::flags::Flag;
 use crate::telemetry::metrics::{ClusterCounter, Counter};
 use crate::trace::Carried;
@@ -40,6 +44,8 @@ pub struct Account {
     endpoint: Option<Arc<Endpoint>>,
     /// Its part of what the cluster's balancer bounds.
     load: Option<Load>,
+    /// The present attempt tries whether the endpoint's breaker may close.
+    probe: Option<Probe>,
     /// The attempts before the present one; empty, and without memory, while nothing failed.
     past: Vec<Attempt>,
     /// Whom the balancer compared, attempt by attempt.
@@ -76,6 +82,7 @@ impl Account {
             generated_id: None,
             endpoint: None,
             load: None,
+            probe: None,
             past: Vec::new(),
             candidates: SmallVec::new(),
             response_headers: Vec::new(),
@@ -175,6 +182,8 @@ impl Account {
             Mark::CrossZone => self.count_cluster(ClusterCounter::CrossZonePicks),
             Mark::SubsetFallback => self.count_cluster(ClusterCounter::SubsetFallbacks),
             Mark::Fallback => self.count_cluster(ClusterCounter::Fallbacks),
+            Mark::BreakersOpen => self.count_cluster(ClusterCounter::BreakerRefusals),
+            Mark::Probe => self.count_cluster(ClusterCounter::Probes),
             _ => {}
         }
     }
@@ -196,6 +205,10 @@ impl Account {
             picked.marks.iter().for_each(|mark| self.mark(mark));
         }
         self.load = picked.load;
+        if picked.probe.is_some() {
+            self.mark(Mark::Probe);
+        }
+        self.probe = picked.probe;
         picked.endpoint
     }
 
@@ -324,6 +337,9 @@ impl Account {
         self.record.flag = if exceeded { Flag::UpstreamRetryLimitExceeded } else { verdict.flag };
         self.record.cause = error.kind.number();
         self.detail = error.detail;
+        if error.kind == Kind::BreakersOpen {
+            self.mark(Mark::BreakersOpen);
+        }
         self.count_timeout(error);
         if error.source() == Source::Upstream {
             self.heard_failure(weft_rt::now(), error);
@@ -412,55 +428,41 @@ impl Account {
         }
     }
 
-    fn heard_answer(&self, now: Instant, head: &ResponseHead) {
+    fn heard_answer(&mut self, now: Instant, head: &ResponseHead) {
         let retry_after_s = matches!(head.status, 429 | 503).then(|| retry_after(head)).flatten();
+        if let (Some(cluster), Some(endpoint)) = (self.cluster(), &self.endpoint)
+            && cluster.health_check.is_some()
+            && head.find(IMMEDIATE_FAIL).is_some()
+            && endpoint.refused()
+        {
+            let event = Event::new(Turn::Unhealthy, &endpoint.name, "its answer says that its health check fails");
+            cluster.membership.teller().tell(event);
+        }
         let first_byte_us = micros(self.attempt_started, now);
         self.heard(&Heard::Answer { status: head.status, first_byte_us, retry_after_s });
     }
 
-    fn heard_failure(&self, now: Instant, error: &Error) {
+    fn heard_failure(&mut self, now: Instant, error: &Error) {
         self.heard(&Heard::Failure { kind: error.kind, took_us: micros(self.attempt_started, now) });
     }
 
-    fn heard(&self, heard: &Heard) {
-        let cluster = self.view.generation.clusters.get(usize::from(self.record.cluster));
-        if let (Some(cluster), Some(endpoint)) = (cluster, &self.endpoint) {
-            cluster::heard(cluster, endpoint, heard);
+    fn heard(&mut self, heard: &Heard) {
+        let probe = self.probe.take();
+        if let (Some(cluster), Some(endpoint)) = (self.cluster(), &self.endpoint) {
+            cluster::heard(cluster, endpoint, heard, probe);
         }
     }
 
-    /// It ends here, whatever it was about.
-    fn lost(&mut self, texts: &Texts<'_>) {
-        self.record.cause = Kind::Internal.number();
-        self.record.total_us = micros(self.started, weft_rt::now());
-        self.worker.write_record(&mut self.record, texts, &self.view.generation);
+    fn cluster(&self) -> Option<&GenerationCluster> {
+        self.view.generation.clusters.get(usize::from(self.record.cluster)).map(|cluster| &**cluster)
     }
 
     fn leave_endpoint(&mut self) {
         self.load = None;
+        // Nothing came of it: the next request may try.
+        self.probe = None;
         if let Some(endpoint) = self.endpoint.take() {
             endpoint.active.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Drop for Account {
-    /// Also where an exchange is dropped amid its way: its endpoint must not seem busy for ever, a panic is told, and
-    /// so is the end of the worker's thread.
-    fn drop(&mut self) {
-        self.leave_endpoint();
-        self.worker.end_exchange(self.view.listener().direction);
-        if self.closed {
-            return;
-        }
-        if std::thread::panicking() {
-            self.worker.count(Counter::Panics, 1);
-            self.lost(&Texts::default());
-        } else if weft_rt::is_ending() {
-            let trail = frame("its worker was ended under it", &self.past, &self.candidates);
-            let id = self.generated_id;
-            let request_id = id.as_ref().map_or(&[][..], |id| id);
-            self.lost(&Texts { request_id, trail: &trail, ..Texts::default() });
         }
     }
 }

@@ -9,7 +9,7 @@
 //! 5. [`reply`]: what the proxy answers itself; [`respond`] knows what each failure looks like.
 //! 6. [`account`]: the [`record`], and through it [`telemetry`].
 //!
-//! [`asked`] explains where a request would go, without sending it.
+//! [`asked`] explains where a request would go, without sending it; [`replay`] says it of many.
 //!
 //! **Life of a configuration change**: [`proxy`] `apply` → [`snapshot`] decode, compile → sockets → [`steer`] in each
 //! [`worker`] → a new view in each [`serving`] listener.
@@ -20,6 +20,8 @@
 
 // Each module uses what stands below it. `scripts/check-structure` holds this order.
 pub mod reasons;
+
+pub mod replay;
 
 pub mod asked;
 pub mod stats;
@@ -68,6 +70,7 @@ pub mod transfer;
 pub mod trust;
 
 pub mod buffer;
+pub mod cel;
 pub mod heads;
 pub mod limit;
 mod request_id;

@@ -23,6 +23,7 @@ use crate::listener::handover::{Handed, Label};
 use crate::slot::Slot;
 use crate::snapshot::{Books, Generation, GenerationListener, Rejection, compile};
 use crate::stats::FilterStats;
+use crate::telemetry::events::{Events, Fetched};
 use crate::telemetry::metrics::{self, Counter, DEFAULT_SERIES, Report, SeriesBudget, WorkerMetrics};
 
 pub use drain::Drain;
@@ -45,6 +46,7 @@ pub struct Proxy {
     releasable: AtomicBool,
     /// What the cold thread does for it; none while no cluster asks for anything.
     following: Mutex<Option<Following>>,
+    events: Arc<Events>,
     itself: Weak<Self>,
 }
 
@@ -116,17 +118,20 @@ impl Proxy {
     /// A proxy without a configuration.
     pub fn new(name: &str, workers: usize) -> Arc<Self> {
         let budget = Arc::new(SeriesBudget::new(DEFAULT_SERIES));
+        let state = State::default();
+        let events = Arc::clone(state.books.clusters.events());
         Arc::new_cyclic(|itself| Self {
             name: name.to_owned(),
             current: ArcSwapOption::empty(),
             number: AtomicU32::new(0),
             slots: (0..workers.max(1)).map(|index| Arc::new(Slot::new(index, &budget))).collect(),
-            state: Mutex::default(),
+            state: Mutex::new(state),
             drain: AtomicU8::new(Drain::None as u8),
             turn: Mutex::default(),
             turned: Condvar::new(),
             releasable: AtomicBool::new(false),
             following: Mutex::default(),
+            events,
             itself: Weak::clone(itself),
         })
     }
@@ -389,6 +394,11 @@ impl Proxy {
         let state = self.state.lock();
         totals.counters.add(Counter::LogWriteErrors, state.books.logs.write_errors());
         totals.report(&state.books.names)
+    }
+
+    /// What happened to endpoints since the last call; `None` when nothing did.
+    pub fn events(&self) -> Option<Fetched> {
+        self.events.fetch()
     }
 
     /// The workers' slots.

@@ -6,10 +6,11 @@ use std::time::Instant;
 use serde::Serialize;
 use weft_rt::Addr;
 
+use crate::cluster::{EndpointBreaker, Opened, OutlierState, Spell};
 use crate::fault::FaultCounts;
 use crate::proxy::{Drain, Proxy};
 use crate::slot::Slot;
-use crate::snapshot::{Direction, GenerationRoute, Member, PartitionTold, Resolution, ResolutionState};
+use crate::snapshot::{AtOnce, Direction, GenerationRoute, Member, PartitionTold, Resolution, ResolutionState, bit};
 use crate::telemetry::metrics::{Bins, ClusterSums, Counter, Report, hdr};
 
 /// Everything that can be read from outside.
@@ -82,7 +83,20 @@ struct ClusterStats {
     dns: Option<DnsStats>,
     /// How its priorities and zones share requests, then those of its subsets.
     groups: Vec<PartitionTold>,
+    /// What outlier detection did.
+    ejections: EjectionStats,
+    /// How often breakers opened, by what opened them.
+    trips: Vec<(&'static str, u64)>,
     endpoints: Vec<EndpointStats>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EjectionStats {
+    /// How often endpoints were put out, by what put them out.
+    counts: Vec<(&'static str, u64)>,
+    /// How often one would have been, had not as many been out as may.
+    withheld: u64,
 }
 
 #[derive(Serialize)]
@@ -102,12 +116,20 @@ struct EndpointStats {
     healthy: bool,
     /// What its health check found last.
     health: &'static str,
+    /// Others are asked first.
+    degraded: bool,
+    /// Outlier detection has put it out.
+    ejected: Option<Spell>,
+    /// Its breaker is open.
+    breaker: Option<Opened>,
     active: u32,
     requests: u64,
     failures: u64,
     server_errors: u64,
     idle: u32,
     latency: Bins,
+    /// How it answered by what it had to do at once; one answer of eight is looked at.
+    concurrency: Vec<AtOnce>,
     /// Idle time after which it closes connections, as far as that was learned.
     closes_idle_after_ms: Option<u64>,
 }
@@ -124,6 +146,11 @@ pub fn read(proxy: &Proxy) -> Stats {
             counters: counts(&cluster.name).map(|found| found.counts).unwrap_or_default(),
             dns: cluster.resolution.as_deref().map(dns),
             groups: PartitionTold::all(&cluster.membership),
+            ejections: EjectionStats {
+                counts: cluster.membership.ejections().counts().collect(),
+                withheld: cluster.membership.ejections().withheld(),
+            },
+            trips: cluster.membership.trips().counts().collect(),
             endpoints: cluster.membership.set().members().map(endpoint).collect(),
         })
         .collect();
@@ -269,12 +296,16 @@ fn endpoint(member: &Member) -> EndpointStats {
         zone: member.place.as_deref().map(|place| place.zone.clone()).unwrap_or_default(),
         healthy: known.is_up(),
         health: known.health.finding().word(),
+        degraded: known.condition() & bit::DEGRADED != 0,
+        ejected: known.known_outlier().and_then(OutlierState::last).filter(|spell| !spell.over),
+        breaker: known.known_breaker().and_then(EndpointBreaker::opened),
         active,
         requests: known.requests.load(Ordering::Relaxed),
         failures: known.failures.load(Ordering::Relaxed),
         server_errors: known.server_errors.load(Ordering::Relaxed),
         idle: known.connections.load(Ordering::Relaxed).saturating_sub(active),
         latency,
+        concurrency: known.concurrency.seen(),
         closes_idle_after_ms: known.idle_age.learned().map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
     }
 }

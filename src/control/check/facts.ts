@@ -11,7 +11,7 @@ import type { Facts } from './check.js'
 /** Kinds that steer data planes by themselves; the others are named by these. */
 const steering = [
   ...['HTTPRoute', 'GRPCRoute', 'Gateway', 'VirtualService', 'DestinationRule', 'Sidecar'],
-  ...['PeerAuthentication', 'AuthorizationPolicy'],
+  ...['PeerAuthentication', 'AuthorizationPolicy', 'BackendTLSPolicy'],
 ]
 
 export async function gatherFacts(context: ApiContext): Promise<Facts> {

@@ -8,6 +8,7 @@ import type {
   HealthCheck,
   KeepAlive,
   LocalityAware,
+  OutlierDetection,
   Subsets,
   TcpKeepAlive,
 } from '../../native/snapshot.js'
@@ -26,7 +27,7 @@ export function compileCluster(
   found: readonly ResolvedEndpoint[] = [],
 ): Cluster {
   const { name, endpoints, discovery, connectTimeout, keepAlive, tcpKeepAlive, healthCheck } = cluster
-  const { circuitBreaker, retryBudget, filters, subsets, localityAware } = cluster
+  const { circuitBreaker, retryBudget, filters, outlierDetection, subsets, localityAware } = cluster
   return {
     name,
     endpoints: (endpoints ?? found).map((endpoint) => ({
@@ -41,6 +42,7 @@ export function compileCluster(
     tcpKeepAlive: tcpKeepAlive === null ? null : compileTcpKeepAlive(tcpKeepAlive),
     dns: discovery?.type === 'dns' ? compileDns(discovery) : null,
     healthCheck: healthCheck === null ? null : compileHealthCheck(healthCheck),
+    outlierDetection: outlierDetection === null ? null : compileOutlierDetection(outlierDetection),
     circuitBreaker: circuitBreaker === null ? null : compileCircuitBreaker(circuitBreaker),
     retryBudget,
     filters: filters.map((filter) => compileFilter(filter, folder, scripts)),
@@ -83,10 +85,33 @@ function compileHealthCheck(check: NonNullable<ResolvedCluster['healthCheck']>):
   return {
     http: check.http,
     intervalMs: check.interval,
+    unhealthyIntervalMs: check.unhealthyInterval,
+    unhealthyEdgeIntervalMs: check.unhealthyEdgeInterval,
+    healthyEdgeIntervalMs: check.healthyEdgeInterval,
+    noTrafficIntervalMs: check.noTrafficInterval,
+    initialJitterMs: check.initialJitter,
     intervalJitterMs: check.intervalJitter,
     timeoutMs: check.timeout,
     healthyThreshold: check.healthyThreshold,
     unhealthyThreshold: check.unhealthyThreshold,
     reuseConnection: check.reuseConnection,
   } satisfies HealthCheck
+}
+
+function compileOutlierDetection(rules: NonNullable<ResolvedCluster['outlierDetection']>): OutlierDetection {
+  return {
+    shadow: rules.mode === 'shadow',
+    consecutive5xx: rules.consecutive5xx,
+    consecutiveGatewayErrors: rules.consecutiveGatewayErrors,
+    consecutiveLocalErrors: rules.consecutiveLocalErrors,
+    intervalMs: rules.interval,
+    baseEjectionMs: rules.baseEjection,
+    maxEjectionMs: rules.maxEjection,
+    ejectionJitterMs: rules.ejectionJitter,
+    maxEjectionPercent: rules.maxEjectionPercent,
+    ejectLast: rules.ejectLast,
+    returnOnHealthCheck: rules.returnOnHealthCheck,
+    successRate: rules.successRate,
+    failurePercentage: rules.failurePercentage,
+  } satisfies OutlierDetection
 }

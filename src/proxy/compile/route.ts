@@ -27,12 +27,13 @@ export function compileRoute(
   destinations: Destinations,
   scripts: Scripts,
 ): Route {
-  const { name, listeners, hosts, matches, rewrite, requestHeaders, responseHeaders, fallback } = route
+  const { name, listeners, hosts, matches, when, rewrite, requestHeaders, responseHeaders, fallback } = route
   return {
     name,
     listeners: listeners === null ? [...listenerIds.values()] : listeners.map((name) => id(listenerIds, name)),
     hosts,
     matches: matches.map(compileMatch),
+    when,
     action: compileAction(route, destinations),
     rewrite: rewrite && ({ path: compilePath(rewrite), host: rewrite.host } satisfies Rewrite),
     requestHeaders: requestHeaders && compileChanges(requestHeaders),

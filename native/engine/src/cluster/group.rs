@@ -7,7 +7,7 @@
 use fastrand::Rng;
 
 use super::draw::{Among, Candidates, Draw};
-use super::{Picked, Wish, again, fresh};
+use super::{Picked, Wish, again, breaker, fresh};
 use crate::record::{Mark, Marks};
 use crate::snapshot::{
     Group, Headcount, Level, LevelStanding, LoadBalancer, Membership, Partition, Spread, Standing, Tiers, WHOLE,
@@ -51,6 +51,11 @@ pub(super) fn pick(
     };
     let standing = partition.standing(membership, &tiers.division);
     let (at, among) = level(&standing, random);
+    if membership.tally().tripped() > 0
+        && let Some(picked) = probe(partition, at, random, &asked, marks)
+    {
+        return Some(picked);
+    }
     let way = way(partition, &standing, at, among, marks, random)?;
     let picked = way.draw(random, &asked, wish.tried, fresh);
     if picked.is_some() {
@@ -60,6 +65,20 @@ pub(super) fn pick(
     let another = others.find_map(|way| way.draw(random, &asked, wish.tried, fresh));
     let provision = &tiers.division.provision;
     another.or_else(|| way.draw(random, &asked, &[], |balancer, draw| again(balancer, draw, provision)))
+}
+
+/// An endpoint with an open breaker whose time has come, of this priority or one before it: those behind are not needed.
+fn probe(partition: &Partition, at: usize, random: &mut Rng, asked: &Asked<'_>, mut marks: Marks) -> Option<Picked> {
+    let (place, level, (index, probe)) =
+        partition.levels.iter().enumerate().take(at + 1).find_map(|(place, level)| {
+            let due = breaker::claim(&level.group.set, asked.membership, asked.wish.tried)?;
+            Some((place, level, due))
+        })?;
+    if place > 0 {
+        marks.set(Mark::LowerPriority);
+    }
+    let way = Way { group: &level.group, count: Headcount::default(), among: Among::Healthy, marks };
+    way.drawing(random, asked, &[]).probed(index, asked.load_balancer, marks, probe)
 }
 
 /// A place among the levels, by their shares: first those of healthy endpoints, then those of degraded ones.
@@ -142,18 +161,11 @@ impl<'a> Way<'a> {
         Self { group: &level.group, count: known.count, among, marks }
     }
 
-    fn draw(
-        &self,
-        random: &mut Rng,
-        asked: &Asked<'_>,
-        tried: &[u32],
-        among: impl FnOnce(&LoadBalancer, &mut Draw<'_>) -> Option<u32>,
-    ) -> Option<Picked> {
-        let Group { set, turns } = self.group;
-        let mut draw = Draw {
-            set,
+    fn drawing<'d>(&'d self, random: &'d mut Rng, asked: &Asked<'d>, tried: &'d [u32]) -> Draw<'d> {
+        Draw {
+            set: &self.group.set,
             membership: asked.membership,
-            turns,
+            turns: &self.group.turns,
             count: self.count,
             random,
             candidates: Candidates::new(),
@@ -162,7 +174,17 @@ impl<'a> Way<'a> {
             hash: asked.wish.hash,
             now: asked.wish.now,
             moved: false,
-        };
+        }
+    }
+
+    fn draw(
+        &self,
+        random: &mut Rng,
+        asked: &Asked<'_>,
+        tried: &[u32],
+        among: impl FnOnce(&LoadBalancer, &mut Draw<'_>) -> Option<u32>,
+    ) -> Option<Picked> {
+        let mut draw = self.drawing(random, asked, tried);
         let index = among(asked.load_balancer, &mut draw)?;
         draw.picked(index, asked.load_balancer, self.marks)
     }

@@ -6,6 +6,7 @@
 //! because what is left could not take the load, and a check that fails everywhere says more about the check. An open
 //! breaker lets nobody through, panic or not.
 
+mod breaker;
 mod choices;
 mod draw;
 mod group;
@@ -13,11 +14,13 @@ mod hashed;
 mod heard;
 mod least_request;
 mod load;
+mod outlier;
 mod peak_ewma;
 mod picker;
 mod random;
 mod round_robin;
 mod slow_start;
+mod spell;
 mod wish;
 
 use std::sync::Arc;
@@ -26,10 +29,13 @@ use crate::error::{Error, Kind};
 use crate::record::{Mark, Marks};
 use crate::snapshot::{Endpoint, GenerationCluster, LoadBalancer, Membership, Provision};
 
+pub use breaker::{EndpointBreaker, Looked, Opened, Probe, Trips};
 pub use draw::Candidates;
 pub use heard::{Heard, heard, learn};
 pub use load::Load;
+pub use outlier::{Ejections, OutlierState};
 pub use picker::Picker;
+pub use spell::Spell;
 pub use wish::Wish;
 
 use draw::{Among, Draw};
@@ -49,6 +55,8 @@ pub struct Picked {
     pub marks: Marks,
     /// Its part of what the balancer bounds, for as long as the attempt lasts.
     pub load: Option<Load>,
+    /// Its breaker is open, and this attempt tries whether it may close.
+    pub probe: Option<Probe>,
 }
 
 /// The endpoint for the next attempt. `None`: [`nowhere`] says why.
@@ -85,6 +93,9 @@ pub fn choose(
             now: wish.now,
             moved: false,
         };
+        if let Some((index, probe)) = open_breaker_due(&draw) {
+            return draw.probed(index, &load_balancer, Marks::default(), probe);
+        }
         let found = fresh(&load_balancer, &mut draw).or_else(|| degraded(&mut draw));
         let index = found.or_else(|| again(&load_balancer, &mut draw, provision))?;
         draw.picked(index, &load_balancer, Marks::default())
@@ -108,6 +119,11 @@ pub fn nowhere(cluster: &GenerationCluster, wish: &Wish<'_>) -> Error {
         return Error::new(Kind::BreakersOpen, "the breakers of all the cluster's endpoints are open");
     }
     Error::new(Kind::NoHealthyUpstream, "no endpoint of the cluster is healthy, and its `panicThreshold` is 0")
+}
+
+/// An endpoint whose breaker is open and may be tried.
+fn open_breaker_due(draw: &Draw<'_>) -> Option<(u32, Probe)> {
+    if draw.membership.tally().tripped() == 0 { None } else { breaker::claim(draw.set, draw.membership, draw.tried) }
 }
 
 /// The one list of balancers.
@@ -183,6 +199,14 @@ impl Draw<'_> {
             candidates: self.candidates,
             marks,
             load: load_balancer.bounded_load().map(|_| Load::of(self.membership)),
+            probe: None,
         })
+    }
+
+    /// One whose breaker is open, to try whether it may close.
+    fn probed(mut self, index: u32, load_balancer: &LoadBalancer, marks: Marks, probe: Probe) -> Option<Picked> {
+        self.among = Among::Healthy;
+        let picked = self.picked(index, load_balancer, marks)?;
+        Some(Picked { probe: Some(probe), ..picked })
     }
 }

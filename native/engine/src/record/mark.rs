@@ -67,6 +67,10 @@ marks! {
     LoadBounded, "load-bounded", "the endpoint that the request's key belongs to was over `boundedLoad`, so another one took it";
     /// The request got a cookie that keeps the ones after it together.
     CookieIssued, "cookie-issued", "the request had no cookie to be kept together by, so its answer sets one";
+    /// The breaker of the endpoint is open, and this request tried it.
+    Probe, "probe", "the endpoint's breaker was open, and this request was the one that tried whether it may close";
+    /// The breakers of all endpoints are open.
+    BreakersOpen, "breakers-open", "the breakers of all endpoints were open, so the request was refused at once";
     /// The trace is sampled.
     Sampled, "sampled", "the trace is sampled";
     /// A retry waited for as long as the endpoint had asked.

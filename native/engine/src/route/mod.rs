@@ -14,6 +14,7 @@ mod split;
 mod sticky;
 mod table;
 mod value;
+mod when;
 mod words;
 
 pub use action::{Action, Redirect};
@@ -26,6 +27,7 @@ pub use split::{Split, Target, hash_of};
 pub use sticky::{Sticky, StickyCookie, key_hash};
 pub use table::{Chosen, Table};
 pub use value::{Pattern, Test};
+pub use when::Expression;
 
 use crate::http::forward::RequestChanges;
 use crate::snapshot::{GenerationListener, GenerationRoute};

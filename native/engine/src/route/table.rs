@@ -98,7 +98,8 @@ impl Table {
         let mut table = Self { service_header: service_header.map(Box::from), ..Self::default() };
         let mut hosts = 0;
         for (index, rule) in (0_u32..).zip(&rules) {
-            let unconditional = rule.method.is_none() && rule.headers.is_empty() && rule.query.is_empty();
+            let unconditional =
+                rule.method.is_none() && rule.headers.is_empty() && rule.query.is_empty() && rule.when.is_none();
             let candidate = Candidate { rule: index, route: rule.route, unconditional };
             for pattern in &*rule.hosts {
                 let host = match pattern {

@@ -19,6 +19,9 @@ pub(super) fn asks(rule: &Rule) -> String {
             let _ = write!(words, ", {noun} {name} {}", test_words(test));
         }
     }
+    if let Some(when) = &rule.when {
+        let _ = write!(words, ", when {}", when.source());
+    }
     words
 }
 
@@ -41,10 +44,12 @@ pub(super) fn obstacle(rule: &Rule, host: &[u8], facts: &dyn RequestFacts) -> Op
         return Some(format!("header {name} {}, wanted one that {}", value_words(value.as_deref()), test_words(test)));
     }
     let query = rule.query.iter().find(|condition| !condition.holds_for_query(facts));
-    query.map(|Condition { name, test }| {
+    if let Some(Condition { name, test }) = query {
         let value = parameter(facts.query(), name.as_bytes());
-        format!("query {name} {}, wanted one that {}", value_words(value.as_deref()), test_words(test))
-    })
+        return Some(format!("query {name} {}, wanted one that {}", value_words(value.as_deref()), test_words(test)));
+    }
+    let when = rule.when.as_deref().and_then(|condition| condition.obstacle(facts));
+    when.map(|words| format!("when does not hold: {words}"))
 }
 
 /// Why a rank is greater than another one.
@@ -58,7 +63,7 @@ pub(super) fn advantage(winner: &Rank, loser: &Rank) -> &'static str {
     } else if winner.2 != loser.2 {
         "it asks for a method"
     } else if winner.3 != loser.3 {
-        "it asks for more headers"
+        "it asks for more headers, `when` counted as one"
     } else if winner.4 != loser.4 {
         "it asks for more of the query"
     } else {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CircuitBreaker, Dns, Filter, HealthCheck, KeepAlive, LoadBalancer, LocalityAware, RetryBudget, StickyKey, Subsets,
-    TcpKeepAlive,
+    CircuitBreaker, Dns, Filter, HealthCheck, KeepAlive, LoadBalancer, LocalityAware, OutlierDetection, RetryBudget,
+    StickyKey, Subsets, TcpKeepAlive,
 };
 
 /// A group of endpoints.
@@ -48,6 +48,8 @@ pub struct Cluster {
     pub panic_threshold: u8,
     /// Percent of its load that a healthy endpoint can take for others, 100 to 1,000.
     pub over_provisioning: u16,
+    /// What puts endpoints out for a time.
+    pub outlier_detection: Option<OutlierDetection>,
 }
 
 /// One address of a cluster.

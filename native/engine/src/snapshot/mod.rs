@@ -15,6 +15,7 @@ mod keep_alive;
 mod listener;
 mod load_balancer;
 mod node;
+mod outlier_detection;
 mod respond;
 mod retry;
 mod route;
@@ -23,7 +24,7 @@ mod tracing;
 
 use serde::{Deserialize, Serialize};
 
-pub use circuit_breaker::{CircuitBreaker, RetryBudget};
+pub use circuit_breaker::{CircuitBreaker, RetryBudget, SlowCalls, SuccessRateBelow, Trip};
 pub use cluster::{Cluster, ClusterEndpoint, EndpointUpdate};
 pub use compile::Rejection;
 pub use division::{LocalityAware, LocalityMode, SubsetFallback, Subsets};
@@ -34,7 +35,7 @@ pub use filter::{
     Script, ScriptBody, WarmUp,
 };
 pub use generation::{
-    Books, Changes, ClusterBook, Cost, Destination, Division, Endpoint, EndpointSet, Finding, Generation,
+    AtOnce, Books, Changes, ClusterBook, Cost, Destination, Division, Endpoint, EndpointSet, Finding, Generation,
     GenerationCluster, GenerationListener, GenerationLog, GenerationRetry, GenerationRewrite, GenerationRoute, Group,
     HashTable, Headcount, Health, Idle, IdleAge, Instead, Keeping, LONGEST_WATCH, Level, LevelStanding, LevelTold,
     Load, Locality, Member, Membership, Moment, Origin, Partition, PartitionTold, Place, Provision, Reach, Resolution,
@@ -46,6 +47,7 @@ pub use keep_alive::{KeepAlive, TcpKeepAlive};
 pub use listener::{AccessLog, Direction, Listener, ListenerLimits};
 pub use load_balancer::{LoadBalancer, SlowStart};
 pub use node::{Node, Records};
+pub use outlier_detection::{FailurePercentage, OutlierDetection, SuccessRateOutlier};
 pub use respond::{Fallback, FallbackCause, HeaderChanges, HeaderLine, Respond};
 pub use retry::{Retry, RetryOn};
 pub use route::{CookieKey, Forward, ForwardTarget, PathChange, Redirect, Rewrite, Route, RouteAction, StickyKey};

@@ -21,6 +21,8 @@ pub struct Route {
     pub hosts: Vec<String>,
     /// It takes a request that fits one of these; empty: every request.
     pub matches: Vec<RouteMatch>,
+    /// A condition in CEL that must hold besides; none: no more is asked.
+    pub when: Option<String>,
     /// What becomes of the request.
     pub action: RouteAction,
     /// Another path or host for the endpoint.
@@ -95,6 +97,8 @@ pub enum StickyKey {
     Query(String),
     /// The client's address.
     ClientAddress,
+    /// The value of an expression in CEL.
+    Cel(String),
 }
 
 /// A cookie that keeps requests together.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::address::address;
 use super::fingerprint;
-use super::sticky::sticky;
 use super::{Compiler, MAX_NOUNS, Rejection};
+use crate::route::Sticky;
 use crate::snapshot::{
     Cluster, ClusterEndpoint, Dns, GenerationCluster, Idle, KeepAlive, Keeping, Place, Reach, Resolution, Wanted,
 };
@@ -33,7 +33,10 @@ impl Compiler<'_> {
             && known.fingerprint == fingerprint
             && (dto.locality_aware.is_none() || known.division.locality.own == self.own_spot())
         {
-            return Arc::clone(known);
+            let known = Arc::clone(known);
+            let read = known.hash_on.iter().flat_map(Sticky::headers_read).map(str::to_owned);
+            self.headers_read.extend(read);
+            return known;
         }
         self.assign(index, dto);
         self.check_balancer(index, dto);
@@ -47,7 +50,7 @@ impl Compiler<'_> {
             membership: self.books.clusters.membership(&dto.name),
             division,
             load_balancer: dto.load_balancer,
-            hash_on: dto.hash_on.iter().map(sticky).collect(),
+            hash_on: self.hash_on(index, dto),
             connect_timeout: Duration::from_millis(dto.connect_timeout_ms.into()),
             limits: self.limits(dto),
             filters,
@@ -55,7 +58,14 @@ impl Compiler<'_> {
             keeping: keeping(&dto.keep_alive),
             resolution,
             health_check: dto.health_check.clone().map(Arc::new),
+            outlier_detection: dto.outlier_detection.map(Arc::new),
+            trip: dto.circuit_breaker.and_then(|breaker| breaker.trip).map(Box::new),
         })
+    }
+
+    fn hash_on(&mut self, index: usize, dto: &Cluster) -> Box<[Sticky]> {
+        let at = |place: usize| move || format!("clusters.{index}.loadBalancer.hashOn.{place}");
+        dto.hash_on.iter().enumerate().filter_map(|(place, key)| self.sticky(at(place), key)).collect()
     }
 
     /// A name that is asked for as before stays the one that it was, with what was found of it.

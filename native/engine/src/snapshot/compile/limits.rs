@@ -19,7 +19,7 @@ impl Compiler<'_> {
     }
 
     fn breaker(&mut self, cluster: &str, dto: &CircuitBreaker) -> Breaker {
-        let CircuitBreaker { max_connections, max_pending, max_requests, max_retries: _ } = *dto;
+        let CircuitBreaker { max_connections, max_pending, max_requests, max_retries: _, trip: _ } = *dto;
         let bound = |max: u32| (max > 0).then_some(max);
         Breaker {
             max_requests: bound(max_requests),

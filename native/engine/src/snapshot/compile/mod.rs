@@ -22,7 +22,7 @@ use crate::fault::Fault;
 use crate::route::Table;
 
 use super::{Books, Generation, GenerationCluster, GenerationListener, GenerationRoute};
-use super::{FORMAT, Node, Snapshot};
+use super::{FORMAT, Node, Records, Snapshot};
 
 pub(crate) use address::address;
 pub(crate) use cluster::{too_many, wanted};
@@ -53,6 +53,8 @@ impl Rejection {
 
 /// Indexes cross the hot path as 16-bit numbers; the last one means "none".
 pub(crate) const MAX_NOUNS: usize = u16::MAX as usize;
+/// Each header that records keep is looked for in each request: beyond so many they know less.
+const MOST_HEADERS: usize = 64;
 
 pub(crate) fn decode(bytes: &[u8]) -> Result<Snapshot, Rejection> {
     let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
@@ -79,6 +81,8 @@ impl Compiled {
             books.clusters.set_checked(&cluster.name, cluster.health_check.is_some());
             books.clusters.divide(&cluster.name, &cluster.division);
             books.clusters.set_table(&cluster.name, cluster.load_balancer.table());
+            cluster.membership.ejections().follow(cluster.outlier_detection.as_ref());
+            cluster.membership.trips().want(cluster.trip.is_some());
         }
         for Assignment { cluster, endpoints } in self.assignments {
             books.clusters.change(&cluster, endpoints, &[], true);
@@ -107,6 +111,7 @@ pub(crate) fn compile(
         assignments: Vec::new(),
         redact: &snapshot.records.redact,
         node: &snapshot.node,
+        headers_read: Vec::new(),
     };
     compiler.count("listeners", snapshot.listeners.len());
     compiler.count("routes", snapshot.routes.len());
@@ -125,7 +130,7 @@ pub(crate) fn compile(
     if !compiler.rejected.is_empty() {
         return Err(compiler.rejected);
     }
-    let assignments = compiler.assignments;
+    let (assignments, headers_read) = (compiler.assignments, compiler.headers_read);
     // Nothing was refused, so that listeners and their descriptions stand side by side.
     for ((listener, dto), rules) in listeners.iter_mut().zip(&snapshot.listeners).zip(rules) {
         listener.table = Table::new(rules, dto.service_header.as_deref());
@@ -136,7 +141,7 @@ pub(crate) fn compile(
         routes.iter().map(|route| route.name.as_str()),
         clusters.iter().map(|cluster| cluster.name.as_str()),
     );
-    let (records, tracing) = (snapshot.records.clone(), snapshot.tracing);
+    let (records, tracing) = (records_with(&snapshot.records, headers_read), snapshot.tracing);
     let generation = Generation {
         number,
         fingerprint,
@@ -152,6 +157,17 @@ pub(crate) fn compile(
     Ok(Compiled { generation, assignments })
 }
 
+/// Records keep what expressions read too, or nobody could say later what these saw.
+fn records_with(records: &Records, headers_read: Vec<String>) -> Records {
+    let mut records = records.clone();
+    for name in headers_read {
+        if records.headers.len() < MOST_HEADERS && !records.headers.contains(&name) {
+            records.headers.push(name);
+        }
+    }
+    records
+}
+
 struct Compiler<'a> {
     rejected: Vec<Rejection>,
     books: &'a mut Books,
@@ -164,6 +180,8 @@ struct Compiler<'a> {
     redact: &'a [String],
     /// The proxy itself.
     node: &'a Node,
+    /// Headers that expressions look at.
+    headers_read: Vec<String>,
 }
 
 impl Compiler<'_> {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::sticky::sticky;
 use super::{Compiler, Rejection, bound};
 use crate::fault::Fault;
 use crate::http::changes::{self, InvalidLine};
@@ -124,7 +123,8 @@ impl Compiler<'_> {
             let index = u16::try_from(target.cluster).unwrap_or(u16::MAX);
             targets.push(Target::new(index, &cluster.name, target.weight, subset));
         }
-        let split = Split::new(targets, dto.sticky.as_ref().map(sticky));
+        let sticky = dto.sticky.as_ref().and_then(|key| self.sticky(|| format!("{at}.sticky"), key));
+        let split = Split::new(targets, sticky);
         if split.is_none() {
             let message = "no cluster with a weight above 0 takes its requests";
             self.rejected.push(Rejection::new(format!("{at}.forward"), "WEFT_SNAPSHOT_WEIGHT", message));

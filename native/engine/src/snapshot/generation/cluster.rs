@@ -7,7 +7,7 @@ use super::{Division, Membership, Resolution};
 use crate::filter::Chain;
 use crate::limit::Limits;
 use crate::route::Sticky;
-use crate::snapshot::{HealthCheck, LoadBalancer, TcpKeepAlive};
+use crate::snapshot::{HealthCheck, LoadBalancer, OutlierDetection, TcpKeepAlive, Trip};
 
 /// A cluster, compiled. One that did not change is the same one in the next generation.
 pub struct GenerationCluster {
@@ -39,6 +39,10 @@ pub struct GenerationCluster {
     pub resolution: Option<Arc<Resolution>>,
     /// How its endpoints are checked.
     pub health_check: Option<Arc<HealthCheck>>,
+    /// What puts endpoints out for a time.
+    pub outlier_detection: Option<Arc<OutlierDetection>>,
+    /// What opens the breakers of its endpoints.
+    pub trip: Option<Box<Trip>>,
 }
 
 /// How connections are kept between requests.

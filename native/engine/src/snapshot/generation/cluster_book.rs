@@ -16,6 +16,7 @@ use super::endpoint_set::{Draft, EndpointSet, Member};
 use super::hash_table::TableKind;
 use super::membership::Membership;
 use super::tiers::Division;
+use crate::telemetry::events::{Events, Teller};
 
 /// An endpoint as a snapshot or an update wants it.
 #[derive(Clone, Debug)]
@@ -48,6 +49,7 @@ pub struct ClusterBook {
     endpoint_ids: Ids,
     membership_ids: Ids,
     places: HashSet<Arc<Place>>,
+    events: Arc<Events>,
     /// Of the last set made.
     number: u64,
 }
@@ -96,7 +98,11 @@ impl ClusterBook {
             return Arc::clone(&entry.membership);
         }
         let tally = Arc::new(Tally::default());
-        let membership = Arc::new(Membership::new(self.membership_ids.take(), Arc::clone(&tally)));
+        let membership = Arc::new(Membership::new(
+            self.membership_ids.take(),
+            Arc::clone(&tally),
+            Teller::new(cluster, &self.events),
+        ));
         let entry = Entry {
             membership: Arc::clone(&membership),
             tally,
@@ -109,6 +115,11 @@ impl ClusterBook {
         };
         self.entries.insert(cluster.to_owned(), entry);
         membership
+    }
+
+    /// What happens to endpoints of all clusters.
+    pub fn events(&self) -> &Arc<Events> {
+        &self.events
     }
 
     /// Whether endpoints that come to a cluster from now on are checked.
@@ -194,7 +205,7 @@ impl ClusterBook {
     /// Forgets clusters that no generation has, and endpoints that no set, connection or exchange holds any more; their
     /// numbers are given again.
     pub fn forget_unused(&mut self) {
-        let Self { entries, endpoint_ids, membership_ids, places, number } = self;
+        let Self { entries, endpoint_ids, membership_ids, places, number, events: _ } = self;
         entries.retain(|_, entry| {
             let used = Arc::strong_count(&entry.membership) > 1;
             if !used && entry.draft.len() > 0 {

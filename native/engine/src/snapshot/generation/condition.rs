@@ -127,6 +127,11 @@ impl Condition {
         self.bits.load(Ordering::Relaxed)
     }
 
+    /// Something has changed that no bit says.
+    pub(super) fn turned(&self) {
+        self.tally.changes.fetch_add(1, Ordering::Release);
+    }
+
     /// Whether that was not so before.
     pub(super) fn set(&self, bit: u8, on: bool) -> bool {
         let before =

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::endpoint::{Endpoint, Place};
 use super::hash_table::{HashTable, TableKind};
 use super::tiers::{Division, Provision, Tiers};
+use crate::cluster::Looked;
 
 /// Members per chunk: what a change copies, against how many chunks there are to list and to search.
 const CHUNK: usize = 128;
@@ -47,6 +48,8 @@ pub struct EndpointSet {
     chunks: Vec<Arc<Chunk>>,
     /// Where each chunk's shares begin; empty when all weights are equal.
     starts: Vec<u32>,
+    /// The last look at the open breakers among them.
+    pub probes: Looked,
     len: u32,
     total: u32,
     stride: u32,

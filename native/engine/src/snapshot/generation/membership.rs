@@ -10,6 +10,8 @@ use parking_lot::Mutex;
 
 use super::condition::Tally;
 use super::endpoint_set::EndpointSet;
+use crate::cluster::{Ejections, Trips};
+use crate::telemetry::events::Teller;
 
 /// The endpoints of a cluster as of now.
 pub struct Membership {
@@ -18,6 +20,9 @@ pub struct Membership {
     number: AtomicU64,
     current: Mutex<Arc<EndpointSet>>,
     tally: Arc<Tally>,
+    ejections: Ejections,
+    trips: Trips,
+    teller: Teller,
     /// Of a set that is not divided.
     pub turns: Turns,
     /// Exchanges under way, where a balancer bounds them by their sum.
@@ -39,12 +44,15 @@ impl Turns {
 }
 
 impl Membership {
-    pub(super) fn new(id: u32, tally: Arc<Tally>) -> Self {
+    pub(super) fn new(id: u32, tally: Arc<Tally>, teller: Teller) -> Self {
         Self {
             id,
             number: AtomicU64::new(0),
             current: Mutex::default(),
             tally,
+            ejections: Ejections::new(&teller),
+            trips: Trips::new(&teller),
+            teller,
             turns: Turns::default(),
             load: Arc::default(),
             changed_unix_us: AtomicU64::new(0),
@@ -77,6 +85,21 @@ impl Membership {
     /// Exchanges under way at all its endpoints, over all workers. Counted by picks whose balancer asks for it.
     pub fn load(&self) -> &Arc<AtomicU32> {
         &self.load
+    }
+
+    /// Who of its endpoints was put out.
+    pub fn ejections(&self) -> &Ejections {
+        &self.ejections
+    }
+
+    /// Whose breaker is open.
+    pub fn trips(&self) -> &Trips {
+        &self.trips
+    }
+
+    /// Tells what happens to its endpoints.
+    pub fn teller(&self) -> &Teller {
+        &self.teller
     }
 
     /// When the set in force came, µs since 1970: indexes noted before that may mean others now.

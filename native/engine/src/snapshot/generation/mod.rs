@@ -7,6 +7,7 @@
 mod books;
 mod cluster;
 mod cluster_book;
+mod concurrency;
 mod condition;
 mod cost;
 mod destination;
@@ -34,6 +35,7 @@ use crate::telemetry::metrics::Ids;
 pub use books::Books;
 pub use cluster::{GenerationCluster, Idle, Keeping};
 pub use cluster_book::{Changes, ClusterBook, Wanted};
+pub use concurrency::AtOnce;
 pub use condition::{Headcount, Tally, bit};
 pub use cost::Cost;
 pub use destination::{Destination, Reach, Several, recorded};

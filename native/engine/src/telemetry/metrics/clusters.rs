@@ -28,6 +28,8 @@ cluster_counters! {
     LowerPriorityPicks, "weft_cluster_lower_priority_picks_total", "Endpoints picked that do not belong to the first priority.";
     CrossZonePicks, "weft_cluster_cross_zone_picks_total", "Endpoints picked outside of the own zone because it has too few.";
     SubsetFallbacks, "weft_cluster_subset_fallbacks_total", "Endpoints picked by the fallback of a subset that has none.";
+    Probes, "weft_cluster_breaker_probes_total", "Requests that tried whether the open breaker of an endpoint may close.";
+    BreakerRefusals, "weft_cluster_breaker_refusals_total", "Requests refused because the breakers of all endpoints were open.";
     Fallbacks, "weft_cluster_fallbacks_total", "Failures that the route's fallback answered.";
 }
 
