@@ -49,11 +49,13 @@ pub(super) fn pick(
             }
         },
     };
-    if let Some(picked) = probe(partition, random, &asked, marks) {
-        return Some(picked);
-    }
     let standing = partition.standing(membership, &tiers.division);
     let (at, among) = level(&standing, random);
+    if membership.tally().tripped() > 0
+        && let Some(picked) = probe(partition, at, random, &asked, marks)
+    {
+        return Some(picked);
+    }
     let way = way(partition, &standing, at, among, marks, random)?;
     let picked = way.draw(random, &asked, wish.tried, fresh);
     if picked.is_some() {
@@ -65,20 +67,18 @@ pub(super) fn pick(
     another.or_else(|| way.draw(random, &asked, &[], |balancer, draw| again(balancer, draw, provision)))
 }
 
-/// An endpoint of any level whose breaker is open and may be tried: a level that is down as a whole gets no other request.
-fn probe(partition: &Partition, random: &mut Rng, asked: &Asked<'_>, marks: Marks) -> Option<Picked> {
-    if asked.membership.tally().tripped() == 0 {
-        return None;
+/// An endpoint with an open breaker whose time has come, of this priority or one before it: those behind are not needed.
+fn probe(partition: &Partition, at: usize, random: &mut Rng, asked: &Asked<'_>, mut marks: Marks) -> Option<Picked> {
+    let (place, level, (index, probe)) =
+        partition.levels.iter().enumerate().take(at + 1).find_map(|(place, level)| {
+            let due = breaker::claim(&level.group.set, asked.membership, asked.wish.tried)?;
+            Some((place, level, due))
+        })?;
+    if place > 0 {
+        marks.set(Mark::LowerPriority);
     }
-    partition.levels.iter().enumerate().find_map(|(at, level)| {
-        let (index, probe) = breaker::claim(&level.group.set, asked.membership, asked.wish.tried)?;
-        let mut marks = marks;
-        if at > 0 {
-            marks.set(Mark::LowerPriority);
-        }
-        let way = Way { group: &level.group, count: Headcount::default(), among: Among::Healthy, marks };
-        way.open(random, asked, asked.wish.tried).picked(index, asked.load_balancer, marks, Some(probe))
-    })
+    let way = Way { group: &level.group, count: Headcount::default(), among: Among::Healthy, marks };
+    way.drawing(random, asked, &[]).probed(index, asked.load_balancer, marks, probe)
 }
 
 /// A place among the levels, by their shares: first those of healthy endpoints, then those of degraded ones.
@@ -161,24 +161,11 @@ impl<'a> Way<'a> {
         Self { group: &level.group, count: known.count, among, marks }
     }
 
-    fn draw(
-        &self,
-        random: &mut Rng,
-        asked: &Asked<'_>,
-        tried: &[u32],
-        among: impl FnOnce(&LoadBalancer, &mut Draw<'_>) -> Option<u32>,
-    ) -> Option<Picked> {
-        let mut draw = self.open(random, asked, tried);
-        let index = among(asked.load_balancer, &mut draw)?;
-        draw.picked(index, asked.load_balancer, self.marks, None)
-    }
-
-    fn open<'d>(&'d self, random: &'d mut Rng, asked: &'d Asked<'_>, tried: &'d [u32]) -> Draw<'d> {
-        let Group { set, turns } = self.group;
+    fn drawing<'d>(&'d self, random: &'d mut Rng, asked: &Asked<'d>, tried: &'d [u32]) -> Draw<'d> {
         Draw {
-            set,
+            set: &self.group.set,
             membership: asked.membership,
-            turns,
+            turns: &self.group.turns,
             count: self.count,
             random,
             candidates: Candidates::new(),
@@ -188,5 +175,17 @@ impl<'a> Way<'a> {
             now: asked.wish.now,
             moved: false,
         }
+    }
+
+    fn draw(
+        &self,
+        random: &mut Rng,
+        asked: &Asked<'_>,
+        tried: &[u32],
+        among: impl FnOnce(&LoadBalancer, &mut Draw<'_>) -> Option<u32>,
+    ) -> Option<Picked> {
+        let mut draw = self.drawing(random, asked, tried);
+        let index = among(asked.load_balancer, &mut draw)?;
+        draw.picked(index, asked.load_balancer, self.marks)
     }
 }

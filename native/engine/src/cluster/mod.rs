@@ -96,11 +96,11 @@ pub fn choose(
         if count.tripped > 0
             && let Some((index, probe)) = breaker::claim(set, membership, wish.tried)
         {
-            return draw.picked(index, &load_balancer, Marks::default(), Some(probe));
+            return draw.probed(index, &load_balancer, Marks::default(), probe);
         }
         let found = fresh(&load_balancer, &mut draw).or_else(|| degraded(&mut draw));
         let index = found.or_else(|| again(&load_balancer, &mut draw, provision))?;
-        draw.picked(index, &load_balancer, Marks::default(), None)
+        draw.picked(index, &load_balancer, Marks::default())
     })
 }
 
@@ -180,17 +180,9 @@ fn again(load_balancer: &LoadBalancer, draw: &mut Draw<'_>, provision: &Provisio
 }
 
 impl Draw<'_> {
-    fn picked(
-        self,
-        index: u32,
-        load_balancer: &LoadBalancer,
-        mut marks: Marks,
-        probe: Option<Probe>,
-    ) -> Option<Picked> {
+    fn picked(self, index: u32, load_balancer: &LoadBalancer, mut marks: Marks) -> Option<Picked> {
         let member = self.set.member(index)?;
         match self.among {
-            // Who probes is sent there whatever the others are like.
-            _ if probe.is_some() => {}
             Among::Healthy => {}
             Among::Degraded => marks.set(Mark::Degraded),
             Among::Panicked => marks.set(Mark::Panic),
@@ -204,7 +196,14 @@ impl Draw<'_> {
             candidates: self.candidates,
             marks,
             load: load_balancer.bounded_load().map(|_| Load::of(self.membership)),
-            probe,
+            probe: None,
         })
+    }
+
+    /// One whose breaker is open, to try whether it may close.
+    fn probed(mut self, index: u32, load_balancer: &LoadBalancer, marks: Marks, probe: Probe) -> Option<Picked> {
+        self.among = Among::Healthy;
+        let picked = self.picked(index, load_balancer, marks)?;
+        Some(Picked { probe: Some(probe), ..picked })
     }
 }
