@@ -114,7 +114,7 @@ async fn forward(
     let _place = limit::request(cluster).inspect_err(|_| exchange.account.mark(Mark::RequestsOverflow))?;
     let hash = exchange.endpoint_hash(cluster);
     let mut outgoing = Outgoing::new(exchange, route, cluster, rest);
-    mirror::send(exchange, route, cluster, &mut outgoing.sending);
+    mirror::send(exchange, route, &Aim { cluster, subset }, &mut outgoing.sending);
     let attempted = loop {
         let wish = Wish { tried: &outgoing.tried, subset, hash, now: Moment::now() };
         let Some(picked) = cluster::pick(&exchange.worker.picker, cluster, &wish) else {
