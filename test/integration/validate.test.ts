@@ -54,6 +54,7 @@ describe('a condition of the wrong type', () => {
     expect(await run.ended).toBe(2)
     const { issues } = JSON.parse(run.stdout) as { issues: { line: number; path: string; message: string }[] }
     expect(issues.map(({ line, path, message }) => `${line} ${path}: ${message}`)).toEqual([
+      '17 clusters[0].circuitBreaker.trip.when: column 13: `+` does not take double and int; write double(…) around the int, or 2.0 instead of 2',
       '4 routes[0].when: column 14: `==` compares int with string; write int(…) around the string',
       expect.stringMatching(
         /^7 routes\[1\]\.when: line 2, column 10: there is no `request\.metod`; known: request\.method, /,
@@ -61,7 +62,6 @@ describe('a condition of the wrong type', () => {
       expect.stringMatching(/^11 routes\[2\]\.when: column 14: cannot be read: .*; write `==` to compare$/),
       '12 routes[3].when: column 1: is of type string, wanted bool; compare it with something',
       '13 routes[4].sticky.cel: column 1: is of type bool, wanted string or int',
-      '17 clusters[0].circuitBreaker.trip.when: column 13: `+` does not take double and int; write double(…) around the int, or 2.0 instead of 2',
     ])
   })
 })

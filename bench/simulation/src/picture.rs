@@ -8,9 +8,11 @@ use crate::policies::POLICIES;
 use crate::scenario::Scenario;
 use crate::summary::Summary;
 
-const WIDTH: u32 = 960;
+const WIDTH: u32 = 1100;
+/// Of the names beside the picture.
+const NAMES: u32 = 220;
 const HEIGHT: u32 = 420;
-/// Room for the names beside the picture, in bars.
+/// The ends of the scale.
 const LEAST_MS: f64 = 10.0;
 const MOST_MS: f64 = 4_000.0;
 
@@ -20,6 +22,7 @@ pub fn svg(scenarios: &[Scenario], results: &[Vec<Summary>]) -> Result<String, B
     {
         let root = SVGBackend::with_string(&mut text, (WIDTH, HEIGHT)).into_drawing_area();
         root.fill(&WHITE)?;
+        let (root, names) = root.split_horizontally(WIDTH - NAMES);
         let groups = scenarios.len() as f64;
         let mut chart = ChartBuilder::on(&root)
             .caption("p99 of answers by balancer, ms (logarithmic)", ("sans-serif", 18))
@@ -48,17 +51,11 @@ pub fn svg(scenarios: &[Scenario], results: &[Vec<Summary>]) -> Result<String, B
                 let top = of.get(place)?.percentile_ms(0.99).clamp(LEAST_MS, MOST_MS);
                 Some(Rectangle::new([(left, LEAST_MS), (left + width * 0.9, top)], colour))
             });
-            chart
-                .draw_series(bars)?
-                .label(policy.name)
-                .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 10, y + 5)], colour));
+            chart.draw_series(bars)?;
+            let y = 60 + 26 * place as i32;
+            names.draw(&Rectangle::new([(4, y), (16, y + 12)], colour))?;
+            names.draw(&Text::new(policy.name, (24, y), ("sans-serif", 14)))?;
         }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
-            .background_style(WHITE.mix(0.85))
-            .border_style(BLACK.mix(0.2))
-            .draw()?;
         root.present()?;
     }
     Ok(text)

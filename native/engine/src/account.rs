@@ -1,6 +1,7 @@
 //! What one exchange was: filled by the phases, written once at its end to ring, metrics and access log.
 
 mod ending;
+mod heard;
 
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -10,12 +11,10 @@ use std::time::Instant;
 
 use smallvec::SmallVec;
 
-use crate::cluster::{self, Heard, Load, Picked, Probe};
+use crate::cluster::{Load, Picked, Probe};
 use crate::downstream::Downstream;
 use crate::error::{Error, Kind, Source};
 use crate::http::head::{Known, RequestHead, ResponseHead, Version};
-use crate::http::health::IMMEDIATE_FAIL;
-use crate::http::retry_after::retry_after;
 use crate::record::{Address, Attempt, Candidate, Mark, Marks, Protocol, Record, Texts, frame};
 use crate::request_id::uuid;
 use crate::respond::Verdict;
@@ -23,7 +22,6 @@ use crate::retry::Stop;
 use crate::serving::View;
 use crate::snapshot::{Endpoint, GenerationCluster, GenerationRoute};
 use crate::telemetry::access_log::Entry;
-use crate::telemetry::events::{Event, Turn};
 use crate::telemetry::flags::Flag;
 use crate::telemetry::metrics::{ClusterCounter, Counter};
 use crate::trace::Carried;
@@ -246,23 +244,6 @@ impl Account {
         }
     }
 
-    /// The attempt ended with an answer's head, or with an error, and another one follows.
-    pub fn retried(&mut self, ended: Result<&ResponseHead, &Error>) {
-        self.worker.count(Counter::Retries, 1);
-        self.count_cluster(ClusterCounter::Retries);
-        let now = weft_rt::now();
-        match ended {
-            Ok(head) => self.heard_answer(now, head),
-            Err(error) => {
-                self.count_timeout(error);
-                self.record.cause = error.kind.number();
-                self.heard_failure(now, error);
-            }
-        }
-        let attempt = self.present(micros(self.started, now), ended.map_or(0, |head| head.status));
-        self.past.push(attempt);
-    }
-
     /// The policy would try again, but this attempt is the last one.
     pub fn retries_stopped(&mut self, why: Stop) {
         self.retries_spent = why == Stop::Spent;
@@ -427,35 +408,6 @@ impl Account {
         ) {
             self.count_cluster(ClusterCounter::Timeouts);
         }
-    }
-
-    fn heard_answer(&mut self, now: Instant, head: &ResponseHead) {
-        let retry_after_s = matches!(head.status, 429 | 503).then(|| retry_after(head)).flatten();
-        if let (Some(cluster), Some(endpoint)) = (self.cluster(), &self.endpoint)
-            && cluster.health_check.is_some()
-            && head.find(IMMEDIATE_FAIL).is_some()
-            && endpoint.refused()
-        {
-            let event = Event::new(Turn::Unhealthy, &endpoint.name, "its answer says that its health check fails");
-            cluster.membership.teller().tell(event);
-        }
-        let first_byte_us = micros(self.attempt_started, now);
-        self.heard(&Heard::Answer { status: head.status, first_byte_us, retry_after_s });
-    }
-
-    fn heard_failure(&mut self, now: Instant, error: &Error) {
-        self.heard(&Heard::Failure { kind: error.kind, took_us: micros(self.attempt_started, now) });
-    }
-
-    fn heard(&mut self, heard: &Heard) {
-        let probe = self.probe.take();
-        if let (Some(cluster), Some(endpoint)) = (self.cluster(), &self.endpoint) {
-            cluster::heard(cluster, endpoint, heard, probe);
-        }
-    }
-
-    fn cluster(&self) -> Option<&GenerationCluster> {
-        self.view.generation.clusters.get(usize::from(self.record.cluster)).map(|cluster| &**cluster)
     }
 
     fn leave_endpoint(&mut self) {

@@ -37,13 +37,13 @@ const breakers = async (proxy: ProxyProcess) =>
   ((await proxy.stats()).clusters[0]?.endpoints ?? []).map(({ breaker }) => breaker)
 
 it('seven failures in a row open it, others serve meanwhile, and a probe that succeeds closes it', async () => {
-  const { upstreams, proxy } = await start(2, { consecutiveFailures: 7, open: '500ms' })
+  const { upstreams, proxy } = await start(2, { consecutiveFailures: 7, open: '2s' })
   const [, failing] = upstreams as [MoodyUpstream, MoodyUpstream]
   failing.mood = 500
   expect((await ask(proxy, 40)).filter((status) => status === 500)).toHaveLength(7)
   expect(failing.served).toBe(7)
   expect((await breakers(proxy))[1]).toMatchObject({ reason: '7 failures in a row', probing: false })
-  await proxy.says(`endpoint's breaker opened cluster=app endpoint=${failing.address} for=500ms`)
+  await proxy.says(`endpoint's breaker opened cluster=app endpoint=${failing.address} for=2s`)
   failing.mood = 200
   await expect.poll(async () => [await ask(proxy, 2), (await breakers(proxy))[1]][1], { timeout: 10_000 }).toBeNull()
   await proxy.says(`endpoint's breaker closed cluster=app endpoint=${failing.address}`)

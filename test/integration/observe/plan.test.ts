@@ -163,7 +163,9 @@ describe('weft plan', () => {
       ],
     }))
     expect(code).toBe(0)
-    expect(notes).toEqual([expect.stringMatching(/^the records do not hold x-beta, which the candidate looks at/)])
+    expect(notes.filter((note) => !note.includes('cut for room'))).toEqual([
+      expect.stringMatching(/^the records do not hold x-beta, which the candidate looks at/),
+    ])
   })
 
   it('replays a file of records, and prints for people', async () => {

@@ -26,6 +26,8 @@ pub enum Heard {
         /// From the begin of the attempt, µs.
         took_us: u32,
     },
+    /// On a connection that the endpoint had closed for being idle: the request goes out again, and tells more.
+    Stale,
 }
 
 /// An attempt at this endpoint of this cluster has ended like this. `probe` is what its pick came with.
@@ -41,7 +43,7 @@ pub fn heard(cluster: &GenerationCluster, endpoint: &Arc<Endpoint>, heard: &Hear
                 endpoint.server_errors.fetch_add(1, Ordering::Relaxed);
             }
         }
-        Heard::Failure { .. } => {
+        Heard::Failure { .. } | Heard::Stale => {
             endpoint.failures.fetch_add(1, Ordering::Relaxed);
             at_once(endpoint, None);
         }

@@ -32,13 +32,13 @@ struct LaneTable {
     places: Vec<u32>,
 }
 
-/// Rules of one lane, with their places among all.
-type Sorted = (Vec<Rule>, Vec<u32>);
+/// Rules, and their places in the listener's table.
+type Placed = (Vec<Rule>, Vec<u32>);
 
 impl Lanes {
     /// The lanes of these rules; `None`: they have none.
     pub(super) fn of(rules: &[Rule], header: &str, service_header: Option<&str>) -> Option<Box<Self>> {
-        let mut by_name: HashMap<Box<[u8]>, Sorted> = HashMap::new();
+        let mut by_name: HashMap<Box<[u8]>, Placed> = HashMap::new();
         for (place, rule) in (0_u32..).zip(rules) {
             let Some(lane) = &rule.lane else { continue };
             let (rules, places) = by_name.entry(lane.name.as_bytes().into()).or_default();

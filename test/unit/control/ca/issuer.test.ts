@@ -63,7 +63,7 @@ describe('a certificate for a request', () => {
     await expect(
       running.issuer.sign({ namespace: 'shop', account: '../bank' }, makeRequest().request, wish),
     ).rejects.toThrow('"../bank" cannot be a service account')
-  })
+  }, 20_000)
 
   it('is refused for a request that was used before, also by somebody else and after a restart', async () => {
     running = await startIssuer()
@@ -79,7 +79,35 @@ describe('a certificate for a request', () => {
     expect(again.ofIdentity('spiffe://shop.example/ns/shop/sa/cart').map((one) => one.serial)).toEqual([serial])
     const later = await Ledger.open({ file, nowMs: () => beganMs + 25 * hour, warn: () => {} })
     expect(later.size).toBe(0)
+    expect(readFileSync(file, 'utf8')).toBe('')
   })
+
+  it('is in a ledger whose file does not grow with what has ended', async () => {
+    running = await startIssuer()
+    const file = join(running.folder, 'long.log')
+    const clock = { nowMs: beganMs }
+    const ledger = await Ledger.open({ file, nowMs: () => clock.nowMs, warn: () => {} })
+    for (let n = 0; n < 25_000; n += 1) {
+      clock.nowMs += 1_000
+      const issued = {
+        serial: `${n}`,
+        identity: `${n}`,
+        keyId: `${n}`,
+        authority: 'a',
+        notAfterMs: clock.nowMs + 5_000,
+      }
+      ledger.add(issued)
+      if (n % 5_000 === 0) {
+        ledger.prune()
+        await ledger.close()
+      }
+    }
+    ledger.prune()
+    await ledger.close()
+    const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
+    expect(lines.length).toBeLessThan(15_000)
+    expect((await Ledger.open({ file, nowMs: () => clock.nowMs, warn: () => {} })).size).toBe(5)
+  }, 20_000)
 
   it('is refused when the request is forged or none at all', async () => {
     running = await startIssuer()
@@ -135,7 +163,7 @@ describe('a certificate for a request', () => {
     running.clock.nowMs += 25 * hour
     await revocations.prune()
     expect(revocations.lists()).toBe('')
-  })
+  }, 20_000)
 })
 
 describe('certificates of data planes', () => {
@@ -191,7 +219,7 @@ describe('certificates of data planes', () => {
     // Nobody was told, so nobody asked again: it has gone.
     expect(held.count()).toBe(0)
     held.close()
-  })
+  }, 20_000)
 
   it('stay while they cannot be renewed, which is said at three quarters and louder at nine tenths', async () => {
     running = await startIssuer()
@@ -246,5 +274,5 @@ describe('an authority of somebody’s own', () => {
     expect(authority).toMatchObject({ own: false, chain: '' })
     if (authority !== undefined) openSigner({ folder: join(own.folder, 'ca'), passphrase: null }, authority).close()
     await own.close()
-  })
+  }, 20_000)
 })

@@ -135,5 +135,5 @@ describe('a chain that was given', () => {
     expect(refusal(() => takeAuthority(place, given, beganMs))).toContain(
       'cannot sign: the key is not the one of the certificate',
     )
-  })
+  }, 20_000)
 })

@@ -155,13 +155,17 @@ impl Endpoint {
 
     /// Whether outlier detection puts it out. Under its cluster's [`crate::cluster::Ejections`].
     pub fn set_ejected(&self, ejected: bool) {
-        self.condition.set(bit::EJECTED, ejected);
+        if self.condition.set(bit::EJECTED, ejected) && !ejected {
+            self.warms_since(Moment::now());
+        }
     }
 
     /// Whether its breaker is open. Under the breaker's lock.
     pub fn set_tripped(&self, tripped: bool) {
         if !self.condition.set(bit::TRIPPED, tripped) {
             self.turned();
+        } else if !tripped {
+            self.warms_since(Moment::now());
         }
     }
 
