@@ -19,7 +19,7 @@ export interface AdminContext {
     /** Sends a route's requests elsewhere until the next configuration; null: back. */
     switchRoute(
       route: string,
-      to: { cluster: string; percent: number } | null,
+      to: { cluster: string; subset: string | null; percent: number } | null,
     ): { generation: number; error: string | null }
     /** Durations as HDR histograms: V2, compressed, base64. */
     histograms(): Histograms

@@ -87,8 +87,10 @@ function routeReferences({ index, entry }: Indexed, listeners: Names, clusters: 
 
 function subsetReferences({ index, entry }: Indexed, clusters: Indexed[]): Finding[] {
   const known = clusters.map(({ entry }) => entry)
-  return entries(entry.forward).flatMap(({ index: i, entry: target }) =>
-    checkSubset(['routes', index, 'forward', i, 'subset'], target, known),
+  return (['forward', 'mirror'] as const).flatMap((key) =>
+    entries(entry[key]).flatMap(({ index: i, entry: target }) =>
+      checkSubset(['routes', index, key, i, 'subset'], target, known),
+    ),
   )
 }
 

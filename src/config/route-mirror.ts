@@ -1,10 +1,9 @@
 /** `routes[].mirror`: copies of requests for a cluster whose answers no client sees. */
 import * as z from 'zod'
 import { duration } from './duration.js'
-import { name } from './name.js'
-import { notYetKeys } from './not-yet.js'
 import { percent } from './percent.js'
 import { size } from './size.js'
+import { destination } from './subset.js'
 
 const bodySize = () => size({ min: 0, max: 16_777_216 })
 
@@ -27,7 +26,7 @@ export const mirror = z
   .array(
     z
       .strictObject({
-        cluster: name().meta({ description: 'Name of a cluster' }),
+        ...destination,
         percent: percent().prefault(100).meta({ description: 'Of the route’s requests' }),
         timeout: duration({ minMs: 1 }).prefault('15s').meta({ description: 'Longest time of a copy' }),
         maxConcurrent: z.int().min(1).max(10_000).default(100).meta({
@@ -35,7 +34,6 @@ export const mirror = z
         }),
         maxBodyBytes: bodySize().prefault(65_536).meta({ description: 'Requests with a longer body are not copied' }),
         diff: diff.nullable().default(null),
-        ...notYetKeys('subset'),
       })
       .meta({
         title: 'mirror[]',

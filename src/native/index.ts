@@ -74,6 +74,7 @@ export interface Stats {
 export interface RouteSwitch {
   route: string
   cluster: string
+  subset?: string
   percent: number
 }
 

@@ -1233,6 +1233,10 @@ export type Mirror = {
  */
 cluster: number, 
 /**
+ * Of its endpoints only those with these labels; none: all.
+ */
+subset: { [key in string]: string } | null, 
+/**
  * Of a million requests.
  */
 sharePpm: number, 

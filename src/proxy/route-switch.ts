@@ -4,6 +4,8 @@ import type { Logger } from '../telemetry/logger.js'
 
 export interface SwitchTarget {
   cluster: string
+  /** The part of it where one label alone divides it, by the label's value. */
+  subset: string | null
   percent: number
 }
 

@@ -117,7 +117,7 @@ async fn forward(
     let adapting = exchange.adapt(cluster)?;
     let hash = exchange.endpoint_hash(cluster);
     let mut outgoing = Outgoing::new(exchange, route, cluster, rest);
-    mirror::send(exchange, route, cluster, &mut outgoing.sending);
+    mirror::send(exchange, route, &Aim { cluster, subset }, &mut outgoing.sending);
     let attempted = loop {
         let wish = Wish { tried: &outgoing.tried, subset, hash, now: Moment::now() };
         let Some(picked) = cluster::pick(&exchange.worker.picker, cluster, &wish) else {

@@ -317,9 +317,9 @@ fn fault(route: &GenerationRoute) -> Option<FaultStats> {
 }
 
 fn mirrors(route: &GenerationRoute) -> impl Iterator<Item = MirrorStats> {
-    route.mirrors.iter().map(|Mirror { name, settings, state, .. }| MirrorStats {
+    route.mirrors.iter().map(|mirror @ Mirror { settings, state, .. }| MirrorStats {
         route: route.name.clone(),
-        cluster: name.clone(),
+        cluster: mirror.words(),
         percent: f64::from(settings.share_ppm) / 10_000.0,
         under_way: state.under_way(),
         sent: state.sent.load(Ordering::Relaxed),

@@ -19,7 +19,7 @@ export const route: CliCommand = {
   declare(command, finish) {
     addOutputOption(command.command('switch').description('send the requests of a route elsewhere, at once'))
       .argument('<route>', 'name of the route')
-      .option('--to <cluster>', 'where they go')
+      .option('--to <cluster>', 'where they go: CLUSTER, or CLUSTER:SUBSET')
       .option('--weight <percent>', 'so many of them; the others go where they went before', percent, 100)
       .option('--back', 'to where they went before the last switch')
       .option('--admin <address>', 'admin server of the proxy', defaultAdmin)
@@ -37,7 +37,7 @@ async function execute(name: string, { to, weight, back = false, admin, output }
   const print = createOutput(output)
   try {
     if (back === (to !== undefined)) {
-      const hint = 'write --to CLUSTER, or --back'
+      const hint = 'write --to CLUSTER[:SUBSET], or --back'
       throw new WeftError('WEFT_ROUTE_SWITCH', 'one of --to and --back must be given', { hint })
     }
     const query = new URLSearchParams({

@@ -4,9 +4,9 @@ import type { Mirror, MirrorDiff } from '../../native/snapshot.js'
 import { compileDestination, type Destinations } from './destination.js'
 
 export function compileMirror(mirror: ResolvedMirror, destinations: Destinations): Mirror {
-  const { cluster, percent, timeout, maxConcurrent, maxBodyBytes, diff } = mirror
+  const { cluster, subset, percent, timeout, maxConcurrent, maxBodyBytes, diff } = mirror
   return {
-    cluster: compileDestination({ cluster, subset: null }, destinations).cluster,
+    ...compileDestination({ cluster, subset }, destinations),
     sharePpm: percent,
     timeoutMs: timeout,
     maxConcurrent,

@@ -13,7 +13,7 @@ use crate::http::body::BodyDecoder;
 use crate::http::framing::{Framing, response_framing, response_keep_alive};
 use crate::http::head::Method;
 use crate::http::parse::{Parsed, parse_response};
-use crate::snapshot::{Endpoint, GenerationCluster};
+use crate::snapshot::{Endpoint, GenerationCluster, Moment, Subset};
 use crate::upstream::answer::ANSWER_LIMITS;
 use crate::upstream::connect::{self, Upstream};
 use crate::worker::Worker;
@@ -27,6 +27,8 @@ const MAX_READ: usize = 1024 * 1024;
 pub(super) struct Asking<'a> {
     pub(super) worker: &'a Rc<Worker>,
     pub(super) cluster: &'a GenerationCluster,
+    /// The part of it that is asked.
+    pub(super) subset: Option<&'a Subset>,
     pub(super) method: Method,
     /// The whole request.
     pub(super) message: &'a [u8],
@@ -37,7 +39,8 @@ pub(super) struct Asking<'a> {
 impl Asking<'_> {
     /// Asks; `None`: there is no answer.
     pub(super) async fn run(&self) -> Option<Seen> {
-        let picked = cluster::pick(&self.worker.picker, self.cluster, &Wish::default())?;
+        let wish = Wish { subset: self.subset, now: Moment::now(), ..Wish::default() };
+        let picked = cluster::pick(&self.worker.picker, self.cluster, &wish)?;
         let _busy = Busy::begin(&picked.endpoint);
         let mut upstream = self.obtain(&picked.endpoint).await?;
         write(&mut upstream, self.message).await.ok()?;

@@ -16,7 +16,7 @@ use super::witness::Testimony;
 use super::{Mirror, Place};
 use crate::http::head::Method;
 use crate::serving::View;
-use crate::snapshot::GenerationCluster;
+use crate::snapshot::{GenerationCluster, Subset};
 use crate::telemetry::metrics::Counter;
 use crate::transfer::Copied;
 use crate::worker::Worker;
@@ -38,6 +38,8 @@ pub(super) struct Copy {
     pub(super) mirror: usize,
     /// Where the request itself goes.
     pub(super) cluster: u16,
+    /// To which part of that.
+    pub(super) subset: Option<Subset>,
     pub(super) method: Method,
     /// Method and path, to tell of.
     pub(super) request: Vec<u8>,
@@ -75,7 +77,7 @@ impl Copy {
         let mut message = std::mem::take(&mut self.head);
         message.extend_from_slice(&body);
         worker.count(Counter::Mirrors, 1);
-        let answer = self.ask(mirror, mirror.cluster, &message).await;
+        let answer = self.ask(mirror, (mirror.cluster, mirror.subset.as_ref()), &message).await;
         let ended = if answer.is_some() { &state.answered } else { &state.failed };
         ended.fetch_add(1, Relaxed);
         if let (Some(candidate), Some(testimony)) = (answer, self.testimony.take()) {
@@ -91,17 +93,17 @@ impl Copy {
         let mut control = None;
         if let Some(message) = &self.again {
             lag(LAGGING.min(mirror.settings.max_concurrent / 4)).await;
-            control = self.ask(mirror, self.cluster, message).await;
+            control = self.ask(mirror, (self.cluster, self.subset.as_ref()), message).await;
         }
         let request = String::from_utf8_lossy(&self.request).into_owned();
         let repeatable = self.again.is_some();
         compare_later(Comparison { findings, request, primary, candidate, control, repeatable });
     }
 
-    async fn ask(&self, mirror: &Mirror, cluster: u16, message: &[u8]) -> Option<Seen> {
+    async fn ask(&self, mirror: &Mirror, (cluster, subset): (u16, Option<&Subset>), message: &[u8]) -> Option<Seen> {
         let cluster: &GenerationCluster = self.view.generation.clusters.get(usize::from(cluster))?;
         let max_body = mirror.settings.diff.as_ref().map_or(0, |diff| diff.max_body_bytes as usize);
-        let asking = Asking { worker: &self.worker, cluster, method: self.method, message, max_body };
+        let asking = Asking { worker: &self.worker, cluster, subset, method: self.method, message, max_body };
         within(Duration::from_millis(mirror.settings.timeout_ms.into()), asking.run()).await.flatten()
     }
 }

@@ -16,10 +16,10 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::http::framing::{Framing, wants_upgrade};
 use crate::http::head::Method;
-use crate::ongoing::Ongoing;
+use crate::ongoing::{Aim, Ongoing};
 use crate::record::Mark;
 use crate::share::{self, Lot};
-use crate::snapshot::{GenerationCluster, GenerationRoute, Mirror as Settings};
+use crate::snapshot::{GenerationRoute, Mirror as Settings, Subset};
 use crate::telemetry::metrics::Counter;
 use crate::transfer::{Copied, Transfer};
 
@@ -35,6 +35,8 @@ pub struct Mirror {
     pub cluster: u16,
     /// Name of its cluster.
     pub name: String,
+    /// The part of the cluster that is asked; `None`: all of it.
+    pub subset: Option<Subset>,
     /// As configured.
     pub settings: Settings,
     /// What outlives generations.
@@ -59,10 +61,18 @@ pub struct MirrorState {
 
 impl Mirror {
     /// A mirror; `known` is the one of the generation before in its place, whose state goes on where it is the same.
-    pub fn new(settings: &Settings, cluster: u16, name: &str, known: Option<&Self>) -> Self {
+    pub fn new(settings: &Settings, cluster: u16, name: &str, subset: Option<Subset>, known: Option<&Self>) -> Self {
         let same = known.filter(|known| known.name == name && known.settings.is_alike(settings));
         let state = same.map_or_else(|| Arc::new(MirrorState::new(settings)), |known| Arc::clone(&known.state));
-        Self { cluster, name: name.to_owned(), settings: settings.clone(), state }
+        Self { cluster, name: name.to_owned(), subset, settings: settings.clone(), state }
+    }
+
+    /// Where copies go, in words.
+    pub fn words(&self) -> String {
+        match &self.subset {
+            Some(subset) => format!("{} ({})", self.name, subset.text),
+            None => self.name.clone(),
+        }
     }
 }
 
@@ -108,22 +118,22 @@ impl Drop for Place {
     }
 }
 
-/// Sends copies of a request that is about to go to `cluster`, where its route has mirrors.
+/// Sends copies of a request that is about to go to `aim`, where its route has mirrors.
 #[inline]
-pub fn send(exchange: &mut Ongoing<'_>, route: &GenerationRoute, cluster: &GenerationCluster, sending: &mut Transfer) {
+pub fn send(exchange: &mut Ongoing<'_>, route: &GenerationRoute, aim: &Aim<'_>, sending: &mut Transfer) {
     if !route.mirrors.is_empty() {
-        copies(exchange, route, cluster, sending);
+        copies(exchange, route, aim, sending);
     }
 }
 
-fn copies(exchange: &mut Ongoing<'_>, route: &GenerationRoute, cluster: &GenerationCluster, sending: &mut Transfer) {
+fn copies(exchange: &mut Ongoing<'_>, route: &GenerationRoute, aim: &Aim<'_>, sending: &mut Transfer) {
     for (at, mirror) in route.mirrors.iter().enumerate() {
         let state = &mirror.state;
         let turn = state.turns.fetch_add(1, Relaxed);
         if !share::takes(mirror.settings.share_ppm, Lot::First, turn) || wants_upgrade(exchange.head) {
             continue;
         }
-        let begun = begin(exchange, route, at, cluster, sending);
+        let begun = begin(exchange, route, at, aim, sending);
         if begun.is_some() {
             state.sent.fetch_add(1, Relaxed);
             exchange.account.mark(Mark::Mirrored);
@@ -139,7 +149,7 @@ fn begin(
     exchange: &mut Ongoing<'_>,
     route: &GenerationRoute,
     at: usize,
-    cluster: &GenerationCluster,
+    aim: &Aim<'_>,
     sending: &mut Transfer,
 ) -> Option<()> {
     let mirror = route.mirrors.get(at)?;
@@ -163,7 +173,8 @@ fn begin(
         view: exchange.view.clone(),
         route: route.index,
         mirror: at,
-        cluster: cluster.index,
+        cluster: aim.cluster.index,
+        subset: aim.subset.cloned(),
         method: exchange.head.method,
         request: [exchange.head.text(exchange.head.method_text), b" ", exchange.head.text(exchange.head.path)].concat(),
         head,

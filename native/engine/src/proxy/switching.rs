@@ -1,6 +1,7 @@
 //! A route's requests go elsewhere at once, until the next configuration: a new generation from the snapshot in force, in
 //! which one route forwards otherwise. An exchange holds its generation, so none sees a mix.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -24,8 +25,18 @@ pub struct Switching {
 pub struct SwitchTarget {
     /// Name of the cluster.
     pub cluster: String,
+    /// The part of it where one label alone divides it, by the label's value; none: all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subset: Option<String>,
     /// Percent of the requests, from 1 to 100; the others are shared as before.
     pub percent: u32,
+}
+
+impl SwitchTarget {
+    /// As it is written: `CLUSTER` or `CLUSTER:SUBSET`.
+    fn words(&self) -> String {
+        self.subset.as_ref().map_or_else(|| self.cluster.clone(), |subset| format!("{}:{subset}", self.cluster))
+    }
 }
 
 /// A switch in force.
@@ -52,7 +63,7 @@ impl Made {
     pub(super) fn tell(&self, generation: &mut Generation) {
         for route in &mut generation.routes {
             let of = self.switches.iter().filter(|switch| switch.route == route.name);
-            let told: Vec<String> = of.map(|it| format!("{} % to {}", it.to.percent, it.to.cluster)).collect();
+            let told: Vec<String> = of.map(|it| format!("{} % to {}", it.to.percent, it.to.words())).collect();
             route.switched = (!told.is_empty())
                 .then(|| format!("{} by `weft route switch`, until the next reload", told.join(", then ")).into());
         }
@@ -94,30 +105,42 @@ fn divert(snapshot: &mut Snapshot, Switch { route: name, to }: &Switch) -> Resul
     let cluster = snapshot.clusters.iter().position(|cluster| cluster.name == to.cluster);
     let cluster = cluster.and_then(|cluster| u32::try_from(cluster).ok());
     let cluster = cluster.ok_or_else(|| refused(name, &format!("cannot go to `{}`: no such cluster", to.cluster)))?;
+    let subset = to.subset.as_ref().map(|value| labels(snapshot, name, cluster, value)).transpose()?;
     let route = snapshot.routes.iter_mut().find(|route| route.name == *name);
     let route = route.ok_or_else(|| refused(name, "does not exist"))?;
     let RouteAction::Forward(forward) = &mut route.action else {
         return Err(refused(name, "does not forward: it answers by itself"));
     };
-    forward.targets = shared(&forward.targets, cluster, to.percent.clamp(1, 100));
+    let whole = ForwardTarget { cluster, weight: 1, subset };
+    forward.targets = shared(&forward.targets, &whole, to.percent.clamp(1, 100));
     Ok(())
 }
 
-/// So many percent for one cluster, the rest for the others as they shared before.
-fn shared(targets: &[ForwardTarget], cluster: u32, percent: u32) -> Vec<ForwardTarget> {
-    let to = |weight: u32| ForwardTarget { cluster, weight, subset: None };
-    // A part of the cluster is another target than the whole of it.
-    let others = || targets.iter().filter(|target| target.cluster != cluster || target.subset.is_some());
+/// The labels of a part that is named by the value of its one label.
+fn labels(snapshot: &Snapshot, route: &str, cluster: u32, value: &str) -> Result<BTreeMap<String, String>, Rejection> {
+    let subsets = snapshot.clusters.get(cluster as usize).and_then(|cluster| cluster.subsets.as_ref());
+    let mut single = subsets.into_iter().flat_map(|subsets| &subsets.keys).filter(|keys| keys.len() == 1).flatten();
+    match (single.next(), single.next()) {
+        (Some(key), None) => Ok(BTreeMap::from([(key.clone(), value.to_owned())])),
+        _ => Err(refused(route, &format!("cannot go to `{value}`: no one label divides the cluster into subsets"))),
+    }
+}
+
+/// So many percent for one target, the rest for the others as they shared before. A part of a cluster is another target
+/// than the whole of it.
+fn shared(targets: &[ForwardTarget], to: &ForwardTarget, percent: u32) -> Vec<ForwardTarget> {
+    let is_other = |target: &&ForwardTarget| target.cluster != to.cluster || target.subset != to.subset;
+    let others = || targets.iter().filter(is_other);
     let sum: u64 = others().map(|target| u64::from(target.weight)).sum();
     if percent >= 100 || sum == 0 {
-        return vec![to(1)];
+        return vec![ForwardTarget { weight: 1, ..to.clone() }];
     }
     let (own, rest) = (sum * u64::from(percent), u64::from(100 - percent));
     let share = |target: &ForwardTarget| u64::from(target.weight) * rest;
     let divisor = others().map(share).fold(own, common).max(1);
     let weight = |share: u64| u32::try_from(share / divisor).unwrap_or(u32::MAX);
     let scaled = others().map(|target| ForwardTarget { weight: weight(share(target)), ..target.clone() });
-    [to(weight(own))].into_iter().chain(scaled).collect()
+    [ForwardTarget { weight: weight(own), ..to.clone() }].into_iter().chain(scaled).collect()
 }
 
 /// Greatest common divisor (Euclid).
@@ -138,7 +161,10 @@ mod tests {
             .iter()
             .map(|(cluster, weight)| ForwardTarget { cluster: *cluster, weight: *weight, subset: None })
             .collect();
-        shared(&targets, cluster, percent).iter().map(|target| (target.cluster, target.weight)).collect()
+        shared(&targets, &ForwardTarget { cluster, weight: 1, subset: None }, percent)
+            .iter()
+            .map(|target| (target.cluster, target.weight))
+            .collect()
     }
 
     #[test]

@@ -284,7 +284,7 @@ fn mirrors_told(route: &GenerationRoute) -> Vec<String> {
     let told = |mirror: &Mirror| {
         let percent = f64::from(mirror.settings.share_ppm) / 10_000.0;
         let diff = if mirror.settings.diff.is_some() { ", and the answers are compared" } else { "" };
-        format!("{percent} % are copied to {}{diff}", mirror.name)
+        format!("{percent} % are copied to {}{diff}", mirror.words())
     };
     route.mirrors.iter().map(told).collect()
 }

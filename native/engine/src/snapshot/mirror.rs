@@ -1,5 +1,7 @@
 //! Where copies of a route's requests go.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Copies of some requests go to a cluster whose answers no client sees.
@@ -9,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct Mirror {
     /// Index of the cluster.
     pub cluster: u32,
+    /// Of its endpoints only those with these labels; none: all.
+    pub subset: Option<BTreeMap<String, String>>,
     /// Of a million requests.
     pub share_ppm: u32,
     /// Longest time of a copy, from its first byte to the last of its answer, ms.

@@ -75,15 +75,16 @@ impl Compiler<'_> {
         let known = self.known_routes.get(route).map_or(&[][..], |known| &known.mirrors);
         let mut mirrors = Vec::with_capacity(dto.len());
         for (place, mirror) in dto.iter().enumerate() {
-            let index = mirror.cluster as usize;
-            match (clusters.get(index), u16::try_from(index)) {
-                (Some(to), Ok(index)) => mirrors.push(Mirror::new(mirror, index, &to.name, known.get(place))),
-                _ => {
-                    let path = format!("{at}.mirror.{place}.cluster");
-                    let message = format!("no cluster has index {index}");
-                    self.rejected.push(Rejection::new(path, "WEFT_SNAPSHOT_INDEX", message));
-                }
-            }
+            let (Some(cluster), Ok(index)) = (clusters.get(mirror.cluster as usize), u16::try_from(mirror.cluster))
+            else {
+                let path = format!("{at}.mirror.{place}.cluster");
+                let message = format!("no cluster has index {}", mirror.cluster);
+                self.rejected.push(Rejection::new(path, "WEFT_SNAPSHOT_INDEX", message));
+                continue;
+            };
+            let subset = mirror.subset.as_ref();
+            let subset = subset.map(|labels| self.subset(format!("{at}.mirror.{place}.subset"), cluster, labels));
+            mirrors.push(Mirror::new(mirror, index, &cluster.name, subset, known.get(place)));
         }
         mirrors.into()
     }
