@@ -113,10 +113,19 @@ function recorded({ cluster, route, status, flag }: DecisionRecord): Decision {
 }
 
 /** For a comparison with nothing but a record: chance may choose the recorded cluster again. */
-export function favouring(record: DecisionRecord, after: Decision): Decision {
-  if (after.type !== 'forward' || after.takes !== null || record.cluster === null) return after
-  const { cluster } = record
-  return after.split.some(([name]) => name === cluster) ? { ...after, takes: cluster } : after
+export function favouring({ cluster }: DecisionRecord, after: Decision): Decision {
+  if (after.type !== 'forward') return after
+  // A record names its cluster and not the subset.
+  const split = after.split.map(([name, weight]): [string, number] => [clusterOf(name), weight])
+  if (after.takes !== null) return { ...after, split, takes: clusterOf(after.takes) }
+  return cluster !== null && split.some(([name]) => name === cluster)
+    ? { ...after, split, takes: cluster }
+    : { ...after, split }
+}
+
+/** Without the subset, which stands behind it in brackets. */
+function clusterOf(name: string): string {
+  return name.replace(/ \(.*\)$/, '')
 }
 
 function isLost({ type }: Decision): boolean {

@@ -44,12 +44,15 @@ pub(super) fn draw_biased(draw: &mut Draw<'_>, choices: u8, bias: f32, slow_star
     if draw.set.len() == 1 {
         return Some(best);
     }
+    let weighted = draw.set.total_weight().is_some();
     let first = scored(draw, best, picky, &likeliness);
     draw.compared(best, first);
     // Where there is a next one always, each stays with the chance that its part of the sum has (a reservoir of one).
     let mut sum = first.recip();
     for _ in 1..choices.max(2) {
-        let next = another(draw, best, slow_start);
+        // Drawn by weight, the same one may come twice: shares would be lost where all members are always drawn.
+        let next =
+            if weighted { slow_start::draw(draw, slow_start, random::draw)? } else { another(draw, best, slow_start) };
         let score = scored(draw, next, picky, &likeliness);
         draw.compared(next, score);
         sum += score.recip();

@@ -80,5 +80,6 @@ it('is told by the record alone where the configuration in force is not known', 
     ).changes
   expect(kinds([served], [split])).toMatchObject({ cluster: 0, share: 0 })
   expect(kinds([served], [to('v2')])).toMatchObject({ cluster: 1 })
+  expect(kinds([served], [to('v1 (version v3)')])).toMatchObject({ cluster: 0 })
   expect(kinds([record({ flag: 'NR', status: 404 })], [unroutable])).toMatchObject({ unroutable: 0 })
 })
