@@ -29,6 +29,10 @@ module.exports = {
       series: [],
       workers: [],
       clusters: [],
+      filters: [],
+      faults: [],
+      mirrors: [],
+      switches: [],
     }),
   heartbeats() {
     beats += 1
@@ -36,6 +40,7 @@ module.exports = {
   },
   panics: () => [],
   events: () => '',
+  shortages: () => '[]',
   detach() {},
   flushLogs: () => true,
   closeProxy() {},

@@ -38,8 +38,8 @@ describe.runIf(DataCentre.canBeMade())('two data centres', () => {
       cluster: {
         endpoints: [...endpoint(east, 'east', 0), ...endpoint(west, 'west', 1)],
         connectTimeout: '300ms',
-        healthCheck: { http: { path: '/' }, interval: '500ms', timeout: '300ms', unhealthyThreshold: 2 },
-        retryBudget: { ratio: 1 },
+        healthCheck: { protocol: 'http', path: '/', interval: '500ms', timeout: '300ms', unhealthyThreshold: 2 },
+        retryBudget: { percent: 100 },
       },
     })
     expect((await until(proxy.url, 'east', 50)).failed).toEqual([])

@@ -1,4 +1,5 @@
 /** Subsets, panic and an empty source of endpoints, with real servers: who answers, what is said about it. */
+import { randomUUID } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { request } from 'undici'
@@ -16,9 +17,10 @@ afterEach(async () => {
 type Answered = { status: number; body: string; by: string | undefined; id: string }
 
 async function ask(url: string, headers: Record<string, string> = {}): Promise<Answered> {
-  const { statusCode, headers: answered, body } = await request(url, { headers })
+  const id = randomUUID()
+  const { statusCode, headers: answered, body } = await request(url, { headers: { 'x-request-id': id, ...headers } })
   const by = answered['x-upstream']
-  return { status: statusCode, body: await body.text(), by: by?.toString(), id: String(answered['x-request-id']) }
+  return { status: statusCode, body: await body.text(), by: by?.toString(), id }
 }
 
 async function counted(url: string, count: number): Promise<Record<string, number>> {
@@ -86,7 +88,7 @@ it('a subset without endpoints is a 503 that says why, or goes where its fallbac
 
 it('nobody healthy: all are used and the log says why; with a threshold of 0 it is a 503', async () => {
   const app = await Upstream.start('app')
-  const healthCheck = { http: { path: '/status/503' }, interval: '200ms', unhealthyThreshold: 1 }
+  const healthCheck = { protocol: 'http', path: '/status/503', interval: '200ms', unhealthyThreshold: 1 }
   const proxy = await ProxyProcess.start([app.address, `127.0.0.1:${await freePort()}`], { cluster: { healthCheck } })
   await proxy.says(/panic: too few endpoints are healthy.*cluster=app.*0 of 2 healthy/)
   const seen = new Set<number>()
