@@ -6,6 +6,7 @@ import { duration } from './duration.js'
 import { endpoint } from './endpoint.js'
 import { filters } from './filter.js'
 import { healthCheck } from './health-check.js'
+import { hedge } from './hedge.js'
 import { keepAlive, tcpKeepAlive } from './keep-alive.js'
 import { loadBalancer } from './load-balancer.js'
 import { name } from './name.js'
@@ -25,13 +26,14 @@ export const cluster = z
     keepAlive: keepAlive.prefault({}),
     circuitBreaker: circuitBreaker.nullable().default(null).meta({ description: 'Absent: no bounds' }),
     retryBudget: retryBudget.prefault({}),
+    hedge: hedge.nullable().default(null).meta({ description: 'Absent: no attempt has another one beside it' }),
     tcpKeepAlive: tcpKeepAlive
       .nullable()
       .default(null)
       .meta({ description: "The kernel's probes of silent connections; absent: as the system is set" }),
     healthCheck: healthCheck.nullable().default(null).meta({ description: 'Absent: endpoints are not checked' }),
     filters: filters(),
-    ...notYetKeys('tls', 'outlierDetection', 'hedge'),
+    ...notYetKeys('tls', 'outlierDetection'),
     ...notYetKeys('subsets', 'localityAware', 'panicThreshold', 'adaptiveConcurrency', 'proxyProtocol'),
   })
   .superRefine(({ endpoints, discovery }, context) => {

@@ -1,5 +1,8 @@
 //! What one exchange was: filled by the phases, written once at its end to ring, metrics and access log.
 
+mod beside;
+mod request_id;
+
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -7,6 +10,10 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use smallvec::SmallVec;
+
+use beside::Beside;
+pub use beside::Lost;
+use request_id::uuid;
 
 use crate::cluster::{self, Heard, Load, Picked};
 use crate::downstream::Downstream;
@@ -39,6 +46,10 @@ pub struct Account {
     endpoint: Option<Arc<Endpoint>>,
     /// Its part of what the cluster's balancer bounds.
     load: Option<Load>,
+    /// A second attempt beside the present one.
+    beside: Option<Box<Beside>>,
+    /// One that was over before the present one.
+    after: Option<Attempt>,
     /// The attempts before the present one; empty, and without memory, while nothing failed.
     past: Vec<Attempt>,
     /// Whom the balancer compared, attempt by attempt.
@@ -75,6 +86,8 @@ impl Account {
             generated_id: None,
             endpoint: None,
             load: None,
+            beside: None,
+            after: None,
             past: Vec::new(),
             candidates: SmallVec::new(),
             response_headers: Vec::new(),
@@ -162,6 +175,9 @@ impl Account {
                 self.worker.count(Counter::FaultsInjected, 1);
             }
             Mark::FaultAborted | Mark::FaultThrottled => self.worker.count(Counter::FaultsInjected, 1),
+            Mark::Hedged => self.count_cluster(ClusterCounter::Hedges),
+            Mark::HedgeWon => self.count_cluster(ClusterCounter::HedgesWon),
+            Mark::HedgeCapped => self.count_cluster(ClusterCounter::HedgesRefused),
             Mark::BudgetForged => self.worker.count(Counter::BudgetsForged, 1),
             Mark::BudgetReplayed => self.worker.count(Counter::BudgetsReplayed, 1),
             Mark::BudgetExpired => self.worker.count(Counter::BudgetsExpired, 1),
@@ -249,6 +265,7 @@ impl Account {
         }
         let attempt = self.present(micros(self.started, now), ended.map_or(0, |head| head.status));
         self.past.push(attempt);
+        self.past.extend(self.after.take());
     }
 
     /// The policy would try again, but this attempt is the last one.
@@ -280,11 +297,13 @@ impl Account {
     /// The bytes behind the texts: nothing for an exchange whose record's head tells it all.
     fn trail(&mut self) -> crate::record::Framed {
         let is_under_way = self.past.len() < usize::from(self.record.attempts);
-        if !self.past.is_empty() && is_under_way {
+        let several = !self.past.is_empty() || self.after.is_some();
+        if several && is_under_way {
             let record = &self.record;
             let ended = if record.upstream_status == 0 { record.total_us } else { record.first_byte_us };
             let last = self.present(ended, record.upstream_status);
             self.past.push(last);
+            self.past.extend(self.after.take());
         }
         frame(self.told(), &self.past, &self.candidates)
     }
@@ -476,33 +495,4 @@ fn wire_target(head: &RequestHead) -> &[u8] {
 
 fn micros(from: Instant, to: Instant) -> u32 {
     u32::try_from(to.saturating_duration_since(from).as_micros()).unwrap_or(u32::MAX)
-}
-
-/// A random UUID (version 4, RFC 9562). It names an exchange; it is not a secret.
-fn uuid() -> [u8; 36] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let random = fastrand::u128(..) & !(0xf000 << 64) & !(0b11 << 62) | (0x4000 << 64) | (0b10 << 62);
-    let mut text = [b'-'; 36];
-    let places = (0..36).filter(|place| !matches!(place, 8 | 13 | 18 | 23));
-    for (nibble, place) in places.enumerate() {
-        let digit = (random >> (124 - 4 * nibble)) as usize & 0xf;
-        if let (Some(slot), Some(character)) = (text.get_mut(place), DIGITS.get(digit)) {
-            *slot = *character;
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_generated_id_is_a_random_uuid() {
-        let text = String::from_utf8(uuid().to_vec()).unwrap();
-        assert_eq!(text.len(), 36);
-        assert_eq!(&text[14..15], "4");
-        assert!(matches!(&text[19..20], "8" | "9" | "a" | "b"), "{text}");
-        assert_ne!(uuid(), uuid());
-    }
 }

@@ -62,11 +62,13 @@ pub enum Kind {
     FaultInjected(u16),
     /// The time that the caller gave the request is over.
     DeadlinePassed,
+    /// An attempt beside it was answered first. Only in records: no exchange fails of it.
+    Overtaken,
 }
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Refused(400),
         Self::HeadersTimeout,
         Self::DownstreamGone,
@@ -90,6 +92,7 @@ impl Kind {
         Self::BreakersOpen,
         Self::FaultInjected(503),
         Self::DeadlinePassed,
+        Self::Overtaken,
     ];
 
     /// The kind of a record's number; `None` for 0 and for numbers of no kind.
@@ -123,6 +126,7 @@ impl Kind {
             Self::BreakersOpen => "the breakers of all endpoints were open",
             Self::FaultInjected(_) => "a fault was injected",
             Self::DeadlinePassed => "the time that the caller gave the request was over",
+            Self::Overtaken => "the attempt beside it was answered first",
         }
     }
 
@@ -152,6 +156,7 @@ impl Kind {
             Self::BreakersOpen => 24,
             Self::FaultInjected(_) => 29,
             Self::DeadlinePassed => 26,
+            Self::Overtaken => 27,
         }
     }
 }
@@ -190,6 +195,7 @@ impl Error {
             | Kind::NoHealthyUpstream
             | Kind::Overflow
             | Kind::Internal
+            | Kind::Overtaken
             | Kind::DnsFailed
             | Kind::FilterFailed
             | Kind::BreakersOpen

@@ -18,10 +18,9 @@ use crate::record::Mark;
 use crate::retry::Verdict;
 use crate::route::Action;
 use crate::snapshot::{GenerationCluster, GenerationRoute, Moment};
-use crate::upstream::attempt;
 use crate::upstream::outgoing::Outgoing;
 use crate::worker::Worker;
-use crate::{cluster, fault, limit, relay, reply, retry, socket, trace, trust, tunnel};
+use crate::{cluster, fault, hedge, limit, relay, reply, retry, socket, trace, trust, tunnel};
 
 /// Serves one request.
 pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Request) -> Next {
@@ -96,10 +95,10 @@ async fn drive(exchange: &mut Ongoing<'_>, rest: Option<Buffer>) -> Result<Next,
 }
 
 /// Sends the request to the cluster, as often as its route allows, and the answer back.
-async fn forward(
-    exchange: &mut Ongoing<'_>,
-    route: &GenerationRoute,
-    cluster: &GenerationCluster,
+async fn forward<'a>(
+    exchange: &mut Ongoing<'a>,
+    route: &'a GenerationRoute,
+    cluster: &'a GenerationCluster,
     rest: Option<Buffer>,
 ) -> Result<Next, Stop> {
     exchange.account.clustered(cluster);
@@ -112,7 +111,7 @@ async fn forward(
             break Err(cluster::nowhere(cluster));
         };
         let endpoint = exchange.account.picked(picked);
-        let attempted = attempt::run(exchange, &mut outgoing, &endpoint).await;
+        let attempted = hedge::attempt(exchange, &mut outgoing, &endpoint, hash).await;
         match retry::classify(&outgoing.outcome(&attempted), &outgoing.standing(exchange)) {
             Verdict::Done => break attempted,
             Verdict::Stop(why) => break outgoing.stop(exchange, why, attempted),

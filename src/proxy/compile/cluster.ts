@@ -2,7 +2,7 @@
 import { absoluteAddress } from '../../config/address.js'
 import type { ResolvedConfig } from '../../config/config.js'
 import type { ResolvedEndpoint } from '../../config/endpoint.js'
-import type { Cluster, Dns, HealthCheck, KeepAlive, TcpKeepAlive } from '../../native/snapshot.js'
+import type { Cluster, Dns, HealthCheck, Hedge, KeepAlive, TcpKeepAlive } from '../../native/snapshot.js'
 import { compileCircuitBreaker } from './circuit-breaker.js'
 import { compileFilter, type Scripts } from './filter.js'
 import { compileLoadBalancer } from './load-balancer.js'
@@ -18,7 +18,7 @@ export function compileCluster(
   found: readonly ResolvedEndpoint[] = [],
 ): Cluster {
   const { name, endpoints, discovery, connectTimeout, keepAlive, tcpKeepAlive, healthCheck } = cluster
-  const { circuitBreaker, retryBudget, filters } = cluster
+  const { circuitBreaker, retryBudget, hedge, filters } = cluster
   return {
     name,
     endpoints: (endpoints ?? found).map((endpoint) => ({
@@ -34,9 +34,14 @@ export function compileCluster(
     dns: discovery?.type === 'dns' ? compileDns(discovery) : null,
     healthCheck: healthCheck === null ? null : compileHealthCheck(healthCheck),
     circuitBreaker: circuitBreaker === null ? null : compileCircuitBreaker(circuitBreaker),
+    hedge: hedge === null ? null : compileHedge(hedge),
     retryBudget,
     filters: filters.map((filter) => compileFilter(filter, folder, scripts)),
   } satisfies Cluster
+}
+
+function compileHedge({ afterPercentile, minDelay, maxExtraPercent }: NonNullable<ResolvedCluster['hedge']>): Hedge {
+  return { afterPercentile, minDelayMs: minDelay, maxExtraPercent } satisfies Hedge
 }
 
 function compileKeepAlive({ idleTimeout, maxRequestsPerConnection }: ResolvedCluster['keepAlive']): KeepAlive {

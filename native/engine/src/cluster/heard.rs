@@ -25,6 +25,11 @@ pub enum Heard {
         /// From the begin of the attempt, µs.
         took_us: u32,
     },
+    /// Without an answer so far: another attempt was answered first, and nobody waits for this one any more.
+    Overtaken {
+        /// From the begin of the attempt, µs. The answer would have taken longer.
+        after_us: u32,
+    },
 }
 
 /// An attempt at this endpoint of this cluster has ended like this.
@@ -38,6 +43,7 @@ pub fn heard(cluster: &GenerationCluster, endpoint: &Endpoint, heard: &Heard) {
                 endpoint.server_errors.fetch_add(1, Ordering::Relaxed);
             }
         }
+        Heard::Overtaken { after_us } => endpoint.latency.count_shared(after_us),
         Heard::Failure { .. } => {
             endpoint.failures.fetch_add(1, Ordering::Relaxed);
         }

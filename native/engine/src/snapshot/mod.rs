@@ -23,7 +23,7 @@ mod tracing;
 use serde::{Deserialize, Serialize};
 
 pub use circuit_breaker::{CircuitBreaker, RetryBudget};
-pub use cluster::{Cluster, ClusterEndpoint, EndpointUpdate};
+pub use cluster::{Cluster, ClusterEndpoint, EndpointUpdate, Hedge};
 pub use compile::Rejection;
 pub use dns::{Dns, DnsRecord};
 pub use fault::{Fault, FaultAbort, FaultDelay, FaultThroughput};

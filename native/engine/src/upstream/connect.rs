@@ -66,23 +66,35 @@ pub async fn connect(
     .await;
     deadlines.connected();
     let (stream, address) = connected?;
-    if let Some(probing) = &cluster.tcp_keep_alive {
-        // A socket that refuses an option still carries requests; a unix socket has none of them.
-        let _refused = probe(&stream, probing);
-    }
-    add_one(&endpoint.connections);
-    Ok(Upstream {
-        stream,
-        endpoint: Arc::clone(endpoint),
-        address,
-        served: 0,
-        place: None,
-        keeper_told: false,
-        _open: Counted(Arc::clone(endpoint)),
-    })
+    Ok(Upstream::over(stream, endpoint, address, cluster))
 }
 
-fn failed(endpoint: &Endpoint, error: &io::Error) -> Error {
+impl Upstream {
+    /// A connection that has just been made.
+    pub(super) fn over(
+        stream: Stream,
+        endpoint: &Arc<Endpoint>,
+        address: Address,
+        cluster: &GenerationCluster,
+    ) -> Self {
+        if let Some(probing) = &cluster.tcp_keep_alive {
+            // A socket that refuses an option still carries requests; a unix socket has none of them.
+            let _refused = probe(&stream, probing);
+        }
+        add_one(&endpoint.connections);
+        Self {
+            stream,
+            endpoint: Arc::clone(endpoint),
+            address,
+            served: 0,
+            place: None,
+            keeper_told: false,
+            _open: Counted(Arc::clone(endpoint)),
+        }
+    }
+}
+
+pub(super) fn failed(endpoint: &Endpoint, error: &io::Error) -> Error {
     if error.kind() == io::ErrorKind::ConnectionRefused {
         endpoint.refused();
     }

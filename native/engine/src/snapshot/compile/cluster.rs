@@ -8,6 +8,7 @@ use super::address::address;
 use super::fingerprint;
 use super::sticky::sticky;
 use super::{Compiler, MAX_NOUNS, Rejection};
+use crate::hedge::Hedging;
 use crate::snapshot::{
     Cluster, ClusterEndpoint, Dns, GenerationCluster, Idle, KeepAlive, Keeping, Place, Reach, Resolution, Wanted,
 };
@@ -31,6 +32,7 @@ impl Compiler<'_> {
         {
             return Arc::clone(known);
         }
+        let known = self.known_clusters.get(dto.name.as_str()).copied();
         self.assign(index, dto);
         self.check_balancer(index, dto);
         let filters = self.filters("clusters", index, &dto.name, &dto.filters);
@@ -43,6 +45,10 @@ impl Compiler<'_> {
             load_balancer: dto.load_balancer,
             hash_on: dto.hash_on.iter().map(sticky).collect(),
             connect_timeout: Duration::from_millis(dto.connect_timeout_ms.into()),
+            hedge: dto
+                .hedge
+                .as_ref()
+                .map(|hedge| Box::new(Hedging::new(hedge, known.and_then(|known| known.hedge.as_deref())))),
             limits: self.limits(dto),
             filters,
             tcp_keep_alive: dto.tcp_keep_alive.clone(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Membership, Resolution};
 use crate::filter::Chain;
+use crate::hedge::Hedging;
 use crate::limit::Limits;
 use crate::route::Sticky;
 use crate::snapshot::{HealthCheck, LoadBalancer, TcpKeepAlive};
@@ -25,6 +26,8 @@ pub struct GenerationCluster {
     pub hash_on: Box<[Sticky]>,
     /// To establish a connection.
     pub connect_timeout: Duration,
+    /// Second attempts beside those that take long.
+    pub hedge: Option<Box<Hedging>>,
     /// Bounds on what is under way.
     pub limits: Limits,
     /// What looks at its requests before an endpoint is picked.

@@ -36,6 +36,12 @@ impl Latency {
         }
     }
 
+    /// Forgets everything. A count that comes meanwhile may be lost.
+    pub fn clear(&self) {
+        let octaves = self.octaves.get().into_iter().flat_map(|octaves| octaves.iter());
+        octaves.filter_map(OnceLock::get).flat_map(|octave| octave.iter()).for_each(|bin| bin.store(0, Relaxed));
+    }
+
     #[inline]
     fn bin(&self, us: u32) -> Option<&AtomicU32> {
         let (octave, step) = place(us);
