@@ -52,6 +52,7 @@ if (existsSync(`${root}bench/run.ts`)) {
     run: 'bench/run.ts',
     micro: 'bench/micro/run.ts',
     control: 'bench/control/run.ts',
+    certificates: 'bench/control/certificates.ts',
     'socket-echo': 'bench/sockets/echo.ts',
     'socket-load': 'bench/sockets/load.ts',
     'control-streams': 'bench/control/streams.ts',

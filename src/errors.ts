@@ -44,6 +44,9 @@ export const codes = {
   WEFT_TAKEOVER_PATH: 'There is no folder of this user alone in which to wait for a takeover.',
   WEFT_TAKEOVER_FAILED: 'The running process could not be taken over; it goes on as before.',
   WEFT_ADMIN_UNREACHABLE: 'No admin server answers at the address that a command was given.',
+  WEFT_PLAN_RECORDS: 'There are no recorded requests for `weft plan` to replay, or they cannot be read.',
+  WEFT_SUGGEST_UNTOLD: 'The proxy does not tell what `weft suggest` reads: its statistics and its configuration.',
+  WEFT_ROUTE_SWITCH: 'A route of a running proxy was not switched.',
   WEFT_MESH_CONFLICT: 'Two resources say different things about the same host or cluster; the older one holds.',
   WEFT_MESH_SHADOWED: 'A rule is never reached, because an earlier rule takes all of its requests.',
   WEFT_MESH_REFERENCE:

@@ -35,6 +35,7 @@ const endpointOf = (at: number) => ({
   weight: 1,
   region: '',
   zone: '',
+  priority: 0,
   labels: {},
 })
 

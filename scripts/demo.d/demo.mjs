@@ -12,17 +12,20 @@ import { events, Feed } from './feed.mjs'
 import { hopRows, readStats } from './hops.mjs'
 import { startShop } from './processes.mjs'
 import { workloads } from './shop.mjs'
+import { steeredDemo } from './steered-demo.mjs'
 import { Traffic } from './traffic.mjs'
 import { edgeLine, feedLines, table } from './view.mjs'
 
 const check = process.argv.includes('--check')
+/** Real Envoys in the place of our proxies, steered by `weft control`. */
+const withEnvoy = process.argv[process.argv.indexOf('--with') + 1] === 'envoy'
 const requestsPerSecond = 100
 const checkMs = 10_000
 
 const folder = mkdtempSync(join(tmpdir(), 'weft-shop-'))
 const ended = new Promise((resolve) => {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, resolve)
-  if (check) setTimeout(resolve, checkMs + 5_000).unref()
+  if (check && !withEnvoy) setTimeout(resolve, checkMs + 5_000).unref()
 })
 
 let code = 1
@@ -30,16 +33,20 @@ try {
   console.log('building details (Go)')
   const details = join(folder, 'details')
   execFileSync('go', ['build', '-o', details, '.'], { cwd: fileURLToPath(new URL('shop/details', import.meta.url)) })
-  const shop = await startShop(workloads(details), folder, (line) => console.log(line))
-  try {
-    code = await run(shop)
-  } finally {
-    await shop.end()
-  }
+  code = await (withEnvoy ? steeredDemo(details, { check, ended }) : weftDemo(details))
 } finally {
   rmSync(folder, { recursive: true })
 }
 process.exit(code)
+
+async function weftDemo(details) {
+  const shop = await startShop(workloads(details), folder, (line) => console.log(line))
+  try {
+    return await run(shop)
+  } finally {
+    await shop.end()
+  }
+}
 
 async function run(shop) {
   console.log(`configurations: ${folder}`)

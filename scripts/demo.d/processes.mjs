@@ -63,7 +63,7 @@ async function startProxy(name, config, folder, command, env) {
 }
 
 /** Resolves when something accepts connections there: an application starts when its sidecar is ready. */
-async function answering(port, patienceMs = 10_000) {
+export async function answering(port, patienceMs = 10_000) {
   for (const until = performance.now() + patienceMs; performance.now() < until; ) {
     const socket = connect(port, '127.0.0.1')
     const open = await once(socket, 'connect').then(
@@ -78,7 +78,7 @@ async function answering(port, patienceMs = 10_000) {
 }
 
 /** Ports that are free now; their owners take them a moment later. */
-async function freePorts() {
+export async function freePorts() {
   const names = ['inbound', 'outbound', 'admin', 'app']
   const probes = names.map(() => createServer().listen(0, '127.0.0.1'))
   await Promise.all(probes.map((probe) => once(probe, 'listening')))
@@ -87,7 +87,7 @@ async function freePorts() {
   return Object.fromEntries(names.map((name, index) => [name, ports[index]]))
 }
 
-async function ended(child) {
+export async function ended(child) {
   if (child.exitCode !== null || child.signalCode !== null) return
   child.kill('SIGTERM')
   await once(child, 'exit')

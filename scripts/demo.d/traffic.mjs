@@ -15,8 +15,11 @@ export class Traffic {
   #open = new Set()
   #timer = null
   #versions = new Map()
+  #look
 
-  constructor(url, perSecond) {
+  /** `look` is shown each page, with whose it is. */
+  constructor(url, perSecond, look = () => {}) {
+    this.#look = look
     this.#pool = new Pool(url, { connections: 64 })
     this.#perSecond = perSecond
   }
@@ -66,6 +69,7 @@ export class Traffic {
       if (statusCode !== 200 || page.reviews?.version === undefined)
         throw new Error(`status ${statusCode}: ${page.error}`)
       this.#check(headers['end-user'], page)
+      this.#look(headers['end-user'], page)
       this.window.recordValue(Math.max(1, Math.round((performance.now() - dueAt) * 1000)))
     } catch (error) {
       this.failed += 1

@@ -1,5 +1,6 @@
 /** The shape of every admin endpoint. An endpoint is a function of what the admin server sees and of the question. */
 import type { DoorAnswer } from '../door/small-door.js'
+import type { ListenerAnswer, Question } from '../native/explanation.js'
 import type { RecordList, RecordQuery, Stats, Why } from '../native/index.js'
 import type { Level } from '../telemetry/logger.js'
 
@@ -13,6 +14,13 @@ export interface AdminContext {
     records(query: RecordQuery): RecordList
     /** Null when there is no record of the id. */
     why(id: string): Why | null
+    /** What each listener that is asked about would do with a request now. */
+    explain(question: Question): ListenerAnswer[]
+    /** Sends a route's requests elsewhere until the next configuration; null: back. */
+    switchRoute(
+      route: string,
+      to: { cluster: string; subset: string | null; percent: number } | null,
+    ): { generation: number; error: string | null }
     /** Durations as HDR histograms: V2, compressed, base64. */
     histograms(): Histograms
     /** Readiness answers 503 while this is set; listeners go on serving. */

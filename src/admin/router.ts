@@ -4,13 +4,16 @@ import { type AdminContext, type AdminEndpoint, columns, textAnswer } from './en
 import { clusters } from './endpoints/clusters.js'
 import { configDump } from './endpoints/config-dump.js'
 import { drain } from './endpoints/drain.js'
+import { explain } from './endpoints/explain.js'
 import { healthcheckFail } from './endpoints/healthcheck-fail.js'
 import { healthcheckOk } from './endpoints/healthcheck-ok.js'
 import { listeners } from './endpoints/listeners.js'
 import { live } from './endpoints/live.js'
 import { logging } from './endpoints/logging.js'
+import { mirror } from './endpoints/mirror.js'
 import { ready } from './endpoints/ready.js'
 import { records } from './endpoints/records.js'
+import { routeSwitch } from './endpoints/route-switch.js'
 import { serverInfo } from './endpoints/server-info.js'
 import { stats } from './endpoints/stats.js'
 import { statsPrometheus } from './endpoints/stats-prometheus.js'
@@ -26,10 +29,13 @@ export const endpoints: readonly AdminEndpoint[] = [
   clusters,
   records,
   why,
+  explain,
+  mirror,
   configDump,
   logging,
   healthcheckFail,
   healthcheckOk,
+  routeSwitch,
   drain,
 ]
 

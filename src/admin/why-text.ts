@@ -1,13 +1,13 @@
 /** What `why` says to people: the decision, the attempts on a time line, what failed and what to do. A pure function. */
 import type { Why } from '../native/index.js'
-import { describeFault, describeRules } from '../telemetry/explanation-text.js'
+import { describeRelease, describeRules } from '../telemetry/explanation-text.js'
 import { columns } from './endpoint.js'
 
 /** Characters of the time line. */
 const lineWidth = 32
 
 export function whyText(why: Why): string {
-  const blocks = [summary(why), decision(why), attempts(why), policies(why), failure(why)]
+  const blocks = [summary(why), decision(why), attempts(why), policies(why), passedOver(why), failure(why)]
   return blocks.filter((block) => block !== '').join('\n')
 }
 
@@ -34,7 +34,7 @@ function decision({ record, generationInForce, generationKnown, routing, redacte
     ? ''
     : `\n  generation ${generation} is no longer kept, so its names and rules are not known`
   const way = [`listener ${listener ?? '-'}`, `route ${route ?? '-'}`, `cluster ${cluster ?? '-'}`].join(' -> ')
-  const rules = routing === null ? '' : `${[...describeFault(routing), ...describeRules(routing.rules)].join('\n')}\n`
+  const rules = routing === null ? '' : `${[...describeRelease(routing), ...describeRules(routing.rules)].join('\n')}\n`
   const unsure = redacted.filter((name) => routing?.rules.some(({ asks }) => asks.includes(`header ${name} `)))
   const note =
     unsure.length === 0 ? '' : `  (rules about ${unsure.join(', ')} cannot be asked again: the values are not kept)\n`
@@ -64,13 +64,18 @@ function attempts({ record, attempts: all }: Why): string {
   const lines = columns(rows).trimEnd().split('\n')
   const told = lines.map((line, at) => {
     const compared = (all[at]?.candidates ?? []).map(
-      ({ address, score, picked }) => `${address ?? '?'} ${Number(score.toPrecision(4))}${picked ? ' (picked)' : ''}`,
+      ({ address, score, picked }) => `${address ?? '?'} ${scoreText(score)}${picked ? ' (picked)' : ''}`,
     )
     return compared.length === 0 ? line : `${line}\n   compared: ${compared.join(', ')}; the lowest score wins`
   })
   const missing = record.attemptCount - all.length
   const more = missing > 0 ? `\n(${missing} further attempts are not recorded)` : ''
   return `attempts\n${indent(`${told.join('\n')}${more}\n`)}`
+}
+
+/** An endpoint that may not be used has none. */
+function scoreText(score: number | null): string {
+  return score === null ? 'not usable' : String(Number(score.toPrecision(4)))
 }
 
 /** Where an attempt lies in the whole exchange. */
@@ -83,6 +88,15 @@ function bar(startedUs: number, endedUs: number, totalUs: number): string {
 
 function policies({ policies: all }: Why): string {
   return all.length === 0 ? '' : `policies\n${all.map((policy) => `  ${policy}\n`).join('')}`
+}
+
+function passedOver({ passedOver: all }: Why): string {
+  const words = { ejected: 'was ejected', 'breaker-open': 'its breaker was open' }
+  const rows = all.map(({ address, by, sinceUnixUs, untilUnixUs, reason }) => {
+    const [since, until] = [sinceUnixUs, untilUnixUs].map((us) => new Date(us / 1_000).toISOString())
+    return `  ${address} ${words[by]} from ${since} until ${until}: ${reason}\n`
+  })
+  return all.length === 0 ? '' : `passed over\n${rows.join('')}`
 }
 
 function failure({ record, advice }: Why): string {

@@ -1,5 +1,5 @@
 /** Asks the admin server of a running proxy. */
-import { get } from 'node:http'
+import { request as begin } from 'node:http'
 import { WeftError } from '../errors.js'
 
 export const defaultAdmin = '127.0.0.1:15000'
@@ -13,12 +13,12 @@ export interface AdminAnswer {
 }
 
 /** `address` is `host:port` or that behind `http://`. Throws `WEFT_ADMIN_UNREACHABLE` when nobody answers there. */
-export function askAdmin(address: string, path: string): Promise<AdminAnswer> {
+export function askAdmin(address: string, path: string, method: 'GET' | 'POST' = 'GET'): Promise<AdminAnswer> {
   return new Promise((resolve, reject) => {
     const fail = (cause: Error) => reject(unreachable(address, cause))
     const base = `http://${address.replace(/^http:\/\//, '').replace(/\/+$/, '')}`
     if (!URL.canParse(base)) return fail(new Error('not an address'))
-    const request = get(`${base}${path}`, { timeout: patienceMs }, (response) => {
+    const request = begin(`${base}${path}`, { method, timeout: patienceMs }, (response) => {
       const chunks: Buffer[] = []
       response.on('data', (chunk: Buffer) => chunks.push(chunk))
       response.on('error', fail)
@@ -28,6 +28,7 @@ export function askAdmin(address: string, path: string): Promise<AdminAnswer> {
     })
     request.on('timeout', () => request.destroy(new Error(`no answer within ${patienceMs / 1000} s`)))
     request.on('error', fail)
+    request.end()
   })
 }
 

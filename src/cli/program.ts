@@ -5,20 +5,25 @@ import { apply } from './commands/apply.js'
 import { bootstrap } from './commands/bootstrap.js'
 import { ca } from './commands/ca.js'
 import { certificate } from './commands/certificate.js'
+import { check } from './commands/check.js'
 import { compile } from './commands/compile.js'
 import { completion } from './commands/completion.js'
 import { control } from './commands/control.js'
 import { remove } from './commands/delete.js'
 import { describe } from './commands/describe.js'
 import { diff } from './commands/diff.js'
+import { diffTraffic } from './commands/diff-traffic.js'
 import { explain } from './commands/explain.js'
 import { get } from './commands/get.js'
 import { history } from './commands/history.js'
 import { inspect } from './commands/inspect.js'
+import { plan } from './commands/plan.js'
 import { register } from './commands/register.js'
 import { rollback } from './commands/rollback.js'
+import { route } from './commands/route.js'
 import { run } from './commands/run.js'
 import { status } from './commands/status.js'
+import { suggest } from './commands/suggest.js'
 import { token } from './commands/token.js'
 import { top } from './commands/top.js'
 import { validate } from './commands/validate.js'
@@ -28,8 +33,23 @@ import { exitCodes } from './output.js'
 import { weftVersion } from './version.js'
 
 const commands: readonly CliCommand[] = [
-  ...[run, validate, explain, why, top, compile],
-  ...[control, get, describe, apply, diff, remove, history, rollback, status, inspect, register, token, bootstrap],
+  ...[run, validate, explain, why, plan, suggest, top, route, diffTraffic, compile],
+  ...[
+    control,
+    get,
+    describe,
+    apply,
+    diff,
+    remove,
+    history,
+    rollback,
+    status,
+    check,
+    inspect,
+    register,
+    token,
+    bootstrap,
+  ],
   ...[ca, certificate],
   ...[completion, version],
 ]

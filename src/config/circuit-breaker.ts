@@ -1,6 +1,6 @@
-/** `clusters[].circuitBreaker`: bounds on what a cluster has under way, exact over all workers. */
+/** `clusters[].circuitBreaker`: bounds on what a cluster has under way, exact over all workers, and each endpoint's breaker. */
 import * as z from 'zod'
-import { notYetKeys } from './not-yet.js'
+import { trip } from './trip.js'
 
 const bound = (min: number) => z.int().min(min).max(1_000_000).nullable().default(null)
 
@@ -17,7 +17,7 @@ export const circuitBreaker = z
     }),
     maxRequests: bound(1).meta({ description: 'Requests under way; further ones are answered 503. Absent: no bound' }),
     maxRetries: bound(0).meta({ description: 'Retries under way. Absent: no bound but the one of `retryBudget`' }),
-    ...notYetKeys('trip'),
+    trip: trip.nullable().default(null).meta({ description: 'What opens the breaker of an endpoint; absent: nothing' }),
   })
   .superRefine(({ maxConnections, maxPending }, context) => {
     if (maxPending !== null && maxConnections === null) {

@@ -1,5 +1,6 @@
 /** `clusters[]`: the endpoints that together answer for one service, and how connections to them are kept. */
 import * as z from 'zod'
+import { adaptiveConcurrency } from './adaptive-concurrency.js'
 import { circuitBreaker } from './circuit-breaker.js'
 import { discovery } from './discovery.js'
 import { duration } from './duration.js'
@@ -9,9 +10,12 @@ import { healthCheck } from './health-check.js'
 import { hedge } from './hedge.js'
 import { keepAlive, tcpKeepAlive } from './keep-alive.js'
 import { loadBalancer } from './load-balancer.js'
+import { localityAware } from './locality-aware.js'
 import { name } from './name.js'
 import { notYetKeys, words } from './not-yet.js'
+import { outlierDetection } from './outlier-detection.js'
 import { retryBudget } from './retry-budget.js'
+import { subsets } from './subset.js'
 
 export const cluster = z
   .strictObject({
@@ -25,6 +29,7 @@ export const cluster = z
     connectTimeout: duration({ minMs: 1 }).prefault('1s').meta({ description: 'Until a connection is established' }),
     keepAlive: keepAlive.prefault({}),
     circuitBreaker: circuitBreaker.nullable().default(null).meta({ description: 'Absent: no bounds' }),
+    adaptiveConcurrency: adaptiveConcurrency.nullable().default(null).meta({ description: 'Absent: no such bound' }),
     retryBudget: retryBudget.prefault({}),
     hedge: hedge.nullable().default(null).meta({ description: 'Absent: no attempt has another one beside it' }),
     tcpKeepAlive: tcpKeepAlive
@@ -32,9 +37,23 @@ export const cluster = z
       .default(null)
       .meta({ description: "The kernel's probes of silent connections; absent: as the system is set" }),
     healthCheck: healthCheck.nullable().default(null).meta({ description: 'Absent: endpoints are not checked' }),
+    outlierDetection: outlierDetection
+      .nullable()
+      .default(null)
+      .meta({ description: 'Absent: failures eject no endpoint' }),
     filters: filters(),
-    ...notYetKeys('tls', 'outlierDetection'),
-    ...notYetKeys('subsets', 'localityAware', 'panicThreshold', 'adaptiveConcurrency', 'proxyProtocol'),
+    ...notYetKeys('tls'),
+    subsets: subsets.nullable().default(null).meta({ description: 'Absent: routes name the whole cluster' }),
+    localityAware: localityAware.nullable().default(null).meta({ description: 'Absent: off' }),
+    panicThreshold: z.int().min(0).max(100).default(50).meta({
+      description:
+        'Percent of healthy endpoints of a priority below which all of it are used, where no other priority can help; 0: never, 503 when none is healthy',
+    }),
+    overProvisioning: z.int().min(100).max(1000).default(140).meta({
+      description:
+        'Percent of its share that a healthy endpoint can take: at 140 a priority is whole with 72 % healthy',
+    }),
+    ...notYetKeys('proxyProtocol'),
   })
   .superRefine(({ endpoints, discovery }, context) => {
     if (endpoints === null && discovery === null) {

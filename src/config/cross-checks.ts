@@ -5,6 +5,7 @@
  * beside the findings of the schema and not only after those are mended.
  */
 import { memoryAddress } from './address.js'
+import { checkPriorities, checkSubset } from './division-checks.js'
 import { checkDoor } from './door-checks.js'
 import type { Finding } from './findings.js'
 import type { Path } from './path.js'
@@ -25,8 +26,10 @@ export function crossCheck(written: unknown): Finding[] {
     ...duplicateNames('routes', routes),
     ...duplicateNames('clusters', clusters),
     ...routes.flatMap((route) => routeReferences(route, listenerNames, clusterNames)),
+    ...routes.flatMap((route) => subsetReferences(route, clusters)),
     ...listeners.flatMap((listener) => socketReferences(listener, clusterNames)),
     ...clusters.flatMap(duplicateEndpoints),
+    ...clusters.flatMap(({ index, entry }) => checkPriorities(['clusters', index, 'endpoints'], entry.endpoints)),
   ]
 }
 
@@ -74,10 +77,21 @@ function routeReferences({ index, entry }: Indexed, listeners: Names, clusters: 
   const named = Array.isArray(entry.listeners) ? entry.listeners : []
   return [
     ...named.flatMap((name, i) => reference(['routes', index, 'listeners', i], 'listener', name, listeners)),
-    ...entries(entry.forward).flatMap(({ index: i, entry: { cluster } }) =>
-      reference(['routes', index, 'forward', i, 'cluster'], 'cluster', cluster, clusters),
+    ...(['forward', 'mirror'] as const).flatMap((key) =>
+      entries(entry[key]).flatMap(({ index: i, entry: { cluster } }) =>
+        reference(['routes', index, key, i, 'cluster'], 'cluster', cluster, clusters),
+      ),
     ),
   ]
+}
+
+function subsetReferences({ index, entry }: Indexed, clusters: Indexed[]): Finding[] {
+  const known = clusters.map(({ entry }) => entry)
+  return (['forward', 'mirror'] as const).flatMap((key) =>
+    entries(entry[key]).flatMap(({ index: i, entry: target }) =>
+      checkSubset(['routes', index, key, i, 'subset'], target, known),
+    ),
+  )
 }
 
 function socketReferences({ index, entry }: Indexed, clusters: Names): Finding[] {

@@ -5,11 +5,14 @@ import { notYetKeys } from './not-yet.js'
 
 const endpointAddress = address({ minPort: 1, unix: true })
 
+/** As Envoy has it. */
+const maxPriority = 127
+
 /** The sum of a cluster's weights must fit 32 bits. */
 const maxWeight = 65_535
 
 export const endpoint = z.union([
-  endpointAddress.transform((text) => ({ address: text, weight: 1, region: '', zone: '', labels: {} })),
+  endpointAddress.transform((text) => ({ address: text, weight: 1, region: '', zone: '', priority: 0, labels: {} })),
   z
     .strictObject({
       address: endpointAddress.meta({ description: 'IP and port, or a unix socket' }),
@@ -25,9 +28,15 @@ export const endpoint = z.union([
         .record(z.string().max(256), z.string().max(256))
         .default({})
         .meta({ description: 'Free labels, such as a version' }),
-      ...notYetKeys('priority', 'mesh'),
+      priority: z
+        .int()
+        .min(0, { error: `must be between 0, which comes first, and ${maxPriority}` })
+        .max(maxPriority)
+        .default(0)
+        .meta({ description: '0 comes first; the next ones when those before are short of health' }),
+      ...notYetKeys('mesh'),
     })
-    .transform(({ address, weight, region, zone, labels }) => ({ address, weight, region, zone, labels })),
+    .transform(({ mesh: _, ...endpoint }) => endpoint),
 ])
 
 /** What a file of endpoints holds. An empty one is a registry that lost its memory, and is refused like a broken one. */

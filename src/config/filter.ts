@@ -3,6 +3,7 @@
  * type is a filter in TypeScript.
  */
 import * as z from 'zod'
+import { bandwidthLimit } from './filters/bandwidth-limit.js'
 import { budget } from './filters/budget.js'
 import { headerRewrite } from './filters/header-rewrite.js'
 import { inline } from './filters/inline.js'
@@ -11,13 +12,15 @@ import { script } from './filters/script.js'
 
 /** Types that are known by name and do not work yet. */
 const laterTypes = [
-  ...['cors', 'compression', 'jwt', 'oidc', 'ext-authz', 'rbac', 'fault', 'bandwidth-limit'],
+  ...['cors', 'compression', 'jwt', 'oidc', 'ext-authz', 'rbac', 'fault'],
   ...['grpc-web', 'transcoding', 'tap', 'cache', 'rate-limit'],
 ]
 
-export const filter = z.discriminatedUnion('type', [localRateLimit, budget, headerRewrite, script, inline]).meta({
-  later: laterTypes,
-})
+export const filter = z
+  .discriminatedUnion('type', [localRateLimit, bandwidthLimit, budget, headerRewrite, script, inline])
+  .meta({
+    later: laterTypes,
+  })
 
 export const filters = () =>
   z

@@ -33,6 +33,11 @@ const http = {
     .min(1)
     .optional()
     .meta({ description: 'Statuses of a healthy endpoint, as `200` or `200-299`; 200 when absent' }),
+  retriableStatuses: z
+    .array(statuses)
+    .min(1)
+    .optional()
+    .meta({ description: 'Further statuses of which only `unhealthyThreshold` in a row count' }),
   reuseConnection: z
     .boolean()
     .optional()
@@ -50,13 +55,18 @@ export const healthCheck = z
       .nullable()
       .default(null)
       .meta({ description: 'Longest random addition to each interval; absent: a tenth of it' }),
+    unhealthyInterval: interval('The same while checks fail; absent: `interval`'),
+    unhealthyEdgeInterval: interval('After a failure that is not enough yet; absent: `unhealthyInterval`'),
+    healthyEdgeInterval: interval('After a success that is not enough yet; absent: `interval`'),
+    noTrafficInterval: interval('While the cluster has never had a request; absent: as if it had'),
+    initialJitter: duration().prefault('0s').meta({ description: 'Longest random wait before the first check' }),
     timeout: duration({ minMs: 1 }).prefault('1s').meta({ description: 'For one check, connecting included' }),
     healthyThreshold: threshold(2, 'Successes in a row until requests come again; the very first check needs one'),
     unhealthyThreshold: threshold(
       3,
       'Failures in a row until requests stop; a status that is not expected, or a refused connection, is enough at once',
     ),
-    ...notYetKeys('noTrafficInterval', 'unhealthyInterval', 'method', 'headers', 'service', 'tls'),
+    ...notYetKeys('method', 'headers', 'service', 'tls'),
   })
   .superRefine((check, context) => {
     if (check.protocol !== 'tcp') return
@@ -66,14 +76,29 @@ export const healthCheck = z
     }
   })
   .transform(
-    ({ protocol, path = '/', host = '', expectedStatuses = [[200, 200]], reuseConnection = true, ...check }) => ({
+    ({
+      protocol,
+      path = '/',
+      host = '',
+      expectedStatuses = [[200, 200]],
+      retriableStatuses = [],
+      reuseConnection = true,
+      ...check
+    }) => ({
       ...check,
       intervalJitter: check.intervalJitter ?? Math.floor(check.interval / 10),
-      http: protocol === 'http' ? { path, host, expectedStatuses } : null,
+      unhealthyInterval: check.unhealthyInterval ?? check.interval,
+      unhealthyEdgeInterval: check.unhealthyEdgeInterval ?? check.unhealthyInterval ?? check.interval,
+      healthyEdgeInterval: check.healthyEdgeInterval ?? check.interval,
+      http: protocol === 'http' ? { path, host, expectedStatuses, retriableStatuses } : null,
       reuseConnection,
     }),
   )
   .meta({ title: 'healthCheck' })
+
+function interval(description: string) {
+  return duration({ minMs: 100 }).nullable().default(null).meta({ description })
+}
 
 function threshold(fallback: number, description: string) {
   return z.int().min(1).max(100).default(fallback).meta({ description })

@@ -7,6 +7,8 @@ import { filters } from './filter.js'
 import { headerName } from './header-name.js'
 import { name } from './name.js'
 import { notYetKeys, words } from './not-yet.js'
+import { overload } from './overload.js'
+import { overrides } from './overrides.js'
 import { size } from './size.js'
 import { sockets } from './socket.js'
 
@@ -85,7 +87,9 @@ export const listener = z
     }),
     filters: filters(),
     sockets: sockets(),
-    ...notYetKeys('tls', 'transparent', 'forwardProxy', 'proxyProtocol', 'overload'),
+    overrides: overrides.prefault({}),
+    overload: overload.nullable().default(null).meta({ description: 'Absent: no request is shed' }),
+    ...notYetKeys('tls', 'transparent', 'forwardProxy', 'proxyProtocol'),
   })
   .superRefine(({ address, socketMode }, context) => {
     if (socketMode === null || address.startsWith(unixPrefix)) return

@@ -1,6 +1,7 @@
-/** What of a request keeps it together with others: `{ header }`, `{ cookie }`, `{ query }` or `{ clientAddress }`. */
+/** What of a request keeps it together with others: `{ header }`, `{ cookie }`, `{ query }`, `{ clientAddress }` or `{ cel }`. */
 import * as z from 'zod'
 import { duration } from './duration.js'
+import { expression } from './expression.js'
 import { headerName } from './header-name.js'
 import { onlyOne } from './only-one.js'
 
@@ -28,7 +29,10 @@ export const requestKey = z
     cookie: cookie.optional().meta({ description: 'A name, or `{ name, ttl, path }`', form: 'name' }),
     query: z.string().min(1).max(256).optional().meta({ description: 'A parameter of the query' }),
     clientAddress: z.literal(true).optional(),
+    cel: expression().optional().meta({
+      description: "The value of an expression over the request, a string or an int, such as `request.query['user']`",
+    }),
   })
-  .superRefine(onlyOne('header', 'cookie', 'query', 'clientAddress'))
+  .superRefine(onlyOne('header', 'cookie', 'query', 'clientAddress', 'cel'))
 
 export type ResolvedRequestKey = z.output<typeof requestKey>

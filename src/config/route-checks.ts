@@ -15,7 +15,7 @@ export interface IndexedRoute {
 
 const actions = ['forward', 'redirect', 'respond'] as const
 /** Keys that say something about a cluster's answer, and so need one. */
-const ofForward = ['sticky', 'rewrite', 'requestHeaders', 'fallback'] as const
+const ofForward = ['sticky', 'rewrite', 'requestHeaders', 'fallback', 'mirror'] as const
 
 export function checkRoute({ index, route }: IndexedRoute): Finding[] {
   const path: Path = ['routes', index]
@@ -39,7 +39,7 @@ function oneAction(path: Path, route: ResolvedRoute): Finding[] {
   }
   if (action === 'forward') return []
   return ofForward
-    .filter((key) => route[key] !== null)
+    .filter((key) => route[key] !== null && !(Array.isArray(route[key]) && route[key].length === 0))
     .map((key) => {
       const message = `\`${key}\` needs \`forward\`: a route with \`${action}\` asks no cluster`
       return { path: [...path, key], code: 'WEFT_CONFIG_CONTRADICTION', message, hint: 'remove it' }

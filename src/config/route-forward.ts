@@ -1,21 +1,19 @@
 /** `routes[].forward`: the clusters that share a route's requests, and what keeps a request with one of them. */
 import * as z from 'zod'
-import { name } from './name.js'
-import { notYetKeys } from './not-yet.js'
 import { requestKey } from './request-key.js'
+import { destination } from './subset.js'
 
 export const forward = z
   .array(
     z
       .strictObject({
-        cluster: name().meta({ description: 'Name of a cluster' }),
+        ...destination,
         weight: z
           .int()
           .min(1)
           .max(1_000_000)
           .default(1)
           .meta({ description: 'Its share: its weight over the sum of all; leave an entry out to send it nothing' }),
-        ...notYetKeys('subset'),
       })
       .meta({ title: 'forward[]' }),
   )
@@ -25,5 +23,5 @@ export const forward = z
 export const sticky = requestKey.meta({
   title: 'sticky',
   description:
-    'Requests that agree in this go to the same cluster, by rendezvous hash: a share that grows moves nobody away. A request without it is left to chance, unless it is given a cookie.',
+    'Requests that agree in this go to the same entry of `forward`, by rendezvous hash: a share that grows moves nobody away. A request without it is left to chance, unless it is given a cookie.',
 })

@@ -1,7 +1,7 @@
 /**
  * Matches that can never take a request, because others take all of it first.
  *
- * Rules are compared where they meet: at one listener, for one host, at one path. There a rule that comes first shadows
+ * Rules are compared where they meet: at one listener, for one host, in one lane, at one path. There a rule that comes first shadows
  * another one when each of its conditions follows from a condition of the other. Invariant: what is reported is certain;
  * regexes are compared as texts, so that some shadows are not found.
  */
@@ -17,6 +17,8 @@ interface Rule {
   match: number | null
   order: number
   asks: ResolvedMatch
+  /** The condition of its route; only equal texts are known to ask the same. */
+  when: string | null
 }
 
 /** In a group of more rules than this only equal rules are found: the comparison of each with each would take too long. */
@@ -66,10 +68,17 @@ function groupsOf(routes: readonly IndexedRoute[], listeners: readonly string[])
     const matches = route.matches.length === 0 ? [everything] : route.matches
     const hosts = route.hosts.length === 0 ? ['*'] : [...new Set(route.hosts)]
     matches.forEach((asks, at) => {
-      const rule = { route: index, match: route.matches.length === 0 ? null : at, order: order++, asks }
+      const rule = {
+        route: index,
+        match: route.matches.length === 0 ? null : at,
+        order: order++,
+        asks,
+        when: route.when,
+      }
       for (const listener of new Set(route.listeners ?? listeners)) {
         for (const host of hosts) {
-          const site = `${listener}\n${host}`
+          // A lane's routes are asked before all others, and about its own requests alone.
+          const site = `${listener}\n${host}\n${route.lane ?? ''}`
           const where = `at listener ${listener}${host === '*' ? '' : ` for host ${host}`}`
           const before = universal.get(site) ?? []
           universal.set(site, before)
@@ -94,9 +103,14 @@ function pathKey({ path }: ResolvedMatch): string {
 /** The order in which the engine tries the rules of one listener, host and path. */
 function byRank(one: Rule, other: Rule): number {
   const method = Number(other.asks.method !== null) - Number(one.asks.method !== null)
-  const headers = other.asks.headers.length - one.asks.headers.length
+  const headers = headersOf(other) - headersOf(one)
   const query = other.asks.query.length - one.asks.query.length
   return method || headers || query || one.order - other.order
+}
+
+/** A `when` counts as one more. */
+function headersOf({ asks, when }: Rule): number {
+  return asks.headers.length + Number(when !== null)
 }
 
 function shadowsIn(ranked: readonly Rule[], before: readonly Rule[]): Map<Rule, Rule> {
@@ -104,9 +118,9 @@ function shadowsIn(ranked: readonly Rule[], before: readonly Rule[]): Map<Rule, 
   if (ranked.length + before.length < 2) return shadows // nearly always, and there may be ten thousand
   const equal = new Map<string, Rule>()
   ranked.forEach((rule, at) => {
-    const text = JSON.stringify([rule.asks.method, sorted(rule.asks.headers), sorted(rule.asks.query)])
+    const text = JSON.stringify([rule.when, rule.asks.method, sorted(rule.asks.headers), sorted(rule.asks.query)])
     const earlier = ranked.length > compared ? [] : ranked.slice(0, at)
-    const shadow = equal.get(text) ?? [...before, ...earlier].find((other) => takesAllOf(other.asks, rule.asks))
+    const shadow = equal.get(text) ?? [...before, ...earlier].find((other) => takesAllOf(other, rule))
     if (shadow === undefined) equal.set(text, rule)
     else shadows.set(rule, shadow)
   })
@@ -118,8 +132,9 @@ function sorted(tests: readonly ResolvedTest[]): string[] {
 }
 
 /** Whether the first takes every request that the second takes, paths aside. */
-function takesAllOf(one: ResolvedMatch, other: ResolvedMatch): boolean {
+function takesAllOf({ asks: one, when }: Rule, { asks: other, when: also }: Rule): boolean {
   return (
+    (when === null || when === also) &&
     (one.method === null || one.method === other.method) &&
     one.headers.every((test) => other.headers.some((known) => follows(known, test))) &&
     one.query.every((test) => other.query.some((known) => follows(known, test)))

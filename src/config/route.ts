@@ -1,15 +1,18 @@
 /** `routes[]`: which requests a route takes, what becomes of them, and how long they may last. */
 import * as z from 'zod'
 import { duration } from './duration.js'
+import { expression } from './expression.js'
 import { fault } from './fault.js'
 import { filters } from './filter.js'
 import { hostPattern } from './host.js'
+import { lane } from './lane.js'
 import { name } from './name.js'
 import { notYetKeys } from './not-yet.js'
 import { retry } from './retry.js'
 import { forward, sticky } from './route-forward.js'
 import { headerChanges } from './route-headers.js'
 import { routeMatch } from './route-match.js'
+import { mirror } from './route-mirror.js'
 import { redirect, rewrite } from './route-redirect.js'
 import { fallback, respond } from './route-respond.js'
 
@@ -28,6 +31,10 @@ export const route = z
       .max(1000)
       .prefault([])
       .meta({ description: 'It takes what fits one of them; none: every request' }),
+    when: expression().nullable().default(null).meta({
+      description:
+        "A condition in CEL that must hold besides; it reads request.method, .host, .path, .size, .headers['name'], .query['name'], .cookies['name'] and source.address",
+    }),
     forward: forward.nullable().default(null).meta({ description: 'Clusters that answer' }),
     redirect: redirect.nullable().default(null),
     respond: respond.nullable().default(null),
@@ -45,12 +52,14 @@ export const route = z
     retry: retry.nullable().default(null).meta({ description: 'Absent: an attempt that failed is not repeated' }),
     filters: filters(),
     fault: fault.nullable().default(null),
-    ...notYetKeys('sni', 'when', 'lane', 'mirror', 'grpc'),
+    mirror,
+    lane,
+    ...notYetKeys('sni', 'grpc'),
   })
   .meta({
     title: 'routes[]',
     description:
-      'Exactly one of `forward`, `redirect` and `respond`. Of several routes that take a request the most specific one does: exact host before longest `*.suffix` before any; then exact path, regex, longest prefix; then a method, more headers, more of the query; then the one that stands first.',
+      'Exactly one of `forward`, `redirect` and `respond`. Of several routes that take a request the most specific one does: exact host before longest `*.suffix` before any; then exact path, regex, longest prefix; then a method, more headers (`when` counts as one), more of the query; then the one that stands first.',
   })
 
 export type ResolvedRoute = z.output<typeof route>

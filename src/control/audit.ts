@@ -41,6 +41,7 @@ export class AuditLog {
   private writing: Promise<void> | null = null
   private handle: FileHandle | null = null
   private bytes = 0
+  private lastFault: string | null = null
   private endWatch: () => void = () => {}
 
   private constructor(options: AuditOptions) {
@@ -55,6 +56,11 @@ export class AuditLog {
       if (event.type === 'commit' && event.applied.revision > last) log.add(...linesOf(event.applied))
     })
     return log
+  }
+
+  /** Why the last lines are not in the file; null: they are. */
+  fault(): string | null {
+    return this.lastFault
   }
 
   denied(who: string, why: string, time: Date): void {
@@ -111,8 +117,10 @@ export class AuditLog {
       const bytes = Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
       try {
         await this.append(bytes)
+        this.lastFault = null
       } catch (error) {
-        this.options.warn(`the audit log cannot be written: ${(error as Error).message}`)
+        this.lastFault = (error as Error).message
+        this.options.warn(`the audit log cannot be written: ${this.lastFault}`)
         break // kept, and tried again with the next line
       }
       this.waiting.splice(0, lines.length)

@@ -41,8 +41,8 @@ export async function startDistribution(
     return { ...tls, roots: [tls.clientCa ?? '', authority?.trust.roots() ?? ''].join('') }
   }
   // Where certificates are issued, somebody comes without one to get the first.
-  const credentials =
-    certificate && new MeshCredentials(believed(certificate), authority === null && certificate.clientCa !== null)
+  const asked = authority !== null ? 'ask' : certificate?.clientCa ? 'demand' : 'none'
+  const credentials = certificate && new MeshCredentials(believed(certificate), asked)
   const options = {
     ...{ tokens, trustDomain: mesh.trustDomain, open: isLoopback(xds.listen) && !certificate?.clientCa },
     isRevoked: (serial: string) => authority?.revocations.isRevoked(serial) ?? false,

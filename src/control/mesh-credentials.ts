@@ -14,9 +14,10 @@ export interface MeshTls {
 }
 
 export class MeshCredentials extends ServerCredentials {
-  /** `demand`: a connection without a client certificate is refused. */
-  constructor(tls: MeshTls, demand: boolean) {
-    super({ requestCert: tls.roots !== '', rejectUnauthorized: demand, minVersion: 'TLSv1.2' }, contextOf(tls))
+  /** `demand`: a connection without a client certificate is refused; `ask`: it goes on without. */
+  constructor(tls: MeshTls, certificates: 'demand' | 'ask' | 'none') {
+    const requestCert = certificates !== 'none'
+    super({ requestCert, rejectUnauthorized: certificates === 'demand', minVersion: 'TLSv1.2' }, contextOf(tls))
   }
 
   /** For new connections. */
@@ -30,5 +31,6 @@ export class MeshCredentials extends ServerCredentials {
 }
 
 function contextOf({ certificate, key, roots }: MeshTls) {
-  return { cert: certificate, key, ...(roots !== '' && { ca: roots }) }
+  // An empty list and not none: whom the system trusts is not trusted here.
+  return { cert: certificate, key, ca: roots === '' ? [] : roots }
 }

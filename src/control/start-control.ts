@@ -7,13 +7,14 @@
 import { writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { isLoopback } from '../config/loopback.js'
 import { WeftError } from '../errors.js'
 import type { Logger } from '../telemetry/logger.js'
 import type { Principal } from './access/roles.js'
 import { Tokens, tokenKind } from './access/tokens.js'
 import { AuditLog } from './audit.js'
 import type { CertificateAuthority } from './ca/certificate-authority.js'
-import type { CertificateSource } from './certificate-source.js'
+import { type CertificateSource, noCertificates } from './certificate-source.js'
 import { type ControlConfig, readCertificate, readPem } from './control-config.js'
 import { type DataPlanes, noDataPlanes } from './data-planes.js'
 import type { DistributionParts } from './distribution.js'
@@ -25,6 +26,7 @@ import { Registry } from './registry/registry.js'
 import { followSources } from './registry/sources/follow-sources.js'
 import { ResourceChanges } from './resource-changes.js'
 import type { ResourceKinds } from './resource-kinds.js'
+import type { Place } from './server/endpoint.js'
 import { type ApiServer, type ServerCertificate, startServer } from './server/start-server.js'
 import { lockFolder, makeFolder } from './store/data-folder.js'
 import { openEmbeddedStore } from './store/embedded.js'
@@ -121,6 +123,7 @@ async function open(options: ControlOptions, opened: Opened, close: () => Promis
       ...parts,
       trustDomain: config.mesh.trustDomain,
       ownChain: () => shown,
+      place: placeOf(config, source, certificates ?? noCertificates),
       changes: new ResourceChanges(store, kinds, source),
     },
     fault,
@@ -156,6 +159,15 @@ async function openCertificates(
   const authority = await openAuthority({ config, logger, nowMs, named, ...parts })
   opened.push(() => authority.close())
   return { certificates: authority.authority, authority: authority.authority }
+}
+
+function placeOf(
+  { data, operators, listen, xds }: ControlConfig,
+  source: MeshSource,
+  certificates: CertificateSource,
+): Place {
+  const open = !isLoopback(listen) || !isLoopback(xds.listen)
+  return { data, source, certificates, operatorsByCertificate: operators.length > 0, open }
 }
 
 /** The audit log of each replica is its own; the embedded store locks its folder itself. */

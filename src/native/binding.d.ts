@@ -39,10 +39,22 @@ export declare function updateEndpoints(proxy: number, update: Buffer): string
 export declare function leave(proxy: number): boolean
 
 /**
+ * Sends a route's requests elsewhere until the next snapshot, or back. `asked` is JSON: `{route, to}` with `to` as
+ * `{cluster, percent}` or null. Returns JSON: `{generation, rejected}`.
+ */
+export declare function switchRoute(proxy: number, asked: string): string
+
+/**
  * Where a request would go, as JSON: `{rejected, answers}`, one answer for each listener that is asked about. `question`
  * is JSON: `{method, target, headers, client, listener}`.
  */
 export declare function explain(snapshot: Buffer, question: string): string
+
+/**
+ * Where recorded requests would go, as JSON: `{rejected, headers, redacted, decisions}`, with the headers that records would
+ * keep and a decision for each question. `questions` is a list as of `explain`, each with its listener.
+ */
+export declare function replay(snapshot: Buffer, questions: string): string
 
 /** A certificate for the key of a request (PEM), signed on the thread pool. The same JSON, `key` null. */
 export declare function signRequest(signer: number, request: string, terms: string): Promise<string>
@@ -113,6 +125,9 @@ export declare function heartbeats(proxy: number): Array<number>
 /** Opens every access log again. Returns JSON: those that could not be opened, with the reason. */
 export declare function reopenLogs(proxy: number): string
 
+/** Parts of clusters that are short of healthy endpoints now, as JSON; cheap to ask for often. */
+export declare function shortages(proxy: number): string
+
 /** Puts an encoded snapshot in force, all of it or nothing. Returns JSON: `{generation, unchanged, rejected, listeners}`. */
 export declare function apply(proxy: number, snapshot: Buffer): string
 
@@ -140,11 +155,17 @@ export declare function doorListener(proxy: number, name: string): number
 /** The records that fit a question, newest first, as JSON. The question is JSON too. */
 export declare function records(proxy: number, query: string): string
 
+/** The same of the configuration that a proxy serves now, with what has happened to it since it was applied. */
+export declare function explainServed(proxy: number, question: string): string
+
 /** Version of the addon. */
 export declare function version(): string
 
 /** Waits until what was logged is written, at most so long. False: some of it could not be. */
 export declare function flushLogs(proxy: number, timeoutMs: number): boolean
+
+/** What happened to endpoints since the last call, as JSON: `{events, lost}`; an empty text when nothing did. */
+export declare function events(proxy: number): string
 
 /** What the engine would refuse of a snapshot, as JSON: a list of `{path, code, message}`. Nothing comes into force. */
 export declare function check(snapshot: Buffer): string

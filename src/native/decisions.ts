@@ -10,6 +10,7 @@ export interface RecordQuery {
   statusMax?: number
   flag?: string
   sinceUnixUs?: number
+  untilUnixUs?: number
   limit?: number
 }
 
@@ -75,15 +76,25 @@ export interface Why {
   /** Which rules were passed over, and why; null when the generation is no longer known. */
   routing: Explanation | null
   attempts: (Attempt & { reused: boolean; failure: string | null; candidates: Candidate[] })[]
+  /** Endpoints of the cluster that were kept from requests when it began; µs since 1970. */
+  passedOver: PassedOver[]
   /** Recorded headers whose values are not kept. */
   redacted: string[]
   /** Other records of the same id. */
   others: number
 }
 
-/** An endpoint that the balancer compared: the lowest score was picked. */
+export interface PassedOver {
+  address: string
+  by: 'ejected' | 'breaker-open'
+  sinceUnixUs: number
+  untilUnixUs: number
+  reason: string
+}
+
+/** An endpoint that the balancer compared: the lowest score was picked; null is one that might not be used. */
 export interface Candidate {
   address: string | null
-  score: number
+  score: number | null
   picked: boolean
 }

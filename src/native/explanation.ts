@@ -1,5 +1,7 @@
 /** What the engine says about a request that is asked about: the JSON of `explain`, as its source declares it. */
 
+import type { Group } from './groups.js'
+
 /** The question. `target` and `headers` stand as they would in the request, the Host among the headers. */
 export interface Question {
   method: string
@@ -37,6 +39,10 @@ export interface Explanation {
   rules: RuleVerdict[]
   outcome: Outcome | null
   fault?: FaultTold
+  /** Where copies of some of the route's requests go, in words. */
+  mirrors?: string[]
+  /** The route was switched since its configuration was applied, in words. */
+  switched?: string
 }
 
 /** What goes wrong with the route's requests on purpose. */
@@ -66,11 +72,16 @@ export type Outcome =
 
 export interface Share {
   cluster: string
+  /** The labels of the part of it that is meant; null: all of it. */
+  subset: string | null
   weight: number
   percent: number
   /** Whether the request goes there; null: chance decides. */
   takes: boolean | null
+  /** Those that stand in for the subset, where it has none. */
   endpoints: string[]
+  /** How they share requests as of now; null: there is nobody. */
+  group: Group | null
   /** How its balancer keeps requests with an endpoint, and with which this one; null: chance decides. */
   affinity: { by: string; endpoint: string | null } | null
 }

@@ -11,14 +11,16 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { WeftError } from '../errors.js'
 import type * as binding from './binding.js'
+import type { Group } from './groups.js'
 import type { Direction } from './snapshot.js'
 
 export type { Attempt, Candidate, DecisionRecord, RecordList, RecordQuery, Why } from './decisions.js'
+export type { Group, GroupLevel, Shortage } from './groups.js'
 
 /**
  * What the addon exports, as its source declares it. `proxy` is the process-wide number that `createProxy` returned,
  * `worker` an index from 0. Some return JSON: `apply` a {@link Verdict}, `updateEndpoints` an {@link UpdateVerdict},
- * `stats` {@link Stats}, `records` and `why` what `decisions.ts` declares.
+ * `stats` {@link Stats}, `shortages` a list of {@link Shortage}, `records` and `why` what `decisions.ts` declares.
  */
 export type Addon = typeof binding
 
@@ -63,6 +65,51 @@ export interface Stats {
   filters: FilterStats[]
   /** Faults that routes inject. */
   faults: FaultStats[]
+  mirrors: MirrorStats[]
+  /** Routes whose requests go elsewhere than configured. */
+  switches: RouteSwitch[]
+}
+
+/** So many percent of a route's requests go to this cluster, until the next snapshot. */
+export interface RouteSwitch {
+  route: string
+  cluster: string
+  subset?: string
+  percent: number
+}
+
+export interface MirrorStats {
+  route: string
+  cluster: string
+  percent: number
+  underWay: number
+  sent: number
+  answered: number
+  failed: number
+  /** Requests that were due and not copied. */
+  dropped: number
+  /** What comparing the answers found; null where they are not compared. */
+  diff: DiffReport | null
+}
+
+type Way = 'value' | 'type' | 'missing' | 'added' | 'length'
+
+export interface DiffReport {
+  compared: number
+  /** Requests that were repeated to learn what differs by itself. */
+  controls: number
+  /** Answers that there was no room to compare. */
+  skipped: number
+  /** Too little was compared to tell noise from a difference. */
+  learning: boolean
+  /** The most frequent first. A field is `status`, `header NAME`, `body` or a path such as `$.items[].price`. */
+  differences: {
+    field: string
+    way: Way
+    count: number
+    example: { request: string; primary: string; candidate: string } | null
+  }[]
+  noise: { field: string; way: Way; count: number; because: string }[]
 }
 
 /** `leftMs` is the rest of its time to live: 0 when it is over, null when it has none. */
@@ -93,11 +140,44 @@ export interface WorkerStats {
   recordBytes: number
 }
 
+/** What happened to endpoints since the last question; `lost`: events before them that nobody asked for in time. */
+export interface EndpointEvents {
+  events: EndpointEvent[]
+  lost: number
+}
+
+/** `forMs`: for how long it will be so, or was. */
+export interface EndpointEvent {
+  turn:
+    | 'ejected'
+    | 'would-eject'
+    | 'not-ejected'
+    | 'returned'
+    | 'opened'
+    | 'stayed-open'
+    | 'closed'
+    | 'unhealthy'
+    | 'healthy'
+  unixUs: number
+  cluster: string
+  endpoint: string
+  reason: string
+  forMs: number | null
+}
+
 export interface ClusterStats {
   name: string
   counters: Record<string, number>
+  /** How often outlier detection put an endpoint out, by what it was for, and how often it could not. */
+  ejections: { counts: Tally; withheld: number }
+  /** How often breakers of endpoints opened, by what opened them. */
+  trips: Tally
   /** The name that its endpoints are found by. */
   dns: DnsStats | null
+  /** The whole cluster, then its subsets. */
+  groups: Group[]
+  /** Its adaptive bound on requests, and how many are under way. */
+  concurrency: { bound: number; active: number } | null
   endpoints: EndpointStats[]
 }
 
@@ -117,6 +197,14 @@ export interface Series {
   responseSizes: number[]
 }
 
+/** What was seen while up to `most` exchanges, and more than half of it, were under way. `meanUs`: to the first byte. */
+export interface AtOnce {
+  most: number
+  answers: number
+  failures: number
+  meanUs: number
+}
+
 /** What came of asking for a cluster's name. `nextMs` is the wait after the last lookup. */
 export interface DnsStats {
   name: string
@@ -126,12 +214,32 @@ export interface DnsStats {
   nextMs: number
 }
 
+/** Counts by a word. */
+export type Tally = [word: string, count: number][]
+
+/** A time for which an endpoint is kept from requests; µs since 1970. */
+export interface Spell {
+  sinceUnixUs: number
+  untilUnixUs: number
+  reason: string
+}
+
 export interface EndpointStats {
   address: string
   weight: number
+  /** 0 comes first. */
+  priority: number
+  /** Empty where nothing was said. */
+  zone: string
   healthy: boolean
   /** `unchecked`, `healthy`, `unhealthy`, or `pending` before the first check has ended. */
   health: string
+  /** Others are asked first. */
+  degraded: boolean
+  /** Outlier detection has put it out. */
+  ejected: Spell | null
+  /** Its breaker is open; `probing`: a request tries it now. */
+  breaker: (Spell & { probing: boolean }) | null
   active: number
   requests: number
   failures: number
@@ -140,6 +248,8 @@ export interface EndpointStats {
   idle: number
   /** From the begin of an attempt to the answer's first byte. */
   latency: Durations
+  /** How it answered by what it had to do at once, ascending; one answer of eight is looked at. */
+  concurrency: AtOnce[]
   /** Idle time after which it closes connections, as far as that was learned. */
   closesIdleAfterMs: number | null
 }

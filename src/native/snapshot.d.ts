@@ -115,7 +115,15 @@ socketMode: number | null,
 /**
  * In the order in which requests meet them.
  */
-filters: Array<Filter>, };
+filters: Array<Filter>, 
+/**
+ * What callers may say of the way of their own requests.
+ */
+overrides: Overrides, 
+/**
+ * When requests are shed; none: never.
+ */
+overload: Overload | null, };
 export type ListenerLimits = { 
 /**
  * Connections open at once, over all workers.
@@ -145,6 +153,41 @@ maxRequestsPerConnection: number,
  * Bytes of one request's body; 0: no bound.
  */
 maxRequestBytes: number, };
+export type Overload = { 
+/**
+ * Memory of the process.
+ */
+memory: MemoryBound | null, 
+/**
+ * Lag of a worker's event loop, ms.
+ */
+eventLoopLagMs: number | null, 
+/**
+ * Share of its processors that the process uses, in percent.
+ */
+cpuPercent: number | null, 
+/**
+ * Who says how important a request is; none: all are alike.
+ */
+criticality: Criticality | null, };
+export type MemoryBound = { 
+/**
+ * KiB that the process may hold; none: what its cgroup or the machine has.
+ */
+limitKib: number | null, 
+/**
+ * Share of them from which on requests are shed, in percent.
+ */
+shedAtPercent: number, };
+export type Criticality = { 
+/**
+ * Header that says it, lower case.
+ */
+header: string, 
+/**
+ * Its values, the most important one first.
+ */
+order: Array<string>, };
 export type AccessLog = { 
 /**
  * File, appended to.
@@ -172,6 +215,10 @@ hosts: Array<string>,
  * It takes a request that fits one of these; empty: every request.
  */
 matches: Array<RouteMatch>, 
+/**
+ * A condition in CEL that must hold besides; none: no more is asked.
+ */
+when: string | null, 
 /**
  * What becomes of the request.
  */
@@ -215,7 +262,15 @@ filters: Array<Filter>,
 /**
  * What goes wrong with its requests on purpose.
  */
-fault: Fault | null, };
+fault: Fault | null, 
+/**
+ * Where copies of its requests go.
+ */
+mirrors: Array<Mirror>, 
+/**
+ * It takes requests of this lane only, before routes without one; none: requests of every lane and of none.
+ */
+lane: string | null, };
 export type Retry = { 
 /**
  * Attempts after the first one.
@@ -304,8 +359,12 @@ cluster: number,
 /**
  * Share among the targets, at least 1.
  */
-weight: number, };
-export type StickyKey = { "header": string } | { "cookie": CookieKey } | { "query": string } | "clientAddress";
+weight: number, 
+/**
+ * Only endpoints with these labels; none: all.
+ */
+subset: { [key in string]: string } | null, };
+export type StickyKey = { "header": string } | { "cookie": CookieKey } | { "query": string } | "clientAddress" | { "cel": string };
 export type CookieKey = { 
 /**
  * Its name.
@@ -469,6 +528,10 @@ connectTimeoutMs: number,
  */
 circuitBreaker: CircuitBreaker | null, 
 /**
+ * A bound on requests that follows their latency.
+ */
+adaptiveConcurrency: AdaptiveConcurrency | null, 
+/**
  * Whether a second attempt goes out beside one that takes long.
  */
 hedge: Hedge | null, 
@@ -495,7 +558,27 @@ dns: Dns | null,
 /**
  * How endpoints are checked.
  */
-healthCheck: HealthCheck | null, };
+healthCheck: HealthCheck | null, 
+/**
+ * What puts endpoints out for a time.
+ */
+outlierDetection: OutlierDetection | null, 
+/**
+ * Parts of it that routes can ask for.
+ */
+subsets: Subsets | null, 
+/**
+ * Whether it matters where endpoints run.
+ */
+localityAware: LocalityAware | null, 
+/**
+ * Percent of healthy endpoints below which all count as healthy; 0: never.
+ */
+panicThreshold: number, 
+/**
+ * Percent of its load that a healthy endpoint can take for others, 100 to 1,000.
+ */
+overProvisioning: number, };
 export type CircuitBreaker = { 
 /**
  * Connections, idle ones included; 0: no bound.
@@ -512,7 +595,182 @@ maxRequests: number,
 /**
  * Retries; `null`: no bound but the budget's.
  */
-maxRetries: number | null, };
+maxRetries: number | null, 
+/**
+ * What opens the breaker of a single endpoint; none: nothing does.
+ */
+trip: Trip | null, };
+export type AdaptiveConcurrency = { 
+/**
+ * The bound is never lower, and as low while the shortest latency is measured.
+ */
+minLimit: number, 
+/**
+ * Nor higher.
+ */
+maxLimit: number, 
+/**
+ * Percentile of the latencies that is looked at.
+ */
+percentile: number, 
+/**
+ * From one bound to the next, ms.
+ */
+intervalMs: number, 
+/**
+ * From one measurement of the shortest latency to the next, ms.
+ */
+minRttIntervalMs: number, 
+/**
+ * Up to so many percent longer, by chance, lest all proxies measure at once.
+ */
+minRttJitterPercent: number, 
+/**
+ * Requests that a measurement takes.
+ */
+minRttRequests: number, 
+/**
+ * Latency above the shortest one that is taken for noise, in percent of it.
+ */
+bufferPercent: number, };
+export type Trip = { 
+/**
+ * Failures in a row.
+ */
+consecutiveFailures: number | null, 
+/**
+ * Too few requests that succeed.
+ */
+successRate: SuccessRateBelow | null, 
+/**
+ * Too many requests that are slow.
+ */
+slowCalls: SlowCalls | null, 
+/**
+ * A condition that holds.
+ */
+when: TripWhen | null, 
+/**
+ * How long it is open before one request tries, ms; doubled each time that one fails.
+ */
+openMs: number, 
+/**
+ * The longest, ms.
+ */
+maxOpenMs: number, 
+/**
+ * Largest random addition, in percent of it.
+ */
+jitterPercent: number, };
+export type SuccessRateBelow = { 
+/**
+ * Fewer than this, in percent.
+ */
+belowPercent: number, 
+/**
+ * The window, ms.
+ */
+windowMs: number, 
+/**
+ * Fewer requests than this in the window decide nothing.
+ */
+minRequests: number, };
+export type SlowCalls = { 
+/**
+ * What is slow: longer than this to the first byte, ms.
+ */
+overMs: number, 
+/**
+ * More than this, in percent.
+ */
+abovePercent: number, 
+/**
+ * The window, ms.
+ */
+windowMs: number, 
+/**
+ * Fewer requests than this in the window decide nothing.
+ */
+minRequests: number, };
+export type OutlierDetection = { 
+/**
+ * What is found is told, and nothing put out.
+ */
+shadow: boolean, 
+/**
+ * Answers of 5xx in a row.
+ */
+consecutive5xx: number | null, 
+/**
+ * Answers of 502, 503 and 504 in a row.
+ */
+consecutiveGatewayErrors: number | null, 
+/**
+ * Attempts without an answer in a row; `null`: they count as 503.
+ */
+consecutiveLocalErrors: number | null, 
+/**
+ * Between two comparisons of all endpoints, ms.
+ */
+intervalMs: number, 
+/**
+ * How long an endpoint is out, times how often in a row, ms.
+ */
+baseEjectionMs: number, 
+/**
+ * The longest, ms.
+ */
+maxEjectionMs: number, 
+/**
+ * Largest random addition, ms.
+ */
+ejectionJitterMs: number, 
+/**
+ * How many of the endpoints may be out, in percent.
+ */
+maxEjectionPercent: number, 
+/**
+ * The last endpoint that is up may be put out too.
+ */
+ejectLast: boolean, 
+/**
+ * A health check that succeeds ends it.
+ */
+returnOnHealthCheck: boolean, 
+/**
+ * Endpoints that succeed much less often than the others.
+ */
+successRate: SuccessRateOutlier | null, 
+/**
+ * Endpoints that fail more often than this.
+ */
+failurePercentage: FailurePercentage | null, };
+export type SuccessRateOutlier = { 
+/**
+ * How many standard deviations below.
+ */
+stdevFactor: number, 
+/**
+ * Endpoints with enough requests that there must be.
+ */
+minHosts: number, 
+/**
+ * Requests within an interval that are enough.
+ */
+requestVolume: number, };
+export type FailurePercentage = { 
+/**
+ * From how many percent on.
+ */
+threshold: number, 
+/**
+ * Endpoints with enough requests that there must be.
+ */
+minHosts: number, 
+/**
+ * Requests within an interval that are enough.
+ */
+requestVolume: number, };
 export type RetryBudget = { 
 /**
  * Retries per hundred requests that are in their first attempt.
@@ -539,6 +797,10 @@ region: string,
  * The inner part of the locality.
  */
 zone: string, 
+/**
+ * 0 comes first; the others when those before are short of health.
+ */
+priority: number, 
 /**
  * Free labels.
  */
@@ -605,6 +867,30 @@ tableSize: number,
  * Most requests under way at an endpoint, in percent of its even share; none: no bound.
  */
 boundedLoad: number | null, };
+export type Subsets = { 
+/**
+ * Sets of label names: endpoints that agree in all labels of one are a subset.
+ */
+keys: Array<Array<string>>, 
+/**
+ * Who answers for a subset without endpoints.
+ */
+fallback: SubsetFallback, };
+export type SubsetFallback = "none" | "any" | { "default": { [key in string]: string } };
+export type LocalityAware = { 
+/**
+ * By what.
+ */
+mode: LocalityMode, 
+/**
+ * Healthy endpoints below which the own zone does not come first.
+ */
+minEndpoints: number, 
+/**
+ * By zone: proxies that call from it, or its weight; empty: all are alike.
+ */
+weights: { [key in string]: number }, };
+export type LocalityMode = "zone" | "weighted";
 export type SlowStart = { 
 /**
  * Until it has it, ms.
@@ -648,7 +934,17 @@ removed: Array<string>,
  * `endpoints` are all that there are: what is not among them goes.
  */
 complete: boolean, };
-export type Filter = { "type": "local-rate-limit" } & LocalRateLimit | { "type": "budget" } & Budget | { "type": "header-rewrite" } & HeaderRewrite | { "type": "script" } & Script;
+export type Filter = { "type": "local-rate-limit" } & LocalRateLimit | { "type": "bandwidth-limit" } & BandwidthLimit | { "type": "budget" } & Budget | { "type": "header-rewrite" } & HeaderRewrite | { "type": "script" } & Script;
+export type BandwidthLimit = { 
+/**
+ * Bytes a second each way, of all bodies that pass the filter.
+ */
+bytesPerSecond: number, 
+/**
+ * Which bodies.
+ */
+direction: LimitedDirection, };
+export type LimitedDirection = "request" | "response" | "both";
 export type Budget = { 
 /**
  * Absolute path of the keys, one a line; the first signs.
@@ -892,6 +1188,26 @@ http: HttpCheck | null,
  */
 intervalMs: number, 
 /**
+ * The same while checks fail, ms.
+ */
+unhealthyIntervalMs: number, 
+/**
+ * After a failure that is not enough yet, ms.
+ */
+unhealthyEdgeIntervalMs: number, 
+/**
+ * After a success that is not enough yet, ms.
+ */
+healthyEdgeIntervalMs: number, 
+/**
+ * While the cluster has never had a request, ms; `null`: as if it had.
+ */
+noTrafficIntervalMs: number | null, 
+/**
+ * Largest random wait before the first check, ms.
+ */
+initialJitterMs: number, 
+/**
  * Largest random addition to each interval, ms.
  */
 intervalJitterMs: number, 
@@ -923,4 +1239,59 @@ host: string,
 /**
  * Statuses that mean healthy, as inclusive ranges.
  */
-expectedStatuses: Array<[number, number]>, };
+expectedStatuses: Array<[number, number]>, 
+/**
+ * Statuses that speak against it without deciding at once, as inclusive ranges.
+ */
+retriableStatuses: Array<[number, number]>, };
+export type Mirror = { 
+/**
+ * Index of the cluster.
+ */
+cluster: number, 
+/**
+ * Of its endpoints only those with these labels; none: all.
+ */
+subset: { [key in string]: string } | null, 
+/**
+ * Of a million requests.
+ */
+sharePpm: number, 
+/**
+ * Longest time of a copy, from its first byte to the last of its answer, ms.
+ */
+timeoutMs: number, 
+/**
+ * Copies under way over all workers; beyond that none is made.
+ */
+maxConcurrent: number, 
+/**
+ * Requests with a longer body are not copied.
+ */
+maxBodyBytes: number, 
+/**
+ * The answers are compared; none: they are thrown away.
+ */
+diff: MirrorDiff | null, };
+export type MirrorDiff = { 
+/**
+ * Headers, and fields of JSON by their path, that may differ.
+ */
+ignore: Array<string>, 
+/**
+ * Of longer bodies nothing but their length is compared.
+ */
+maxBodyBytes: number, };
+export type Overrides = { 
+/**
+ * Callers are believed; else what they say is removed.
+ */
+trusted: boolean, 
+/**
+ * Header that names a request's lane, lower case.
+ */
+laneHeader: string, 
+/**
+ * `l5d-dtab` is followed, and who sends `l5d-add-context` is told where a request went.
+ */
+dtab: boolean, };

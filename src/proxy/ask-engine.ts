@@ -9,6 +9,7 @@ import { issueAt } from '../config/validate.js'
 import { type Issue, WeftError } from '../errors.js'
 import type { Explained, ListenerAnswer, Question } from '../native/explanation.js'
 import type { Addon } from '../native/index.js'
+import type { Replayed } from '../native/replayed.js'
 import { compileSnapshot } from './compile-snapshot.js'
 import { discover } from './discovery-sources.js'
 import { encodeSnapshot } from './encode-snapshot.js'
@@ -32,6 +33,29 @@ export async function explainRequest(
   const { rejected, answers } = JSON.parse(addon.explain(snapshot, JSON.stringify(question))) as Explained
   await refuse(rejected, file)
   return answers
+}
+
+/** Where recorded requests would go; each question names its listener. */
+export async function replayRequests(
+  addon: Addon,
+  config: ResolvedConfig,
+  file: string,
+  questions: readonly Question[],
+): Promise<Replayed> {
+  const replayed = JSON.parse(addon.replay(await encoded(config, file), JSON.stringify(questions))) as Replayed
+  await refuse(replayed.rejected, file)
+  return replayed
+}
+
+/** The same under what a proxy answered to `/config_dump`; null when this version makes nothing of it. */
+export function replayDumped(addon: Addon, dumped: unknown, questions: readonly Question[]): Replayed | null {
+  try {
+    const snapshot = encodeSnapshot(compileSnapshot(dumped as ResolvedConfig, '/config'))
+    const replayed = JSON.parse(addon.replay(snapshot, JSON.stringify(questions))) as Replayed
+    return replayed.rejected.length === 0 ? replayed : null
+  } catch {
+    return null
+  }
 }
 
 /** With what the registries know now. */

@@ -9,6 +9,7 @@ import type { ResolvedConfig } from '../config/config.js'
 import type { ResolvedEndpoint } from '../config/endpoint.js'
 import type { Snapshot } from '../native/snapshot.js'
 import { compileCluster } from './compile/cluster.js'
+import { destinationsOf } from './compile/destination.js'
 import type { Scripts } from './compile/filter.js'
 import { idsOf } from './compile/ids.js'
 import { compileListener } from './compile/listener.js'
@@ -34,7 +35,7 @@ export function compileSnapshot(
 ): Snapshot {
   const { id, service, version, region, zone } = config.node
   const listenerIds = idsOf(config.listeners)
-  const clusterIds = idsOf(config.clusters)
+  const destinations = destinationsOf(config.clusters)
   const folder = dirname(resolve(file))
   return {
     format: snapshotFormat,
@@ -44,7 +45,7 @@ export function compileSnapshot(
     drainDeadlineMs: config.drain.deadline,
     listeners: config.listeners.map((listener) => compileListener(listener, folder, scripts)),
     routes: [...config.routes, ...socketRoutes(config)].map((route) =>
-      compileRoute(route, folder, listenerIds, clusterIds, scripts),
+      compileRoute(route, folder, listenerIds, destinations, scripts),
     ),
     clusters: config.clusters.map((cluster) => compileCluster(cluster, folder, scripts, found.get(cluster.name))),
   } satisfies Snapshot

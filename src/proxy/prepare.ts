@@ -36,6 +36,8 @@ export interface Plan {
   adminAddress: string | null
   listeners: { name: string; direction: Direction; protocol: string; address: string; clusters: string[] }[]
   clusters: { name: string; endpoints: string[] }[]
+  /** Something may happen to endpoints that the log is to tell. */
+  hasEvents: boolean
   /** WebSockets that end here, by listener. */
   sockets: SocketPlan[][]
   /** There are routes with faults. */
@@ -183,6 +185,10 @@ function planOf(
     }),
     clusters: snapshot.clusters.map(({ name, endpoints }) => ({ name, endpoints: endpoints.map((e) => e.address) })),
     faulty: config.routes.some(({ fault }) => fault !== null),
+    hasEvents: snapshot.clusters.some(
+      ({ healthCheck, outlierDetection, circuitBreaker }) =>
+        (healthCheck ?? outlierDetection ?? circuitBreaker?.trip ?? null) !== null,
+    ),
     sources: discovered.sources,
     warnings: [...warnings, ...discovered.warnings],
     node: snapshot.node,

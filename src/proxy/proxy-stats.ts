@@ -49,6 +49,12 @@ export interface EndpointStats {
   healthy: boolean
   /** What its health check found last: `unchecked`, `pending`, `healthy` or `unhealthy`. */
   health: string
+  /** It says itself that others are to be asked first. */
+  degraded: boolean
+  /** Outlier detection has ejected it. */
+  ejected: Spell | null
+  /** Its breaker is open. */
+  breaker: Spell | null
   /** Attempts, the failed ones included. */
   requests: number
   /** Attempts without an answer. */
@@ -60,6 +66,14 @@ export interface EndpointStats {
   /** Connections that wait for a request. */
   idle: number
   latency: Latency
+}
+
+/** A time for which an endpoint gets no requests. */
+export interface Spell {
+  since: Date
+  /** As planned. */
+  until: Date
+  reason: string
 }
 
 /** Durations in microseconds; null where nothing was measured yet. */

@@ -33,9 +33,13 @@ async function reload(proxy: RunningProxy, file: string, logger: Logger): Promis
   // A process that drains, perhaps because another one has taken its sockets, must not listen anew.
   if (proxy.status().state === 'draining') return
   const before = proxy.plan()
+  const { switches } = proxy.stats()
   try {
     const { generation, unchanged } = await proxy.apply({ file })
     logger.info(unchanged ? 'reloaded; what is served did not change' : 'reloaded', { file, generation })
+    for (const { route, cluster } of switches) {
+      logger.warn('the switch of a route is undone: the configuration decides again', { route, cluster })
+    }
     const after = proxy.plan()
     for (const name of ['workers', 'adminAddress'] as const) {
       if (before[name] !== after[name]) logger.warn(`a change of ${name} takes effect at the next start`)

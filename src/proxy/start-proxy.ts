@@ -17,11 +17,13 @@ import type { FilterLine } from '../filters/script-host.js'
 import { ScriptNumbers, type ScriptSource } from '../filters/script-source.js'
 import { ThreadSheet } from '../filters/thread-sheet.js'
 import { type OpenDoor, openDoor } from '../native/door.js'
+import type { ListenerAnswer, Question } from '../native/explanation.js'
 import {
   type Addon,
   loadAddon,
   type RecordList,
   type RecordQuery,
+  type Shortage,
   type Stats,
   type UpdateVerdict,
   type Verdict,
@@ -32,13 +34,16 @@ import { createLogger, type Logger } from '../telemetry/logger.js'
 import type { Change, ConfigSource } from './config-source.js'
 import { Doors } from './doors.js'
 import { drain } from './drain.js'
+import { EndpointLog } from './endpoint-events.js'
 import { type FaultEndings, tellFaultEndings } from './fault-endings.js'
 import { writeLine } from './filter-lines.js'
 import { type Followed, followSources } from './follow-sources.js'
 import { withPoolCounts } from './pool-counts.js'
 import type { Plan, Prepared } from './prepare.js'
 import { prepareApart, prepareEndpointsApart } from './prepare-apart.js'
+import { type SwitchTarget, type SwitchVerdict, switchRoute } from './route-switch.js'
 import { type StartThread, startThread } from './traffic-thread.js'
+import { type ShortageWatch, watchShortages } from './watch-shortages.js'
 import { startWorkers, type Workers } from './workers.js'
 
 /** A log that cannot be written by then, on a full disk for example, must not keep the process. */
@@ -81,6 +86,10 @@ export interface RunningProxy {
   records(query: RecordQuery): RecordList
   /** Everything about the newest exchange with this request id; null when there is no record of it. */
   why(id: string): Why | null
+  /** What each listener that is asked about would do with a request now. */
+  explain(question: Question): ListenerAnswer[]
+  /** Sends a route's requests elsewhere until the next configuration; null: back to where they went before. */
+  switchRoute(route: string, to: SwitchTarget | null): SwitchVerdict
   /** Durations as HDR histograms: V2, compressed, base64. */
   histograms(): Histograms
   /** Opens the access logs again; those that cannot be opened go on in the old file. */
@@ -136,6 +145,7 @@ class Orchestrator implements RunningProxy {
   private readonly prepare: Prepare
   private readonly sources: Followed
   private readonly faults: FaultEndings
+  private readonly endpointLog: EndpointLog
   private read: Watched[] = []
   private id = -1
   private ownLoop = false
@@ -154,11 +164,13 @@ class Orchestrator implements RunningProxy {
   private inherited = false
   private readonly doors: Doors
   private carried: Counts | null = null
+  private shortages: ShortageWatch | null = null
 
   constructor(options: StartOptions) {
     this.addon = options.addon ?? loadAddon()
     this.logger = options.logger ?? standardLogger()
     this.prepare = options.prepare ?? prepareSource
+    this.endpointLog = new EndpointLog(() => this.addon.events(this.id), this.logger)
     this.doors = new Doors(this.addon, (line) => writeLine(this.logger, line))
     this.faults = tellFaultEndings(this.logger)
     this.sources = followSources({
@@ -191,9 +203,12 @@ class Orchestrator implements RunningProxy {
         this.workers = await startWorkers({ addon, proxy, count, startThread: start, ahead, scripts, logger, doors })
         this.doors.serveOn(this.workers)
       }
+      const shortages = () => JSON.parse(this.addon.shortages(this.id)) as Shortage[]
+      this.shortages = watchShortages(shortages, this.logger)
     } catch (error) {
       this.sources.close()
       this.faults.close()
+      this.endpointLog.close()
       this.doors.close()
       ahead?.terminate()
       await ahead?.ended
@@ -261,6 +276,17 @@ class Orchestrator implements RunningProxy {
     return JSON.parse(this.addon.why(this.id, id)) as Why | null
   }
 
+  explain(question: Question): ListenerAnswer[] {
+    return JSON.parse(this.addon.explainServed(this.id, JSON.stringify(question))) as ListenerAnswer[]
+  }
+
+  switchRoute(route: string, to: SwitchTarget | null): SwitchVerdict {
+    const { generation, error } = switchRoute(this.addon, this.id, { route, to }, this.logger)
+    const { verdict } = this.current()
+    verdict.generation = generation
+    return { generation, error }
+  }
+
   histograms(): Histograms {
     return JSON.parse(this.addon.histograms(this.id)) as Histograms
   }
@@ -326,11 +352,13 @@ class Orchestrator implements RunningProxy {
 
   private async end(): Promise<void> {
     await this.lastChange
+    this.shortages?.close()
     this.sources.close()
     this.faults.close()
     this.doors.close()
     if (this.workers === null) await this.leaveOwnLoop()
     await this.workers?.close()
+    this.endpointLog.close()
     if (!this.addon.flushLogs(this.id, logFlushMs))
       this.logger.warn('some lines of the access log could not be written')
     this.addon.closeProxy(this.id)
@@ -370,6 +398,7 @@ class Orchestrator implements RunningProxy {
     await this.keepScripts(plan.scripts)
     this.sources.renew(plan.sources)
     this.faults.renew(plan.faulty ? this.stats().faults : [])
+    this.endpointLog.follow(plan.hasEvents)
     return verdict
   }
 

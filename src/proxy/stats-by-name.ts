@@ -1,7 +1,7 @@
 /** Makes the counts that a program sees from the engine's own report, which is made for exporters. Pure. */
 import type { Histograms } from '../admin/endpoint.js'
-import type { Durations, Series, Stats } from '../native/index.js'
-import type { Latency, ProxyStats, RequestStats } from './proxy-stats.js'
+import type { Durations, Spell as EngineSpell, Series, Stats } from '../native/index.js'
+import type { Latency, ProxyStats, RequestStats, Spell } from './proxy-stats.js'
 
 export function statsByName(stats: Stats, histograms: Histograms): ProxyStats {
   const { generation, draining, counters, series, listeners, routes, clusters } = stats
@@ -32,11 +32,19 @@ function clusterStats({ name, counters, endpoints }: Stats['clusters'][number], 
     counters,
     latency: latencyOf(sumOf(endpoints.map(({ latency }) => latency)), hdr),
     endpoints: keyed(endpoints, (endpoint) => {
-      const { address, weight, healthy, health, requests, failures, serverErrors, active, idle } = endpoint
+      const { address, weight, healthy, health, degraded, requests, failures, serverErrors, active, idle } = endpoint
       const latency = latencyOf(endpoint.latency, hdrOfEndpoint.get(address))
-      return [address, { weight, healthy, health, requests, failures, serverErrors, active, idle, latency }]
+      const [ejected, breaker] = [spellOf(endpoint.ejected), spellOf(endpoint.breaker)]
+      const standing = { weight, healthy, health, degraded, ejected, breaker }
+      return [address, { ...standing, requests, failures, serverErrors, active, idle, latency }]
     }),
   }
+}
+
+function spellOf(spell: EngineSpell | null): Spell | null {
+  if (spell === null) return null
+  const { sinceUnixUs, untilUnixUs, reason } = spell
+  return { since: new Date(sinceUnixUs / 1000), until: new Date(untilUnixUs / 1000), reason }
 }
 
 function keyed<Entry, Value>(entries: Entry[], of: (entry: Entry) => [string, Value]): Record<string, Value> {

@@ -3,7 +3,7 @@
  *
  * Gauges are not added: connections and open exchanges of the old process are its own until it ends.
  */
-import type { ClusterStats, Durations, EndpointStats, Series, Stats } from '../native/index.js'
+import type { ClusterStats, Durations, EndpointStats, Series, Stats, Tally } from '../native/index.js'
 import { addSeries } from './series-sum.js'
 
 /** The part of the statistics that only grows. */
@@ -42,13 +42,27 @@ export function withCarried(stats: Stats, before: Counts): Stats {
   }
 }
 
-function addCluster(cluster: ClusterStats, old: ClusterStats): ClusterStats {
+function addCluster(
+  cluster: ClusterStats,
+  old: Partial<ClusterStats> & Pick<ClusterStats, 'counters' | 'endpoints'>,
+): ClusterStats {
   const counters = Object.entries(cluster.counters).map(([name, count]) => [name, count + (old.counters[name] ?? 0)])
   return {
     ...cluster,
     counters: Object.fromEntries(counters),
+    ejections: {
+      counts: addTally(cluster.ejections.counts, old.ejections?.counts),
+      withheld: cluster.ejections.withheld + (old.ejections?.withheld ?? 0),
+    },
+    trips: addTally(cluster.trips, old.trips),
     endpoints: cluster.endpoints.map((endpoint) => addEndpoint(endpoint, old.endpoints)),
   }
+}
+
+/** A process of an earlier version counted none. */
+function addTally(now: Tally, before: Tally = []): Tally {
+  const old = new Map(before)
+  return now.map(([word, count]) => [word, count + (old.get(word) ?? 0)])
 }
 
 function addDurations(a: Durations, b: Durations): Durations {

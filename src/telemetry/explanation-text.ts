@@ -1,5 +1,7 @@
 /** An explanation as text for people: what becomes of the request, then each rule with its standing and reason. */
-import type { Explanation, ListenerAnswer, Outcome, RuleVerdict, Share } from '../native/explanation.js'
+
+import type { Explanation, FaultTold, ListenerAnswer, Outcome, RuleVerdict, Share } from '../native/explanation.js'
+import { describeGroup } from './group-text.js'
 
 /** Colours a text, or leaves it. */
 export type Paint = (colour: 'red' | 'green' | 'yellow' | 'cyan' | 'bold' | 'dim', text: string) => string
@@ -25,7 +27,7 @@ export function describeAnswer(answer: ListenerAnswer, paint: Paint = plain): st
       : [
           `  ${paint('green', `route ${taken.route}`)}  ${describeKind(outcome)}`,
           ...describeOutcome(outcome, paint),
-          ...describeFault(explanation, paint),
+          ...describeRelease(explanation, paint),
         ]
   return [title, asked, ...result, '', ...describeRules(rules, paint)].join('\n')
 }
@@ -44,11 +46,20 @@ function describeOutcome(outcome: Outcome, paint: Paint): string[] {
   const rows = outcome.split.map((share) => [
     share.takes === true ? '→' : ' ',
     `${Number(share.percent.toFixed(2))} %`,
-    `cluster ${share.cluster}`,
+    `cluster ${share.cluster}${share.subset === null ? '' : ` (${share.subset})`}`,
     describeEndpoints(share),
   ])
   const shares = aligned(rows).map((row, at) => `    ${shade(paint, outcome.split[at], row)}`)
-  return [...sticky, ...shares, ...outcome.split.flatMap(describeAffinity)]
+  return [...sticky, ...shares, ...outcome.split.flatMap(describeShare), ...outcome.split.flatMap(describeAffinity)]
+}
+
+/** How the groups of endpoints share requests, where there are several, or too few are healthy. */
+function describeShare({ cluster, subset, group }: Share): string[] {
+  const name = subset === null ? cluster : `${cluster} (${subset})`
+  if (group === null) return subset === null ? [] : [`    nobody takes the requests for ${name}`]
+  const instead =
+    subset !== null && group.subset !== subset ? [`    no endpoint is in ${name}: its fallback takes them`] : []
+  return [...instead, ...describeGroup(group).map((line) => `    in ${name} ${line}`)]
 }
 
 function describeAffinity({ cluster, affinity }: Share): string[] {
@@ -57,12 +68,17 @@ function describeAffinity({ cluster, affinity }: Share): string[] {
   return [`    in ${cluster} by ${affinity.by}${endpoint}`]
 }
 
-export function describeFault({ fault }: Explanation, paint: Paint = plain): string[] {
-  if (fault === undefined) return []
-  const { does, leftMs } = fault
+/** What happens to the route's requests beside being forwarded. */
+export function describeRelease({ fault, mirrors = [], switched }: Explanation, paint: Paint = plain): string[] {
+  const copies = mirrors.map((words) => `    mirror: ${words}`)
+  const moved = switched === undefined ? [] : [`    ${paint('yellow', `switched: ${switched}`)}`]
+  return [...moved, ...(fault === undefined ? [] : [describeFault(fault, paint)]), ...copies]
+}
+
+function describeFault({ does, leftMs }: FaultTold, paint: Paint): string {
   const left =
     leftMs === null ? 'until it is removed' : leftMs === 0 ? 'over' : `for ${Math.ceil(leftMs / 1_000)} s more`
-  return [`    ${paint(leftMs === 0 ? 'dim' : 'yellow', `fault: ${does.join(', ')}; ${left}`)}`]
+  return `    ${paint(leftMs === 0 ? 'dim' : 'yellow', `fault: ${does.join(', ')}; ${left}`)}`
 }
 
 function shade(paint: Paint, share: Share | undefined, row: string): string {

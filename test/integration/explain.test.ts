@@ -6,11 +6,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { questionOf } from '../../src/cli/commands/explain.js'
 import { loadAddon } from '../../src/native/index.js'
 import { explainRequest } from '../../src/proxy/ask-engine.js'
 import { resolveFile } from '../../src/proxy/prepare.js'
 import { describeAnswer } from '../../src/telemetry/explanation-text.js'
+import { questionOf } from '../../src/telemetry/question.js'
 
 const folder = join(import.meta.dirname, '../golden/explain')
 const cases = readdirSync(folder).filter((name) => existsSync(join(folder, name, 'request.json')))
@@ -28,11 +28,7 @@ describe('an explanation', () => {
     const file = existsSync(own) ? own : join(folder, 'config.yaml')
     const asked = JSON.parse(readFileSync(join(folder, name, 'request.json'), 'utf8')) as Asked
     const { method, url, headers = [], listener } = asked
-    const question = questionOf(method, url, {
-      header: headers,
-      client: '192.0.2.7',
-      ...(listener ? { listener } : {}),
-    })
+    const question = questionOf({ method, url, headers, client: '192.0.2.7', listener: listener ?? null })
     const answers = await explainRequest(loadAddon(), await resolveFile(file), file, question)
     const text = answers.map((answer) => describeAnswer(answer)).join('\n\n')
     await expect(`${JSON.stringify(answers, null, 2)}\n`).toMatchFileSnapshot(join(folder, name, 'explanation.json'))

@@ -35,6 +35,7 @@ module.exports = {
     return [beats, beats, beats, beats]
   },
   panics: () => [],
+  events: () => '',
   detach() {},
   flushLogs: () => true,
   closeProxy() {},

@@ -35,12 +35,28 @@ export class FakeEngine implements Addon {
     return JSON.stringify({ added: 1, changed: 0, removed: 0, rejected: [] })
   }
 
+  events(): string {
+    return ''
+  }
+
   check(): string {
     return JSON.stringify(this.rejected)
   }
 
   explain(): string {
     return JSON.stringify({ rejected: this.rejected, answers: [] })
+  }
+
+  replay(): string {
+    return JSON.stringify({ rejected: this.rejected, headers: [], redacted: [], decisions: [] })
+  }
+
+  explainServed(): string {
+    return '[]'
+  }
+
+  switchRoute(): string {
+    return JSON.stringify({ generation: this.generation, rejected: this.rejected })
   }
 
   attach(_proxy: number, worker: number): void {
@@ -106,6 +122,10 @@ export class FakeEngine implements Addon {
 
   why(): string {
     return 'null'
+  }
+
+  shortages(): string {
+    return '[]'
   }
 
   histograms(): string {
@@ -219,6 +239,7 @@ export function preparedAs(text: string, plan: Partial<Prepared['plan']> = {}): 
   const whole = {
     workers: null,
     drainDeadlineMs: 1_000,
+    hasEvents: false,
     adminAddress: null,
     listeners,
     clusters,

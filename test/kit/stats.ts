@@ -18,6 +18,8 @@ export function statsOf(change: Partial<Stats> = {}): Stats {
     clusters: [],
     filters: [],
     faults: [],
+    mirrors: [],
+    switches: [],
     ...change,
   }
 }
@@ -48,11 +50,18 @@ export function clusterOf(name: string, endpoints: Partial<EndpointStats>[], cou
     failures: 0,
     serverErrors: 0,
     weight: 1,
+    priority: 0,
+    zone: '',
     healthy: true,
     health: 'unchecked',
+    degraded: false,
+    ejected: null,
+    breaker: null,
     idle: 0,
     closesIdleAfterMs: null,
     latency: [],
+    concurrency: [],
   }
-  return { name, counters, dns: null, endpoints: endpoints.map((endpoint) => ({ ...empty, ...endpoint })) }
+  const none = { ejections: { counts: [], withheld: 0 }, trips: [], groups: [], concurrency: null }
+  return { name, counters, ...none, dns: null, endpoints: endpoints.map((endpoint) => ({ ...empty, ...endpoint })) }
 }

@@ -7,9 +7,12 @@ import { readResourceFile } from '../kit/mesh-source.js'
 
 describe('an example', () => {
   it.each(
-    // filters.yaml names modules, which need the built package: test/integration/filters.
+    // filters.yaml names modules, which need the built package: test/integration/filters. What traffic.yaml names and
+    // does not work yet stands in test/golden/traffic.
     readdirSync('test/examples').filter(
-      (name) => name.endsWith('.yaml') && !['mesh.yaml', 'filters.yaml', 'ratings.endpoints.yaml'].includes(name),
+      (name) =>
+        name.endsWith('.yaml') &&
+        !['mesh.yaml', 'filters.yaml', 'traffic.yaml', 'ratings.endpoints.yaml'].includes(name),
     ),
   )('%s works as it stands', async (name) => {
     const { plan, snapshot } = await prepareFile(`test/examples/${name}`)

@@ -25,7 +25,7 @@ static NEXT: AtomicU32 = AtomicU32::new(1);
 /// How long a snapshot's caller waits for the workers to take it over: they do within a pass.
 const APPLY_PATIENCE: Duration = Duration::from_millis(100);
 
-fn find(id: u32) -> Result<Arc<Proxy>> {
+pub(crate) fn find(id: u32) -> Result<Arc<Proxy>> {
     let proxies = PROXIES.lock().unwrap_or_else(PoisonError::into_inner);
     proxies.get(&id).cloned().ok_or_else(|| unknown_proxy(id))
 }
@@ -58,6 +58,22 @@ pub fn apply(proxy: u32, snapshot: Buffer) -> Result<String> {
             "listeners": listeners,
         });
         Ok(verdict.to_string())
+    })
+}
+
+/// Sends a route's requests elsewhere until the next snapshot, or back. `asked` is JSON: `{route, to}` with `to` as
+/// `{cluster, percent}` or null. Returns JSON: `{generation, rejected}`.
+#[napi]
+pub fn switch_route(proxy: u32, asked: String) -> Result<String> {
+    guarded("switchRoute", || {
+        let proxy = find(proxy)?;
+        let asked = serde_json::from_str(&asked).map_err(|error| failed("switchRoute", &error))?;
+        let switched = proxy.switch(&asked);
+        if switched.is_ok() && !environment::is_worker() {
+            proxy.await_applied(APPLY_PATIENCE);
+        }
+        let rejected = switched.err().into_iter().collect::<Vec<_>>();
+        Ok(serde_json::json!({ "generation": proxy.number(), "rejected": rejected }).to_string())
     })
 }
 
@@ -130,6 +146,15 @@ pub fn stats(proxy: u32) -> Result<String> {
     })
 }
 
+/// Parts of clusters that are short of healthy endpoints now, as JSON; cheap to ask for often.
+#[napi]
+pub fn shortages(proxy: u32) -> Result<String> {
+    guarded("shortages", || {
+        let proxy = find(proxy)?;
+        serde_json::to_string(&stats::shortages(&proxy)).map_err(|error| failed("shortages", &error))
+    })
+}
+
 /// Durations by route, cluster and endpoint as HDR histograms (V2, compressed, base64), as JSON.
 #[napi]
 pub fn histograms(proxy: u32) -> Result<String> {
@@ -155,6 +180,16 @@ pub fn why(proxy: u32, id: String) -> Result<String> {
     guarded("why", || {
         let proxy = find(proxy)?;
         serde_json::to_string(&reasons::why(&proxy, &id)).map_err(|error| failed("why", &error))
+    })
+}
+
+/// What happened to endpoints since the last call, as JSON: `{events, lost}`; an empty text when nothing did.
+#[napi]
+pub fn events(proxy: u32) -> Result<String> {
+    guarded("events", || {
+        let fetched = find(proxy)?.events();
+        let told = fetched.map(|fetched| serde_json::to_string(&fetched).map_err(|error| failed("events", &error)));
+        told.unwrap_or_else(|| Ok(String::new()))
     })
 }
 

@@ -34,7 +34,7 @@ fn pick(picker: &Picker, cluster: &Cluster, hash: u64) -> Option<Picked> {
         picker,
         &cluster.membership,
         cluster.load_balancer,
-        &Wish { tried: &[], hash: Some(hash), now: Moment(2_000) },
+        &Wish { tried: &[], hash: Some(hash), now: Moment(2_000), ..Wish::default() },
     )
 }
 

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use divan::{Bencher, black_box};
-use weft_engine::limit::{Counter, Gate};
+use weft_engine::http::head::RequestHead;
+use weft_engine::limit::{Adaptive, Counter, Gate};
+use weft_engine::overload::{Criticality, Gauge, Memory, Overload, Shedder};
 use weft_engine::retry::{Outcome, Said, Standing, classify};
-use weft_engine::snapshot::{GenerationRetry, RetryOn};
+use weft_engine::snapshot::{AdaptiveConcurrency, GenerationRetry, RetryOn};
 
 fn main() {
     divan::main();
@@ -17,6 +19,41 @@ fn main() {
 fn a_place_among_the_requests_taken_and_given_back(bencher: Bencher<'_, '_>) {
     let counter = Counter::default();
     bencher.bench_local(|| black_box(counter.take(|_| black_box(512))).is_some());
+}
+
+#[divan::bench]
+fn a_place_below_an_adaptive_bound_and_the_latency_of_its_answer(bencher: Bencher<'_, '_>) {
+    let settings = AdaptiveConcurrency {
+        min_limit: 3,
+        max_limit: 1_000,
+        percentile: 50,
+        interval_ms: 100,
+        min_rtt_interval_ms: 60_000,
+        min_rtt_jitter_percent: 15,
+        min_rtt_requests: 50,
+        buffer_percent: 25,
+    };
+    let adaptive = Adaptive { settings, state: Arc::default() };
+    bencher.bench_local(|| {
+        let place = black_box(&adaptive).enter(weft_rt::now());
+        place.is_ok_and(|place| {
+            place.answered();
+            true
+        })
+    });
+}
+
+#[divan::bench]
+fn the_look_at_the_pressure_where_there_is_none(bencher: Bencher<'_, '_>) {
+    let order = ["critical", "default", "sheddable"].map(Box::from);
+    let overload = Overload {
+        memory: Some(Memory { limit: Some(1 << 30), shed_at: 0.9 }),
+        lag: Some(Duration::from_millis(50)),
+        cpu: None,
+        criticality: Some(Criticality { header: "x-criticality".into(), order: Box::new(order) }),
+    };
+    let (shedder, gauge, head) = (Shedder::default(), Gauge::default(), RequestHead::new());
+    bencher.bench_local(|| black_box(&shedder).admit(&overload, &gauge, black_box(&head)).is_ok());
 }
 
 #[divan::bench(threads = [2])]

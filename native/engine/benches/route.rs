@@ -8,7 +8,9 @@ use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use weft_engine::http::head::RequestHead;
 use weft_engine::http::parse::{HeadLimits, parse_request};
-use weft_engine::route::{Condition, HostPattern, Live, PathPattern, Rule, Split, Sticky, Table, Target, Test};
+use weft_engine::route::{
+    Condition, Expression, HostPattern, Live, PathPattern, Rule, Split, Sticky, Table, Target, Test,
+};
 
 const LIMITS: HeadLimits = HeadLimits { max_bytes: 65536, max_fields: 100 };
 const REQUESTS: usize = 64;
@@ -26,6 +28,8 @@ fn rule(at: usize, host: &str, path: PathPattern) -> Rule {
         method: None,
         headers: Box::default(),
         query: Box::default(),
+        when: None,
+        lane: None,
     }
 }
 
@@ -95,8 +99,29 @@ fn header_and_service_header(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn sticky_split(bencher: Bencher<'_, '_>) {
-    let targets = vec![Target::new(0, "reviews-v1", 90), Target::new(1, "reviews-v2", 10)];
+    let targets = vec![Target::new(0, "reviews-v1", 90, None), Target::new(1, "reviews-v2", 10, None)];
     let split = Split::new(targets, Some(Sticky::Header("end-user".into()))).unwrap();
     let head = request("reviews", "/reviews/17");
-    bencher.bench_local(|| split.pick(&Live { head: black_box(&head), client: "10.0.0.7" }, |_| 0));
+    bencher.bench_local(|| {
+        split.pick(&Live { head: black_box(&head), client: "10.0.0.7" }, |_| 0).map(|target| target.cluster)
+    });
+}
+
+/// A condition in CEL with three terms that all hold, over a request with five headers.
+#[divan::bench]
+fn when_of_three_terms(bencher: Bencher<'_, '_>) {
+    let source =
+        "request.headers['end-user'] == 'tester' && request.path.startsWith('/api') && request.query['full'] != '0'";
+    let when = Arc::new(Expression::condition(source).unwrap());
+    let table = Table::new(vec![Rule { when: Some(when), ..rule(0, "10.0.0.1", prefix("")) }], None);
+    let requests = [request("10.0.0.1", "/api/items/17")];
+    assert!(table.find(&Live { head: &requests[0], client: "" }).is_some());
+    measure(bencher, &table, &requests);
+}
+
+/// The same rule without it.
+#[divan::bench]
+fn without_a_when(bencher: Bencher<'_, '_>) {
+    let table = Table::new(vec![rule(0, "10.0.0.1", prefix(""))], None);
+    measure(bencher, &table, &[request("10.0.0.1", "/api/items/17")]);
 }

@@ -1,7 +1,8 @@
 //! What one exchange was: filled by the phases, written once at its end to ring, metrics and access log.
 
 mod beside;
-mod request_id;
+mod ending;
+mod heard;
 
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -13,14 +14,13 @@ use smallvec::SmallVec;
 
 use beside::Beside;
 pub use beside::Lost;
-use request_id::uuid;
 
-use crate::cluster::{self, Heard, Load, Picked};
+use crate::cluster::{Load, Picked, Probe};
 use crate::downstream::Downstream;
 use crate::error::{Error, Kind, Source};
 use crate::http::head::{Known, RequestHead, ResponseHead, Version};
-use crate::http::retry_after::retry_after;
-use crate::record::{Address, Attempt, Candidate, Mark, Protocol, Record, Texts, frame};
+use crate::record::{Address, Attempt, Candidate, Mark, Marks, Protocol, Record, Texts, frame};
+use crate::request_id::uuid;
 use crate::respond::Verdict;
 use crate::retry::Stop;
 use crate::serving::View;
@@ -46,6 +46,8 @@ pub struct Account {
     endpoint: Option<Arc<Endpoint>>,
     /// Its part of what the cluster's balancer bounds.
     load: Option<Load>,
+    /// The present attempt tries whether the endpoint's breaker may close.
+    probe: Option<Probe>,
     /// A second attempt beside the present one.
     beside: Option<Box<Beside>>,
     /// One that was over before the present one.
@@ -86,6 +88,7 @@ impl Account {
             generated_id: None,
             endpoint: None,
             load: None,
+            probe: None,
             beside: None,
             after: None,
             past: Vec::new(),
@@ -174,6 +177,7 @@ impl Account {
                 self.record.flag = Flag::DelayInjected;
                 self.worker.count(Counter::FaultsInjected, 1);
             }
+            Mark::OverrideIgnored => self.worker.count(Counter::OverridesIgnored, 1),
             Mark::FaultAborted | Mark::FaultThrottled => self.worker.count(Counter::FaultsInjected, 1),
             Mark::Hedged => self.count_cluster(ClusterCounter::Hedges),
             Mark::HedgeWon => self.count_cluster(ClusterCounter::HedgesWon),
@@ -181,12 +185,19 @@ impl Account {
             Mark::BudgetForged => self.worker.count(Counter::BudgetsForged, 1),
             Mark::BudgetReplayed => self.worker.count(Counter::BudgetsReplayed, 1),
             Mark::BudgetExpired => self.worker.count(Counter::BudgetsExpired, 1),
+            Mark::ConcurrencyLimited => self.count_cluster(ClusterCounter::ConcurrencyLimited),
+            Mark::Shed => self.worker.count(Counter::RequestsShed, 1),
             Mark::RetryBudgetSpent => self.count_cluster(ClusterCounter::RetriesRefused),
             Mark::RequestsOverflow | Mark::PendingOverflow | Mark::ConnectionsOverflow => {
                 self.count_cluster(ClusterCounter::Overflows);
             }
             Mark::Panic => self.count_cluster(ClusterCounter::PanicPicks),
+            Mark::LowerPriority => self.count_cluster(ClusterCounter::LowerPriorityPicks),
+            Mark::CrossZone => self.count_cluster(ClusterCounter::CrossZonePicks),
+            Mark::SubsetFallback => self.count_cluster(ClusterCounter::SubsetFallbacks),
             Mark::Fallback => self.count_cluster(ClusterCounter::Fallbacks),
+            Mark::BreakersOpen => self.count_cluster(ClusterCounter::BreakerRefusals),
+            Mark::Probe => self.count_cluster(ClusterCounter::Probes),
             _ => {}
         }
     }
@@ -204,16 +215,14 @@ impl Account {
     pub fn picked(&mut self, picked: Picked) -> Arc<Endpoint> {
         picked.candidates.as_slice().iter().for_each(|(endpoint, score)| self.compared(*endpoint, *score));
         self.attempt(picked.index, &picked.endpoint);
-        if picked.panicked {
-            self.mark(Mark::Panic);
-        }
-        if picked.degraded {
-            self.mark(Mark::Degraded);
-        }
-        if picked.moved {
-            self.mark(Mark::LoadBounded);
+        if picked.marks != Marks::default() {
+            picked.marks.iter().for_each(|mark| self.mark(mark));
         }
         self.load = picked.load;
+        if picked.probe.is_some() {
+            self.mark(Mark::Probe);
+        }
+        self.probe = picked.probe;
         picked.endpoint
     }
 
@@ -248,24 +257,6 @@ impl Account {
             self.worker.count(Counter::UpstreamConnectionsFailed, 1);
             self.count_cluster(ClusterCounter::ConnectionsFailed);
         }
-    }
-
-    /// The attempt ended with an answer's head, or with an error, and another one follows.
-    pub fn retried(&mut self, ended: Result<&ResponseHead, &Error>) {
-        self.worker.count(Counter::Retries, 1);
-        self.count_cluster(ClusterCounter::Retries);
-        let now = weft_rt::now();
-        match ended {
-            Ok(head) => self.heard_answer(now, head),
-            Err(error) => {
-                self.count_timeout(error);
-                self.record.cause = error.kind.number();
-                self.heard_failure(now, error);
-            }
-        }
-        let attempt = self.present(micros(self.started, now), ended.map_or(0, |head| head.status));
-        self.past.push(attempt);
-        self.past.extend(self.after.take());
     }
 
     /// The policy would try again, but this attempt is the last one.
@@ -345,6 +336,9 @@ impl Account {
         self.record.flag = if exceeded { Flag::UpstreamRetryLimitExceeded } else { verdict.flag };
         self.record.cause = error.kind.number();
         self.detail = error.detail;
+        if error.kind == Kind::BreakersOpen {
+            self.mark(Mark::BreakersOpen);
+        }
         self.count_timeout(error);
         if error.source() == Source::Upstream {
             self.heard_failure(weft_rt::now(), error);
@@ -433,55 +427,12 @@ impl Account {
         }
     }
 
-    fn heard_answer(&self, now: Instant, head: &ResponseHead) {
-        let retry_after_s = matches!(head.status, 429 | 503).then(|| retry_after(head)).flatten();
-        let first_byte_us = micros(self.attempt_started, now);
-        self.heard(&Heard::Answer { status: head.status, first_byte_us, retry_after_s });
-    }
-
-    fn heard_failure(&self, now: Instant, error: &Error) {
-        self.heard(&Heard::Failure { kind: error.kind, took_us: micros(self.attempt_started, now) });
-    }
-
-    fn heard(&self, heard: &Heard) {
-        let cluster = self.view.generation.clusters.get(usize::from(self.record.cluster));
-        if let (Some(cluster), Some(endpoint)) = (cluster, &self.endpoint) {
-            cluster::heard(cluster, endpoint, heard);
-        }
-    }
-
-    /// It ends here, whatever it was about.
-    fn lost(&mut self, texts: &Texts<'_>) {
-        self.record.cause = Kind::Internal.number();
-        self.record.total_us = micros(self.started, weft_rt::now());
-        self.worker.write_record(&mut self.record, texts, &self.view.generation);
-    }
-
     fn leave_endpoint(&mut self) {
         self.load = None;
+        // Nothing came of it: the next request may try.
+        self.probe = None;
         if let Some(endpoint) = self.endpoint.take() {
             endpoint.active.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Drop for Account {
-    /// Also where an exchange is dropped amid its way: its endpoint must not seem busy for ever, a panic is told, and
-    /// so is the end of the worker's thread.
-    fn drop(&mut self) {
-        self.leave_endpoint();
-        self.worker.end_exchange(self.view.listener().direction);
-        if self.closed {
-            return;
-        }
-        if std::thread::panicking() {
-            self.worker.count(Counter::Panics, 1);
-            self.lost(&Texts::default());
-        } else if weft_rt::is_ending() {
-            let trail = frame("its worker was ended under it", &self.past, &self.candidates);
-            let id = self.generated_id;
-            let request_id = id.as_ref().map_or(&[][..], |id| id);
-            self.lost(&Texts { request_id, trail: &trail, ..Texts::default() });
         }
     }
 }

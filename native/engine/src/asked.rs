@@ -54,19 +54,27 @@ pub fn answer(generation: &Generation, question: &Question) -> Vec<Answer> {
 
 /// What one listener would do.
 pub fn at_listener(listener: &GenerationListener, generation: &Generation, question: &Question) -> Answer {
+    let mut head = RequestHead::new();
+    let (refused, explanation) = match read(listener, question, &mut head) {
+        Ok(()) => {
+            let facts = Live { head: &head, client: &question.client };
+            (None, Some(route::explain(listener, generation, &facts, head.text(head.authority))))
+        }
+        Err(refused) => (Some(refused), None),
+    };
+    Answer { listener: listener.name.clone(), refused, explanation }
+}
+
+/// Reads a question as the listener would read the request.
+pub fn read(listener: &GenerationListener, question: &Question, head: &mut RequestHead) -> Result<(), Refused> {
     let mut text = format!("{} {} HTTP/1.1\r\n", question.method, question.target);
     for (name, value) in &question.headers {
         text.extend([name, ": ", value, "\r\n"]);
     }
     text.push_str("\r\n");
-    let mut head = RequestHead::new();
-    let (refused, explanation) = match parse_request(text.as_bytes(), listener.head_limits, &mut head) {
-        Ok(Parsed::Complete(length)) if length == text.len() => {
-            let facts = Live { head: &head, client: &question.client };
-            (None, Some(route::explain(listener, generation, &facts, head.text(head.authority))))
-        }
-        Ok(_) => (Some(Refused { status: 400, reason: "a line of it is empty" }), None),
-        Err(refusal) => (Some(Refused { status: refusal.status, reason: refusal.reason }), None),
-    };
-    Answer { listener: listener.name.clone(), refused, explanation }
+    match parse_request(text.as_bytes(), listener.head_limits, head) {
+        Ok(Parsed::Complete(length)) if length == text.len() => Ok(()),
+        Ok(_) => Err(Refused { status: 400, reason: "a line of it is empty" }),
+        Err(refusal) => Err(Refused { status: refusal.status, reason: refusal.reason }),
+    }
 }

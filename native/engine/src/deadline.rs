@@ -220,6 +220,8 @@ mod tests {
             retry: None,
             filters: crate::filter::Chain::default(),
             fault: None,
+            mirrors: Box::default(),
+            switched: None,
         }
     }
 

@@ -56,6 +56,12 @@ pub enum Kind {
     DnsFailed,
     /// A filter failed, and its policy ends the exchange.
     FilterFailed,
+    /// The cluster has no endpoint in the subset that is asked for.
+    NoSubset,
+    /// The proxy is overloaded.
+    Overloaded,
+    /// The cluster's adaptive bound on requests is reached.
+    ConcurrencyLimited,
     /// The breakers of all endpoints are open.
     BreakersOpen,
     /// Fault injection answers; carries its status.
@@ -64,11 +70,13 @@ pub enum Kind {
     DeadlinePassed,
     /// An attempt beside it was answered first. Only in records: no exchange fails of it.
     Overtaken,
+    /// What a caller says of its request's way cannot be followed.
+    Override,
 }
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 28] = [
         Self::Refused(400),
         Self::HeadersTimeout,
         Self::DownstreamGone,
@@ -89,10 +97,14 @@ impl Kind {
         Self::TryTimeout,
         Self::DnsFailed,
         Self::FilterFailed,
+        Self::NoSubset,
+        Self::Overloaded,
+        Self::ConcurrencyLimited,
         Self::BreakersOpen,
         Self::FaultInjected(503),
         Self::DeadlinePassed,
         Self::Overtaken,
+        Self::Override,
     ];
 
     /// The kind of a record's number; `None` for 0 and for numbers of no kind.
@@ -123,10 +135,14 @@ impl Kind {
             Self::TryTimeout => "the attempt took longer than its retry policy gives it",
             Self::DnsFailed => "the name of the cluster has never resolved",
             Self::FilterFailed => "a filter failed",
+            Self::NoSubset => "the cluster had no endpoint in the subset",
+            Self::Overloaded => "the proxy was overloaded",
+            Self::ConcurrencyLimited => "the cluster had as many requests as its latency allows",
             Self::BreakersOpen => "the breakers of all endpoints were open",
             Self::FaultInjected(_) => "a fault was injected",
             Self::DeadlinePassed => "the time that the caller gave the request was over",
             Self::Overtaken => "the attempt beside it was answered first",
+            Self::Override => "what the caller says of the request's way cannot be followed",
         }
     }
 
@@ -153,10 +169,14 @@ impl Kind {
             Self::TryTimeout => 18,
             Self::DnsFailed => 19,
             Self::FilterFailed => 20,
+            Self::NoSubset => 32,
+            Self::Overloaded => 21,
+            Self::ConcurrencyLimited => 22,
             Self::BreakersOpen => 24,
             Self::FaultInjected(_) => 29,
             Self::DeadlinePassed => 26,
             Self::Overtaken => 27,
+            Self::Override => 30,
         }
     }
 }
@@ -190,7 +210,9 @@ impl Error {
     /// Who is at fault.
     pub fn source(&self) -> Source {
         match self.kind {
-            Kind::Refused(_) | Kind::HeadersTimeout | Kind::DownstreamGone | Kind::RateLimited(_) => Source::Downstream,
+            Kind::Refused(_) | Kind::HeadersTimeout | Kind::DownstreamGone | Kind::RateLimited(_) | Kind::Override => {
+                Source::Downstream
+            }
             Kind::NoRoute
             | Kind::NoHealthyUpstream
             | Kind::Overflow
@@ -198,6 +220,9 @@ impl Error {
             | Kind::Overtaken
             | Kind::DnsFailed
             | Kind::FilterFailed
+            | Kind::NoSubset
+            | Kind::Overloaded
+            | Kind::ConcurrencyLimited
             | Kind::BreakersOpen
             | Kind::FaultInjected(_) => Source::Internal,
             Kind::ConnectFailed

@@ -1,6 +1,7 @@
 //! The driver: one request, from its head to its record. Read it from top to bottom.
 //!
-//! `filters → route → fault → filters → cluster → filters → loop { pick → attempt → classify } → relay | tunnel | local reply →
+//! `shedding → filters → route → fault → filters → cluster → filters → limits → mirror → loop { pick → attempt → classify }
+//! → relay | tunnel | local reply →
 //! record`. Each phase lives in its own folder and returns a value; phases do not call each other.
 
 use std::rc::Rc;
@@ -13,14 +14,14 @@ use crate::downstream::{Downstream, Next, Request};
 use crate::error::Error;
 use crate::filter::{self, OutsideContext, Passed, Stage, Stop, body};
 use crate::http::framing::{Framing, request_framing};
-use crate::ongoing::Ongoing;
+use crate::ongoing::{Aim, Ongoing};
 use crate::record::Mark;
 use crate::retry::Verdict;
 use crate::route::Action;
-use crate::snapshot::{GenerationCluster, GenerationRoute, Moment};
+use crate::snapshot::{GenerationRoute, Moment};
 use crate::upstream::outgoing::Outgoing;
 use crate::worker::Worker;
-use crate::{cluster, fault, hedge, limit, relay, reply, retry, socket, trace, trust, tunnel};
+use crate::{cluster, dtab, fault, hedge, limit, mirror, relay, reply, retry, socket, trace, trust, tunnel};
 
 /// Serves one request.
 pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Request) -> Next {
@@ -30,6 +31,10 @@ pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Requ
     downstream.served += 1;
     let mut head = request.head;
     account.traced(trace::carry(&mut head, view.generation.tracing, account.generated_id()));
+    let overrides = &view.listener().overrides;
+    if !overrides.trusted && trust::refuse_overrides(&mut head, overrides) {
+        account.mark(Mark::OverrideIgnored);
+    }
     let named = trust::client(&head, view.listener().trusted_hops).inspect(|client| account.came_from(*client));
     let mut exchange = Ongoing {
         client: named.or(downstream.client_ip()),
@@ -51,6 +56,8 @@ pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Requ
         answering: false,
         routed: None,
         bytes_per_second: None,
+        witnesses: Vec::new(),
+        context_asked: false,
     };
     let next = match drive(&mut exchange, request.rest).await {
         Ok(next) => next,
@@ -70,11 +77,13 @@ async fn drive(exchange: &mut Ongoing<'_>, rest: Option<Buffer>) -> Result<Next,
     let mut rest = exchange.part_from_next(rest);
     let view = exchange.view;
     exchange.check_length()?;
+    exchange.admit()?;
     filter::request(&view.listener().filters, Stage::Listener, exchange).await?;
     body::request(&view.listener().filters, Stage::Listener, exchange, &mut rest).await?;
     if socket::is_asked_for(exchange) {
         return Ok(socket::run(exchange).await?);
     }
+    dtab::follow(exchange)?;
     let routed = exchange.route()?;
     let route = routed.route;
     fault::inject(exchange, route).await?;
@@ -88,30 +97,33 @@ async fn drive(exchange: &mut Ongoing<'_>, rest: Option<Buffer>) -> Result<Next,
         }
         Action::Respond(direct) => return reply::direct(exchange, direct, b"").await,
     };
-    let cluster = exchange.pick_cluster(split)?;
+    let aim = exchange.aim(split)?;
+    let cluster = aim.cluster;
     filter::request(&cluster.filters, Stage::Cluster, exchange).await?;
     body::request(&cluster.filters, Stage::Cluster, exchange, &mut rest).await?;
-    forward(exchange, route, cluster, rest).await
+    forward(exchange, route, aim, rest).await
 }
 
 /// Sends the request to the cluster, as often as its route allows, and the answer back.
 async fn forward<'a>(
     exchange: &mut Ongoing<'a>,
     route: &'a GenerationRoute,
-    cluster: &'a GenerationCluster,
+    Aim { cluster, subset }: Aim<'a>,
     rest: Option<Buffer>,
 ) -> Result<Next, Stop> {
     exchange.account.clustered(cluster);
     let _place = limit::request(cluster).inspect_err(|_| exchange.account.mark(Mark::RequestsOverflow))?;
+    let adapting = exchange.adapt(cluster)?;
     let hash = exchange.endpoint_hash(cluster);
     let mut outgoing = Outgoing::new(exchange, route, cluster, rest);
+    mirror::send(exchange, route, &Aim { cluster, subset }, &mut outgoing.sending);
     let attempted = loop {
-        let wish = Wish { tried: &outgoing.tried, hash, now: Moment::now() };
+        let wish = Wish { tried: &outgoing.tried, subset, hash, now: Moment::now() };
         let Some(picked) = cluster::pick(&exchange.worker.picker, cluster, &wish) else {
-            break Err(cluster::nowhere(cluster));
+            break Err(cluster::nowhere(cluster, &wish));
         };
         let endpoint = exchange.account.picked(picked);
-        let attempted = hedge::attempt(exchange, &mut outgoing, &endpoint, hash).await;
+        let attempted = hedge::attempt(exchange, &mut outgoing, &endpoint, (hash, subset)).await;
         match retry::classify(&outgoing.outcome(&attempted), &outgoing.standing(exchange)) {
             Verdict::Done => break attempted,
             Verdict::Stop(why) => break outgoing.stop(exchange, why, attempted),
@@ -125,9 +137,15 @@ async fn forward<'a>(
             },
         }
     };
+    if let (Some(adapting), Ok(_)) = (&adapting, &attempted) {
+        adapting.answered();
+    }
     match attempted {
         Ok(reply) if reply.answer.switched => tunnel::run(exchange, reply, &mut outgoing).await,
-        Ok(reply) => relay::run(exchange, cluster, reply, &mut outgoing).await,
+        Ok(mut reply) => {
+            dtab::tell(exchange, &cluster.name, &mut reply);
+            relay::run(exchange, cluster, reply, &mut outgoing).await
+        }
         Err(error) => Err(outgoing.abandon(exchange, error).into()),
     }
 }

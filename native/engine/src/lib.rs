@@ -4,13 +4,13 @@
 //!
 //! 1. [`listener`]: a connection is accepted, within the listener's bounds.
 //! 2. [`connection`]: bytes become a request's head ([`http`]), one after the other. Or [`door`]: a request of TypeScript's.
-//! 3. [`exchange`]: the driver. [`filter`]s and [`route`] → loop { [`cluster`] pick → [`upstream`] attempt, perhaps two
-//!    beside each other ([`hedge`]) → classify }.
+//! 3. [`exchange`]: the driver. [`overload`], [`filter`]s and [`route`] → loop { [`cluster`] pick → [`upstream`] attempt,
+//!    perhaps two beside each other ([`hedge`]) → classify }.
 //! 4. [`relay`] (or [`tunnel`], after an upgrade): the bodies both ways, each a [`transfer`].
 //! 5. [`reply`]: what the proxy answers itself; [`respond`] knows what each failure looks like.
 //! 6. [`account`]: the [`record`], and through it [`telemetry`].
 //!
-//! [`asked`] explains where a request would go, without sending it.
+//! [`asked`] explains where a request would go, without sending it; [`replay`] says it of many.
 //!
 //! **Life of a configuration change**: [`proxy`] `apply` → [`snapshot`] decode, compile → sockets → [`steer`] in each
 //! [`worker`] → a new view in each [`serving`] listener.
@@ -21,6 +21,8 @@
 
 // Each module uses what stands below it. `scripts/check-structure` holds this order.
 pub mod reasons;
+
+pub mod replay;
 
 pub mod asked;
 pub mod stats;
@@ -42,7 +44,9 @@ pub mod hedge;
 pub mod reply;
 pub mod socket;
 
+pub mod dtab;
 pub mod fault;
+pub mod mirror;
 pub mod relay;
 pub mod tunnel;
 
@@ -71,8 +75,11 @@ pub mod transfer;
 pub mod trust;
 
 pub mod buffer;
+pub mod cel;
 pub mod heads;
 pub mod limit;
+pub mod overload;
+mod request_id;
 pub mod share;
 
 pub mod error;

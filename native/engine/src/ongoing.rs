@@ -15,10 +15,12 @@ use crate::http::changes::HeaderChanges;
 use crate::http::forward::RequestChanges;
 use crate::http::framing::{Framing, expects_continue, request_keep_alive, wants_upgrade};
 use crate::http::head::{Method, RequestHead};
+use crate::limit::{self, Adapting};
+use crate::mirror::Witness;
 use crate::record::Mark;
 use crate::route::{self, Live, PathPattern, Redirect, Routed, Split, Sticky};
 use crate::serving::View;
-use crate::snapshot::GenerationCluster;
+use crate::snapshot::{GenerationCluster, Subset};
 use crate::trust;
 use crate::worker::Worker;
 
@@ -60,6 +62,19 @@ pub struct Ongoing<'a> {
     pub routed: Option<Routed<'a>>,
     /// Fault injection: how fast the answer's body may go.
     pub bytes_per_second: Option<u32>,
+    /// Whoever compares the answer with that of a mirror.
+    pub witnesses: Vec<Witness>,
+    /// The caller asked to be told where its request went.
+    pub context_asked: bool,
+}
+
+/// Where a request goes: a cluster, or a part of it.
+#[derive(Clone, Copy)]
+pub struct Aim<'a> {
+    /// The cluster.
+    pub cluster: &'a GenerationCluster,
+    /// Only these of its endpoints.
+    pub subset: Option<&'a Subset>,
 }
 
 impl<'a> Ongoing<'a> {
@@ -86,6 +101,24 @@ impl<'a> Ongoing<'a> {
         matches!(self.head.method, Get | Head | Options | Put | Delete | Trace)
     }
 
+    /// Refuses the request where the proxy is overloaded and it is one of those that go first.
+    #[inline]
+    pub fn admit(&mut self) -> Result<(), Error> {
+        let Some(overload) = &self.view.listener().overload else { return Ok(()) };
+        let admitted = self.downstream.serving().shedder.admit(overload, &self.worker.gauge, self.head);
+        admitted.inspect_err(|_| self.account.mark(Mark::Shed))
+    }
+
+    /// A place below the cluster's adaptive bound.
+    #[inline]
+    pub fn adapt<'c>(&mut self, cluster: &'c GenerationCluster) -> Result<Option<Adapting<'c>>, Error> {
+        limit::adapt(cluster).inspect_err(|_| {
+            self.account.mark(Mark::ConcurrencyLimited);
+            let bound = cluster.limits.adaptive.as_ref().map_or(0, |adaptive| adaptive.bound());
+            self.outside.note(&format!("the cluster's adaptive bound was at {bound} requests"));
+        })
+    }
+
     /// Chooses the route.
     pub fn route(&mut self) -> Result<Routed<'a>, Error> {
         let view = self.view;
@@ -104,17 +137,21 @@ impl<'a> Ongoing<'a> {
         Ok(routed)
     }
 
-    /// Chooses the cluster: a filter's choice, else the split's.
-    pub fn pick_cluster(&mut self, split: &Split) -> Result<&'a GenerationCluster, Error> {
-        let chosen = self.outside.choice.cluster.unwrap_or_else(|| {
-            let mut cookies = std::mem::take(&mut self.cookies);
-            let hash = |key: &Sticky| cookies.of_split(key, &self.facts());
-            let chosen = split.pick_by(hash, |total| fastrand::u64(..total));
-            self.give(cookies);
-            chosen
-        });
+    /// Chooses the cluster, or a part of it: a filter's choice, else the split's.
+    pub fn aim(&mut self, split: &'a Split) -> Result<Aim<'a>, Error> {
+        let (chosen, subset) = match self.outside.choice.cluster {
+            Some(chosen) => (chosen, None),
+            None => {
+                let mut cookies = std::mem::take(&mut self.cookies);
+                let hash = |key: &Sticky| cookies.of_split(key, &self.facts());
+                let target = split.pick_by(hash, |total| fastrand::u64(..total));
+                self.give(cookies);
+                target.map_or((u16::MAX, None), |target| (target.cluster, target.subset.as_ref()))
+            }
+        };
         let cluster = self.view.generation.clusters.get(usize::from(chosen));
-        cluster.map(|cluster| &**cluster).ok_or(Error::new(Kind::NoRoute, "the route's cluster does not exist"))
+        let cluster = cluster.ok_or(Error::new(Kind::NoRoute, "the route's cluster does not exist"))?;
+        Ok(Aim { cluster, subset })
     }
 
     /// The hash of the key by which the cluster's balancer chooses, where it hashes and the request has one.

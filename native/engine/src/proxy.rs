@@ -6,6 +6,7 @@
 mod drain;
 mod endpoints;
 mod following;
+mod switching;
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -21,12 +22,15 @@ use crate::cold::Following;
 use crate::listener::bind::{self, Bound};
 use crate::listener::handover::{Handed, Label};
 use crate::slot::Slot;
-use crate::snapshot::{Books, Generation, GenerationListener, Rejection, compile};
+use crate::snapshot::{Books, Generation, GenerationListener, Rejection, Snapshot, compile};
 use crate::stats::FilterStats;
+use crate::telemetry::events::{Events, Fetched};
 use crate::telemetry::metrics::{self, Counter, DEFAULT_SERIES, Report, SeriesBudget, WorkerMetrics};
 
 pub use drain::Drain;
 pub use endpoints::Updated;
+use switching::Made;
+pub use switching::{Switch, SwitchTarget, Switching};
 
 /// Generations before the present one that are kept, so that `why` can tell what a record was decided by.
 pub const HISTORY: usize = 4;
@@ -45,6 +49,7 @@ pub struct Proxy {
     releasable: AtomicBool,
     /// What the cold thread does for it; none while no cluster asks for anything.
     following: Mutex<Option<Following>>,
+    events: Arc<Events>,
     itself: Weak<Self>,
 }
 
@@ -53,6 +58,8 @@ pub struct Proxy {
 struct State {
     books: Books,
     sockets: Vec<Listening>,
+    /// What the generation in force was made from.
+    made: Made,
     /// Sockets of the process before this one, until the first snapshot says which of them are wanted.
     inherited: Vec<Handed>,
     /// Generations before the present one, oldest first: those that an exchange may still hold, to be freed here and not
@@ -116,17 +123,20 @@ impl Proxy {
     /// A proxy without a configuration.
     pub fn new(name: &str, workers: usize) -> Arc<Self> {
         let budget = Arc::new(SeriesBudget::new(DEFAULT_SERIES));
+        let state = State::default();
+        let events = Arc::clone(state.books.clusters.events());
         Arc::new_cyclic(|itself| Self {
             name: name.to_owned(),
             current: ArcSwapOption::empty(),
             number: AtomicU32::new(0),
             slots: (0..workers.max(1)).map(|index| Arc::new(Slot::new(index, &budget))).collect(),
-            state: Mutex::default(),
+            state: Mutex::new(state),
             drain: AtomicU8::new(Drain::None as u8),
             turn: Mutex::default(),
             turned: Condvar::new(),
             releasable: AtomicBool::new(false),
             following: Mutex::default(),
+            events,
             itself: Weak::clone(itself),
         })
     }
@@ -175,14 +185,20 @@ impl Proxy {
 
     fn try_apply(&self, bytes: &[u8], fingerprint: u64) -> Result<u32, Vec<Rejection>> {
         let snapshot = compile::decode(bytes).map_err(|rejection| vec![rejection])?;
+        self.put_in_force(&snapshot, fingerprint, Made { bytes: bytes.into(), switches: Vec::new() })
+    }
+
+    fn put_in_force(&self, snapshot: &Snapshot, fingerprint: u64, made: Made) -> Result<u32, Vec<Rejection>> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let before = self.current.load_full();
         let number = self.number() + 1;
-        let compiled = compile::compile(&snapshot, number, fingerprint, &mut state.books, before.as_deref())?;
+        let compiled = compile::compile(snapshot, number, fingerprint, &mut state.books, before.as_deref())?;
         let following = self.prepare_following(&compiled.generation)?;
         let opened = self.open_sockets(&compiled.generation, state)?;
-        let generation = compiled.settle(&mut state.books);
+        let mut generation = compiled.settle(&mut state.books);
+        made.tell(&mut generation);
+        state.made = made;
         state.sockets.extend(opened);
         state.inherited.clear();
         state
@@ -389,6 +405,11 @@ impl Proxy {
         let state = self.state.lock();
         totals.counters.add(Counter::LogWriteErrors, state.books.logs.write_errors());
         totals.report(&state.books.names)
+    }
+
+    /// What happened to endpoints since the last call; `None` when nothing did.
+    pub fn events(&self) -> Option<Fetched> {
+        self.events.fetch()
     }
 
     /// The workers' slots.

@@ -42,6 +42,9 @@ pub async fn run(
     exchange.account.answered(&answer.head);
     let out = exchange.worker.buffers.take_output();
     let mut answering = Transfer::new(answer.framing, answer.framing, ANSWER_LIMITS.max_bytes, out, answer.rest.take());
+    for witness in &exchange.witnesses {
+        witness.answer(&answer.head, &mut answering);
+    }
     if let Some(bytes_per_second) = exchange.bytes_per_second {
         answering.slow_down(bytes_per_second);
     }

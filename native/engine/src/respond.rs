@@ -96,11 +96,32 @@ pub fn verdict(error: &Error) -> Verdict {
         Kind::FilterFailed => {
             (500, Flag::FilterFailed, "proxy_internal_error", "`weft why` and the proxy's log say how it failed")
         }
+        Kind::NoSubset => (
+            503,
+            Flag::NoHealthyUpstream,
+            "destination_unavailable",
+            "give an endpoint these labels, or set `subsets.fallback`",
+        ),
+        Kind::Override => (
+            400,
+            Flag::NoRouteFound,
+            "http_request_error",
+            "write `/svc/HOST => /cluster/NAME` or `/route/NAME`, with names of the configuration",
+        ),
         Kind::FaultInjected(status) => (
             status,
             Flag::FaultInjected,
             "http_response_status",
             "this is a drill; it ends with the `ttl` of the fault, or when the fault is removed",
+        ),
+        Kind::Overloaded => {
+            (503, Flag::OverloadManager, "proxy_internal_response", "come back later, or add capacity to the proxy")
+        }
+        Kind::ConcurrencyLimited => (
+            503,
+            Flag::UpstreamOverflow,
+            "connection_limit_reached",
+            "look at the endpoints' latency, or raise `adaptiveConcurrency.minLimit`",
         ),
         Kind::Internal => (500, Flag::None, "proxy_internal_error", "report this with the proxy's log"),
     };
@@ -129,7 +150,11 @@ pub fn local_reply(error: &Error, verdict: &Verdict, reply: &Reply<'_>, out: &mu
     out.extend_from_slice(reply.date.as_bytes());
     out.extend_from_slice(b"\r\nproxy-status: ");
     proxy_status(error, verdict, reply, out);
-    if matches!(error.kind, Kind::Overflow | Kind::BreakersOpen) {
+    if error.kind == Kind::Overloaded {
+        // Pressure is judged anew many times a second; sooner than this no header can say.
+        out.extend_from_slice(b"\r\nretry-after: 1");
+    }
+    if matches!(error.kind, Kind::Overflow | Kind::BreakersOpen | Kind::Overloaded | Kind::ConcurrencyLimited) {
         // Known from Envoy: tells a client that another attempt would only add to the load.
         out.extend_from_slice(b"\r\nx-envoy-overloaded: true");
     }

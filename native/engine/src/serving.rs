@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Waker;
 
 use crate::http::parse::HeadLimits;
+use crate::overload::Shedder;
 use crate::snapshot::{Generation, GenerationListener, ListenerLimits};
 use crate::telemetry::access_log::{DEFAULT_QUEUE_BYTES, LogQueue};
 
@@ -15,6 +16,8 @@ pub struct Serving {
     view: RefCell<View>,
     /// Connections open over all workers.
     pub connections: Arc<AtomicU32>,
+    /// How many of its requests are shed here.
+    pub shedder: Shedder,
     closing: Cell<bool>,
     /// The task that accepts.
     acceptor: RefCell<Option<Waker>>,
@@ -53,7 +56,13 @@ impl View {
 impl Serving {
     /// A listener that starts to be served.
     pub fn new(view: View, connections: Arc<AtomicU32>) -> Self {
-        Self { view: RefCell::new(view), connections, closing: Cell::new(false), acceptor: RefCell::default() }
+        Self {
+            view: RefCell::new(view),
+            connections,
+            shedder: Shedder::default(),
+            closing: Cell::new(false),
+            acceptor: RefCell::default(),
+        }
     }
 
     /// The configuration in force for a new exchange.

@@ -6,10 +6,14 @@ use std::time::Instant;
 use serde::Serialize;
 use weft_rt::Addr;
 
+use crate::cluster::{EndpointBreaker, Opened, OutlierState, Spell};
 use crate::fault::FaultCounts;
-use crate::proxy::{Drain, Proxy};
+use crate::limit::Adaptive;
+use crate::mirror::Mirror;
+use crate::mirror::diff::Report as DiffReport;
+use crate::proxy::{Drain, Proxy, Switch};
 use crate::slot::Slot;
-use crate::snapshot::{Direction, GenerationRoute, Member, Resolution, ResolutionState};
+use crate::snapshot::{AtOnce, Direction, GenerationRoute, Member, PartitionTold, Resolution, ResolutionState, bit};
 use crate::telemetry::metrics::{Bins, ClusterSums, Counter, Report, hdr};
 
 /// Everything that can be read from outside.
@@ -28,6 +32,26 @@ pub struct Stats {
     filters: Vec<FilterStats>,
     /// Faults of routes.
     faults: Vec<FaultStats>,
+    /// Where copies of requests go.
+    mirrors: Vec<MirrorStats>,
+    /// Routes whose requests go elsewhere than configured.
+    switches: Vec<Switch>,
+}
+
+/// A mirror of a route.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MirrorStats {
+    route: String,
+    cluster: String,
+    percent: f64,
+    under_way: u32,
+    sent: u64,
+    answered: u64,
+    failed: u64,
+    dropped: u64,
+    /// What comparing answers found; none where they are not compared.
+    diff: Option<DiffReport>,
 }
 
 /// A fault that a route injects.
@@ -80,7 +104,32 @@ struct ClusterStats {
     counters: ClusterSums,
     /// The name that its endpoints are found by.
     dns: Option<DnsStats>,
+    /// Its adaptive bound on requests.
+    concurrency: Option<ConcurrencyStats>,
+    /// What outlier detection did.
+    ejections: EjectionStats,
+    /// How often breakers opened, by what opened them.
+    trips: Vec<(&'static str, u64)>,
+    /// How its priorities and zones share requests, then those of its subsets.
+    groups: Vec<PartitionTold>,
     endpoints: Vec<EndpointStats>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EjectionStats {
+    /// How often endpoints were put out, by what put them out.
+    counts: Vec<(&'static str, u64)>,
+    /// How often one would have been, had not as many been out as may.
+    withheld: u64,
+}
+
+#[derive(Serialize)]
+struct ConcurrencyStats {
+    /// In force now.
+    bound: u32,
+    /// Requests under way.
+    active: u32,
 }
 
 #[derive(Serialize)]
@@ -95,15 +144,25 @@ struct DnsStats {
 struct EndpointStats {
     address: String,
     weight: u32,
+    priority: u32,
+    zone: String,
     healthy: bool,
     /// What its health check found last.
     health: &'static str,
+    /// Others are asked first.
+    degraded: bool,
+    /// Outlier detection has put it out.
+    ejected: Option<Spell>,
+    /// Its breaker is open.
+    breaker: Option<Opened>,
     active: u32,
     requests: u64,
     failures: u64,
     server_errors: u64,
     idle: u32,
     latency: Bins,
+    /// How it answered by what it had to do at once; one answer of eight is looked at.
+    concurrency: Vec<AtOnce>,
     /// Idle time after which it closes connections, as far as that was learned.
     closes_idle_after_ms: Option<u64>,
 }
@@ -119,6 +178,13 @@ pub fn read(proxy: &Proxy) -> Stats {
             name: cluster.name.clone(),
             counters: counts(&cluster.name).map(|found| found.counts).unwrap_or_default(),
             dns: cluster.resolution.as_deref().map(dns),
+            concurrency: cluster.limits.adaptive.as_deref().map(concurrency),
+            ejections: EjectionStats {
+                counts: cluster.membership.ejections().counts().collect(),
+                withheld: cluster.membership.ejections().withheld(),
+            },
+            trips: cluster.membership.trips().counts().collect(),
+            groups: PartitionTold::all(&cluster.membership),
             endpoints: cluster.membership.set().members().map(endpoint).collect(),
         })
         .collect();
@@ -131,8 +197,30 @@ pub fn read(proxy: &Proxy) -> Stats {
         clusters,
         filters: proxy.filters(),
         faults: generation.iter().flat_map(|generation| &generation.routes).filter_map(fault).collect(),
+        mirrors: generation.iter().flat_map(|generation| &generation.routes).flat_map(mirrors).collect(),
+        switches: proxy.switches(),
         report,
     }
+}
+
+/// A cluster's part in which requests do not go where they would if all endpoints were healthy.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shortage {
+    cluster: String,
+    #[serde(flatten)]
+    group: PartitionTold,
+}
+
+/// What is short of healthy endpoints now: where somebody panics, or the first priority does not take all.
+pub fn shortages(proxy: &Proxy) -> Vec<Shortage> {
+    let Some(generation) = proxy.generation() else { return Vec::new() };
+    let strained = generation.clusters.iter().filter(|cluster| cluster.membership.tally().down() > 0);
+    let groups = strained.flat_map(|cluster| {
+        let groups = PartitionTold::all(&cluster.membership).into_iter().filter(PartitionTold::is_short);
+        groups.map(|group| Shortage { cluster: cluster.name.clone(), group })
+    });
+    groups.collect()
 }
 
 /// The listeners in force and where they are bound: a port 0 became a real one.
@@ -228,6 +316,24 @@ fn fault(route: &GenerationRoute) -> Option<FaultStats> {
     Some(FaultStats { route: route.name.clone(), left_ms, counts: fault.counts() })
 }
 
+fn mirrors(route: &GenerationRoute) -> impl Iterator<Item = MirrorStats> {
+    route.mirrors.iter().map(|mirror @ Mirror { settings, state, .. }| MirrorStats {
+        route: route.name.clone(),
+        cluster: mirror.words(),
+        percent: f64::from(settings.share_ppm) / 10_000.0,
+        under_way: state.under_way(),
+        sent: state.sent.load(Ordering::Relaxed),
+        answered: state.answered.load(Ordering::Relaxed),
+        failed: state.failed.load(Ordering::Relaxed),
+        dropped: state.dropped.load(Ordering::Relaxed),
+        diff: state.findings.as_ref().map(|findings| findings.report()),
+    })
+}
+
+fn concurrency(adaptive: &Adaptive) -> ConcurrencyStats {
+    ConcurrencyStats { bound: adaptive.bound(), active: adaptive.held() }
+}
+
 fn dns(resolution: &Resolution) -> DnsStats {
     DnsStats { name: resolution.dns.name.clone(), state: resolution.state() }
 }
@@ -240,14 +346,20 @@ fn endpoint(member: &Member) -> EndpointStats {
     EndpointStats {
         address: known.name.clone(),
         weight: member.weight,
+        priority: member.priority(),
+        zone: member.place.as_deref().map(|place| place.zone.clone()).unwrap_or_default(),
         healthy: known.is_up(),
         health: known.health.finding().word(),
+        degraded: known.condition() & bit::DEGRADED != 0,
+        ejected: known.known_outlier().and_then(OutlierState::last).filter(|spell| !spell.over),
+        breaker: known.known_breaker().and_then(EndpointBreaker::opened),
         active,
         requests: known.requests.load(Ordering::Relaxed),
         failures: known.failures.load(Ordering::Relaxed),
         server_errors: known.server_errors.load(Ordering::Relaxed),
         idle: known.connections.load(Ordering::Relaxed).saturating_sub(active),
         latency,
+        concurrency: known.concurrency.seen(),
         closes_idle_after_ms: known.idle_age.learned().map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
     }
 }

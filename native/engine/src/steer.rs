@@ -79,6 +79,7 @@ impl Steering {
         self.number = generation.number;
         self.worker.slot.keep_records(&generation.records);
         self.worker.picker.forget();
+        self.worker.gauge.run(generation.listeners.iter().any(|listener| listener.overload.is_some()));
         let mut before: Vec<Option<Served>> = self.served.take().into_iter().map(Some).collect();
         let mut served = Vec::with_capacity(generation.listeners.len());
         for at in 0..generation.listeners.len() {

@@ -6,6 +6,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::http::head::{Known, RequestHead};
+use crate::snapshot::Overrides;
+
+/// The header by which Linkerd 1 lets callers override a request's way.
+pub const DTAB: &[u8] = b"l5d-dtab";
 
 /// The client that the n-th trusted proxy saw; `None` when the line has fewer entries or that one is no address.
 pub fn client(head: &RequestHead, trusted_hops: usize) -> Option<IpAddr> {
@@ -24,6 +28,18 @@ pub fn scheme(head: &RequestHead, trusted_hops: usize) -> Option<&'static str> {
     }
     let given = head.get(Known::XForwardedProto)?;
     ["http", "https"].into_iter().find(|scheme| given.eq_ignore_ascii_case(scheme.as_bytes()))
+}
+
+/// Removes what a caller that is not trusted says of its request's way. Whether there was any of it.
+pub fn refuse_overrides(head: &mut RequestHead, overrides: &Overrides) -> bool {
+    let lane = overrides.lane_header.as_bytes();
+    let is_one = |name: &[u8]| name.eq_ignore_ascii_case(lane) || name.eq_ignore_ascii_case(DTAB);
+    let found = head.section().iter().any(|(name, _)| is_one(name));
+    if found {
+        head.remove(lane);
+        head.remove(DTAB);
+    }
+    found
 }
 
 /// An address as proxies write it: bare, or with a port.

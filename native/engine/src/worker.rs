@@ -14,6 +14,7 @@ use crate::cluster::Picker;
 use crate::doors::Doors;
 use crate::filter::script::Scripts;
 use crate::heads::Heads;
+use crate::overload::Gauge;
 use crate::record::{Record, Texts};
 use crate::slot::Slot;
 use crate::snapshot::{Direction, Generation};
@@ -30,6 +31,8 @@ pub struct Worker {
     pub heads: Heads,
     /// Its part in picking endpoints.
     pub picker: Picker,
+    /// The pressure on it, where a listener asks for it.
+    pub gauge: Rc<Gauge>,
     /// Idle connections to endpoints.
     pub pool: Rc<Pool>,
     /// Client connections, to be woken when a drain begins.
@@ -50,6 +53,7 @@ impl Worker {
             buffers: Buffers::default(),
             heads: Heads::default(),
             picker: Picker::new(),
+            gauge: Rc::default(),
             pool: Rc::new(Pool::default()),
             connections: Connections::default(),
             doors: Doors::default(),

@@ -48,6 +48,24 @@ impl BodyFilter for Onlooker {
     }
 }
 
+/// Takes no more than so many bytes at once.
+struct Sips(usize);
+
+impl BodyFilter for Sips {
+    fn poll(&mut self, _cx: &mut Context<'_>, part: &mut BodyPart<'_>) -> Poll<Result<(), Error>> {
+        let within = part.data().len() <= self.0;
+        Poll::Ready(if within { Ok(()) } else { Err(Error::new(Kind::Internal, "more than it takes")) })
+    }
+
+    fn longest_part(&self) -> usize {
+        self.0
+    }
+
+    fn keeps_length(&self) -> bool {
+        true
+    }
+}
+
 /// Fails when it has seen so many bytes.
 struct Fails(usize);
 
@@ -183,6 +201,23 @@ proptest! {
         prop_assert!(passed.is_ok(), "{passed:?}");
         let trailers = if from == Framing::Chunked { "X-Sum: 1\r\n" } else { "" };
         prop_assert_eq!(read_back(&out, Framing::Chunked), (stuttered(&data), trailers.to_owned()));
+    }
+
+    #[test]
+    fn a_filter_that_takes_little_at_once_is_never_shown_more_and_the_body_keeps_its_framing(
+        data in proptest::collection::vec(any::<u8>(), 1..40_000),
+        chunks in proptest::collection::vec(1_usize..12_000, 1..6),
+        pieces in proptest::collection::vec(1_usize..30_000, 1..6),
+        of in framings(),
+        longest in 1_usize..20_000,
+    ) {
+        let from = framing(of, data.len());
+        let bytes = framed(&data, from, &chunks, "X-Sum: 1\r\n");
+        let filters: Vec<Box<dyn BodyFilter>> = vec![Box::new(Sips(longest)), Box::new(Sips(usize::MAX))];
+        let (passed, out) = pass(from, from, split(&bytes, &pieces), filters);
+        prop_assert!(passed.is_ok(), "{passed:?}");
+        let trailers = if from == Framing::Chunked { "X-Sum: 1\r\n" } else { "" };
+        prop_assert_eq!(read_back(&out, from), (data, trailers.to_owned()));
     }
 
     #[test]

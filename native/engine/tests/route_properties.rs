@@ -257,7 +257,7 @@ proptest! {
         let split = |first: u32| {
             let weights = std::iter::once(first).chain(others.iter().copied());
             let names = ["v2", "v1", "v3", "v4"];
-            let targets = (0_u16..).zip(weights).zip(names).map(|((at, weight), name)| Target::new(at, name, weight));
+            let targets = (0_u16..).zip(weights).zip(names).map(|((at, weight), name)| Target::new(at, name, weight, None));
             Split::new(targets.collect(), Some(Sticky::Header("end-user".into()))).unwrap()
         };
         let (first, then) = (pick(&split(before), &request), pick(&split(before + more), &request));
@@ -271,11 +271,12 @@ fn user(name: &str) -> Asked {
 
 /// Of a sticky split: chance is not asked.
 fn pick(split: &Split, request: &Asked) -> u16 {
-    split.pick(request, |_| panic!("a request with a key is not left to chance"))
+    let chosen = split.pick(request, |_| panic!("a request with a key is not left to chance"));
+    chosen.unwrap().cluster
 }
 
 fn canary(percent: u32) -> Split {
-    let targets = vec![Target::new(0, "reviews-v1", 100 - percent), Target::new(1, "reviews-v2", percent)];
+    let targets = vec![Target::new(0, "reviews-v1", 100 - percent, None), Target::new(1, "reviews-v2", percent, None)];
     Split::new(targets, Some(Sticky::Header("end-user".into()))).unwrap()
 }
 
@@ -306,7 +307,7 @@ fn without_a_key_chance_decides_by_the_weights() {
     let split = canary(30);
     let mut counts = [0_u32; 2];
     for point in 0..100 {
-        counts[usize::from(split.pick(&Asked::default(), |total| point % total))] += 1;
+        counts[usize::from(split.pick(&Asked::default(), |total| point % total).unwrap().cluster)] += 1;
     }
     assert_eq!(counts, [70, 30]);
 }

@@ -25,9 +25,9 @@ export function serve(answer) {
   })
 }
 
-/** Calls another service: the address is the sidecar's, the header names whom to ask. */
+/** Calls another service: the address is the sidecar's; whom to ask says a header to Weft, and the host to an Envoy. */
 export async function call(service, path, from) {
-  const headers = { 'x-weft-service': service }
+  const headers = { host: service, 'x-weft-service': service }
   for (const name of passedOn) if (from.headers[name] !== undefined) headers[name] = from.headers[name]
   const answer = await new Promise((resolve, reject) => {
     send(`${process.env.OUTBOUND}${path}`, { headers, agent }, resolve).on('error', reject).end()

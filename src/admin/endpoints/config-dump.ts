@@ -6,6 +6,8 @@ export const configDump: AdminEndpoint = {
   path: '/config_dump',
   about: 'the configuration in force, defaults included',
   answer({ proxy }) {
-    return jsonAnswer({ generation: proxy.status().generation, config: JSON.parse(proxy.plan().dump) })
+    const { switches } = proxy.stats()
+    const switched = switches.length === 0 ? {} : { switchedUntilTheNextReload: switches }
+    return jsonAnswer({ generation: proxy.status().generation, ...switched, config: JSON.parse(proxy.plan().dump) })
   },
 }

@@ -5,14 +5,14 @@ import { type AdminEndpoint, jsonAnswer, textAnswer } from '../endpoint.js'
 export const records: AdminEndpoint = {
   method: 'GET',
   path: '/records',
-  about: 'what became of requests; ?id= route= status=503|5xx flag= since=5m|TIME limit=100 (at most 1000)',
+  about: 'what became of requests; ?id= route= status=503|5xx flag= since=5m|TIME until=TIME limit=100 (at most 1000)',
   answer({ proxy }, query) {
     const asked = readQuery(query, Date.now())
     return typeof asked === 'string' ? textAnswer(`${asked}\n`, 400) : jsonAnswer(proxy.records(asked))
   },
 }
 
-const known = ['id', 'route', 'status', 'flag', 'since', 'limit']
+const known = ['id', 'route', 'status', 'flag', 'since', 'until', 'limit']
 const unitMs: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
 
 /** The question, or what is wrong with it. */
@@ -36,10 +36,10 @@ function take(asked: RecordQuery, name: string, value: string, now: number): str
     asked.limit = Number(value)
     return /^\d{1,4}$/.test(value) && asked.limit >= 1 && asked.limit <= 1_000 ? null : 'it must be from 1 to 1000'
   }
-  const sinceMs = readSince(value, now)
-  asked.sinceUnixUs = Math.max(0, Math.round(sinceMs * 1_000))
-  return Number.isNaN(sinceMs)
-    ? 'it must be an age such as 30s, 5m or 2h, or a time such as 2026-01-31T12:00:00Z'
+  const unixUs = readTimeUs(value, now)
+  asked[name === 'until' ? 'untilUnixUs' : 'sinceUnixUs'] = Math.max(0, unixUs)
+  return Number.isNaN(unixUs)
+    ? 'it must be an age such as 30s, 5m or 2h, a time such as 2026-01-31T12:00:00Z, or startUnixUs of a record'
     : null
 }
 
@@ -51,7 +51,10 @@ function takeStatus(asked: RecordQuery, value: string): string | null {
   return null
 }
 
-function readSince(value: string, now: number): number {
+/** In µs since 1970, as records have it. */
+function readTimeUs(value: string, now: number): number {
+  if (/^\d{13,17}$/.test(value)) return Number(value)
   const age = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(value)
-  return age === null ? Date.parse(value) : now - Number(age[1]) * (unitMs[age[2] ?? ''] ?? Number.NaN)
+  const ms = age === null ? Date.parse(value) : now - Number(age[1]) * (unitMs[age[2] ?? ''] ?? Number.NaN)
+  return Math.round(ms * 1_000)
 }

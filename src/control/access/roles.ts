@@ -52,6 +52,14 @@ export function demand(principal: Principal, action: Action, namespace?: string)
   }
 }
 
+/** The same for what looks at all namespaces at once. */
+export function demandEverywhere(principal: Principal, action: Action): void {
+  demand(principal, action)
+  if (!principal.namespaces.includes('*')) {
+    throw forbidden(principal, `this looks at all namespaces, and here are ${principal.namespaces.join(', ')}`)
+  }
+}
+
 /** Whether everything that `other` may do, `principal` may do as well. */
 export function covers(principal: Principal, other: Pick<Principal, 'role' | 'namespaces'>): boolean {
   const actions = grants[other.role].every((action) => mayDo(principal, action))

@@ -49,6 +49,7 @@ export interface CertificateAuthorityOptions {
 
 /** How often it looks for what is due. */
 const lookMs = 1_000
+const pruneMs = 60_000
 /** Authorities are renewed in the last fifth of their life, as Istio does. */
 const renewShare = 0.8
 
@@ -106,7 +107,12 @@ export class CertificateAuthority implements CertificateSource {
     })
     const tell = () => this.followers.tell()
     const timer = setInterval(() => void this.look(), lookMs)
-    this.ends.push(trust.onChange(tell), revocations.onChange(tell), () => clearInterval(timer))
+    const pruning = setInterval(() => ledger.prune(), pruneMs)
+    const endTimers = () => {
+      clearInterval(timer)
+      clearInterval(pruning)
+    }
+    this.ends.push(trust.onChange(tell), revocations.onChange(tell), endTimers)
   }
 
   /** Throws `WEFT_CA_KEY` for files that cannot be used. */
@@ -200,7 +206,6 @@ export class CertificateAuthority implements CertificateSource {
   }
 
   private async look(): Promise<void> {
-    this.ledger.prune()
     if (this.looking || !this.options.store.status().writable) return
     this.looking = true
     try {

@@ -2,7 +2,7 @@
  * What this replica has issued and still lasts: which serial numbers belong to an identity, and which keys were used.
  *
  * Lines of JSON in `issued.log`, read again at the start, so that an identity can be revoked after a restart. A line that
- * was cut short by the end of the process is left out.
+ * was cut short by the end of the process is left out; the file is written anew when most of its lines have ended.
  */
 import { appendFile, readFile } from 'node:fs/promises'
 import { writeWhole } from './key-file.js'
@@ -18,6 +18,9 @@ export interface Issued {
   notAfterMs: number
 }
 
+/** Lines that the file may hold for nothing. */
+const spareLines = 10_000
+
 export interface LedgerOptions {
   file: string
   /** Wall clock. */
@@ -32,6 +35,8 @@ export class Ledger {
   private readonly byKey = new Map<string, Issued>()
   private readonly serials = new Map<string, Set<string>>()
   private waiting: string[] = []
+  /** In the file. */
+  private lines = 0
   private writing: Promise<void> | null = null
 
   private constructor(options: LedgerOptions) {
@@ -45,7 +50,7 @@ export class Ledger {
       const issued = parse(line)
       if (issued !== null && issued.notAfterMs > options.nowMs()) ledger.hold(issued)
     }
-    if (text !== '') writeWhole(options.file, ledger.text(), 0o600)
+    if (text !== '') ledger.rewrite()
     return ledger
   }
 
@@ -107,8 +112,18 @@ export class Ledger {
     if (serials?.size === 0) this.serials.delete(identity)
   }
 
-  private text(): string {
-    return [...this].map((issued) => `${JSON.stringify(issued)}\n`).join('')
+  /** What lasts, and nothing else. A disk that is full keeps the old file, which says the same and more. */
+  private rewrite(): void {
+    this.prune()
+    const text = [...this].map((issued) => `${JSON.stringify(issued)}\n`).join('')
+    try {
+      writeWhole(this.options.file, text, 0o600)
+      // Held already, so written already.
+      this.waiting = []
+      this.lines = this.size
+    } catch (error) {
+      this.options.warn(`what was issued cannot be written down: ${(error as Error).message}`)
+    }
   }
 
   private async write(): Promise<void> {
@@ -118,6 +133,8 @@ export class Ledger {
       this.waiting = []
       try {
         await appendFile(this.options.file, lines.join(''), { mode: 0o600 })
+        this.lines += lines.length
+        if (this.lines > 2 * this.size + spareLines) this.rewrite()
       } catch (error) {
         this.options.warn(`what was issued cannot be written down: ${(error as Error).message}`)
         this.waiting.unshift(...lines)

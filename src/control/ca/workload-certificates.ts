@@ -48,6 +48,8 @@ export class WorkloadCertificates {
   private readonly listeners = new Set<() => void>()
   private readonly ends: (() => void)[]
   private renewing = false
+  /** Something changed while others were renewed: it is looked at after them. */
+  private missed = false
 
   constructor(options: WorkloadCertificatesOptions) {
     this.options = options
@@ -136,7 +138,11 @@ export class WorkloadCertificates {
   }
 
   private async renew(due: readonly (readonly [string, Held])[]): Promise<void> {
-    if (due.length === 0 || this.renewing) return
+    if (due.length === 0) return
+    if (this.renewing) {
+      this.missed = true
+      return
+    }
     this.renewing = true
     try {
       let renewed = 0
@@ -151,6 +157,9 @@ export class WorkloadCertificates {
     } finally {
       this.renewing = false
     }
+    if (!this.missed) return
+    this.missed = false
+    await this.follow()
   }
 
   private renewOne(key: string, held: Held): boolean {

@@ -1,5 +1,6 @@
 /** Which routes hang on which service or gateway, and which DestinationRules are for it: looked up once per change. */
 
+import { type BackendTlsPolicySpec, backendTlsPolicy } from '../resources/backend-tls-policy.js'
 import type { DestinationRuleSpec } from '../resources/destination-rule.js'
 import { destinationRule } from '../resources/destination-rule.js'
 import { type GrpcRouteSpec, grpcRoute } from '../resources/grpc-route.js'
@@ -13,6 +14,8 @@ export interface ServiceAttachments {
   grpcRoutes: Parsed<GrpcRouteSpec>[]
   virtualServices: Parsed<VirtualServiceSpec>[]
   destinationRules: Parsed<DestinationRuleSpec>[]
+  /** Oldest first. */
+  backendTls: Parsed<BackendTlsPolicySpec>[]
 }
 
 export interface Attachments {
@@ -31,7 +34,13 @@ export function attachments(mesh: Mesh): Attachments {
 function attach(mesh: Mesh): Attachments {
   const found: Attachments = { services: new Map(), hosts: new Map(), grpcServices: new Set() }
   for (const { key } of mesh.definitions)
-    found.services.set(key, { httpRoutes: [], grpcRoutes: [], virtualServices: [], destinationRules: [] })
+    found.services.set(key, {
+      httpRoutes: [],
+      grpcRoutes: [],
+      virtualServices: [],
+      destinationRules: [],
+      backendTls: [],
+    })
   const at = (host: string, namespace: string) => found.services.get(findService(mesh, host, namespace)?.key ?? '')
   for (const route of mesh.kinds.of(httpRoute))
     for (const service of parents(route)) pushOnce(at(service.name, service.namespace)?.httpRoutes, route)
@@ -53,6 +62,9 @@ function attach(mesh: Mesh): Attachments {
   }
   for (const rule of mesh.kinds.of(destinationRule))
     pushOnce(at(rule.spec.host, rule.resource.metadata.namespace)?.destinationRules, rule)
+  for (const policy of mesh.kinds.of(backendTlsPolicy))
+    for (const { name } of policy.spec.targetRefs)
+      pushOnce(found.services.get(`${policy.resource.metadata.namespace}/${name}`)?.backendTls, policy)
   return found
 }
 

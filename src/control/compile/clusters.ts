@@ -4,7 +4,7 @@ import type { TrafficPolicy, TrafficPolicyParts } from '../resources/traffic-pol
 import { attachments } from './attachments.js'
 import { describeOrigin, type MeshFinding, originOf } from './finding.js'
 import { clusterName, isVisible, keep, type Mesh } from './mesh.js'
-import type { CircuitBreaker, Cluster, ClusterTls, HashOn, LoadBalancer, OutlierDetection } from './nouns.js'
+import type { CircuitBreaker, Cluster, ClusterTls, HashOn, LoadBalancer, Origin, OutlierDetection } from './nouns.js'
 import type { Parsed } from './parsed.js'
 import { peerMode } from './peer-authentication.js'
 import type { ServiceDefinition, ServicePort } from './services.js'
@@ -36,6 +36,7 @@ export function compileCluster(mesh: Mesh, query: ClusterQuery): CompiledCluster
 
 function build(mesh: Mesh, name: string, { service, port, subset, namespace }: ClusterQuery): CompiledCluster {
   const { rule, findings } = chooseRule(mesh, service, namespace)
+  const outside = chooseBackendTls(mesh, service, rule)
   const chosen = rule?.spec.subsets.find((one) => one.name === subset)
   const policy = effectivePolicy(rule?.spec.trafficPolicy, chosen?.trafficPolicy, port.number)
   const { loadBalancer, connectionPool, outlierDetection } = policy.parts
@@ -61,16 +62,20 @@ function build(mesh: Mesh, name: string, { service, port, subset, namespace }: C
       maxStreams: connectionPool?.http.maxConcurrentStreams ?? null,
     },
     tcpKeepAlive: tcpKeepAlive(connectionPool),
-    tls: clusterTls(mesh, service, policy.parts.tls),
+    tls: outside.tls ?? clusterTls(mesh, service, policy.parts.tls),
     localityWeighted: (locality?.enabled ?? false) && (locality?.distribute.length ?? 0) > 0,
     origins: [
       ...(rule === null ? [] : [originOf(rule.resource, 'spec')]),
+      ...(outside.origin === null ? [] : [outside.origin]),
       ...(service.entry === null ? [] : [originOf(service.entry, 'spec')]),
     ],
   }
   // As in Istio, watching for outliers also prefers endpoints nearby; either can be had without the other here.
   const nearby = locality ?? (outlierDetection === undefined ? null : { enabled: true, distribute: [], failover: [] })
-  return { cluster, service, port, subset: chosen?.labels ?? null, locality: nearby?.enabled ? nearby : null, findings }
+  return {
+    ...{ cluster, service, port, subset: chosen?.labels ?? null, locality: nearby?.enabled ? nearby : null },
+    findings: [...findings, ...outside.findings],
+  }
 }
 
 /** One rule holds for a service: of the client's namespace, then of the service's, then of the mesh; the oldest of each. */
@@ -99,6 +104,36 @@ function chooseRule(
     }),
   )
   return { rule, findings }
+}
+
+/**
+ * TLS to a service as its BackendTLSPolicy says: the oldest one, and none where a DestinationRule says how.
+ */
+function chooseBackendTls(
+  mesh: Mesh,
+  service: ServiceDefinition,
+  rule: Parsed<DestinationRuleSpec> | null,
+): { tls: ClusterTls | null; origin: Origin | null; findings: MeshFinding[] } {
+  const all = attachments(mesh).services.get(service.key)?.backendTls ?? []
+  const ruled = rule?.spec.trafficPolicy?.tls !== undefined
+  const [first, ...rest] = all
+  const conflict = ({ resource }: Parsed<unknown>, holder: string): MeshFinding => ({
+    ...{ severity: 'error', code: 'WEFT_MESH_CONFLICT', origin: originOf(resource, 'spec.targetRefs') },
+    message: `${holder} already says how TLS to ${service.key} is spoken`,
+    hint: 'let one resource say it',
+  })
+  if (first === undefined) return { tls: null, origin: null, findings: [] }
+  if (ruled) {
+    const holder = describeOrigin(originOf(rule.resource, ''))
+    return { tls: null, origin: null, findings: all.map((policy) => conflict(policy, holder)) }
+  }
+  const { hostname, subjectAltNames } = first.spec.validation
+  const allow = subjectAltNames.map((name) => name.hostname)
+  return {
+    tls: { mode: 'simple', allow, serverName: hostname, verify: true },
+    origin: originOf(first.resource, 'spec.validation'),
+    findings: rest.map((policy) => conflict(policy, describeOrigin(originOf(first.resource, '')))),
+  }
 }
 
 interface EffectivePolicy {

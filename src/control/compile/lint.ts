@@ -2,6 +2,7 @@
  * What is wrong with resources that each pass their own check: conflicts, rules that are never reached, references that
  * lead nowhere. `apply` prints it before and after a change, so it needs no data plane.
  */
+import { backendTlsPolicy } from '../resources/backend-tls-policy.js'
 import { gateway } from '../resources/gateway.js'
 import { grpcRoute } from '../resources/grpc-route.js'
 import { httpRoute } from '../resources/http-route.js'
@@ -17,7 +18,7 @@ import { reachOf } from './reach.js'
 import { sharedView } from './view.js'
 
 export function lintMesh(mesh: Mesh): MeshFinding[] {
-  const found = [...parents(mesh), ...duplicates(mesh), ...clients(mesh), ...gateways(mesh)]
+  const found = [...parents(mesh), ...targets(mesh), ...duplicates(mesh), ...clients(mesh), ...gateways(mesh)]
   return [
     ...new Map(
       found.map((finding) => [JSON.stringify([finding.code, finding.origin, finding.message]), finding]),
@@ -65,6 +66,20 @@ function lintNode(
     inbound: null,
     app: null,
   }
+}
+
+/** Policies for services that are not there. */
+function targets(mesh: Mesh): MeshFinding[] {
+  return mesh.kinds.of(backendTlsPolicy).flatMap(({ resource, spec }) =>
+    spec.targetRefs.flatMap(({ name }, index): MeshFinding[] => {
+      const { namespace } = resource.metadata
+      if (mesh.services.has(`${namespace}/${name}`)) return []
+      const origin = originOf(resource, `spec.targetRefs[${index}]`)
+      const message = `there is no service ${namespace}/${name}`
+      const hint = 'register it, or add a ServiceEntry, in the namespace of the policy'
+      return [{ severity: 'warning', code: 'WEFT_MESH_REFERENCE', origin, message, hint }]
+    }),
+  )
 }
 
 /** Routes that hang on nothing. */

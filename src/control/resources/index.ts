@@ -10,6 +10,7 @@ import { formatPath, type Path } from '../../config/path.js'
 import { nearest } from '../../config/suggest.js'
 import type { Code } from '../../errors.js'
 import { authorizationPolicy } from './authorization-policy.js'
+import { backendTlsPolicy } from './backend-tls-policy.js'
 import { destinationRule } from './destination-rule.js'
 import { gateway } from './gateway.js'
 import { grpcRoute } from './grpc-route.js'
@@ -28,6 +29,7 @@ export const resourceKinds = [
   grpcRoute,
   gateway,
   referenceGrant,
+  backendTlsPolicy,
   virtualService,
   destinationRule,
   serviceEntry,
@@ -43,7 +45,6 @@ export const notYetKinds = [
   'TLSRoute',
   'TCPRoute',
   'UDPRoute',
-  'BackendTLSPolicy',
   'RequestAuthentication',
   'Telemetry',
   'EnvoyFilter',

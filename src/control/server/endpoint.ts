@@ -7,7 +7,9 @@ import type { Action, Principal } from '../access/roles.js'
 import type { Tokens } from '../access/tokens.js'
 import type { AuditLog } from '../audit.js'
 import type { CertificateAuthority } from '../ca/certificate-authority.js'
+import type { CertificateSource } from '../certificate-source.js'
 import type { DataPlanes } from '../data-planes.js'
+import type { MeshSource } from '../mesh-source.js'
 import type { Registry } from '../registry/registry.js'
 import type { ResourceChanges } from '../resource-changes.js'
 import type { ResourceKinds } from '../resource-kinds.js'
@@ -31,6 +33,18 @@ export interface ApiContext {
   trustDomain: string
   /** PEM: the chain that this API shows; null where it is plain. */
   ownChain: () => string | null
+  place: Place
+}
+
+/** Where and how this control plane stands, for the checks. */
+export interface Place {
+  /** Its folder. */
+  data: string
+  source: MeshSource
+  certificates: CertificateSource
+  operatorsByCertificate: boolean
+  /** Whether other machines can reach the API or the xDS server. */
+  open: boolean
 }
 
 export interface ApiRequest<Query = unknown, Body = unknown> {

@@ -14,6 +14,7 @@ import { applyResources } from './endpoints/apply-resources.js'
 import { auditLines } from './endpoints/audit-lines.js'
 import { caRoots } from './endpoints/ca-roots.js'
 import { caStatus } from './endpoints/ca-status.js'
+import { check } from './endpoints/check.js'
 import { createToken } from './endpoints/create-token.js'
 import { deleteResource } from './endpoints/delete-resource.js'
 import { deregister } from './endpoints/deregister.js'
@@ -43,7 +44,7 @@ import { watch } from './endpoints/watch.js'
 export const endpoints: readonly Endpoint[] = [
   ...[listKinds, listResources, getResource, applyResources, deleteResource, history, rollback, watch],
   ...[listWorkloads, register, heartbeat, deregister],
-  ...[status, verdicts, inspectNode, inspectResource],
+  ...[status, check, verdicts, inspectNode, inspectResource],
   ...[auditLines, createToken, listTokens, revokeToken],
   ...[caStatus, caRoots, issuedCertificates, rotateCa, revokeCertificate, issueCertificate],
   ...[live, ready, openApi],

@@ -2,7 +2,18 @@
 import { absoluteAddress } from '../../config/address.js'
 import type { ResolvedConfig } from '../../config/config.js'
 import type { ResolvedEndpoint } from '../../config/endpoint.js'
-import type { Cluster, Dns, HealthCheck, Hedge, KeepAlive, TcpKeepAlive } from '../../native/snapshot.js'
+import type {
+  Cluster,
+  Dns,
+  HealthCheck,
+  Hedge,
+  KeepAlive,
+  LocalityAware,
+  OutlierDetection,
+  Subsets,
+  TcpKeepAlive,
+} from '../../native/snapshot.js'
+import { compileAdaptiveConcurrency } from './adaptive-concurrency.js'
 import { compileCircuitBreaker } from './circuit-breaker.js'
 import { compileFilter, type Scripts } from './filter.js'
 import { compileLoadBalancer } from './load-balancer.js'
@@ -18,7 +29,8 @@ export function compileCluster(
   found: readonly ResolvedEndpoint[] = [],
 ): Cluster {
   const { name, endpoints, discovery, connectTimeout, keepAlive, tcpKeepAlive, healthCheck } = cluster
-  const { circuitBreaker, retryBudget, hedge, filters } = cluster
+  const { circuitBreaker, adaptiveConcurrency, retryBudget, hedge, filters } = cluster
+  const { outlierDetection, subsets, localityAware } = cluster
   return {
     name,
     endpoints: (endpoints ?? found).map((endpoint) => ({
@@ -33,15 +45,29 @@ export function compileCluster(
     tcpKeepAlive: tcpKeepAlive === null ? null : compileTcpKeepAlive(tcpKeepAlive),
     dns: discovery?.type === 'dns' ? compileDns(discovery) : null,
     healthCheck: healthCheck === null ? null : compileHealthCheck(healthCheck),
+    outlierDetection: outlierDetection === null ? null : compileOutlierDetection(outlierDetection),
     circuitBreaker: circuitBreaker === null ? null : compileCircuitBreaker(circuitBreaker),
+    adaptiveConcurrency: adaptiveConcurrency === null ? null : compileAdaptiveConcurrency(adaptiveConcurrency),
     hedge: hedge === null ? null : compileHedge(hedge),
     retryBudget,
     filters: filters.map((filter) => compileFilter(filter, folder, scripts)),
+    subsets: subsets && compileSubsets(subsets),
+    localityAware: localityAware && compileLocality(localityAware),
+    panicThreshold: cluster.panicThreshold,
+    overProvisioning: cluster.overProvisioning,
   } satisfies Cluster
 }
 
 function compileHedge({ afterPercentile, minDelay, maxExtraPercent }: NonNullable<ResolvedCluster['hedge']>): Hedge {
   return { afterPercentile, minDelayMs: minDelay, maxExtraPercent } satisfies Hedge
+}
+
+function compileSubsets({ keys, fallback }: NonNullable<ResolvedCluster['subsets']>): Subsets {
+  return { keys, fallback: typeof fallback === 'string' ? fallback : { default: fallback.labels } } satisfies Subsets
+}
+
+function compileLocality({ mode, minEndpoints, weights }: NonNullable<ResolvedCluster['localityAware']>) {
+  return mode === 'off' ? null : ({ mode, minEndpoints, weights } satisfies LocalityAware)
 }
 
 function compileKeepAlive({ idleTimeout, maxRequestsPerConnection }: ResolvedCluster['keepAlive']): KeepAlive {
@@ -68,10 +94,33 @@ function compileHealthCheck(check: NonNullable<ResolvedCluster['healthCheck']>):
   return {
     http: check.http,
     intervalMs: check.interval,
+    unhealthyIntervalMs: check.unhealthyInterval,
+    unhealthyEdgeIntervalMs: check.unhealthyEdgeInterval,
+    healthyEdgeIntervalMs: check.healthyEdgeInterval,
+    noTrafficIntervalMs: check.noTrafficInterval,
+    initialJitterMs: check.initialJitter,
     intervalJitterMs: check.intervalJitter,
     timeoutMs: check.timeout,
     healthyThreshold: check.healthyThreshold,
     unhealthyThreshold: check.unhealthyThreshold,
     reuseConnection: check.reuseConnection,
   } satisfies HealthCheck
+}
+
+function compileOutlierDetection(rules: NonNullable<ResolvedCluster['outlierDetection']>): OutlierDetection {
+  return {
+    shadow: rules.mode === 'shadow',
+    consecutive5xx: rules.consecutive5xx,
+    consecutiveGatewayErrors: rules.consecutiveGatewayErrors,
+    consecutiveLocalErrors: rules.consecutiveLocalErrors,
+    intervalMs: rules.interval,
+    baseEjectionMs: rules.baseEjection,
+    maxEjectionMs: rules.maxEjection,
+    ejectionJitterMs: rules.ejectionJitter,
+    maxEjectionPercent: rules.maxEjectionPercent,
+    ejectLast: rules.ejectLast,
+    returnOnHealthCheck: rules.returnOnHealthCheck,
+    successRate: rules.successRate,
+    failurePercentage: rules.failurePercentage,
+  } satisfies OutlierDetection
 }

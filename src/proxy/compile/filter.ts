@@ -21,6 +21,10 @@ export function compileFilter(filter: ResolvedFilter, folder: string, scripts: S
       const shadow = mode === 'shadow'
       return { type, buckets: buckets.map(compileBucket), status, headers, shadow } satisfies Filter
     }
+    case 'bandwidth-limit': {
+      const { bytesPerSecond, direction } = filter
+      return { type, bytesPerSecond, direction } satisfies Filter
+    }
     case 'header-rewrite': {
       const { request, response } = filter
       return { type, request: compileEdits(request), response: compileEdits(response) } satisfies Filter

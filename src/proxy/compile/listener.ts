@@ -6,6 +6,7 @@ import { directionOfName } from '../../config/direction.js'
 import { hasDoor } from '../../config/door-checks.js'
 import type { Listener } from '../../native/snapshot.js'
 import { compileFilter, type Scripts } from './filter.js'
+import { compileOverload } from './overload.js'
 import { ownPaths } from './sockets.js'
 
 /** Paths are relative to `folder`. */
@@ -15,7 +16,7 @@ export function compileListener(
   scripts: Scripts,
 ): Listener {
   const { name, address, serviceHeader, limits, accessLog, abortOnClose, trustedHops, socketMode, filters } = listener
-  const { direction } = listener
+  const { direction, overload } = listener
   return {
     name,
     address: absoluteAddress(address, folder),
@@ -36,6 +37,12 @@ export function compileListener(
     abortOnClose,
     trustedHops,
     socketMode: socketMode === null ? null : Number.parseInt(socketMode, 8),
+    overload: overload === null ? null : compileOverload(overload),
     filters: filters.map((filter) => compileFilter(filter, folder, scripts)),
+    overrides: {
+      trusted: listener.overrides.trusted ?? (direction ?? directionOfName(name)) !== 'gateway',
+      laneHeader: listener.overrides.laneHeader,
+      dtab: listener.overrides.dtab,
+    },
   } satisfies Listener
 }

@@ -11,9 +11,11 @@ import type {
   Route,
   RouteAction,
 } from '../../native/snapshot.js'
+import { compileDestination, type Destinations } from './destination.js'
 import { compileFault } from './fault.js'
 import { compileFilter, type Scripts } from './filter.js'
 import { type Ids, id } from './ids.js'
+import { compileMirror } from './mirror.js'
 import { compileRequestKey } from './request-key.js'
 import { compileRetry } from './retry.js'
 import { compileMatch } from './route-match.js'
@@ -23,16 +25,17 @@ export function compileRoute(
   route: ResolvedRoute,
   folder: string,
   listenerIds: Ids,
-  clusterIds: Ids,
+  destinations: Destinations,
   scripts: Scripts,
 ): Route {
-  const { name, listeners, hosts, matches, rewrite, requestHeaders, responseHeaders, fallback } = route
+  const { name, listeners, hosts, matches, when, rewrite, requestHeaders, responseHeaders, fallback } = route
   return {
     name,
     listeners: listeners === null ? [...listenerIds.values()] : listeners.map((name) => id(listenerIds, name)),
     hosts,
     matches: matches.map(compileMatch),
-    action: compileAction(route, clusterIds),
+    when,
+    action: compileAction(route, destinations),
     rewrite: rewrite && ({ path: compilePath(rewrite), host: rewrite.host } satisfies Rewrite),
     requestHeaders: requestHeaders && compileChanges(requestHeaders),
     responseHeaders: responseHeaders && compileChanges(responseHeaders),
@@ -43,16 +46,21 @@ export function compileRoute(
     retry: route.retry === null ? null : compileRetry(route.retry),
     filters: route.filters.map((filter) => compileFilter(filter, folder, scripts)),
     fault: route.fault && compileFault(route.fault),
+    mirrors: route.mirror.map((mirror) => compileMirror(mirror, destinations)),
+    lane: route.lane,
   } satisfies Route
 }
 
-function compileAction({ forward, redirect, respond, sticky }: ResolvedRoute, clusterIds: Ids): RouteAction {
+function compileAction({ forward, redirect, respond, sticky }: ResolvedRoute, destinations: Destinations): RouteAction {
   if (redirect !== null) {
     const { status, scheme, host, port } = redirect
     return { redirect: { status, scheme, host, port, path: compilePath(redirect) } satisfies Redirect }
   }
   if (respond !== null) return { respond: compileRespond(respond) }
-  const targets = (forward ?? []).map(({ cluster, weight }) => ({ cluster: id(clusterIds, cluster), weight }))
+  const targets = (forward ?? []).map(({ weight, ...target }) => ({
+    ...compileDestination(target, destinations),
+    weight,
+  }))
   return { forward: { targets, sticky: sticky && compileRequestKey(sticky) } }
 }
 

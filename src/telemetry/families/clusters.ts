@@ -1,5 +1,5 @@
 /** Clusters and their endpoints: what the engine counts for each, by the names of the engine's own list. */
-import type { EndpointStats, Stats } from '../../native/index.js'
+import type { EndpointStats, Stats, Tally } from '../../native/index.js'
 import { type Family, family, renderLabels, type Sample } from './family.js'
 
 export function clusterFamilies({
@@ -19,8 +19,35 @@ export function clusterFamilies({
   )
   return [
     ...counters,
+    family(
+      'weft_cluster_ejections_total',
+      'counter',
+      'Times that outlier detection ejected an endpoint, or would have in shadow mode.',
+      clusters.flatMap(({ name, ejections }) => tallied(name, ejections.counts)),
+    ),
+    family(
+      'weft_cluster_ejections_withheld_total',
+      'counter',
+      'Times that an endpoint was not ejected because as many were out as may.',
+      clusters.map(({ name, ejections }) => ({
+        labels: renderLabels({ cluster: name }),
+        value: ejections.withheld,
+      })),
+    ),
+    family(
+      'weft_cluster_breaker_openings_total',
+      'counter',
+      "Times that an endpoint's breaker opened, or stayed open because the request that tried it failed.",
+      clusters.flatMap(({ name, trips }) => tallied(name, trips)),
+    ),
     ...gauges.map(({ name, help, read }) => family(name, 'gauge', help, gaugeSamples(clusters, read))),
   ]
+}
+
+/** Reasons that never came up make no series. */
+function tallied(cluster: string, tally: Tally): Sample[] {
+  const some = tally.filter(([, count]) => count > 0)
+  return some.map(([reason, value]) => ({ labels: renderLabels({ cluster, reason }), value }))
 }
 
 interface Gauge {
@@ -33,8 +60,23 @@ const gauges: readonly Gauge[] = [
   { name: 'weft_cluster_endpoints', help: 'Endpoints of the cluster.', read: (endpoints) => endpoints.length },
   {
     name: 'weft_cluster_endpoints_healthy',
-    help: 'Endpoints of the cluster that no health check holds for down.',
+    help: 'Endpoints of the cluster that get requests: neither unhealthy, nor ejected, nor with an open breaker.',
     read: (endpoints) => endpoints.filter(({ healthy }) => healthy).length,
+  },
+  {
+    name: 'weft_cluster_endpoints_ejected',
+    help: 'Endpoints of the cluster that outlier detection has ejected.',
+    read: (endpoints) => endpoints.filter(({ ejected }) => ejected !== null).length,
+  },
+  {
+    name: 'weft_cluster_endpoints_breaker_open',
+    help: 'Endpoints of the cluster whose breaker is open.',
+    read: (endpoints) => endpoints.filter(({ breaker }) => breaker !== null).length,
+  },
+  {
+    name: 'weft_cluster_endpoints_degraded',
+    help: 'Endpoints of the cluster that are degraded: used when no other is up.',
+    read: (endpoints) => endpoints.filter(({ degraded }) => degraded).length,
   },
   {
     name: 'weft_cluster_requests_active',

@@ -62,6 +62,8 @@ describe('one command', () => {
     expect((await weft('inspect', 'page-1')).stdout).toMatch(
       /HTTPRoute default\/reviews-canary +client +routes of reviews\n/,
     )
+    const healthy = await weft('check')
+    expect([healthy.code, healthy.stdout]).toEqual([0, expect.stringMatching(/29 checks: 0 errors, 0 warnings\n$/)])
     const nobody = await weft('inspect', 'page-2')
     expect([nobody.code, nobody.stderr]).toEqual([1, expect.stringContaining('connected: page-1')])
 
@@ -71,6 +73,10 @@ describe('one command', () => {
     expect(refused.stderr).toMatch(new RegExp(`  page-1 refused ${file}:7  spec\\.rules\\[0\\]  .*missing \\]`))
     expect(await counted()).toEqual({ two: 20 })
     expect((await weft('status')).stdout).toMatch(/page-1 +envoy +default\/productpage +in step .*missing \]/)
+
+    const sick = await weft('check', '--output', 'json')
+    const errors = (JSON.parse(sick.stdout) as { id: string; level: string }[]).filter(({ level }) => level === 'error')
+    expect([sick.code, errors.map(({ id }) => id)]).toEqual([1, ['data-planes-refuse-nothing']])
 
     expect(await weft('rollback', 'httproute', 'reviews-canary')).toMatchObject({
       code: 0,

@@ -56,6 +56,7 @@ const why = (change: Partial<Why> = {}): Why => ({
     },
     { ...attempt, upstream: '127.0.0.1:9082', startedUs: 4_000, endedUs: 8_000, reused: true, failure: 'it closed' },
   ],
+  passedOver: [],
   redacted: [],
   others: 0,
   ...change,

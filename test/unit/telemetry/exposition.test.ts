@@ -12,6 +12,8 @@ const stats = (): ExposedStats => ({
   listeners: [],
   filters: [],
   faults: [],
+  mirrors: [],
+  switches: [],
   workers: [{ connections: 2 }],
   clusters: [
     clusterOf('app', [{ address: '127.0.0.1:9000', active: 1, requests: 6, failures: 1, serverErrors: 2, idle: 3 }], {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use super::{Account, micros};
-use crate::cluster::{Heard, Load, Picked};
+use crate::cluster::{Heard, Load, Picked, Probe};
 use crate::error::{Error, Kind};
 use crate::http::head::ResponseHead;
 use crate::record::{Address, Attempt, Mark};
@@ -20,6 +20,7 @@ pub(super) struct Beside {
     connect_us: u32,
     upstream: Address,
     load: Option<Load>,
+    probe: Option<Probe>,
 }
 
 impl Drop for Beside {
@@ -58,11 +59,15 @@ impl Account {
     pub fn hedged(&mut self, picked: Picked) {
         picked.candidates.as_slice().iter().for_each(|(endpoint, score)| self.compared(*endpoint, *score));
         self.record.attempts = self.record.attempts.saturating_add(1);
-        let Picked { endpoint, index, load, .. } = picked;
+        picked.marks.iter().for_each(|mark| self.mark(mark));
+        if picked.probe.is_some() {
+            self.mark(Mark::Probe);
+        }
+        let Picked { endpoint, index, load, probe, .. } = picked;
         endpoint.active.fetch_add(1, Relaxed);
         endpoint.requests.fetch_add(1, Relaxed);
         let (started, upstream) = (weft_rt::now(), endpoint.recorded);
-        self.beside = Some(Box::new(Beside { endpoint, index, started, connect_us: 0, upstream, load }));
+        self.beside = Some(Box::new(Beside { endpoint, index, started, connect_us: 0, upstream, load, probe }));
         self.mark(Mark::Hedged);
     }
 
@@ -97,7 +102,7 @@ impl Account {
         }
         // What is heard is heard of the present attempt: for a moment it is this one.
         let now = weft_rt::now();
-        let first = (self.endpoint.take(), self.load.take(), self.attempt_started, self.record);
+        let first = (self.endpoint.take(), self.load.take(), self.probe.take(), self.attempt_started, self.record);
         self.promote();
         self.hear_lost(lost, now);
         let cause = lost.cause();
@@ -105,7 +110,7 @@ impl Account {
         self.after = Some(Attempt { cause, ..attempt });
         self.leave_endpoint();
         let (attempts, marks) = (self.record.attempts, self.record.marks);
-        (self.endpoint, self.load, self.attempt_started, self.record) = first;
+        (self.endpoint, self.load, self.probe, self.attempt_started, self.record) = first;
         (self.record.attempts, self.record.marks) = (attempts, marks);
     }
 
@@ -127,6 +132,7 @@ impl Account {
         beside.endpoint.active.fetch_add(1, Relaxed);
         self.endpoint = Some(Arc::clone(&beside.endpoint));
         self.load = beside.load.take();
+        self.probe = beside.probe.take();
         self.attempt_started = beside.started;
         self.record.connect_us = beside.connect_us;
         self.record.endpoint = beside.index;

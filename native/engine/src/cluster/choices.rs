@@ -7,6 +7,9 @@ use super::draw::Draw;
 use super::{random, slow_start};
 use crate::snapshot::{Member, SlowStart};
 
+/// Draws for one that is not the first: with a tenth of all shares that comes twice once in 10^8.
+const REDRAWS: u32 = 8;
+
 /// The member of the least score; `None` when there is none.
 #[inline]
 pub(super) fn least(
@@ -21,11 +24,11 @@ pub(super) fn least(
         return Some(best);
     }
     let mut least = scored(draw, best, picky, &score);
-    draw.candidates.push(best, least);
+    draw.compared(best, least);
     for _ in 1..choices.max(2) {
         let next = another(draw, best, slow_start);
         let other = scored(draw, next, picky, &score);
-        draw.candidates.push(next, other);
+        draw.compared(next, other);
         if other < least {
             (best, least) = (next, other);
         }
@@ -48,7 +51,7 @@ pub(super) fn another(draw: &mut Draw<'_>, first: u32, slow_start: Option<SlowSt
         let next = draw.random.u32(..draw.set.len() - 1);
         return next + u32::from(next >= first);
     }
-    for _ in 0..2 {
+    for _ in 0..REDRAWS {
         let next = slow_start::draw(draw, slow_start, random::draw).unwrap_or(first);
         if next != first {
             return next;

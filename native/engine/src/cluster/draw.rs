@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use crate::snapshot::{EndpointSet, Membership, Moment, bit};
+use crate::snapshot::{EndpointSet, Headcount, Membership, Moment, Provision, Turns, WHOLE, bit};
 
 /// How many candidates are kept for the record.
 const KEPT: usize = 4;
@@ -25,7 +25,7 @@ impl Candidates {
         self.entries.get(..usize::from(self.len)).unwrap_or_default()
     }
 
-    pub(super) fn push(&mut self, index: u32, score: f32) {
+    fn push(&mut self, index: u32, score: f32) {
         if let Some(entry) = self.entries.get_mut(usize::from(self.len)) {
             *entry = (u16::try_from(index).unwrap_or(u16::MAX), score);
             self.len += 1;
@@ -38,24 +38,23 @@ impl Candidates {
 pub(super) enum Among {
     /// Those with nothing against them.
     Healthy,
-    /// Those that are up: the ones that are not degraded are all down.
+    /// Those that are up: the ones that are not degraded cannot take it all.
     Degraded,
-    /// All whose breaker is closed: nobody is up.
+    /// All whose breaker is closed: too few are up.
     Panicked,
 }
 
 impl Among {
-    /// The best that there is.
-    pub(super) fn of(membership: &Membership, len: u32) -> Self {
-        let tally = membership.tally();
-        let up = len.saturating_sub(tally.down());
-        if up == 0 && len > 0 {
-            Self::Panicked
-        } else if up <= tally.degraded() && len > 0 {
-            Self::Degraded
-        } else {
-            Self::Healthy
+    /// Whom a set that is not divided leaves, by its members' conditions.
+    #[inline]
+    pub(super) fn of(count: &Headcount, len: u32, provision: &Provision, random: &mut Rng) -> Self {
+        if count.down > 0 && provision.panics(count, len) {
+            return Self::Panicked;
         }
+        if count.degraded > 0 && random.u32(..WHOLE) >= provision.health(count.healthy(len), len) {
+            return Self::Degraded;
+        }
+        Self::Healthy
     }
 
     /// The conditions that keep a member out.
@@ -68,12 +67,11 @@ impl Among {
     }
 
     /// Whether that may concern anybody.
-    fn is_picky(self, membership: &Membership) -> bool {
-        let tally = membership.tally();
+    fn is_picky(self, count: &Headcount) -> bool {
         match self {
-            Self::Healthy => tally.down() + tally.degraded() > 0,
-            Self::Degraded => tally.down() > 0,
-            Self::Panicked => tally.tripped() > 0,
+            Self::Healthy => count.down + count.degraded > 0,
+            Self::Degraded => count.down > 0,
+            Self::Panicked => count.tripped > 0,
         }
     }
 }
@@ -81,7 +79,12 @@ impl Among {
 /// What a balancer draws from.
 pub(super) struct Draw<'a> {
     pub(super) set: &'a EndpointSet,
+    /// Of the whole cluster.
     pub(super) membership: &'a Membership,
+    /// Whose turn it is among them.
+    pub(super) turns: &'a Turns,
+    /// In which condition they are.
+    pub(super) count: Headcount,
     pub(super) random: &'a mut Rng,
     pub(super) candidates: Candidates,
     /// Ids of endpoints that an earlier attempt went to.
@@ -99,7 +102,13 @@ pub(super) struct Draw<'a> {
 impl Draw<'_> {
     /// Whether anybody among the members may not be used.
     pub(super) fn is_picky(&self) -> bool {
-        !self.tried.is_empty() || self.among.is_picky(self.membership)
+        !self.tried.is_empty() || self.among.is_picky(&self.count)
+    }
+
+    /// This member is compared with others: the lowest score wins.
+    pub(super) fn compared(&mut self, index: u32, score: f32) {
+        let known = self.set.member(index).map_or(index, |member| member.index);
+        self.candidates.push(known, score);
     }
 
     /// Whether a member may be used.

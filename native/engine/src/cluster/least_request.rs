@@ -29,7 +29,7 @@ pub(super) fn draw_of_all(draw: &mut Draw<'_>, slow_start: Option<SlowStart>) ->
             best = (index, load);
         }
     }
-    draw.candidates.push(best.0, best.1);
+    draw.compared(best.0, best.1);
     Some(best.0)
 }
 
@@ -44,14 +44,17 @@ pub(super) fn draw_biased(draw: &mut Draw<'_>, choices: u8, bias: f32, slow_star
     if draw.set.len() == 1 {
         return Some(best);
     }
+    let weighted = draw.set.total_weight().is_some();
     let first = scored(draw, best, picky, &likeliness);
-    draw.candidates.push(best, first);
+    draw.compared(best, first);
     // Where there is a next one always, each stays with the chance that its part of the sum has (a reservoir of one).
     let mut sum = first.recip();
     for _ in 1..choices.max(2) {
-        let next = another(draw, best, slow_start);
+        // Drawn by weight, the same one may come twice: shares would be lost where all members are always drawn.
+        let next =
+            if weighted { slow_start::draw(draw, slow_start, random::draw)? } else { another(draw, best, slow_start) };
         let score = scored(draw, next, picky, &likeliness);
-        draw.candidates.push(next, score);
+        draw.compared(next, score);
         sum += score.recip();
         if sum > 0.0 && draw.random.f32() * sum < score.recip() {
             best = next;

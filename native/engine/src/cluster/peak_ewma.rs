@@ -53,6 +53,7 @@ pub(super) fn hear(endpoint: &Endpoint, heard: &Heard, now: Moment, settings: Se
         Heard::Answer { first_byte_us, .. } | Heard::Overtaken { after_us: first_byte_us } => first_byte_us as f32,
         // A failure that took its time, a timeout, counts as what it took.
         Heard::Failure { took_us, .. } => (took_us as f32).max(penalty_us),
+        Heard::Stale => return,
     };
     endpoint.cost.observe(took_us, now, settings.decay_ms, default_us(settings));
 }

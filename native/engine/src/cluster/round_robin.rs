@@ -9,7 +9,7 @@ pub(super) fn draw(draw: &mut Draw<'_>) -> Option<u32> {
         (0, _) => None,
         (1, _) => Some(0),
         // The remainder is below a 32-bit length.
-        (len, None) => Some((draw.membership.turn() % u64::from(len)) as u32),
-        (_, Some(_)) => Some(draw.set.holder(draw.set.spread(draw.membership.turn()))),
+        (len, None) => Some((draw.turns.next() % u64::from(len)) as u32),
+        (_, Some(_)) => Some(draw.set.holder(draw.set.spread(draw.turns.next()))),
     }
 }

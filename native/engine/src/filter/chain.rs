@@ -7,6 +7,7 @@ use std::sync::Arc;
 use foldhash::HashMap;
 
 use super::Filter;
+use super::bandwidth_limit::BandwidthLimit;
 use super::body::{BodyMode, Direction, mode};
 use super::budget::Budget;
 use super::header_rewrite::HeaderRewrite;
@@ -38,6 +39,7 @@ impl Chain {
             // The one list of filters.
             match settings {
                 Settings::LocalRateLimit(settings) => LocalRateLimit::new(settings, owner, book).map(boxed),
+                Settings::BandwidthLimit(settings) => Ok(boxed(BandwidthLimit::new(settings, owner, place, book))),
                 Settings::Budget(settings) => Budget::new(settings, book).map(boxed),
                 Settings::HeaderRewrite(settings) => HeaderRewrite::new(settings).map(boxed),
                 Settings::Script(settings) => Ok(boxed(Script::new(settings, book))),

@@ -8,6 +8,7 @@
 //! must wait is polled, by [`request`] and [`response`], until it has decided, its time is over, or the client is gone.
 //! What sees bodies as well says so in [`Filter::bodies`].
 
+mod bandwidth_limit;
 pub mod body;
 pub mod bucket;
 mod budget;

@@ -58,6 +58,11 @@ impl Context {
         self.place.as_ref()
     }
 
+    /// Adds a sentence to the record.
+    pub fn note(&mut self, sentence: &str) {
+        note(self.notes(), sentence);
+    }
+
     /// Where sentences for the record are gathered.
     pub fn notes(&mut self) -> &Notes {
         self.notes.get_or_insert_default()
@@ -88,7 +93,7 @@ impl Outside<'_> {
 
     /// Adds a sentence to the record.
     pub fn note(&mut self, sentence: &str) {
-        note(self.context.notes(), sentence);
+        self.context.note(sentence);
     }
 }
 

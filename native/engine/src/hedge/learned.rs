@@ -73,10 +73,12 @@ impl Learned {
         }
         // The one that becomes the present one holds what is oldest; after a long silence both do.
         for window in self.windows.iter().skip((turn % 2) as usize).take(1) {
-            window.clear();
+            window.drain();
         }
         if turn > before + 1 {
-            self.windows.iter().for_each(Latency::clear);
+            self.windows.iter().for_each(|window| {
+                window.drain();
+            });
         }
         self.turn.store(turn, Relaxed);
     }

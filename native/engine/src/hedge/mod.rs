@@ -14,7 +14,7 @@ use learned::Learned;
 
 use crate::error::Error;
 use crate::ongoing::Ongoing;
-use crate::snapshot::{Endpoint, Hedge};
+use crate::snapshot::{Endpoint, Hedge, Subset};
 use crate::upstream::attempt::{self, Answered};
 use crate::upstream::outgoing::Outgoing;
 
@@ -55,11 +55,11 @@ pub async fn attempt<'a>(
     exchange: &mut Ongoing<'a>,
     outgoing: &mut Outgoing<'a>,
     endpoint: &Arc<Endpoint>,
-    hash: Option<u64>,
+    asked: (Option<u64>, Option<&'a Subset>),
 ) -> Result<Answered, Error> {
     match outgoing.cluster.hedge.as_deref() {
         None => attempt::run(exchange, outgoing, endpoint).await,
         // Boxed, so that exchanges of other clusters do not carry its room.
-        Some(hedging) => Box::pin(race::run(hedging, exchange, outgoing, endpoint, hash)).await,
+        Some(hedging) => Box::pin(race::run(hedging, exchange, outgoing, endpoint, asked)).await,
     }
 }

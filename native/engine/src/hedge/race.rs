@@ -19,7 +19,7 @@ use crate::http::framing::wants_upgrade;
 use crate::ongoing::Ongoing;
 use crate::record::Mark;
 use crate::retry;
-use crate::snapshot::{Endpoint, Moment};
+use crate::snapshot::{Endpoint, Moment, Subset};
 use crate::upstream::answer::Answer;
 use crate::upstream::attempt::{Answered, Asking};
 use crate::upstream::beside::Beside;
@@ -40,6 +40,7 @@ struct Race<'a> {
     hedging: &'a Hedging,
     endpoint: Arc<Endpoint>,
     hash: Option<u64>,
+    subset: Option<&'a Subset>,
     began: Instant,
     first: Option<Asking<'a>>,
     second: Option<(Beside<'a>, Instant)>,
@@ -52,7 +53,7 @@ pub(super) async fn run<'a>(
     exchange: &mut Ongoing<'a>,
     outgoing: &mut Outgoing<'a>,
     endpoint: &Arc<Endpoint>,
-    hash: Option<u64>,
+    (hash, subset): (Option<u64>, Option<&'a Subset>),
 ) -> Result<Answered, Error> {
     if outgoing.is_first() {
         hedging.state.extra.pay(hedging.max_extra_percent);
@@ -61,7 +62,7 @@ pub(super) async fn run<'a>(
     let first = Some(Asking::begin(exchange, outgoing, endpoint).await?);
     let due = hedging.delay(began).map(|delay| began + delay);
     let (endpoint, second, timer) = (Arc::clone(endpoint), None, Timer::new());
-    let mut race = Race { hedging, endpoint, hash, began, first, second, due, timer };
+    let mut race = Race { hedging, endpoint, hash, subset, began, first, second, due, timer };
     loop {
         let over = match poll_fn(|cx| race.poll(cx, exchange, outgoing)).await {
             Event::Due => race.begin_second(exchange, outgoing),
@@ -107,7 +108,7 @@ impl<'a> Race<'a> {
         }
         let mut tried = outgoing.tried.clone();
         tried.push(self.endpoint.id);
-        let wish = Wish { tried: &tried, hash: self.hash, now: Moment::now() };
+        let wish = Wish { tried: &tried, subset: self.subset, hash: self.hash, now: Moment::now() };
         let picked = cluster::pick(&exchange.worker.picker, outgoing.cluster, &wish);
         let picked = picked.filter(|picked| !tried.contains(&picked.endpoint.id))?;
         let mut place = None;

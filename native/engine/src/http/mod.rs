@@ -8,6 +8,7 @@ pub mod direct;
 pub mod forward;
 pub mod framing;
 pub mod head;
+pub mod health;
 pub mod parse;
 pub mod path;
 pub mod retry_after;

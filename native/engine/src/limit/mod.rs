@@ -4,6 +4,7 @@
 //! to the generation. A cluster without a circuit breaker has nothing to count but its retries, and those only when
 //! there is one.
 
+mod adaptive;
 mod budget;
 mod counter;
 mod gate;
@@ -14,6 +15,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use foldhash::HashMap;
 
+pub use adaptive::{Adapting, Adaptive, AdaptiveState, adapt};
 pub use budget::Budget;
 pub use counter::{Counter, Held};
 pub use gate::{Ask, Full, Gate, Granted, Place, Waiting};
@@ -30,6 +32,8 @@ pub struct Limits {
     pub retries: Arc<Counter>,
     /// On all else; `None`: there are none.
     pub breaker: Option<Box<Breaker>>,
+    /// On requests, by their latency.
+    pub adaptive: Option<Box<Adaptive>>,
 }
 
 /// The circuit breaker of a cluster. A bound that is not set is `None`.
@@ -81,6 +85,7 @@ fn active(cluster: &GenerationCluster) -> u32 {
 pub struct LimitBook {
     retries: HashMap<String, Arc<Counter>>,
     breakers: HashMap<String, Arc<BreakerState>>,
+    adaptive: HashMap<String, Arc<AdaptiveState>>,
 }
 
 impl LimitBook {
@@ -94,10 +99,16 @@ impl LimitBook {
         known(&mut self.breakers, cluster)
     }
 
+    /// The adaptive bound of a cluster.
+    pub fn adaptive(&mut self, cluster: &str) -> Arc<AdaptiveState> {
+        known(&mut self.adaptive, cluster)
+    }
+
     /// Forgets what no generation names any more. A connection that outlives its cluster keeps its gate, and a cluster
     /// of that name that comes back meanwhile finds it.
     pub fn forget_unused(&mut self) {
         self.retries.retain(|_, known| Arc::strong_count(known) > 1);
+        self.adaptive.retain(|_, known| Arc::strong_count(known) > 1);
         self.breakers.retain(|_, known| Arc::strong_count(known) > 1 || Arc::strong_count(&known.connections) > 1);
     }
 }

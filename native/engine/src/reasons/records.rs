@@ -31,6 +31,8 @@ pub struct Query {
     pub flag: Option<String>,
     /// Earliest begin, µs since 1970.
     pub since_unix_us: Option<u64>,
+    /// Latest begin, µs since 1970: what a list goes on with that was cut.
+    pub until_unix_us: Option<u64>,
     /// How many, newest first.
     pub limit: Option<usize>,
 }
@@ -153,6 +155,7 @@ impl Query {
             && self.status_max.is_none_or(|most| record.status <= most)
             && self.flag.as_ref().is_none_or(|flag| flag.eq_ignore_ascii_case(record.flag.short()))
             && self.since_unix_us.is_none_or(|since| record.start_unix_us >= since)
+            && self.until_unix_us.is_none_or(|until| record.start_unix_us <= until)
     }
 
     /// What its generation tells. A record whose generation is gone has no route's name.

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::Generations;
 use super::records::{Query, Told, find};
 use super::routing::routing;
+use crate::cluster::{EndpointBreaker, OutlierState, Spell};
 use crate::error::{Error, Kind};
 use crate::proxy::Proxy;
 use crate::record::{Address, Attempt, Candidate, Record, Trail};
@@ -32,6 +33,8 @@ pub struct Why {
     pub routing: Option<Explanation>,
     /// The attempts in their order.
     pub attempts: Vec<AttemptTold>,
+    /// Endpoints of the cluster that got no requests when it began, at most [`MAX_PASSED_OVER`].
+    pub passed_over: Vec<PassedOver>,
     /// The names of recorded headers whose values are not kept, so that rules about them cannot be asked again.
     pub redacted: Vec<String>,
     /// Other records of the same id, which a client may send twice.
@@ -65,6 +68,22 @@ pub struct CandidateTold {
     pub picked: bool,
 }
 
+/// An endpoint that was kept from requests.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PassedOver {
+    /// Its address.
+    pub address: String,
+    /// What kept it: `ejected` or `breaker-open`.
+    pub by: &'static str,
+    /// Since when, until when, why.
+    #[serde(flatten)]
+    pub spell: Spell,
+}
+
+/// Endpoints that are named.
+const MAX_PASSED_OVER: usize = 16;
+
 /// Everything about the newest exchange with this id. `None`: there is no record of it.
 pub fn why(proxy: &Proxy, id: &str) -> Option<Why> {
     let query = Query { id: Some(id.to_owned()), ..Query::default() };
@@ -75,8 +94,10 @@ pub fn why(proxy: &Proxy, id: &str) -> Option<Why> {
     let generation = Generations::of(proxy).get(record.generation);
     let cluster = generation.as_deref().and_then(|generation| generation.clusters.get(usize::from(record.cluster)));
     let attempts = attempts(&record, &read.trail, cluster.map(|cluster| &**cluster));
+    let passed_over = cluster.map(|cluster| passed_over(cluster, record.start_unix_us)).unwrap_or_default();
     let told = Told::of(worker, read, generation.as_deref());
     Some(Why {
+        passed_over,
         routing: generation.as_deref().and_then(|generation| routing(&told, generation)),
         generation_in_force: proxy.number(),
         generation_known: generation.is_some(),
@@ -116,6 +137,19 @@ fn attempts(record: &Record, trail: &Trail, cluster: Option<&GenerationCluster>)
         }
     });
     told.collect()
+}
+
+/// Of each endpoint the last time out and the last opening of its breaker are known.
+fn passed_over(cluster: &GenerationCluster, unix_us: u64) -> Vec<PassedOver> {
+    let set = cluster.membership.set();
+    let spells = set.members().flat_map(|member| {
+        let endpoint = &member.endpoint;
+        let ejection = endpoint.known_outlier().and_then(OutlierState::last).map(|spell| ("ejected", spell));
+        let opening = endpoint.known_breaker().and_then(EndpointBreaker::last).map(|spell| ("breaker-open", spell));
+        let covering = [ejection, opening].into_iter().flatten().filter(|(_, spell)| spell.covers(unix_us));
+        covering.map(|(by, spell)| PassedOver { address: endpoint.name.clone(), by, spell })
+    });
+    spells.take(MAX_PASSED_OVER).collect()
 }
 
 fn never_connected(cause: u8) -> bool {

@@ -49,24 +49,44 @@ marks! {
     RateLimitShadowed, "rate-limit-shadowed", "a rate limit in shadow mode would have refused the request";
     /// A rate limit had the request wait for its turn.
     RateLimitPaced, "rate-limit-paced", "a rate limit had the request wait for its turn";
+    /// The adaptive bound on the cluster's requests was reached.
+    ConcurrencyLimited, "concurrency-limited", "the cluster's adaptive concurrency allowed no more requests at that moment";
+    /// The proxy was overloaded, and the request one of those that go first.
+    Shed, "shed", "the proxy was overloaded and refused the request";
     /// The route's fallback answered.
     Fallback, "fallback", "the route's fallback answered in place of the failure";
     /// The route answered by itself: a direct response or a redirect.
     Answered, "answered", "the route answered by itself, without a cluster";
     /// The balancer used endpoints that it holds for unhealthy, for want of healthy ones.
     Panic, "panic", "too few endpoints were healthy, so unhealthy ones were used as well";
+    /// An endpoint of a lower priority was picked.
+    LowerPriority, "lower-priority", "endpoints of the first priority were short of health, or all tried, so a lower priority took it";
+    /// An endpoint outside of the own zone was picked.
+    CrossZone, "cross-zone", "the proxy's own zone has too few healthy endpoints, so another zone took it";
+    /// The subset that was asked for has no endpoint.
+    SubsetFallback, "subset-fallback", "no endpoint is in the subset that the route asks for, so `subsets.fallback` decided";
     /// Nobody was up but degraded endpoints.
     Degraded, "degraded", "no endpoint was up but degraded ones, so one of them was used";
     /// The endpoint of the request's key had its bounded load.
     LoadBounded, "load-bounded", "the endpoint that the request's key belongs to was over `boundedLoad`, so another one took it";
     /// The request got a cookie that keeps the ones after it together.
     CookieIssued, "cookie-issued", "the request had no cookie to be kept together by, so its answer sets one";
+    /// The breaker of the endpoint is open, and this request tried it.
+    Probe, "probe", "the endpoint's breaker was open, and this request was the one that tried whether it may close";
+    /// The breakers of all endpoints are open.
+    BreakersOpen, "breakers-open", "the breakers of all endpoints were open, so the request was refused at once";
     /// The trace is sampled.
     Sampled, "sampled", "the trace is sampled";
     /// A retry waited for as long as the endpoint had asked.
     RetryAfterHonoured, "retry-after-honoured", "the endpoint said when to come back, and the retry waited for that";
     /// The endpoint asked for a longer wait than the policy grants.
     RetryAfterTooLong, "retry-after-too-long", "the endpoint asked for a longer wait than `retryAfter.max`, so the retry waited as usual";
+    /// The caller said where its request goes.
+    Overridden, "overridden", "the caller's `l5d-dtab` said where the request goes";
+    /// What the caller said of its request's way was removed.
+    OverrideIgnored, "override-ignored", "a lane or an `l5d-dtab` of a caller that is not trusted was removed";
+    /// A copy of the request went to a mirror.
+    Mirrored, "mirrored", "a copy of the request went to a mirror of the route";
     /// Fault injection let the request wait.
     FaultDelayed, "fault-delayed", "the route's `fault` let the request wait";
     /// Fault injection answered.

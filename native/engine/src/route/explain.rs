@@ -15,8 +15,10 @@ use super::sticky::{Sticky, key_hash};
 use super::table::{Chosen, Table};
 use super::words::{advantage, asks, obstacle, text};
 use crate::fault::Fault;
+use crate::mirror::Mirror;
 use crate::snapshot::{
-    Fault as Settings, Generation, GenerationCluster, GenerationListener, GenerationRoute, LoadBalancer,
+    EndpointSet, Fault as Settings, Generation, GenerationCluster, GenerationListener, GenerationRoute, LoadBalancer,
+    Member, PartitionTold, Subset,
 };
 
 /// Why a request goes where it goes.
@@ -44,6 +46,12 @@ pub struct Explanation {
     /// What goes wrong with the route's requests on purpose.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<FaultTold>,
+    /// Where copies of some of the route's requests go, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mirrors: Vec<String>,
+    /// The route was switched since its configuration was applied, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub switched: Option<String>,
 }
 
 /// What goes wrong with the requests of a route on purpose.
@@ -125,14 +133,18 @@ pub enum Outcome {
 pub struct Share {
     /// The cluster.
     pub cluster: String,
+    /// The labels of the part of it that is meant; `None`: all of it.
+    pub subset: Option<String>,
     /// Its share as configured.
     pub weight: u32,
     /// Its share of all requests of the route.
     pub percent: f64,
     /// Whether this request goes there; `None`: chance decides.
     pub takes: Option<bool>,
-    /// Its endpoints.
+    /// Its endpoints, or those that stand in for the subset.
     pub endpoints: Vec<String>,
+    /// How they share requests as of now; `None`: there is nobody.
+    pub group: Option<PartitionTold>,
     /// How its balancer keeps requests with an endpoint; `None`: it does not.
     pub affinity: Option<Affinity>,
 }
@@ -170,6 +182,8 @@ pub fn explain(
         rules,
         outcome: chosen.and_then(|chosen| outcome(table, generation, facts, authority, chosen)),
         fault: route_of(generation, chosen).and_then(|route| route.fault.as_deref()).map(fault_told),
+        mirrors: route_of(generation, chosen).map(mirrors_told).unwrap_or_default(),
+        switched: route_of(generation, chosen).and_then(|route| route.switched.as_deref()).map(str::to_owned),
     }
 }
 
@@ -188,7 +202,9 @@ fn verdicts(
     let won = winner.and_then(|rule| Some((rule, rank(rule)?)));
     let mut ranked: Vec<(Option<Rank>, u32, &Rule)> =
         (0..).zip(table.rules()).map(|(index, rule)| (rank(rule), index, rule)).collect();
-    ranked.sort_by(|one, other| other.0.cmp(&one.0).then(one.1.cmp(&other.1)));
+    // Those of the host that have a lane are tried first.
+    let first = |(rank, _, rule): &(Option<Rank>, u32, &Rule)| rank.is_some() && rule.lane.is_some();
+    ranked.sort_by(|one, other| first(other).cmp(&first(one)).then(other.0.cmp(&one.0)).then(one.1.cmp(&other.1)));
     let verdict = |(rank, index, rule): (Option<Rank>, u32, &Rule)| {
         let (standing, reason) = match (obstacle(rule, host, facts), &won, &rank) {
             (Some(reason), _, _) => (Standing::PassedOver, reason),
@@ -196,8 +212,9 @@ fn verdicts(
                 (Standing::Chosen, String::new())
             }
             (None, Some((first, won)), Some(rank)) => {
-                let first = if first.route == rule.route { format!("matches[{}]", first.place) } else { name(first) };
-                (Standing::Outranked, format!("it would take it, but {first} comes first: {}", advantage(won, rank)))
+                let by = if first.route == rule.route { format!("matches[{}]", first.place) } else { name(first) };
+                let why = advantage_of(first, won, rule, rank);
+                (Standing::Outranked, format!("it would take it, but {by} comes first: {why}"))
             }
             (None, ..) => (Standing::PassedOver, String::new()),
         };
@@ -212,6 +229,10 @@ fn verdicts(
         }
     };
     ranked.into_iter().map(verdict).collect()
+}
+
+fn advantage_of(winner: &Rule, won: &Rank, loser: &Rule, rank: &Rank) -> &'static str {
+    if winner.lane.is_some() && loser.lane.is_none() { "it is of the request's lane" } else { advantage(won, rank) }
 }
 
 fn outcome(
@@ -259,27 +280,54 @@ fn fault_told(fault: &Fault) -> FaultTold {
     FaultTold { does: [delay, abort, slow].into_iter().flatten().collect(), left_ms }
 }
 
+fn mirrors_told(route: &GenerationRoute) -> Vec<String> {
+    let told = |mirror: &Mirror| {
+        let percent = f64::from(mirror.settings.share_ppm) / 10_000.0;
+        let diff = if mirror.settings.diff.is_some() { ", and the answers are compared" } else { "" };
+        format!("{percent} % are copied to {}{diff}", mirror.words())
+    };
+    route.mirrors.iter().map(told).collect()
+}
+
 fn shares(split: &Split, generation: &Generation, facts: &dyn RequestFacts) -> Vec<Share> {
-    let stuck = if let [only] = split.targets() { Some(only.cluster) } else { split.stuck(facts) };
+    let stuck = if let [only] = split.targets() { Some(only) } else { split.stuck(facts) };
     let share = |target: &super::Target| {
         let cluster = generation.clusters.get(usize::from(target.cluster))?;
         Some(Share {
             cluster: cluster.name.clone(),
             weight: target.weight,
             percent: f64::from(target.weight) * 100.0 / split.total() as f64,
-            takes: stuck.map(|cluster| cluster == target.cluster),
-            endpoints: endpoints(cluster),
-            affinity: affinity(cluster, facts),
+            subset: target.subset.as_ref().map(|subset| subset.text.clone()),
+            takes: stuck.map(|stuck| std::ptr::eq(stuck, target)),
+            endpoints: endpoints(cluster, target.subset.as_ref()),
+            group: PartitionTold::taking(&cluster.membership, target.subset.as_ref()),
+            affinity: affinity(cluster, target.subset.as_ref(), facts),
         })
     };
     split.targets().iter().filter_map(share).collect()
 }
 
-fn endpoints(cluster: &GenerationCluster) -> Vec<String> {
-    cluster.membership.set().members().map(|member| member.endpoint.name.clone()).collect()
+fn endpoints(cluster: &GenerationCluster, subset: Option<&Subset>) -> Vec<String> {
+    let set = cluster.membership.set();
+    let name = |member: &Member| member.endpoint.name.clone();
+    let Some(subset) = subset else { return set.members().map(name).collect() };
+    let tiers = set.tiers.as_deref();
+    let partition = tiers.and_then(|tiers| tiers.subset(subset.id).or_else(|| tiers.instead()));
+    let levels = partition.iter().flat_map(|partition| &partition.levels);
+    levels.flat_map(|level| level.group.set.members()).map(name).collect()
 }
 
-fn affinity(cluster: &GenerationCluster, facts: &dyn RequestFacts) -> Option<Affinity> {
+/// Whom keys belong to while everybody is healthy.
+fn first_group<'a>(whole: &'a EndpointSet, subset: Option<&Subset>) -> Option<&'a EndpointSet> {
+    let Some(tiers) = &whole.tiers else { return Some(whole) };
+    let partition = match subset {
+        None => Some(&tiers.all),
+        Some(subset) => tiers.subset(subset.id).or_else(|| tiers.instead()),
+    };
+    Some(&partition?.levels.first()?.group.set)
+}
+
+fn affinity(cluster: &GenerationCluster, subset: Option<&Subset>, facts: &dyn RequestFacts) -> Option<Affinity> {
     let policy = match cluster.load_balancer {
         LoadBalancer::RingHash { .. } => "ring hash",
         LoadBalancer::Maglev { .. } => "Maglev",
@@ -291,7 +339,8 @@ fn affinity(cluster: &GenerationCluster, facts: &dyn RequestFacts) -> Option<Aff
         None => cluster.hash_on.iter().map(|key| sticky_words(key, false)).collect(),
     };
     let endpoint = found.and_then(|(_, value)| {
-        let set = cluster.membership.set();
+        let whole = cluster.membership.set();
+        let set = first_group(&whole, subset)?;
         let holder = if set.len() == 1 { Some(0) } else { set.table.holder(key_hash(&value)) };
         set.member(holder?).map(|member| member.endpoint.name.clone())
     });

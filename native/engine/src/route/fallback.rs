@@ -18,7 +18,7 @@ impl Fallback {
     pub fn covers(&self, kind: Kind) -> bool {
         let cause = match kind {
             Kind::NoHealthyUpstream | Kind::DnsFailed => FallbackCause::NoHealthyUpstream,
-            Kind::Overflow => FallbackCause::Overflow,
+            Kind::Overflow | Kind::ConcurrencyLimited => FallbackCause::Overflow,
             Kind::FirstByteTimeout | Kind::TryTimeout | Kind::ExchangeTimeout => FallbackCause::Timeout,
             Kind::ConnectFailed | Kind::ConnectTimeout => FallbackCause::ConnectFailure,
             Kind::UpstreamClosed | Kind::UpstreamReset => FallbackCause::Reset,

@@ -8,24 +8,28 @@ mod action;
 mod explain;
 mod facts;
 mod fallback;
+mod lane;
 mod path_change;
 mod rule;
 mod split;
 mod sticky;
 mod table;
 mod value;
+mod when;
 mod words;
 
 pub use action::{Action, Redirect};
 pub use explain::{Affinity, Explanation, Outcome, RuleVerdict, Share, Standing, explain};
 pub use facts::{Live, RequestFacts};
 pub use fallback::Fallback;
+pub use lane::Lane;
 pub use path_change::PathChange;
 pub use rule::{Condition, HostPattern, PathPattern, Rule};
 pub use split::{Split, Target, hash_of};
 pub use sticky::{Sticky, StickyCookie, key_hash};
 pub use table::{Chosen, Table};
 pub use value::{Pattern, Test};
+pub use when::Expression;
 
 use crate::http::forward::RequestChanges;
 use crate::snapshot::{GenerationListener, GenerationRoute};

@@ -1,7 +1,7 @@
 //! A rule: one match of one route, compiled, with its place in the one order of precedence.
 //!
 //! The order is Gateway API's: the more specific host, then exact path, regex, longest prefix, a method, more headers,
-//! more query parameters, and at last the place in the configuration. That API leaves the place of a regex open; here it
+//! among which a `when` counts as one, more query parameters, and at last the place in the configuration. That API leaves the place of a regex open; here it
 //! stands between exact and prefix, longer patterns first, as in the gateways built on Envoy.
 
 use std::sync::LazyLock;
@@ -10,7 +10,9 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::facts::RequestFacts;
+use super::lane::Lane;
 use super::value::{Pattern, Test, parameter};
+use super::when::Expression;
 
 /// Which hosts a route takes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,6 +125,10 @@ pub struct Rule {
     pub headers: Box<[Condition]>,
     /// Of the query.
     pub query: Box<[Condition]>,
+    /// Of the whole request; shared by the matches of its route.
+    pub when: Option<Arc<Expression>>,
+    /// It takes requests of this lane alone.
+    pub lane: Option<Lane>,
 }
 
 /// What decides between rules that take the same request; the greater one does. Its parts are the order of precedence.
@@ -135,7 +141,7 @@ impl Rule {
             host.rank(),
             self.path.rank(),
             self.method.is_some(),
-            self.headers.len(),
+            self.headers.len() + usize::from(self.when.is_some()),
             self.query.len(),
             Reverse((self.route, self.place)),
         )
@@ -151,6 +157,7 @@ impl Rule {
         self.method.as_deref().is_none_or(|method| method == facts.method())
             && self.headers.iter().all(|condition| condition.holds_for_header(facts))
             && self.query.iter().all(|condition| condition.holds_for_query(facts))
+            && self.when.as_deref().is_none_or(|condition| condition.holds(facts))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which of a route's clusters takes a request: by chance, or the same one for requests that agree in a key.
+//! Which of a route's clusters, or parts of clusters, takes a request: by chance, or the same one for requests that agree in a key.
 //!
 //! With a key it is weighted rendezvous hashing (Thaler and Ravishankar 1998; weights after Schindelhauer and Schomaker
 //! 2005): each cluster draws a score from the key, `-weight / ln(hash)`, and the greatest takes the request. A share
@@ -7,6 +7,7 @@
 
 use super::facts::RequestFacts;
 use super::sticky::Sticky;
+use crate::snapshot::Subset;
 
 /// A cluster with its share.
 #[derive(Clone, Debug)]
@@ -15,14 +16,20 @@ pub struct Target {
     pub cluster: u16,
     /// Its share.
     pub weight: u32,
-    /// Of its name.
+    /// Only this part of it.
+    pub subset: Option<Subset>,
+    /// Of its name, and the subset's.
     hash: u64,
 }
 
 impl Target {
-    /// A cluster, known to the hash by its name and not by its place.
-    pub fn new(cluster: u16, name: &str, weight: u32) -> Self {
-        Self { cluster, weight, hash: hash_of(name.as_bytes()) }
+    /// A cluster, known to the hash by its name and not by its place, or a part of it, known by its labels as well.
+    pub fn new(cluster: u16, name: &str, weight: u32, subset: Option<Subset>) -> Self {
+        let hash = match &subset {
+            None => hash_of(name.as_bytes()),
+            Some(subset) => hash_of(format!("{name}\n{}", subset.text).as_bytes()),
+        };
+        Self { cluster, weight, subset, hash }
     }
 }
 
@@ -56,42 +63,46 @@ impl Split {
         self.sticky.as_ref()
     }
 
-    /// The cluster that takes a request. `chance` is asked for a number below its argument, only where one is needed.
-    pub fn pick<F: RequestFacts + ?Sized>(&self, facts: &F, chance: impl FnOnce(u64) -> u64) -> u16 {
+    /// Who takes a request. `chance` is asked for a number below its argument, only where one is needed.
+    pub fn pick<F: RequestFacts + ?Sized>(&self, facts: &F, chance: impl FnOnce(u64) -> u64) -> Option<&Target> {
         self.pick_by(|key| key.value(facts).map(|value| hash_of(&value)), chance)
     }
 
     /// The same where the hash of the key, [`hash_of`] its value, is found in another way. It is asked for only where it
     /// decides.
-    pub fn pick_by(&self, hash: impl FnOnce(&Sticky) -> Option<u64>, chance: impl FnOnce(u64) -> u64) -> u16 {
+    pub fn pick_by(
+        &self,
+        hash: impl FnOnce(&Sticky) -> Option<u64>,
+        chance: impl FnOnce(u64) -> u64,
+    ) -> Option<&Target> {
         if let [only] = &*self.targets {
-            return only.cluster;
+            return Some(only);
         }
         let sticky = self.sticky.as_ref().and_then(hash);
         sticky.map_or_else(|| self.at(chance(self.total)), |key| self.of(key))
     }
 
-    /// The cluster of a key, if the request has one.
-    pub fn stuck<F: RequestFacts + ?Sized>(&self, facts: &F) -> Option<u16> {
-        self.sticky.as_ref().and_then(|key| key.value(facts)).map(|value| self.of(hash_of(&value)))
+    /// Who takes the requests with this one's key, if it has one.
+    pub fn stuck<F: RequestFacts + ?Sized>(&self, facts: &F) -> Option<&Target> {
+        self.sticky.as_ref().and_then(|key| key.value(facts)).and_then(|value| self.of(hash_of(&value)))
     }
 
-    /// The cluster whose share covers a point below the total.
-    fn at(&self, mut point: u64) -> u16 {
+    /// The one whose share covers a point below the total.
+    fn at(&self, mut point: u64) -> Option<&Target> {
         for target in &self.targets {
             let weight = u64::from(target.weight);
             if point < weight {
-                return target.cluster;
+                return Some(target);
             }
             point -= weight;
         }
-        self.targets.first().map_or(u16::MAX, |target| target.cluster)
+        self.targets.first()
     }
 
-    fn of(&self, key: u64) -> u16 {
+    fn of(&self, key: u64) -> Option<&Target> {
         let score = |target: &Target| -f64::from(target.weight) / unit(mix(key ^ target.hash)).ln();
-        let scored = self.targets.iter().map(|target| (score(target), target.cluster));
-        scored.max_by(|one, other| one.0.total_cmp(&other.0)).map_or(u16::MAX, |(_, cluster)| cluster)
+        let scored = self.targets.iter().map(|target| (score(target), target));
+        scored.max_by(|one, other| one.0.total_cmp(&other.0)).map(|(_, target)| target)
     }
 }
 

@@ -1,11 +1,13 @@
 //! What of a request keeps it together with others: with a cluster of a split, with an endpoint of a cluster.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use xxhash_rust::xxh64::xxh64;
 
 use super::facts::RequestFacts;
 use super::value::{cookie, parameter};
+use super::when::Expression;
 
 /// What of a request keeps it together with others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub enum Sticky {
     Query(Box<str>),
     /// The client's address.
     ClientAddress,
+    /// The value of an expression.
+    Cel(Arc<Expression>),
 }
 
 /// A cookie, and whether a request without it is given one.
@@ -42,7 +46,13 @@ impl Sticky {
             },
             Self::Query(name) => parameter(facts.query(), name.as_bytes()),
             Self::ClientAddress => Some(Cow::Borrowed(facts.client())).filter(|client| !client.is_empty()),
+            Self::Cel(expression) => expression.key_of(facts, |text| Cow::Owned(text.to_vec())),
         }
+    }
+
+    /// The headers that an expression reads.
+    pub fn headers_read(&self) -> Vec<&str> {
+        if let Self::Cel(expression) = self { expression.headers_read() } else { Vec::new() }
     }
 
     /// In words.
@@ -52,6 +62,7 @@ impl Sticky {
             Self::Cookie(StickyCookie { name, .. }) => format!("cookie {name}"),
             Self::Query(name) => format!("query {name}"),
             Self::ClientAddress => "the client's address".to_owned(),
+            Self::Cel(expression) => format!("the value of {}", expression.source()),
         }
     }
 

@@ -15,6 +15,7 @@ use hashbrown::HashTable;
 use smallvec::SmallVec;
 
 use super::facts::RequestFacts;
+use super::lane::{Lane, Lanes};
 use super::rule::{HostPattern, PathPattern, Rule};
 use crate::http::path::plain_host;
 
@@ -47,6 +48,8 @@ pub struct Table {
     /// The regexes of the hosts that have some.
     regexes: HashMap<u32, Ranked>,
     service_header: Option<Box<str>>,
+    /// Absent where no route has a lane.
+    lanes: Option<Box<Lanes>>,
 }
 
 type Hosts = HashTable<Host>;
@@ -97,8 +100,9 @@ impl Table {
     pub fn new(rules: Vec<Rule>, service_header: Option<&str>) -> Self {
         let mut table = Self { service_header: service_header.map(Box::from), ..Self::default() };
         let mut hosts = 0;
-        for (index, rule) in (0_u32..).zip(&rules) {
-            let unconditional = rule.method.is_none() && rule.headers.is_empty() && rule.query.is_empty();
+        for (index, rule) in (0_u32..).zip(&rules).filter(|(_, rule)| rule.lane.is_none()) {
+            let unconditional =
+                rule.method.is_none() && rule.headers.is_empty() && rule.query.is_empty() && rule.when.is_none();
             let candidate = Candidate { rule: index, route: rule.route, unconditional };
             for pattern in &*rule.hosts {
                 let host = match pattern {
@@ -135,6 +139,15 @@ impl Table {
         table
     }
 
+    /// The table with the lanes of its rules, which this header names.
+    pub fn with_lanes(mut self, header: &str) -> Self {
+        for Lane { header: of, .. } in self.rules.iter_mut().filter_map(|rule| rule.lane.as_mut()) {
+            *of = header.into();
+        }
+        self.lanes = Lanes::of(&self.rules, header, self.service_header.as_deref());
+        self
+    }
+
     /// Its rules, in the order of the configuration.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
@@ -164,6 +177,9 @@ impl Table {
 
     /// The rule of the greatest rank that takes a request.
     pub fn find<F: RequestFacts + ?Sized>(&self, facts: &F) -> Option<Chosen> {
+        if let Some(found) = self.lanes.as_ref().and_then(|lanes| lanes.find(facts)) {
+            return Some(found);
+        }
         let found = match &self.service_header {
             None => self.find_for(facts.host(), facts),
             Some(_) => self.find_for(&self.host_of(facts), facts),

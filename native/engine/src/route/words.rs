@@ -14,16 +14,30 @@ pub(super) fn asks(rule: &Rule) -> String {
     if let Some(method) = &rule.method {
         let _ = write!(words, ", method {}", text(method));
     }
+    if let Some(lane) = &rule.lane {
+        let _ = write!(words, ", lane {}", lane.name);
+    }
     for (noun, conditions) in [("header", &rule.headers), ("query", &rule.query)] {
         for Condition { name, test } in conditions {
             let _ = write!(words, ", {noun} {name} {}", test_words(test));
         }
+    }
+    if let Some(when) = &rule.when {
+        let _ = write!(words, ", when {}", when.source());
     }
     words
 }
 
 /// The first thing of a rule that does not hold; `None` when all does.
 pub(super) fn obstacle(rule: &Rule, host: &[u8], facts: &dyn RequestFacts) -> Option<String> {
+    if let Some(lane) = rule.lane.as_ref() {
+        let asked = facts.header(lane.header.as_bytes());
+        if asked.as_deref() != Some(lane.name.as_bytes()) {
+            let is =
+                asked.map_or_else(|| "the request is of no lane".to_owned(), |it| format!("lane is {}", text(&it)));
+            return Some(format!("{is}, wanted {}", lane.name));
+        }
+    }
     if rule.host(host).is_none() {
         let wanted: Vec<String> = rule.hosts.iter().map(host_words).collect();
         let is = if host.is_empty() { "there is no host".to_owned() } else { format!("host is {}", text(host)) };
@@ -41,10 +55,12 @@ pub(super) fn obstacle(rule: &Rule, host: &[u8], facts: &dyn RequestFacts) -> Op
         return Some(format!("header {name} {}, wanted one that {}", value_words(value.as_deref()), test_words(test)));
     }
     let query = rule.query.iter().find(|condition| !condition.holds_for_query(facts));
-    query.map(|Condition { name, test }| {
+    if let Some(Condition { name, test }) = query {
         let value = parameter(facts.query(), name.as_bytes());
-        format!("query {name} {}, wanted one that {}", value_words(value.as_deref()), test_words(test))
-    })
+        return Some(format!("query {name} {}, wanted one that {}", value_words(value.as_deref()), test_words(test)));
+    }
+    let when = rule.when.as_deref().and_then(|condition| condition.obstacle(facts));
+    when.map(|words| format!("when does not hold: {words}"))
 }
 
 /// Why a rank is greater than another one.
@@ -58,7 +74,7 @@ pub(super) fn advantage(winner: &Rank, loser: &Rank) -> &'static str {
     } else if winner.2 != loser.2 {
         "it asks for a method"
     } else if winner.3 != loser.3 {
-        "it asks for more headers"
+        "it asks for more headers, `when` counted as one"
     } else if winner.4 != loser.4 {
         "it asks for more of the query"
     } else {

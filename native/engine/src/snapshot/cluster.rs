@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CircuitBreaker, Dns, Filter, HealthCheck, KeepAlive, LoadBalancer, RetryBudget, StickyKey, TcpKeepAlive};
+use super::{
+    AdaptiveConcurrency, CircuitBreaker, Dns, Filter, HealthCheck, KeepAlive, LoadBalancer, LocalityAware,
+    OutlierDetection, RetryBudget, StickyKey, Subsets, TcpKeepAlive,
+};
 
 /// A group of endpoints.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -25,6 +28,8 @@ pub struct Cluster {
     pub connect_timeout_ms: u32,
     /// Bounds on what is under way.
     pub circuit_breaker: Option<CircuitBreaker>,
+    /// A bound on requests that follows their latency.
+    pub adaptive_concurrency: Option<AdaptiveConcurrency>,
     /// Whether a second attempt goes out beside one that takes long.
     pub hedge: Option<Hedge>,
     /// Bound on retries.
@@ -39,6 +44,16 @@ pub struct Cluster {
     pub dns: Option<Dns>,
     /// How endpoints are checked.
     pub health_check: Option<HealthCheck>,
+    /// What puts endpoints out for a time.
+    pub outlier_detection: Option<OutlierDetection>,
+    /// Parts of it that routes can ask for.
+    pub subsets: Option<Subsets>,
+    /// Whether it matters where endpoints run.
+    pub locality_aware: Option<LocalityAware>,
+    /// Percent of healthy endpoints below which all count as healthy; 0: never.
+    pub panic_threshold: u8,
+    /// Percent of its load that a healthy endpoint can take for others, 100 to 1,000.
+    pub over_provisioning: u16,
 }
 
 /// Second attempts beside those that take long.
@@ -67,6 +82,8 @@ pub struct ClusterEndpoint {
     pub region: String,
     /// The inner part of the locality.
     pub zone: String,
+    /// 0 comes first; the others when those before are short of health.
+    pub priority: u32,
     /// Free labels.
     pub labels: BTreeMap<String, String>,
 }

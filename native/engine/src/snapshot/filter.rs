@@ -11,6 +11,8 @@ use super::HeaderLine;
 pub enum Filter {
     /// Refuses what comes faster than token buckets fill.
     LocalRateLimit(LocalRateLimit),
+    /// Has bodies pass no faster than so many bytes a second.
+    BandwidthLimit(BandwidthLimit),
     /// Carries time and retries that are left from hop to hop.
     Budget(Budget),
     /// Changes header lines of requests and answers.
@@ -173,6 +175,30 @@ pub struct Budget {
     pub key_file: String,
     /// Retries that a request without a budget may cause, over all hops.
     pub retries: u32,
+}
+
+/// A bound on the bytes of bodies.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BandwidthLimit {
+    /// Bytes a second each way, of all bodies that pass the filter.
+    pub bytes_per_second: u32,
+    /// Which bodies.
+    pub direction: LimitedDirection,
+}
+
+/// Which bodies a limit is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub enum LimitedDirection {
+    /// Those of requests.
+    Request,
+    /// Those of answers.
+    Response,
+    /// Both, each by itself.
+    Both,
 }
 
 /// Changes to the header lines of requests and of answers.

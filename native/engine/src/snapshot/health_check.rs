@@ -11,6 +11,16 @@ pub struct HealthCheck {
     pub http: Option<HttpCheck>,
     /// Between two checks of an endpoint, ms.
     pub interval_ms: u32,
+    /// The same while checks fail, ms.
+    pub unhealthy_interval_ms: u32,
+    /// After a failure that is not enough yet, ms.
+    pub unhealthy_edge_interval_ms: u32,
+    /// After a success that is not enough yet, ms.
+    pub healthy_edge_interval_ms: u32,
+    /// While the cluster has never had a request, ms; `null`: as if it had.
+    pub no_traffic_interval_ms: Option<u32>,
+    /// Largest random wait before the first check, ms.
+    pub initial_jitter_ms: u32,
     /// Largest random addition to each interval, ms.
     pub interval_jitter_ms: u32,
     /// For one check, ms.
@@ -34,4 +44,6 @@ pub struct HttpCheck {
     pub host: String,
     /// Statuses that mean healthy, as inclusive ranges.
     pub expected_statuses: Vec<[u16; 2]>,
+    /// Statuses that speak against it without deciding at once, as inclusive ranges.
+    pub retriable_statuses: Vec<[u16; 2]>,
 }

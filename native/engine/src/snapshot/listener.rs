@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Filter;
+use super::{Filter, Overload};
 
 /// A socket that accepts connections.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -34,6 +34,23 @@ pub struct Listener {
     pub socket_mode: Option<u32>,
     /// In the order in which requests meet them.
     pub filters: Vec<Filter>,
+    /// What callers may say of the way of their own requests.
+    pub overrides: Overrides,
+    /// When requests are shed; none: never.
+    pub overload: Option<Overload>,
+}
+
+/// What callers may say of the way of their own requests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Overrides {
+    /// Callers are believed; else what they say is removed.
+    pub trusted: bool,
+    /// Header that names a request's lane, lower case.
+    pub lane_header: String,
+    /// `l5d-dtab` is followed, and who sends `l5d-add-context` is told where a request went.
+    pub dtab: bool,
 }
 
 /// Whose requests a listener takes.

@@ -2,9 +2,11 @@
 //!
 //! A snapshot is complete and immutable. Defaults are not applied here: `src/config` owns them.
 
+mod adaptive_concurrency;
 mod circuit_breaker;
 mod cluster;
 pub(crate) mod compile;
+mod division;
 mod dns;
 mod fault;
 mod filter;
@@ -13,7 +15,10 @@ mod health_check;
 mod keep_alive;
 mod listener;
 mod load_balancer;
+mod mirror;
 mod node;
+mod outlier_detection;
+mod overload;
 mod respond;
 mod retry;
 mod route;
@@ -22,26 +27,33 @@ mod tracing;
 
 use serde::{Deserialize, Serialize};
 
-pub use circuit_breaker::{CircuitBreaker, RetryBudget};
+pub use adaptive_concurrency::AdaptiveConcurrency;
+pub use circuit_breaker::{CircuitBreaker, RetryBudget, SlowCalls, SuccessRateBelow, Trip, TripWhen};
 pub use cluster::{Cluster, ClusterEndpoint, EndpointUpdate, Hedge};
 pub use compile::Rejection;
+pub use division::{LocalityAware, LocalityMode, SubsetFallback, Subsets};
 pub use dns::{Dns, DnsRecord};
 pub use fault::{Fault, FaultAbort, FaultDelay, FaultThroughput};
 pub use filter::{
-    Budget, Filter, HeaderEdits, HeaderReplace, HeaderRewrite, KeyPart, LocalRateLimit, OnFailure, RateBucket, RateKey,
-    Script, ScriptBody, WarmUp,
+    BandwidthLimit, Budget, Filter, HeaderEdits, HeaderReplace, HeaderRewrite, KeyPart, LimitedDirection,
+    LocalRateLimit, OnFailure, RateBucket, RateKey, Script, ScriptBody, WarmUp,
 };
 pub use generation::{
-    Books, Changes, ClusterBook, Cost, Destination, Endpoint, EndpointSet, Finding, Generation, GenerationCluster,
-    GenerationListener, GenerationLog, GenerationRetry, GenerationRewrite, GenerationRoute, HashTable, Health, Idle,
-    IdleAge, Keeping, LONGEST_WATCH, Member, Membership, Moment, Place, Reach, Resolution, ResolutionState,
-    RetryConditions, Several, TableKind, Tally, Wanted, bit, recorded,
+    AtOnce, Books, Changes, ClusterBook, Cost, Destination, Division, Endpoint, EndpointSet, Finding, Generation,
+    GenerationCluster, GenerationListener, GenerationLog, GenerationRetry, GenerationRewrite, GenerationRoute, Group,
+    HashTable, Headcount, Health, Idle, IdleAge, Instead, Keeping, LONGEST_WATCH, Level, LevelStanding, LevelTold,
+    Load, Locality, Member, Membership, Moment, Origin, Partition, PartitionTold, Place, Provision, Reach, Resolution,
+    ResolutionState, RetryConditions, Several, Spot, Spread, Standing, Subset, SubsetRule, TableKind, Tally, Tiers,
+    Turns, WHOLE, Wanted, Zone, ZoneStanding, ZoneTold, Zoning, bit, loads, recorded, toward_own_zone, weighted,
 };
 pub use health_check::{HealthCheck, HttpCheck};
 pub use keep_alive::{KeepAlive, TcpKeepAlive};
-pub use listener::{AccessLog, Direction, Listener, ListenerLimits};
+pub use listener::{AccessLog, Direction, Listener, ListenerLimits, Overrides};
 pub use load_balancer::{LoadBalancer, SlowStart};
+pub use mirror::{Mirror, MirrorDiff};
 pub use node::{Node, Records};
+pub use outlier_detection::{FailurePercentage, OutlierDetection, SuccessRateOutlier};
+pub use overload::{Criticality, MemoryBound, Overload};
 pub use respond::{Fallback, FallbackCause, HeaderChanges, HeaderLine, Respond};
 pub use retry::{Retry, RetryOn};
 pub use route::{CookieKey, Forward, ForwardTarget, PathChange, Redirect, Rewrite, Route, RouteAction, StickyKey};

@@ -1,10 +1,12 @@
 //! A route: which requests it takes, what becomes of them, how long they may last.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::respond::{Fallback, HeaderChanges, Respond};
 use super::route_match::RouteMatch;
-use super::{Fault, Filter, Retry};
+use super::{Fault, Filter, Mirror, Retry};
 
 /// One route.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,6 +21,8 @@ pub struct Route {
     pub hosts: Vec<String>,
     /// It takes a request that fits one of these; empty: every request.
     pub matches: Vec<RouteMatch>,
+    /// A condition in CEL that must hold besides; none: no more is asked.
+    pub when: Option<String>,
     /// What becomes of the request.
     pub action: RouteAction,
     /// Another path or host for the endpoint.
@@ -41,6 +45,10 @@ pub struct Route {
     pub filters: Vec<Filter>,
     /// What goes wrong with its requests on purpose.
     pub fault: Option<Fault>,
+    /// Where copies of its requests go.
+    pub mirrors: Vec<Mirror>,
+    /// It takes requests of this lane only, before routes without one; none: requests of every lane and of none.
+    pub lane: Option<String>,
 }
 
 /// What becomes of a request.
@@ -76,6 +84,8 @@ pub struct ForwardTarget {
     pub cluster: u32,
     /// Share among the targets, at least 1.
     pub weight: u32,
+    /// Only endpoints with these labels; none: all.
+    pub subset: Option<BTreeMap<String, String>>,
 }
 
 /// What of a request keeps it with one target.
@@ -91,6 +101,8 @@ pub enum StickyKey {
     Query(String),
     /// The client's address.
     ClientAddress,
+    /// The value of an expression in CEL.
+    Cel(String),
 }
 
 /// A cookie that keeps requests together.

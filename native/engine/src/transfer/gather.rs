@@ -110,7 +110,7 @@ impl Transfer {
         self.kept.as_ref().map_or(0, |kept| kept.data.len())
     }
 
-    /// Whether filters see this body, so that its length is not known before its end.
+    /// Whether filters see this body that may change it, so that its length is not known before its end.
     pub fn is_tapped(&self) -> bool {
         self.tap.as_ref().is_some_and(|tap| tap.is_filtered())
     }

@@ -18,6 +18,16 @@ use crate::error::Error;
 pub trait BodyFilter {
     /// Looks at a part and may replace its bytes. Pending: the same part is shown again once the task is woken.
     fn poll(&mut self, cx: &mut Context<'_>, part: &mut BodyPart<'_>) -> Poll<Result<(), Error>>;
+
+    /// The most bytes that it takes at once.
+    fn longest_part(&self) -> usize {
+        usize::MAX
+    }
+
+    /// Whether it only looks: the body is as long behind it as before.
+    fn keeps_length(&self) -> bool {
+        false
+    }
 }
 
 /// A part of a body, of any length; only the last one may be empty.
@@ -92,7 +102,7 @@ impl Part {
     }
 }
 
-/// What is in the way of one body: its filters in the order in which it meets them, a bound on its pace, a copy of it as it
+/// What is in the way of one body: its filters in the order in which it meets them, a bound on its pace, copies of it as it
 /// comes.
 #[derive(Default)]
 pub(super) struct Tap {
@@ -104,7 +114,7 @@ pub(super) struct Tap {
     /// The part under way.
     pub(super) part: Option<Part>,
     pub(super) pace: Option<Pace>,
-    pub(super) copy: Option<Copying>,
+    pub(super) copies: Vec<Copying>,
 }
 
 impl Tap {
@@ -115,12 +125,17 @@ impl Tap {
 
     /// Whether nothing is in the way.
     pub(super) fn is_empty(&self) -> bool {
-        self.filters.is_empty() && self.pace.is_none() && self.copy.is_none()
+        self.filters.is_empty() && self.pace.is_none() && self.copies.is_empty()
     }
 
     /// Whether filters may change what the body is.
     pub(super) fn is_filtered(&self) -> bool {
-        !self.filters.is_empty()
+        !self.filters.iter().all(|filter| filter.keeps_length())
+    }
+
+    /// The most bytes that all filters take at once.
+    pub(super) fn longest_part(&self) -> usize {
+        self.filters.iter().map(|filter| filter.longest_part()).min().unwrap_or(usize::MAX)
     }
 
     /// Has the part under way pass the filters. `None`: there is none.

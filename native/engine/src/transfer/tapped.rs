@@ -28,7 +28,7 @@ impl Transfer {
         if self.decoded {
             copying.end();
         } else {
-            self.tap.get_or_insert_default().copy = Some(copying);
+            self.tap.get_or_insert_default().copies.push(copying);
         }
         copied
     }
@@ -58,15 +58,16 @@ impl Transfer {
     /// The next part that has passed all filters. `None`: more bytes are needed.
     pub(super) fn poll_part(&mut self, cx: &mut Context<'_>, tap: &mut Tap) -> Result<Poll<Option<Part>>, Broken> {
         if tap.part.is_none() {
+            let longest = tap.longest_part();
             // Without bytes at hand there is nothing to wait for but more of them.
             let at_hand = self.buffer.as_ref().is_some_and(|buffer| !buffer.is_empty());
             let most = match tap.pace.as_mut().filter(|_| at_hand).map(|pace| pace.poll(cx)) {
-                None => usize::MAX,
-                Some(Poll::Ready(most)) => most,
+                None => longest,
+                Some(Poll::Ready(most)) => most.min(longest),
                 Some(Poll::Pending) => return Ok(Poll::Pending),
             };
             let before = self.body_bytes;
-            tap.part = self.next_part(most, tap.copy.as_ref())?;
+            tap.part = self.next_part(most, &tap.copies)?;
             if let Some(pace) = &mut tap.pace {
                 pace.take(usize::try_from(self.body_bytes - before).unwrap_or(usize::MAX));
             }
@@ -79,7 +80,7 @@ impl Transfer {
 
     /// Decodes what the filters see at once, of at most so many bytes. Short chunks are gathered, for each call has its
     /// price.
-    fn next_part(&mut self, mut most: usize, copy: Option<&Copying>) -> Result<Option<Part>, Broken> {
+    fn next_part(&mut self, mut most: usize, copies: &[Copying]) -> Result<Option<Part>, Broken> {
         let mut gathered = Vec::new();
         loop {
             let Some(buffer) = self.buffer.as_mut().filter(|buffer| !buffer.is_empty() && most > 0) else {
@@ -91,12 +92,15 @@ impl Transfer {
             let step = self.decoder.decode(shown).map_err(|malformed| Broken::Malformed(malformed.0))?;
             let data = base + step.data.start..base + step.data.end;
             buffer.consume(step.consumed);
-            most -= step.consumed.min(most);
+            if !data.is_empty() {
+                // Framing alone is no part: who sees the body would wait for bytes that are here.
+                most -= step.consumed.min(most);
+            }
             self.body_bytes += data.len() as u64;
             if self.body_bytes > self.max_body_bytes {
                 return Err(Broken::TooLarge);
             }
-            if let Some(copy) = copy {
+            for copy in copies {
                 copy.add(buffer.range(data.start, data.end));
                 if step.done {
                     copy.end();
@@ -128,9 +132,7 @@ impl Transfer {
     pub(super) fn end_tapped(&mut self) {
         self.buffer = None;
         if let Some(tap) = &mut self.tap {
-            if let Some(copy) = &tap.copy {
-                copy.end();
-            }
+            tap.copies.iter().for_each(Copying::end);
             tap.part = Some(Part::own(Vec::new(), true));
         }
     }

@@ -6,30 +6,28 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use weft_rt::{Stream, Timer};
+use weft_rt::Timer;
 
 use super::answer::{Asked, Incoming, lost};
 use super::attempt::Answered;
-use super::connect::{Upstream, failed, reach};
+use super::connect::{Upstream, failed, open};
 use super::outgoing::Outgoing;
 use crate::error::{Error, Kind};
 use crate::limit::Place;
 use crate::ongoing::Ongoing;
-use crate::record::Address;
-use crate::snapshot::{Endpoint, GenerationCluster};
+use crate::snapshot::Endpoint;
 use crate::transfer::{Broken, Transfer};
 
-type Connecting = Pin<Box<dyn Future<Output = io::Result<(Stream, Address)>>>>;
+type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<Upstream>> + 'a>>;
 
 /// The attempt.
 pub struct Beside<'a> {
-    cluster: &'a GenerationCluster,
     endpoint: Arc<Endpoint>,
     sending: Transfer,
     incoming: Incoming<'a>,
     /// For the connection.
     timer: Timer,
-    connecting: Option<Connecting>,
+    connecting: Option<Connecting<'a>>,
     upstream: Option<Upstream>,
     place: Option<Place>,
 }
@@ -43,7 +41,6 @@ impl<'a> Beside<'a> {
         place: Option<Place>,
     ) -> Self {
         let mut own = Self {
-            cluster: outgoing.cluster,
             endpoint: Arc::clone(endpoint),
             sending: outgoing.again(exchange),
             incoming: Incoming::beside(exchange),
@@ -59,9 +56,9 @@ impl<'a> Beside<'a> {
                 own.upstream = Some(used);
             }
             None => {
-                let endpoint = Arc::clone(endpoint);
-                own.connecting = Some(Box::pin(async move { reach(&endpoint.destination).await }));
-                own.timer.set(Some(weft_rt::now() + outgoing.cluster.connect_timeout));
+                let (endpoint, cluster) = (Arc::clone(endpoint), outgoing.cluster);
+                own.connecting = Some(Box::pin(async move { open(&endpoint, cluster).await }));
+                own.timer.set(Some(weft_rt::now() + cluster.connect_timeout));
             }
         }
         own
@@ -71,11 +68,10 @@ impl<'a> Beside<'a> {
     pub fn poll(&mut self, cx: &mut Context<'_>, exchange: &mut Ongoing<'_>) -> Poll<Result<Answered, Error>> {
         if let Some(connecting) = &mut self.connecting {
             match connecting.as_mut().poll(cx) {
-                Poll::Ready(Ok((stream, address))) => {
-                    let mut made = Upstream::over(stream, &self.endpoint, address, self.cluster);
+                Poll::Ready(Ok(mut made)) => {
+                    exchange.account.beside_connected(made.address, false);
                     made.place = self.place.take();
                     self.upstream = Some(made);
-                    exchange.account.beside_connected(address, false);
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(failed(&self.endpoint, &error))),
                 Poll::Pending => {

@@ -53,7 +53,7 @@ pub async fn connect(
     deadlines: &mut Deadlines,
 ) -> Result<Upstream, Error> {
     deadlines.connecting(cluster.connect_timeout);
-    let mut connecting = pin!(reach(&endpoint.destination));
+    let mut connecting = pin!(open(endpoint, cluster));
     let connected = poll_fn(|cx| {
         if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {
             return Poll::Ready(connected.map_err(|error| failed(endpoint, &error)));
@@ -65,33 +65,26 @@ pub async fn connect(
     })
     .await;
     deadlines.connected();
-    let (stream, address) = connected?;
-    Ok(Upstream::over(stream, endpoint, address, cluster))
+    connected
 }
 
-impl Upstream {
-    /// A connection that has just been made.
-    pub(super) fn over(
-        stream: Stream,
-        endpoint: &Arc<Endpoint>,
-        address: Address,
-        cluster: &GenerationCluster,
-    ) -> Self {
-        if let Some(probing) = &cluster.tcp_keep_alive {
-            // A socket that refuses an option still carries requests; a unix socket has none of them.
-            let _refused = probe(&stream, probing);
-        }
-        add_one(&endpoint.connections);
-        Self {
-            stream,
-            endpoint: Arc::clone(endpoint),
-            address,
-            served: 0,
-            place: None,
-            keeper_told: false,
-            _open: Counted(Arc::clone(endpoint)),
-        }
+/// The same without a time limit, for whoever has his own.
+pub async fn open(endpoint: &Arc<Endpoint>, cluster: &GenerationCluster) -> io::Result<Upstream> {
+    let (stream, address) = reach(&endpoint.destination).await?;
+    if let Some(probing) = &cluster.tcp_keep_alive {
+        // A socket that refuses an option still carries requests; a unix socket has none of them.
+        let _refused = probe(&stream, probing);
     }
+    add_one(&endpoint.connections);
+    Ok(Upstream {
+        stream,
+        endpoint: Arc::clone(endpoint),
+        address,
+        served: 0,
+        place: None,
+        keeper_told: false,
+        _open: Counted(Arc::clone(endpoint)),
+    })
 }
 
 pub(super) fn failed(endpoint: &Endpoint, error: &io::Error) -> Error {

@@ -178,8 +178,10 @@ impl<'a> Outgoing<'a> {
 
     /// The last attempt met a closed connection; the next one gets a new one.
     pub fn replay(&mut self, exchange: &mut Ongoing<'_>, attempted: Result<Answered, Error>) {
-        exchange.account.mark(Mark::Replayed);
-        self.ended(exchange, attempted);
+        self.deadlines.attempt_ends();
+        if let Err(error) = attempted {
+            exchange.account.replayed(&error);
+        }
         self.fresh = true;
     }
 

@@ -184,7 +184,8 @@ impl Waiting {
     }
 
     fn learn(&self, seen: Seen, now: Instant) {
-        if seen == Seen::End && self.idle == Idle::Learned {
+        // Also where a fixed time is configured: what is known can be compared with it, and changes nothing.
+        if seen == Seen::End {
             self.upstream.endpoint.idle_age.ended(now.saturating_duration_since(self.since));
         }
     }
@@ -193,7 +194,7 @@ impl Waiting {
 /// What an endpoint says in its first answer on a connection about how long it keeps it.
 pub fn hear(upstream: &Upstream, answer: &ResponseHead, keeping: &Keeping) {
     if upstream.served == 0
-        && keeping.idle == Idle::Learned
+        && keeping.idle != Idle::For(Duration::ZERO)
         && let Some(seconds) = announced_idle_seconds(answer)
     {
         upstream.endpoint.idle_age.announced(seconds);

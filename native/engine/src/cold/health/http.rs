@@ -9,6 +9,7 @@ use super::verdict::Outcome;
 use crate::http::body::BodyDecoder;
 use crate::http::framing::{response_framing, response_keep_alive};
 use crate::http::head::{Method, ResponseHead};
+use crate::http::health::{DEGRADED, IMMEDIATE_FAIL};
 use crate::http::parse::{HeadLimits, Parsed, parse_response};
 use crate::snapshot::HttpCheck;
 
@@ -30,6 +31,10 @@ pub(super) fn request(check: &HttpCheck, authority: &str, keep: bool) -> Vec<u8>
 /// What came of a check on a connection.
 pub(super) struct Checked {
     pub(super) outcome: Outcome,
+    /// Of the answer.
+    pub(super) status: u16,
+    /// It says `x-envoy-degraded`.
+    pub(super) degraded: bool,
     /// The connection may serve another check.
     pub(super) reusable: bool,
 }
@@ -50,10 +55,19 @@ pub(super) async fn ask(stream: &mut Stream, request: &[u8], check: &HttpCheck) 
         receive(stream, &mut input).await?;
     };
     input.drain(..consumed);
-    let expected = check.expected_statuses.iter().any(|[from, to]| (*from..=*to).contains(&head.status));
-    let outcome = if expected { Outcome::Passed } else { Outcome::Refused };
+    let among = |ranges: &[[u16; 2]]| ranges.iter().any(|[from, to]| (*from..=*to).contains(&head.status));
+    let outcome = if head.find(IMMEDIATE_FAIL).is_some() {
+        Outcome::Refused
+    } else if among(&check.expected_statuses) {
+        Outcome::Passed
+    } else if among(&check.retriable_statuses) {
+        Outcome::Failed
+    } else {
+        Outcome::Refused
+    };
+    let (status, degraded) = (head.status, head.find(DEGRADED).is_some());
     let reusable = response_keep_alive(&head) && skip_body(stream, &head, input).await;
-    Ok(Checked { outcome, reusable })
+    Ok(Checked { outcome, status, degraded, reusable })
 }
 
 /// Reads the body. False: nothing more can be asked on this connection.

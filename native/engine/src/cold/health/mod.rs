@@ -6,6 +6,7 @@ mod checker;
 mod http;
 mod verdict;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,7 +14,8 @@ use std::time::Duration;
 
 use weft_rt::Task;
 
-use crate::snapshot::{Endpoint, Finding, HealthCheck};
+use crate::snapshot::{Endpoint, Finding, HealthCheck, Membership};
+use checker::Followed;
 
 /// First checks of many endpoints are spread by this much for each: so many checks at one moment would delay all others.
 const SPREAD_PER_ENDPOINT: Duration = Duration::from_millis(1);
@@ -21,6 +23,9 @@ const SPREAD_PER_ENDPOINT: Duration = Duration::from_millis(1);
 /// The checks of one cluster.
 pub(super) struct Checks {
     check: Rc<HealthCheck>,
+    membership: Arc<Membership>,
+    /// The cluster has had a request.
+    used: Rc<Cell<bool>>,
     running: HashMap<u32, Checked>,
 }
 
@@ -31,8 +36,9 @@ struct Checked {
 
 impl Checks {
     /// A cluster's checks, of no endpoint yet.
-    pub(super) fn new(check: &HealthCheck) -> Self {
-        Self { check: Rc::new(check.clone()), running: HashMap::new() }
+    pub(super) fn new(check: &HealthCheck, membership: &Arc<Membership>) -> Self {
+        let (check, membership) = (Rc::new(check.clone()), Arc::clone(membership));
+        Self { check, membership, used: Rc::default(), running: HashMap::new() }
     }
 
     /// Whether they are made as this says.
@@ -57,7 +63,13 @@ impl Checks {
         for endpoint in new {
             endpoint.begin_checks();
             let begin_after = spread.mul_f64(fastrand::f64());
-            let running = checker::run(Arc::clone(&endpoint), Rc::clone(&self.check), begin_after);
+            let begin_after = begin_after + checker::chance(self.check.initial_jitter_ms);
+            let followed = Followed {
+                endpoint: Arc::clone(&endpoint),
+                membership: Arc::clone(&self.membership),
+                used: Rc::clone(&self.used),
+            };
+            let running = checker::run(followed, Rc::clone(&self.check), begin_after);
             self.running.insert(endpoint.id, Checked { endpoint, _task: weft_rt::spawn(running) });
         }
     }
@@ -66,6 +78,7 @@ impl Checks {
     pub(super) fn end(self) {
         for (_, checked) in self.running {
             checked.endpoint.found(Finding::Unchecked);
+            checked.endpoint.set_degraded(false);
         }
     }
 }

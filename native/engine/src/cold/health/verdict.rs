@@ -27,6 +27,11 @@ impl Verdict {
         Self { healthy_threshold, unhealthy_threshold, against: 0 }
     }
 
+    /// Results speak against what is known, and are not enough yet.
+    pub(super) fn is_pending(&self) -> bool {
+        self.against > 0
+    }
+
     /// What is known after a result, given what was known before. The first result decides alone.
     pub(super) fn after(&mut self, known: Finding, outcome: Outcome) -> Finding {
         let (now, needed) = match (known, outcome) {

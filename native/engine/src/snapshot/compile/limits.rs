@@ -1,7 +1,7 @@
 //! The bounds of a cluster, with what is counted against them.
 
 use super::Compiler;
-use crate::limit::{Breaker, Budget, Limits};
+use crate::limit::{Adaptive, Breaker, Budget, Limits};
 use crate::snapshot::{CircuitBreaker, Cluster};
 
 impl Compiler<'_> {
@@ -14,12 +14,15 @@ impl Compiler<'_> {
                 max_retries: breaker.and_then(|breaker| breaker.max_retries),
             },
             retries: self.books.limits.retries(&dto.name),
+            adaptive: dto
+                .adaptive_concurrency
+                .map(|settings| Box::new(Adaptive { settings, state: self.books.limits.adaptive(&dto.name) })),
             breaker: breaker.map(|breaker| Box::new(self.breaker(&dto.name, breaker))),
         }
     }
 
     fn breaker(&mut self, cluster: &str, dto: &CircuitBreaker) -> Breaker {
-        let CircuitBreaker { max_connections, max_pending, max_requests, max_retries: _ } = *dto;
+        let CircuitBreaker { max_connections, max_pending, max_requests, max_retries: _, trip: _ } = *dto;
         let bound = |max: u32| (max > 0).then_some(max);
         Breaker {
             max_requests: bound(max_requests),

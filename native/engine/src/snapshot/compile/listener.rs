@@ -34,6 +34,7 @@ impl Compiler<'_> {
                 max_fields: dto.limits.max_headers as usize,
             },
             access_log,
+            overrides: dto.overrides.clone(),
             abort_on_close: dto.abort_on_close,
             // Filled when the routes are compiled.
             table: Table::default(),
@@ -41,6 +42,7 @@ impl Compiler<'_> {
             trusted_hops: usize::try_from(dto.trusted_hops).unwrap_or(usize::MAX),
             socket_mode: dto.socket_mode,
             filters,
+            overload: dto.overload.as_ref().map(|dto| Box::new(self.overload(index, dto))),
         })
     }
 

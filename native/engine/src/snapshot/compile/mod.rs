@@ -2,10 +2,12 @@
 
 mod address;
 mod cluster;
+mod division;
 mod filter;
 pub(crate) mod fingerprint;
 mod limits;
 mod listener;
+mod overload;
 mod retry;
 mod route;
 mod route_match;
@@ -17,11 +19,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::fault::Fault;
 use crate::route::Table;
 
 use super::{Books, Generation, GenerationCluster, GenerationListener, GenerationRoute};
-use super::{FORMAT, Snapshot};
+use super::{FORMAT, Node, Records, Snapshot};
 
 pub(crate) use address::address;
 pub(crate) use cluster::{too_many, wanted};
@@ -52,6 +53,8 @@ impl Rejection {
 
 /// Indexes cross the hot path as 16-bit numbers; the last one means "none".
 pub(crate) const MAX_NOUNS: usize = u16::MAX as usize;
+/// Each header that records keep is looked for in each request: beyond so many they know less.
+const MOST_HEADERS: usize = 64;
 
 pub(crate) fn decode(bytes: &[u8]) -> Result<Snapshot, Rejection> {
     let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
@@ -76,7 +79,10 @@ impl Compiled {
     pub(crate) fn settle(self, books: &mut Books) -> Generation {
         for cluster in &self.generation.clusters {
             books.clusters.set_checked(&cluster.name, cluster.health_check.is_some());
+            books.clusters.divide(&cluster.name, &cluster.division);
             books.clusters.set_table(&cluster.name, cluster.load_balancer.table());
+            cluster.membership.ejections().follow(cluster.outlier_detection.as_ref());
+            cluster.membership.trips().want(cluster.trip.is_some());
         }
         for Assignment { cluster, endpoints } in self.assignments {
             books.clusters.change(&cluster, endpoints, &[], true);
@@ -96,14 +102,16 @@ pub(crate) fn compile(
     let known = previous.map_or(&[][..], |generation| &generation.clusters);
     let known_clusters = known.iter().map(|cluster| (cluster.name.as_str(), cluster)).collect();
     let routes = previous.map_or(&[][..], |generation| &generation.routes);
-    let known_faults = routes.iter().filter_map(|route| Some((route.name.as_str(), route.fault.as_ref()?))).collect();
+    let known_routes = routes.iter().map(|route| (route.name.as_str(), route)).collect();
     let mut compiler = Compiler {
         rejected: Vec::new(),
         books,
         known_clusters,
-        known_faults,
+        known_routes,
         assignments: Vec::new(),
         redact: &snapshot.records.redact,
+        headers_read: Vec::new(),
+        node: &snapshot.node,
     };
     compiler.count("listeners", snapshot.listeners.len());
     compiler.count("routes", snapshot.routes.len());
@@ -112,21 +120,20 @@ pub(crate) fn compile(
         snapshot.listeners.iter().enumerate().filter_map(|(index, dto)| compiler.listener(index, dto)).collect();
     let clusters: Vec<Arc<GenerationCluster>> =
         snapshot.clusters.iter().enumerate().map(|(index, dto)| compiler.cluster(index, dto)).collect();
-    let names: Vec<&str> = snapshot.clusters.iter().map(|cluster| cluster.name.as_str()).collect();
     let mut rules: route::RulesOf = vec![Vec::new(); snapshot.listeners.len()];
     let routes: Vec<GenerationRoute> = snapshot
         .routes
         .iter()
         .enumerate()
-        .filter_map(|(index, dto)| compiler.route(index, dto, &names, &mut rules))
+        .filter_map(|(index, dto)| compiler.route(index, dto, &snapshot.clusters, &mut rules))
         .collect();
     if !compiler.rejected.is_empty() {
         return Err(compiler.rejected);
     }
-    let assignments = compiler.assignments;
+    let (assignments, headers_read) = (compiler.assignments, compiler.headers_read);
     // Nothing was refused, so that listeners and their descriptions stand side by side.
     for ((listener, dto), rules) in listeners.iter_mut().zip(&snapshot.listeners).zip(rules) {
-        listener.table = Table::new(rules, dto.service_header.as_deref());
+        listener.table = Table::new(rules, dto.service_header.as_deref()).with_lanes(&dto.overrides.lane_header);
     }
     let drain_deadline = Duration::from_millis(snapshot.drain_deadline_ms.into());
     let ids = books.names.ids(
@@ -134,7 +141,7 @@ pub(crate) fn compile(
         routes.iter().map(|route| route.name.as_str()),
         clusters.iter().map(|cluster| cluster.name.as_str()),
     );
-    let (records, tracing) = (snapshot.records.clone(), snapshot.tracing);
+    let (records, tracing) = (records_with(&snapshot.records, headers_read), snapshot.tracing);
     let generation = Generation {
         number,
         fingerprint,
@@ -150,16 +157,31 @@ pub(crate) fn compile(
     Ok(Compiled { generation, assignments })
 }
 
+/// Records keep what expressions read too, or nobody could say later what these saw.
+fn records_with(records: &Records, headers_read: Vec<String>) -> Records {
+    let mut records = records.clone();
+    for name in headers_read {
+        if records.headers.len() < MOST_HEADERS && !records.headers.contains(&name) {
+            records.headers.push(name);
+        }
+    }
+    records
+}
+
 struct Compiler<'a> {
     rejected: Vec<Rejection>,
     books: &'a mut Books,
     /// Of the generation before, by name.
     known_clusters: HashMap<&'a str, &'a Arc<GenerationCluster>>,
-    /// Of the generation before, by route.
-    known_faults: HashMap<&'a str, &'a Arc<Fault>>,
+    /// Of the generation before, by name.
+    known_routes: HashMap<&'a str, &'a GenerationRoute>,
     assignments: Vec<Assignment>,
     /// Headers whose values are never kept.
     redact: &'a [String],
+    /// Headers that expressions look at.
+    headers_read: Vec<String>,
+    /// The proxy itself.
+    node: &'a Node,
 }
 
 impl Compiler<'_> {

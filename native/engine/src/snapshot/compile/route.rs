@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use super::sticky::sticky;
 use super::{Compiler, Rejection, bound};
 use crate::fault::Fault;
 use crate::http::changes::{self, InvalidLine};
 use crate::http::direct::Direct;
+use crate::mirror::Mirror;
 use crate::route::{Action, Fallback, HostPattern, PathChange, Redirect, Rule, Split, Target};
+use crate::snapshot::Mirror as MirrorDto;
 use crate::snapshot::{
-    Fault as FaultDto, Forward, GenerationRewrite, GenerationRoute, HeaderChanges, HeaderLine, Respond, Rewrite,
+    Cluster, Fault as FaultDto, Forward, GenerationRewrite, GenerationRoute, HeaderChanges, HeaderLine, Respond,
+    Rewrite,
 };
 use crate::snapshot::{PathChange as PathChangeDto, Redirect as RedirectDto, Route, RouteAction};
 
@@ -22,7 +24,7 @@ impl Compiler<'_> {
         &mut self,
         index: usize,
         dto: &Route,
-        clusters: &[&str],
+        clusters: &[Cluster],
         rules: &mut RulesOf,
     ) -> Option<GenerationRoute> {
         let at = format!("routes.{index}");
@@ -64,7 +66,27 @@ impl Compiler<'_> {
             retry,
             filters,
             fault: dto.fault.as_ref().and_then(|fault| self.fault(&at, &dto.name, fault)),
+            mirrors: self.mirrors(&at, &dto.name, &dto.mirrors, clusters),
+            switched: None,
         })
+    }
+
+    fn mirrors(&mut self, at: &str, route: &str, dto: &[MirrorDto], clusters: &[Cluster]) -> Box<[Mirror]> {
+        let known = self.known_routes.get(route).map_or(&[][..], |known| &known.mirrors);
+        let mut mirrors = Vec::with_capacity(dto.len());
+        for (place, mirror) in dto.iter().enumerate() {
+            let (Some(cluster), Ok(index)) = (clusters.get(mirror.cluster as usize), u16::try_from(mirror.cluster))
+            else {
+                let path = format!("{at}.mirror.{place}.cluster");
+                let message = format!("no cluster has index {}", mirror.cluster);
+                self.rejected.push(Rejection::new(path, "WEFT_SNAPSHOT_INDEX", message));
+                continue;
+            };
+            let subset = mirror.subset.as_ref();
+            let subset = subset.map(|labels| self.subset(format!("{at}.mirror.{place}.subset"), cluster, labels));
+            mirrors.push(Mirror::new(mirror, index, &cluster.name, subset, known.get(place)));
+        }
+        mirrors.into()
     }
 
     fn fault(&mut self, at: &str, route: &str, dto: &FaultDto) -> Option<Arc<Fault>> {
@@ -73,7 +95,8 @@ impl Compiler<'_> {
             self.rejected.push(Rejection::new(format!("{at}.fault.abort.status"), "WEFT_SNAPSHOT_STATUS", message));
             return None;
         }
-        Some(Fault::renewed(dto, self.known_faults.get(route).copied()))
+        let known = self.known_routes.get(route).and_then(|known| known.fault.as_ref());
+        Some(Fault::renewed(dto, known))
     }
 
     fn rules(&mut self, index: usize, dto: &Route, rules: &mut RulesOf) {
@@ -109,18 +132,22 @@ impl Compiler<'_> {
         patterns.into()
     }
 
-    fn forward(&mut self, at: &str, dto: &Forward, clusters: &[&str]) -> Option<Split> {
+    fn forward(&mut self, at: &str, dto: &Forward, clusters: &[Cluster]) -> Option<Split> {
         let mut targets = Vec::with_capacity(dto.targets.len());
         for (place, target) in dto.targets.iter().enumerate() {
-            let Some(name) = clusters.get(target.cluster as usize) else {
+            let Some(cluster) = clusters.get(target.cluster as usize) else {
                 let message = format!("no cluster has index {}", target.cluster);
                 let path = format!("{at}.forward.{place}.cluster");
                 self.rejected.push(Rejection::new(path, "WEFT_SNAPSHOT_INDEX", message));
                 continue;
             };
-            targets.push(Target::new(u16::try_from(target.cluster).unwrap_or(u16::MAX), name, target.weight));
+            let subset = target.subset.as_ref();
+            let subset = subset.map(|labels| self.subset(format!("{at}.forward.{place}.subset"), cluster, labels));
+            let index = u16::try_from(target.cluster).unwrap_or(u16::MAX);
+            targets.push(Target::new(index, &cluster.name, target.weight, subset));
         }
-        let split = Split::new(targets, dto.sticky.as_ref().map(sticky));
+        let sticky = dto.sticky.as_ref().and_then(|key| self.sticky(|| format!("{at}.sticky"), key));
+        let split = Split::new(targets, sticky);
         if split.is_none() {
             let message = "no cluster with a weight above 0 takes its requests";
             self.rejected.push(Rejection::new(format!("{at}.forward"), "WEFT_SNAPSHOT_WEIGHT", message));

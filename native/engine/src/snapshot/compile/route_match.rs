@@ -3,12 +3,17 @@
 use std::sync::Arc;
 
 use super::{Compiler, Rejection};
-use crate::route::{Condition, HostPattern, PathPattern, Pattern, Rule, Test};
+use crate::cel::Mistake;
+use crate::route::{Condition, Expression, HostPattern, Lane, PathPattern, Pattern, Rule, Test};
 use crate::snapshot::{FieldMatch, PathMatch, Route, RouteMatch, ValueTest};
 
 impl Compiler<'_> {
     /// The rules of a route; one without matches takes every path.
     pub(super) fn matches(&mut self, index: usize, dto: &Route, hosts: &Arc<[HostPattern]>) -> Vec<Rule> {
+        let when = dto
+            .when
+            .as_deref()
+            .and_then(|source| self.expression(format!("routes.{index}.when"), source, Expression::condition));
         let every = [RouteMatch {
             path: PathMatch::Prefix("/".to_owned()),
             method: None,
@@ -31,9 +36,31 @@ impl Compiler<'_> {
                 method: wanted.method.as_ref().map(|method| method.as_bytes().into()),
                 headers,
                 query,
+                when: when.clone(),
+                // The listener says which header names it.
+                lane: dto.lane.as_deref().map(|name| Lane { name: name.into(), header: Box::default() }),
             });
         }
         rules
+    }
+
+    /// An expression over a request; what it reads is kept by the records.
+    pub(super) fn expression(
+        &mut self,
+        path: String,
+        source: &str,
+        compile: fn(&str) -> Result<Expression, Mistake>,
+    ) -> Option<Arc<Expression>> {
+        match compile(source) {
+            Ok(expression) => {
+                self.headers_read.extend(expression.headers_read().into_iter().map(str::to_owned));
+                Some(Arc::new(expression))
+            }
+            Err(mistake) => {
+                self.rejected.push(Rejection::new(path, "WEFT_SNAPSHOT_CEL", mistake.to_string()));
+                None
+            }
+        }
     }
 
     fn path(&mut self, at: &str, dto: &PathMatch) -> Option<PathPattern> {

@@ -1,7 +1,7 @@
 //! What keeps requests together, and the balancers that go by it.
 
 use super::{Compiler, Rejection};
-use crate::route::{Sticky, StickyCookie};
+use crate::route::{Expression, Sticky, StickyCookie};
 use crate::snapshot::{Cluster, CookieKey, LoadBalancer, StickyKey};
 
 /// More places would be more than a pick gains by them (Envoy's bound).
@@ -9,18 +9,20 @@ const MAX_TABLE: u32 = 5_000_011;
 /// Hashes on a ring at most (Envoy's bound).
 const MAX_RING: u32 = 8_388_608;
 
-pub(super) fn sticky(dto: &StickyKey) -> Sticky {
-    match dto {
-        StickyKey::Header(name) => Sticky::Header(name.as_str().into()),
-        StickyKey::Cookie(CookieKey { name, ttl_s, path }) => {
-            Sticky::Cookie(StickyCookie { name: name.as_str().into(), ttl_s: *ttl_s, path: path.as_str().into() })
-        }
-        StickyKey::Query(name) => Sticky::Query(name.as_str().into()),
-        StickyKey::ClientAddress => Sticky::ClientAddress,
-    }
-}
-
 impl Compiler<'_> {
+    /// A key; `None` when it is an expression that was refused.
+    pub(super) fn sticky(&mut self, at: impl FnOnce() -> String, dto: &StickyKey) -> Option<Sticky> {
+        Some(match dto {
+            StickyKey::Header(name) => Sticky::Header(name.as_str().into()),
+            StickyKey::Cookie(CookieKey { name, ttl_s, path }) => {
+                Sticky::Cookie(StickyCookie { name: name.as_str().into(), ttl_s: *ttl_s, path: path.as_str().into() })
+            }
+            StickyKey::Query(name) => Sticky::Query(name.as_str().into()),
+            StickyKey::ClientAddress => Sticky::ClientAddress,
+            StickyKey::Cel(source) => Sticky::Cel(self.expression(at() + ".cel", source, Expression::key)?),
+        })
+    }
+
     /// Tables that could not be made are refused here.
     pub(super) fn check_balancer(&mut self, index: usize, dto: &Cluster) {
         let mut refuse = |key: &str, message: String| {

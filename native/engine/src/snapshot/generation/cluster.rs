@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Membership, Resolution};
+use super::{Division, Membership, Resolution};
+use crate::cluster::TripCondition;
 use crate::filter::Chain;
 use crate::hedge::Hedging;
 use crate::limit::Limits;
 use crate::route::Sticky;
-use crate::snapshot::{HealthCheck, LoadBalancer, TcpKeepAlive};
+use crate::snapshot::{HealthCheck, LoadBalancer, OutlierDetection, TcpKeepAlive, Trip};
 
 /// A cluster, compiled. One that did not change is the same one in the next generation.
 pub struct GenerationCluster {
@@ -20,6 +21,8 @@ pub struct GenerationCluster {
     pub fingerprint: u64,
     /// Where its requests go, as of now.
     pub membership: Arc<Membership>,
+    /// How its endpoints are divided.
+    pub division: Arc<Division>,
     /// How an endpoint is chosen.
     pub load_balancer: LoadBalancer,
     /// Where a balancer by hash takes its key: the first of these that the request has.
@@ -40,6 +43,12 @@ pub struct GenerationCluster {
     pub resolution: Option<Arc<Resolution>>,
     /// How its endpoints are checked.
     pub health_check: Option<Arc<HealthCheck>>,
+    /// What puts endpoints out for a time.
+    pub outlier_detection: Option<Arc<OutlierDetection>>,
+    /// What opens the breakers of its endpoints.
+    pub trip: Option<Box<Trip>>,
+    /// A condition that opens them besides; only beside `trip`.
+    pub trip_when: Option<Box<TripCondition>>,
 }
 
 /// How connections are kept between requests.

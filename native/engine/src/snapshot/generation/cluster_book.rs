@@ -15,6 +15,8 @@ use super::endpoint::{Endpoint, Place};
 use super::endpoint_set::{Draft, EndpointSet, Member};
 use super::hash_table::TableKind;
 use super::membership::Membership;
+use super::tiers::Division;
+use crate::telemetry::events::{Events, Teller};
 
 /// An endpoint as a snapshot or an update wants it.
 #[derive(Clone, Debug)]
@@ -47,6 +49,7 @@ pub struct ClusterBook {
     endpoint_ids: Ids,
     membership_ids: Ids,
     places: HashSet<Arc<Place>>,
+    events: Arc<Events>,
     /// Of the last set made.
     number: u64,
 }
@@ -55,6 +58,9 @@ struct Entry {
     membership: Arc<Membership>,
     tally: Arc<Tally>,
     draft: Draft,
+    /// As it was asked for.
+    asked: Arc<Division>,
+    division: Arc<Division>,
     /// Its endpoints are checked: a new one waits for its first result.
     checked: bool,
     /// What its balancer looks keys up in.
@@ -92,11 +98,17 @@ impl ClusterBook {
             return Arc::clone(&entry.membership);
         }
         let tally = Arc::new(Tally::default());
-        let membership = Arc::new(Membership::new(self.membership_ids.take(), Arc::clone(&tally)));
+        let membership = Arc::new(Membership::new(
+            self.membership_ids.take(),
+            Arc::clone(&tally),
+            Teller::new(cluster, &self.events),
+        ));
         let entry = Entry {
             membership: Arc::clone(&membership),
             tally,
             draft: Draft::default(),
+            asked: Arc::default(),
+            division: Arc::default(),
             checked: false,
             table: TableKind::None,
             known: HashMap::new(),
@@ -105,10 +117,27 @@ impl ClusterBook {
         membership
     }
 
+    /// What happens to endpoints of all clusters.
+    pub fn events(&self) -> &Arc<Events> {
+        &self.events
+    }
+
     /// Whether endpoints that come to a cluster from now on are checked.
     pub fn set_checked(&mut self, cluster: &str, checked: bool) {
         if let Some(entry) = self.entries.get_mut(cluster) {
             entry.checked = checked;
+        }
+    }
+
+    /// Divides a cluster's endpoints in this way from now on.
+    pub fn divide(&mut self, cluster: &str, division: &Arc<Division>) {
+        let Some(entry) = self.entries.get_mut(cluster).filter(|entry| entry.asked != *division) else { return };
+        // Requests of the generation before are still under way: the subsets that they ask for stay for once.
+        let before = std::mem::replace(&mut entry.asked, Arc::clone(division));
+        entry.division = Division::after(division, &before);
+        if entry.membership.number() > 0 {
+            self.number += 1;
+            entry.publish(self.number);
         }
     }
 
@@ -176,7 +205,7 @@ impl ClusterBook {
     /// Forgets clusters that no generation has, and endpoints that no set, connection or exchange holds any more; their
     /// numbers are given again.
     pub fn forget_unused(&mut self) {
-        let Self { entries, endpoint_ids, membership_ids, places, number } = self;
+        let Self { entries, endpoint_ids, membership_ids, places, number, events: _ } = self;
         entries.retain(|_, entry| {
             let used = Arc::strong_count(&entry.membership) > 1;
             if !used && entry.draft.len() > 0 {
@@ -208,6 +237,10 @@ enum Put {
 }
 
 impl Entry {
+    fn publish(&mut self, number: u64) {
+        self.membership.publish(EndpointSet::whole(number, self.draft.publish(), &self.division, self.table));
+    }
+
     fn put(&mut self, ids: &mut Ids, name: String, reach: Reach, weight: u32, place: Option<Arc<Place>>) -> Put {
         let known = match self.known.entry(name) {
             Slot::Occupied(known) => {
@@ -222,7 +255,12 @@ impl Entry {
                 slot.insert(Known { endpoint, index: None })
             }
         };
-        let member = |endpoint: &Arc<Endpoint>| Member { endpoint: Arc::clone(endpoint), weight, place: place.clone() };
+        let member = |endpoint: &Arc<Endpoint>| Member {
+            endpoint: Arc::clone(endpoint),
+            index: 0,
+            weight,
+            place: place.clone(),
+        };
         match known.index {
             Some(index) => {
                 let same = |before: &Member| before.weight == weight && before.place == place;
@@ -253,11 +291,6 @@ impl Entry {
             known.endpoint.set_member(false);
         }
         self.publish(number);
-    }
-
-    /// Puts the members as they are now in force.
-    fn publish(&mut self, number: u64) {
-        self.membership.publish(EndpointSet::new(number, self.draft.publish(), self.table));
     }
 
     /// The last member takes the place of the one that goes: nothing else moves.

@@ -23,6 +23,31 @@ pub mod bit {
 
 use bit::{DEGRADED, DOWN, EJECTED, MEMBER, TRIPPED};
 
+/// How many of some endpoints are in which condition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Headcount {
+    /// Get no requests.
+    pub down: u32,
+    /// Are degraded and not down.
+    pub degraded: u32,
+    /// Have an open breaker.
+    pub tripped: u32,
+}
+
+impl Headcount {
+    /// One more, with this condition.
+    pub fn add(&mut self, bits: u8) {
+        self.down += u32::from(bits & DOWN != 0);
+        self.degraded += u32::from(bits & (DOWN | DEGRADED) == DEGRADED);
+        self.tripped += u32::from(bits & TRIPPED != 0);
+    }
+
+    /// Of so many, those with nothing against them.
+    pub fn healthy(&self, total: u32) -> u32 {
+        total.saturating_sub(self.down + self.degraded)
+    }
+}
+
 /// How many members of a cluster are in which condition.
 #[derive(Default)]
 pub struct Tally {
@@ -34,6 +59,11 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// The counts that a pick asks for.
+    pub fn headcount(&self) -> Headcount {
+        Headcount { down: self.down(), degraded: self.degraded(), tripped: self.tripped() }
+    }
+
     /// Members that get no requests: unhealthy, ejected or tripped.
     pub fn down(&self) -> u32 {
         read(&self.down)
@@ -95,6 +125,11 @@ impl Condition {
 
     pub(super) fn bits(&self) -> u8 {
         self.bits.load(Ordering::Relaxed)
+    }
+
+    /// Something has changed that no bit says.
+    pub(super) fn turned(&self) {
+        self.tally.changes.fetch_add(1, Ordering::Release);
     }
 
     /// Whether that was not so before.

@@ -1,15 +1,17 @@
 //! An endpoint with its state, shared by all workers, generations and endpoint sets.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use super::concurrency::Concurrency;
 use super::condition::{Condition, Tally, bit};
 use super::cost::Cost;
 use super::destination::{Destination, Reach};
 use super::health::{Finding, Health};
 use super::idle_age::IdleAge;
 use super::moment::Moment;
+use crate::cluster::{EndpointBreaker, OutlierState};
 use crate::record::Address;
 
 use crate::telemetry::metrics::Latency;
@@ -40,13 +42,17 @@ pub struct Endpoint {
     pub server_errors: AtomicU64,
     /// From the begin of an attempt to the answer's first byte.
     pub latency: Latency,
-    /// Its answers say how many retries they have used: it passes budgets on.
-    pub tells_retries: AtomicBool,
+    /// How it answers by what it has to do at once.
+    pub concurrency: Concurrency,
     /// The same as `peak-ewma` sees it; written only where that balances.
     pub cost: Cost,
     /// Milliseconds of the [`Moment`] since which requests may go there; 0: it needs no slow start.
     usable_since: AtomicU64,
+    /// Its answers say how many retries they have used: it passes budgets on.
+    pub tells_retries: AtomicBool,
     condition: Condition,
+    breaker: OnceLock<Box<EndpointBreaker>>,
+    outlier: OnceLock<Box<OutlierState>>,
 }
 
 impl Endpoint {
@@ -65,10 +71,13 @@ impl Endpoint {
             connections: AtomicU32::new(0),
             server_errors: AtomicU64::new(0),
             latency: Latency::default(),
-            tells_retries: AtomicBool::new(false),
+            concurrency: Concurrency::default(),
             cost: Cost::default(),
             usable_since: AtomicU64::new(0),
             condition: Condition::new(tally),
+            tells_retries: AtomicBool::new(false),
+            breaker: OnceLock::new(),
+            outlier: OnceLock::new(),
         }
     }
 
@@ -90,11 +99,14 @@ impl Endpoint {
         }
     }
 
-    /// A connection was refused: nobody listens there. Where checks can tell when that is over, that is believed at once.
-    pub fn refused(&self) {
-        if self.health.finding() == Finding::Healthy {
+    /// Nobody listens there, or the endpoint itself says that it is to get no requests. Where checks can tell when that
+    /// is over, that is believed at once; whether it was news.
+    pub fn refused(&self) -> bool {
+        let news = self.health.finding() == Finding::Healthy;
+        if news {
             self.found(Finding::Unhealthy);
         }
+        news
     }
 
     /// Bits of [`bit`].
@@ -141,6 +153,47 @@ impl Endpoint {
         self.warms_since(Moment::default());
     }
 
+    /// Whether outlier detection puts it out. Under its cluster's [`crate::cluster::Ejections`].
+    pub fn set_ejected(&self, ejected: bool) {
+        if self.condition.set(bit::EJECTED, ejected) && !ejected {
+            self.warms_since(Moment::now());
+        }
+    }
+
+    /// Whether its breaker is open. Under the breaker's lock.
+    pub fn set_tripped(&self, tripped: bool) {
+        if !self.condition.set(bit::TRIPPED, tripped) {
+            self.turned();
+        } else if !tripped {
+            self.warms_since(Moment::now());
+        }
+    }
+
+    /// Something has changed about its condition that no bit of it says.
+    pub fn turned(&self) {
+        self.condition.turned();
+    }
+
+    /// Its breaker, made on first use.
+    pub fn breaker(&self) -> &EndpointBreaker {
+        self.breaker.get_or_init(Box::default)
+    }
+
+    /// Its breaker, if there ever was one.
+    pub fn known_breaker(&self) -> Option<&EndpointBreaker> {
+        self.breaker.get().map(|known| &**known)
+    }
+
+    /// What outlier detection knows of it, made on first use.
+    pub fn outlier(&self) -> &OutlierState {
+        self.outlier.get_or_init(Box::default)
+    }
+
+    /// What outlier detection knows of it, if it ever counted.
+    pub fn known_outlier(&self) -> Option<&OutlierState> {
+        self.outlier.get().map(|known| &**known)
+    }
+
     /// Whether its cluster has it now. An endpoint that went lives on while an exchange or a connection needs it.
     pub fn is_member(&self) -> bool {
         self.condition() & bit::MEMBER != 0
@@ -154,13 +207,15 @@ impl Endpoint {
     }
 }
 
-/// Where an endpoint runs and what it is labelled. Endpoints of one place share one.
+/// Where an endpoint runs, when its turn comes and what it is labelled. Endpoints of one place share one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Place {
     /// Empty where nothing was said.
     pub region: String,
     /// Empty where nothing was said.
     pub zone: String,
+    /// 0 comes first; the others when those before are short of health.
+    pub priority: u32,
     /// Free labels.
     pub labels: BTreeMap<String, String>,
 }

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use super::endpoint::{Endpoint, Place};
 use super::hash_table::{HashTable, TableKind};
+use super::tiers::{Division, Provision, Tiers};
+use crate::cluster::Looked;
 
 /// Members per chunk: what a change copies, against how many chunks there are to list and to search.
 const CHUNK: usize = 128;
@@ -17,22 +19,37 @@ const CHUNK: usize = 128;
 pub struct Member {
     /// Who.
     pub endpoint: Arc<Endpoint>,
+    /// Its index in the cluster's whole set, which records know it by.
+    pub index: u32,
     /// Its share, at least 1.
     pub weight: u32,
     /// Where it runs; `None` where nothing was said.
     pub place: Option<Arc<Place>>,
 }
 
-/// The endpoints of a cluster at one moment.
+impl Member {
+    /// 0 comes first.
+    pub fn priority(&self) -> u32 {
+        self.place.as_deref().map_or(0, |place| place.priority)
+    }
+}
+
+/// The endpoints of a cluster, or of a group of it, at one moment.
 #[derive(Default)]
 pub struct EndpointSet {
     /// Unique among all sets of the proxy, growing.
     pub number: u64,
+    /// When too few of them are healthy.
+    pub provision: Provision,
+    /// What it is divided into; none where a balancer draws in all of it, and in the groups themselves.
+    pub tiers: Option<Box<Tiers>>,
     /// Where keys belong, for a balancer that hashes.
     pub table: HashTable,
     chunks: Vec<Arc<Chunk>>,
     /// Where each chunk's shares begin; empty when all weights are equal.
     starts: Vec<u32>,
+    /// The last look at the open breakers among them.
+    pub probes: Looked,
     len: u32,
     total: u32,
     stride: u32,
@@ -45,6 +62,8 @@ pub(super) struct Chunk {
     ends: Vec<u32>,
     lightest: u32,
     heaviest: u32,
+    /// The first and the last one.
+    priorities: (u32, u32),
 }
 
 impl EndpointSet {
@@ -64,6 +83,33 @@ impl EndpointSet {
         let known = set.members().map(|member| (member.endpoint.name.as_str(), member.weight));
         set.table = HashTable::new(table, known);
         set
+    }
+
+    /// A cluster's whole set, with what it is divided into. Who draws in groups looks keys up in theirs.
+    pub(super) fn whole(number: u64, chunks: Vec<Arc<Chunk>>, division: &Arc<Division>, table: TableKind) -> Self {
+        let (first, last) = chunks
+            .iter()
+            .fold((u32::MAX, 0), |(first, last), chunk| (chunk.priorities.0.min(first), chunk.priorities.1.max(last)));
+        let divided = !division.is_undivided() || first < last;
+        let mut set = Self::new(number, chunks, if divided { TableKind::default() } else { table });
+        set.provision = division.provision;
+        if divided {
+            set.tiers = Some(Box::new(Tiers::of(&set, division, table)));
+        }
+        set
+    }
+
+    /// Some of a cluster's members.
+    pub(super) fn group(number: u64, members: impl Iterator<Item = Member>, table: TableKind) -> Self {
+        let mut chunks: Vec<Chunk> = Vec::new();
+        for member in members {
+            match chunks.last_mut().filter(|last| last.members.len() < CHUNK) {
+                Some(last) => last.members.push(member),
+                None => chunks.push(Chunk { members: vec![member], ..Chunk::default() }),
+            }
+        }
+        chunks.iter_mut().for_each(Chunk::reckon);
+        Self::new(number, chunks.into_iter().map(Arc::new).collect(), table)
     }
 
     /// How many there are.
@@ -125,6 +171,8 @@ impl Chunk {
         }));
         self.lightest = self.members.iter().map(|member| member.weight).min().unwrap_or(1);
         self.heaviest = self.members.iter().map(|member| member.weight).max().unwrap_or(1);
+        let priorities = || self.members.iter().map(Member::priority);
+        self.priorities = (priorities().min().unwrap_or(0), priorities().max().unwrap_or(0));
     }
 }
 
@@ -144,7 +192,9 @@ impl Draft {
         self.chunks.get(index / CHUNK)?.members.get(index % CHUNK)
     }
 
-    pub(super) fn push(&mut self, member: Member) {
+    pub(super) fn push(&mut self, mut member: Member) {
+        // A set has fewer than 65,536 members.
+        member.index = self.len() as u32;
         if self.chunks.last().is_none_or(|last| last.members.len() == CHUNK) {
             self.chunks.push(Arc::default());
         }
@@ -154,7 +204,8 @@ impl Draft {
         }
     }
 
-    pub(super) fn replace(&mut self, index: usize, member: Member) {
+    pub(super) fn replace(&mut self, index: usize, mut member: Member) {
+        member.index = index as u32;
         if let Some(slot) = self.touch(index / CHUNK).and_then(|chunk| chunk.members.get_mut(index % CHUNK)) {
             *slot = member;
         }

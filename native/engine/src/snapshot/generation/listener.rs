@@ -4,8 +4,9 @@ use weft_rt::Addr;
 
 use crate::filter::Chain;
 use crate::http::parse::HeadLimits;
+use crate::overload::Overload;
 use crate::route::Table;
-use crate::snapshot::{Direction, ListenerLimits};
+use crate::snapshot::{Direction, ListenerLimits, Overrides};
 use crate::telemetry::access_log::{Format, Sink};
 
 /// A listener, compiled.
@@ -34,6 +35,10 @@ pub struct GenerationListener {
     pub socket_mode: Option<u32>,
     /// What looks at its requests before a route is chosen.
     pub filters: Chain,
+    /// What callers may say of the way of their own requests.
+    pub overrides: Overrides,
+    /// When requests are shed.
+    pub overload: Option<Box<Overload>>,
     /// FIN amid a request gives it up.
     pub abort_on_close: bool,
     /// Which route takes a request.

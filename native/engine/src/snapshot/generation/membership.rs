@@ -10,6 +10,8 @@ use parking_lot::Mutex;
 
 use super::condition::Tally;
 use super::endpoint_set::EndpointSet;
+use crate::cluster::{Ejections, Trips};
+use crate::telemetry::events::Teller;
 
 /// The endpoints of a cluster as of now.
 pub struct Membership {
@@ -18,24 +20,39 @@ pub struct Membership {
     number: AtomicU64,
     current: Mutex<Arc<EndpointSet>>,
     tally: Arc<Tally>,
-    turns: Turns,
+    ejections: Ejections,
+    trips: Trips,
+    teller: Teller,
+    /// Of a set that is not divided.
+    pub turns: Turns,
     /// Exchanges under way, where a balancer bounds them by their sum.
     load: Arc<AtomicU32>,
     changed_unix_us: AtomicU64,
 }
 
-/// Written with each pick in turn: on a cache line of its own, or every reader of the numbers above would lose theirs.
+/// Whose turn it is, over all workers. Written with each pick in turn: on a cache line of its own, or every reader of the
+/// numbers beside it would lose theirs.
 #[derive(Default)]
 #[repr(align(128))]
-struct Turns(AtomicU64);
+pub struct Turns(AtomicU64);
+
+impl Turns {
+    /// The next one.
+    pub fn next(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+}
 
 impl Membership {
-    pub(super) fn new(id: u32, tally: Arc<Tally>) -> Self {
+    pub(super) fn new(id: u32, tally: Arc<Tally>, teller: Teller) -> Self {
         Self {
             id,
             number: AtomicU64::new(0),
             current: Mutex::default(),
             tally,
+            ejections: Ejections::new(&teller),
+            trips: Trips::new(&teller),
+            teller,
             turns: Turns::default(),
             load: Arc::default(),
             changed_unix_us: AtomicU64::new(0),
@@ -70,9 +87,19 @@ impl Membership {
         &self.load
     }
 
-    /// The next turn, over all workers.
-    pub fn turn(&self) -> u64 {
-        self.turns.0.fetch_add(1, Ordering::Relaxed)
+    /// Who of its endpoints was put out.
+    pub fn ejections(&self) -> &Ejections {
+        &self.ejections
+    }
+
+    /// Whose breaker is open.
+    pub fn trips(&self) -> &Trips {
+        &self.trips
+    }
+
+    /// Tells what happens to its endpoints.
+    pub fn teller(&self) -> &Teller {
+        &self.teller
     }
 
     /// When the set in force came, µs since 1970: indexes noted before that may mean others now.

@@ -7,6 +7,7 @@
 mod books;
 mod cluster;
 mod cluster_book;
+mod concurrency;
 mod condition;
 mod cost;
 mod destination;
@@ -21,6 +22,7 @@ mod moment;
 mod resolution;
 mod retry;
 mod route;
+mod tiers;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -33,7 +35,8 @@ use crate::telemetry::metrics::Ids;
 pub use books::Books;
 pub use cluster::{GenerationCluster, Idle, Keeping};
 pub use cluster_book::{Changes, ClusterBook, Wanted};
-pub use condition::{Tally, bit};
+pub use concurrency::AtOnce;
+pub use condition::{Headcount, Tally, bit};
 pub use cost::Cost;
 pub use destination::{Destination, Reach, Several, recorded};
 pub use endpoint::{Endpoint, Place};
@@ -42,11 +45,16 @@ pub use hash_table::{HashTable, TableKind};
 pub use health::{Finding, Health};
 pub use idle_age::{IdleAge, LONGEST_WATCH};
 pub use listener::{GenerationListener, GenerationLog};
-pub use membership::Membership;
+pub use membership::{Membership, Turns};
 pub use moment::Moment;
 pub use resolution::{Resolution, ResolutionState};
 pub use retry::{GenerationRetry, RetryConditions};
 pub use route::{GenerationRewrite, GenerationRoute};
+pub use tiers::{
+    Division, Group, Instead, Level, LevelStanding, LevelTold, Load, Locality, Origin, Partition, PartitionTold,
+    Provision, Spot, Spread, Standing, Subset, SubsetRule, Tiers, WHOLE, Zone, ZoneStanding, ZoneTold, Zoning, loads,
+    toward_own_zone, weighted,
+};
 
 /// What the engine serves from.
 pub struct Generation {

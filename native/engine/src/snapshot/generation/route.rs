@@ -7,6 +7,7 @@ use super::GenerationRetry;
 use crate::fault::Fault;
 use crate::filter::Chain;
 use crate::http::changes::HeaderChanges;
+use crate::mirror::Mirror;
 use crate::route::{Action, Fallback, PathChange};
 
 /// A route, compiled. A duration is `None` where there is no bound; what is not configured is `None`.
@@ -37,6 +38,10 @@ pub struct GenerationRoute {
     pub filters: Chain,
     /// What goes wrong with its requests on purpose.
     pub fault: Option<Arc<Fault>>,
+    /// Where copies of its requests go.
+    pub mirrors: Box<[Mirror]>,
+    /// It was switched since its configuration was applied, in words.
+    pub switched: Option<Box<str>>,
 }
 
 /// What the endpoint is asked instead.

@@ -26,8 +26,14 @@ cluster_counters! {
     HedgesRefused, "weft_cluster_hedges_refused_total", "Second attempts that would have been more load than `hedge` allows.";
     RetriesRefused, "weft_cluster_retries_refused_total", "Retries that the retry budget had no room for.";
     Overflows, "weft_cluster_overflows_total", "Requests refused at a limit of the circuit breaker.";
+    ConcurrencyLimited, "weft_cluster_concurrency_limited_total", "Requests refused at the adaptive bound on requests under way.";
     Timeouts, "weft_cluster_timeouts_total", "Attempts that ended because the endpoint did not connect or answer in time.";
-    PanicPicks, "weft_cluster_panic_picks_total", "Endpoints picked although none of the cluster was healthy.";
+    PanicPicks, "weft_cluster_panic_picks_total", "Endpoints picked among all, healthy or not, because too few were healthy.";
+    Probes, "weft_cluster_breaker_probes_total", "Requests that tried whether the open breaker of an endpoint may close.";
+    BreakerRefusals, "weft_cluster_breaker_refusals_total", "Requests refused because the breakers of all endpoints were open.";
+    LowerPriorityPicks, "weft_cluster_lower_priority_picks_total", "Endpoints picked that do not belong to the first priority.";
+    CrossZonePicks, "weft_cluster_cross_zone_picks_total", "Endpoints picked outside of the own zone because it has too few.";
+    SubsetFallbacks, "weft_cluster_subset_fallbacks_total", "Endpoints picked by the fallback of a subset that has none.";
     Fallbacks, "weft_cluster_fallbacks_total", "Failures that the route's fallback answered.";
 }
 

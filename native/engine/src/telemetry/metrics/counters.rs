@@ -48,6 +48,11 @@ counters! {
     RateLimited, Counter, "weft_rate_limited_total", "Requests that a rate limit refused.";
     RateLimitShadowed, Counter, "weft_rate_limit_shadowed_total", "Requests that a rate limit in shadow mode would have refused.";
     RateLimitPaced, Counter, "weft_rate_limit_paced_total", "Requests that a rate limit had wait for their turn.";
+    OverridesIgnored, Counter, "weft_overrides_ignored_total", "Requests of callers that are not trusted whose lane or l5d-dtab was removed.";
+    Mirrors, Counter, "weft_mirrored_total", "Copies of requests that were sent to mirrors.";
+    MirrorsDropped, Counter, "weft_mirror_dropped_total", "Copies of requests that were due and not made: too many under way, or a body too long.";
+    BandwidthLimited, Counter, "weft_bandwidth_limited_total", "Bodies that a bandwidth limit had wait.";
+    RequestsShed, Counter, "weft_requests_shed_total", "Requests refused because the proxy was overloaded.";
     FaultsInjected, Counter, "weft_faults_injected_total", "Delays, answers and slow answers that fault injection caused.";
     BudgetsForged, Counter, "weft_budgets_forged_total", "Requests whose x-weft-budget no known key has signed.";
     BudgetsReplayed, Counter, "weft_budgets_replayed_total", "Requests whose x-weft-budget had been used before.";

@@ -36,10 +36,11 @@ impl Latency {
         }
     }
 
-    /// Forgets everything. A count that comes meanwhile may be lost.
-    pub fn clear(&self) {
-        let octaves = self.octaves.get().into_iter().flat_map(|octaves| octaves.iter());
-        octaves.filter_map(OnceLock::get).flat_map(|octave| octave.iter()).for_each(|bin| bin.store(0, Relaxed));
+    /// What was counted, which is forgotten here. What is counted meanwhile is in one of both.
+    pub fn drain(&self) -> Bins {
+        let mut bins = Bins::default();
+        bins.sum(self, |count| if count.load(Relaxed) == 0 { 0 } else { count.swap(0, Relaxed) });
+        bins
     }
 
     #[inline]
@@ -72,10 +73,14 @@ pub struct Bins(std::collections::BTreeMap<u64, u64>);
 impl Bins {
     /// Adds what was counted.
     pub fn add(&mut self, latency: &Latency) {
+        self.sum(latency, |count| count.load(Relaxed));
+    }
+
+    fn sum(&mut self, latency: &Latency, read: impl Fn(&AtomicU32) -> u32) {
         let Some(octaves) = latency.octaves.get() else { return };
         for (octave, steps) in octaves.iter().enumerate() {
             for (step, count) in steps.get().into_iter().flat_map(|steps| steps.iter().enumerate()) {
-                let count = count.load(Relaxed);
+                let count = read(count);
                 if count > 0 {
                     *self.0.entry(middle(octave, step)).or_default() += u64::from(count);
                 }
@@ -93,6 +98,22 @@ impl Bins {
     /// Pairs of duration, µs, and count.
     pub fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
         self.0.iter().map(|(us, count)| (*us, *count))
+    }
+
+    /// How many were counted.
+    pub fn count(&self) -> u64 {
+        self.0.values().sum()
+    }
+
+    /// The duration that so many percent of all stay within, µs; 0 where there is none.
+    pub fn percentile(&self, percent: u32) -> u64 {
+        let wanted = (self.count() * u64::from(percent)).div_ceil(100).max(1);
+        let mut seen = 0;
+        let within = self.iter().find(|(_, count)| {
+            seen += count;
+            seen >= wanted
+        });
+        within.map_or(0, |(us, _)| us)
     }
 
     /// Whether nothing was counted.
@@ -127,6 +148,15 @@ mod tests {
         for us in 0..64 {
             assert_eq!(seen(us), u64::from(us));
         }
+    }
+
+    #[test]
+    fn a_percentile_is_what_so_many_stay_within_and_draining_leaves_nothing() {
+        let latency = Latency::default();
+        (1..=20).for_each(|us| latency.count(us));
+        let bins = latency.drain();
+        assert_eq!([1, 50, 95, 100].map(|percent| bins.percentile(percent)), [1, 10, 19, 20]);
+        assert_eq!((bins.count(), latency.drain().count(), Bins::default().percentile(50)), (20, 0, 0));
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Ids of exchanges whose client brought none.
+//! Ids for exchanges whose client brought none.
 
 /// A random UUID (version 4, RFC 9562). It names an exchange; it is not a secret.
-pub(super) fn uuid() -> [u8; 36] {
+pub(crate) fn uuid() -> [u8; 36] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let random = fastrand::u128(..) & !(0xf000 << 64) & !(0b11 << 62) | (0x4000 << 64) | (0b10 << 62);
     let mut text = [b'-'; 36];
