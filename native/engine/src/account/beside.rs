@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::{Account, micros};
 use crate::cluster::{Heard, Load, Picked, Probe};
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Source};
 use crate::http::head::ResponseHead;
 use crate::record::{Address, Attempt, Mark};
 use crate::snapshot::Endpoint;
@@ -119,7 +119,13 @@ impl Account {
             Lost::Answered(head) => self.heard_answer(now, head),
             Lost::Failed(error) => {
                 self.count_timeout(error);
-                self.heard_failure(now, error);
+                // Without a time to connect it had served before, and may have been closed for being idle.
+                let was_idle = self.record.connect_us == 0;
+                if was_idle && matches!(error.kind, Kind::UpstreamClosed | Kind::UpstreamReset) {
+                    self.heard(&Heard::Stale);
+                } else if error.source() == Source::Upstream {
+                    self.heard_failure(now, error);
+                }
             }
             Lost::Overtaken => self.heard(&Heard::Overtaken { after_us: micros(self.attempt_started, now) }),
         }
