@@ -8,6 +8,7 @@ import { pool } from './pool.js'
 import type { Scenario } from './scenario.js'
 import { socketsCarried, socketsEcho, socketsIdle } from './sockets.js'
 import { start } from './start.js'
+import { traffic } from './traffic.js'
 
 export const scenarios: readonly Scenario[] = [
   h1Small,
@@ -17,6 +18,7 @@ export const scenarios: readonly Scenario[] = [
   filter,
   uws,
   uwsFilter,
+  traffic,
   latency,
   pool,
   idle,

@@ -23,7 +23,7 @@ use arguments::{Arguments, Fault};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 const USAGE: &str = "usage:
-  weft-load upstream (--port P | --unix PATH) [--bytes 1024]
+  weft-load upstream (--port P [--host 127.0.0.1] | --unix PATH) [--bytes 1024]
   weft-load closed --addr A --connections C --seconds S [--requests N] [--path /] [--bytes 1024]
   weft-load open   --addr A --connections C --seconds S --rate R [--path /] [--bytes 1024]
   weft-load idle   --addr A --connections N --hold SECONDS [--path /] [--bytes 1024]

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -21,10 +22,11 @@ const MAX_UNSENT: usize = 64;
 const LISTENER: usize = usize::MAX;
 
 pub(crate) fn run(mut arguments: Arguments) -> Result<(), Fault> {
+    let host = arguments.take::<Ipv4Addr>("host")?.unwrap_or(Ipv4Addr::LOCALHOST);
     let address = match (arguments.take::<u16>("port")?, arguments.take::<PathBuf>("unix")?) {
-        (Some(port), None) => Address::Tcp(([127, 0, 0, 1], port).into()),
+        (Some(port), None) if host.is_loopback() => Address::Tcp((host, port).into()),
         (None, Some(path)) => Address::Unix(path),
-        _ => return Err(Fault::Usage("give either --port or --unix".into())),
+        _ => return Err(Fault::Usage("give either --port, with a --host of 127.0.0.0/8, or --unix".into())),
     };
     let bytes = arguments.take("bytes")?.unwrap_or(1024);
     arguments.finish()?;

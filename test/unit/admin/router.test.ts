@@ -61,8 +61,8 @@ describe('the admin server', () => {
 
   it('shows endpoints, and the configuration in force', () => {
     expect(ask('/clusters').body).toBe(
-      'cluster  endpoint        health     active  requests  failures  idle\n' +
-        'app      127.0.0.1:9000  unchecked       1      1000         2     3\n',
+      'cluster  endpoint        priority  zone  health     active  requests  failures  idle\n' +
+        'app      127.0.0.1:9000         0  -     unchecked       1      1000         2     3\n',
     )
     expect(JSON.parse(ask('/config_dump').body)).toEqual({ generation: 3, config: { workers: 1 } })
   })
