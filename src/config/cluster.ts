@@ -7,6 +7,7 @@ import { duration } from './duration.js'
 import { endpoint } from './endpoint.js'
 import { filters } from './filter.js'
 import { healthCheck } from './health-check.js'
+import { hedge } from './hedge.js'
 import { keepAlive, tcpKeepAlive } from './keep-alive.js'
 import { loadBalancer } from './load-balancer.js'
 import { localityAware } from './locality-aware.js'
@@ -30,6 +31,7 @@ export const cluster = z
     circuitBreaker: circuitBreaker.nullable().default(null).meta({ description: 'Absent: no bounds' }),
     adaptiveConcurrency: adaptiveConcurrency.nullable().default(null).meta({ description: 'Absent: no such bound' }),
     retryBudget: retryBudget.prefault({}),
+    hedge: hedge.nullable().default(null).meta({ description: 'Absent: no attempt has another one beside it' }),
     tcpKeepAlive: tcpKeepAlive
       .nullable()
       .default(null)
@@ -40,7 +42,7 @@ export const cluster = z
       .default(null)
       .meta({ description: 'Absent: failures eject no endpoint' }),
     filters: filters(),
-    ...notYetKeys('tls', 'hedge'),
+    ...notYetKeys('tls'),
     subsets: subsets.nullable().default(null).meta({ description: 'Absent: routes name the whole cluster' }),
     localityAware: localityAware.nullable().default(null).meta({ description: 'Absent: off' }),
     panicThreshold: z.int().min(0).max(100).default(50).meta({

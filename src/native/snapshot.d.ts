@@ -532,6 +532,10 @@ circuitBreaker: CircuitBreaker | null,
  */
 adaptiveConcurrency: AdaptiveConcurrency | null, 
 /**
+ * Whether a second attempt goes out beside one that takes long.
+ */
+hedge: Hedge | null, 
+/**
  * Bound on retries.
  */
 retryBudget: RetryBudget, 
@@ -900,6 +904,19 @@ aggression: number,
  * What it begins with, percent of its share.
  */
 minWeightPercent: number, };
+export type Hedge = { 
+/**
+ * One takes long when it takes longer than so many per cent of the cluster's, 1 to 99.
+ */
+afterPercentile: number, 
+/**
+ * And longer than this, ms.
+ */
+minDelayMs: number, 
+/**
+ * Second attempts per hundred requests, at most, 1 to 100.
+ */
+maxExtraPercent: number, };
 export type EndpointUpdate = { 
 /**
  * Name of the cluster.

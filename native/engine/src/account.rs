@@ -1,5 +1,6 @@
 //! What one exchange was: filled by the phases, written once at its end to ring, metrics and access log.
 
+mod beside;
 mod ending;
 mod heard;
 
@@ -10,6 +11,9 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use smallvec::SmallVec;
+
+use beside::Beside;
+pub use beside::Lost;
 
 use crate::cluster::{Load, Picked, Probe};
 use crate::downstream::Downstream;
@@ -44,6 +48,10 @@ pub struct Account {
     load: Option<Load>,
     /// The present attempt tries whether the endpoint's breaker may close.
     probe: Option<Probe>,
+    /// A second attempt beside the present one.
+    beside: Option<Box<Beside>>,
+    /// One that was over before the present one.
+    after: Option<Attempt>,
     /// The attempts before the present one; empty, and without memory, while nothing failed.
     past: Vec<Attempt>,
     /// Whom the balancer compared, attempt by attempt.
@@ -81,6 +89,8 @@ impl Account {
             endpoint: None,
             load: None,
             probe: None,
+            beside: None,
+            after: None,
             past: Vec::new(),
             candidates: SmallVec::new(),
             response_headers: Vec::new(),
@@ -169,6 +179,9 @@ impl Account {
             }
             Mark::OverrideIgnored => self.worker.count(Counter::OverridesIgnored, 1),
             Mark::FaultAborted | Mark::FaultThrottled => self.worker.count(Counter::FaultsInjected, 1),
+            Mark::Hedged => self.count_cluster(ClusterCounter::Hedges),
+            Mark::HedgeWon => self.count_cluster(ClusterCounter::HedgesWon),
+            Mark::HedgeCapped => self.count_cluster(ClusterCounter::HedgesRefused),
             Mark::BudgetForged => self.worker.count(Counter::BudgetsForged, 1),
             Mark::BudgetReplayed => self.worker.count(Counter::BudgetsReplayed, 1),
             Mark::BudgetExpired => self.worker.count(Counter::BudgetsExpired, 1),
@@ -275,11 +288,13 @@ impl Account {
     /// The bytes behind the texts: nothing for an exchange whose record's head tells it all.
     fn trail(&mut self) -> crate::record::Framed {
         let is_under_way = self.past.len() < usize::from(self.record.attempts);
-        if !self.past.is_empty() && is_under_way {
+        let several = !self.past.is_empty() || self.after.is_some();
+        if several && is_under_way {
             let record = &self.record;
             let ended = if record.upstream_status == 0 { record.total_us } else { record.first_byte_us };
             let last = self.present(ended, record.upstream_status);
             self.past.push(last);
+            self.past.extend(self.after.take());
         }
         frame(self.told(), &self.past, &self.candidates)
     }

@@ -68,13 +68,15 @@ pub enum Kind {
     FaultInjected(u16),
     /// The time that the caller gave the request is over.
     DeadlinePassed,
+    /// An attempt beside it was answered first. Only in records: no exchange fails of it.
+    Overtaken,
     /// What a caller says of its request's way cannot be followed.
     Override,
 }
 
 impl Kind {
     /// Every kind, in the order of its number.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Refused(400),
         Self::HeadersTimeout,
         Self::DownstreamGone,
@@ -101,6 +103,7 @@ impl Kind {
         Self::BreakersOpen,
         Self::FaultInjected(503),
         Self::DeadlinePassed,
+        Self::Overtaken,
         Self::Override,
     ];
 
@@ -138,6 +141,7 @@ impl Kind {
             Self::BreakersOpen => "the breakers of all endpoints were open",
             Self::FaultInjected(_) => "a fault was injected",
             Self::DeadlinePassed => "the time that the caller gave the request was over",
+            Self::Overtaken => "the attempt beside it was answered first",
             Self::Override => "what the caller says of the request's way cannot be followed",
         }
     }
@@ -171,6 +175,7 @@ impl Kind {
             Self::BreakersOpen => 24,
             Self::FaultInjected(_) => 29,
             Self::DeadlinePassed => 26,
+            Self::Overtaken => 27,
             Self::Override => 30,
         }
     }
@@ -212,6 +217,7 @@ impl Error {
             | Kind::NoHealthyUpstream
             | Kind::Overflow
             | Kind::Internal
+            | Kind::Overtaken
             | Kind::DnsFailed
             | Kind::FilterFailed
             | Kind::NoSubset

@@ -19,10 +19,9 @@ use crate::record::Mark;
 use crate::retry::Verdict;
 use crate::route::Action;
 use crate::snapshot::{GenerationRoute, Moment};
-use crate::upstream::attempt;
 use crate::upstream::outgoing::Outgoing;
 use crate::worker::Worker;
-use crate::{cluster, dtab, fault, limit, mirror, relay, reply, retry, socket, trace, trust, tunnel};
+use crate::{cluster, dtab, fault, hedge, limit, mirror, relay, reply, retry, socket, trace, trust, tunnel};
 
 /// Serves one request.
 pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Request) -> Next {
@@ -106,10 +105,10 @@ async fn drive(exchange: &mut Ongoing<'_>, rest: Option<Buffer>) -> Result<Next,
 }
 
 /// Sends the request to the cluster, as often as its route allows, and the answer back.
-async fn forward(
-    exchange: &mut Ongoing<'_>,
-    route: &GenerationRoute,
-    Aim { cluster, subset }: Aim<'_>,
+async fn forward<'a>(
+    exchange: &mut Ongoing<'a>,
+    route: &'a GenerationRoute,
+    Aim { cluster, subset }: Aim<'a>,
     rest: Option<Buffer>,
 ) -> Result<Next, Stop> {
     exchange.account.clustered(cluster);
@@ -124,7 +123,7 @@ async fn forward(
             break Err(cluster::nowhere(cluster, &wish));
         };
         let endpoint = exchange.account.picked(picked);
-        let attempted = attempt::run(exchange, &mut outgoing, &endpoint).await;
+        let attempted = hedge::attempt(exchange, &mut outgoing, &endpoint, (hash, subset)).await;
         match retry::classify(&outgoing.outcome(&attempted), &outgoing.standing(exchange)) {
             Verdict::Done => break attempted,
             Verdict::Stop(why) => break outgoing.stop(exchange, why, attempted),

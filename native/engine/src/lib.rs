@@ -4,7 +4,8 @@
 //!
 //! 1. [`listener`]: a connection is accepted, within the listener's bounds.
 //! 2. [`connection`]: bytes become a request's head ([`http`]), one after the other. Or [`door`]: a request of TypeScript's.
-//! 3. [`exchange`]: the driver. [`overload`], [`filter`]s and [`route`] → loop { [`cluster`] pick → [`upstream`] attempt → classify }.
+//! 3. [`exchange`]: the driver. [`overload`], [`filter`]s and [`route`] → loop { [`cluster`] pick → [`upstream`] attempt,
+//!    perhaps two beside each other ([`hedge`]) → classify }.
 //! 4. [`relay`] (or [`tunnel`], after an upgrade): the bodies both ways, each a [`transfer`].
 //! 5. [`reply`]: what the proxy answers itself; [`respond`] knows what each failure looks like.
 //! 6. [`account`]: the [`record`], and through it [`telemetry`].
@@ -37,6 +38,8 @@ pub mod connection;
 pub mod door;
 
 pub mod exchange;
+
+pub mod hedge;
 
 pub mod reply;
 pub mod socket;

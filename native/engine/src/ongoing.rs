@@ -92,8 +92,13 @@ impl<'a> Ongoing<'a> {
     /// Whether sending the request twice is the same as sending it once (RFC 9110 section 9.2.2) and nothing of it is
     /// used up.
     pub fn may_repeat(&self) -> bool {
+        self.is_idempotent() && matches!(self.body, Framing::None)
+    }
+
+    /// Whether sending the request twice is the same as sending it once (RFC 9110 section 9.2.2).
+    pub fn is_idempotent(&self) -> bool {
         use Method::{Delete, Get, Head, Options, Put, Trace};
-        matches!(self.head.method, Get | Head | Options | Put | Delete | Trace) && matches!(self.body, Framing::None)
+        matches!(self.head.method, Get | Head | Options | Put | Delete | Trace)
     }
 
     /// Refuses the request where the proxy is overloaded and it is one of those that go first.

@@ -67,6 +67,7 @@ pub fn verdict(error: &Error) -> Verdict {
         Kind::ExchangeTimeout => {
             (504, Flag::UpstreamRequestTimeout, "http_response_timeout", "look at the endpoint, or raise `timeout`")
         }
+        Kind::Overtaken => (503, Flag::LocalReset, "proxy_internal_error", ""),
         Kind::DeadlinePassed => (
             504,
             Flag::UpstreamRequestTimeout,

@@ -139,6 +139,20 @@ impl Transfer {
         }
     }
 
+    /// The same for a sink beside the present one, of a body that is whole and at hand; without its trailers.
+    pub fn again(&self, out: Vec<u8>, write_head: impl FnOnce(&mut Vec<u8>)) -> Self {
+        let data = self.kept.as_ref().map(|kept| kept.data.clone()).unwrap_or_default();
+        let mut again = Self::new(Framing::None, self.framing, 0, out, None);
+        again.kept = Some(Box::new(Kept { data, max_bytes: usize::MAX }));
+        again.begin(write_head);
+        again
+    }
+
+    /// Whether all of it was sent and could be sent again: nothing of it is missing, nor are there trailers.
+    pub fn could_go_again(&self) -> bool {
+        self.is_done() && self.is_at_hand() && self.decoder.trailers().is_empty()
+    }
+
     /// Ends as too large when the body exceeds this; what lies beyond is not sent on.
     pub fn bounded(self, max_body_bytes: u64) -> Self {
         Self { max_body_bytes, ..self }

@@ -4,7 +4,8 @@ import { type AdminEndpoint, jsonAnswer } from '../endpoint.js'
 export const routeSwitch: AdminEndpoint = {
   method: 'POST',
   path: '/route/switch',
-  about: "sends a route's requests elsewhere until the next reload; ?route=NAME to=CLUSTER[:SUBSET] weight=1..100, or back=1",
+  about:
+    "sends a route's requests elsewhere until the next reload; ?route=NAME to=CLUSTER[:SUBSET] weight=1..100, or back=1",
   answer({ proxy }, query) {
     const [route, to] = [query.get('route'), query.get('to')]
     const percent = Number(query.get('weight') ?? 100)

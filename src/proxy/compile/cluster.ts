@@ -6,6 +6,7 @@ import type {
   Cluster,
   Dns,
   HealthCheck,
+  Hedge,
   KeepAlive,
   LocalityAware,
   OutlierDetection,
@@ -28,8 +29,8 @@ export function compileCluster(
   found: readonly ResolvedEndpoint[] = [],
 ): Cluster {
   const { name, endpoints, discovery, connectTimeout, keepAlive, tcpKeepAlive, healthCheck } = cluster
-  const { circuitBreaker, adaptiveConcurrency, retryBudget, filters, outlierDetection, subsets, localityAware } =
-    cluster
+  const { circuitBreaker, adaptiveConcurrency, retryBudget, hedge, filters } = cluster
+  const { outlierDetection, subsets, localityAware } = cluster
   return {
     name,
     endpoints: (endpoints ?? found).map((endpoint) => ({
@@ -47,6 +48,7 @@ export function compileCluster(
     outlierDetection: outlierDetection === null ? null : compileOutlierDetection(outlierDetection),
     circuitBreaker: circuitBreaker === null ? null : compileCircuitBreaker(circuitBreaker),
     adaptiveConcurrency: adaptiveConcurrency === null ? null : compileAdaptiveConcurrency(adaptiveConcurrency),
+    hedge: hedge === null ? null : compileHedge(hedge),
     retryBudget,
     filters: filters.map((filter) => compileFilter(filter, folder, scripts)),
     subsets: subsets && compileSubsets(subsets),
@@ -54,6 +56,10 @@ export function compileCluster(
     panicThreshold: cluster.panicThreshold,
     overProvisioning: cluster.overProvisioning,
   } satisfies Cluster
+}
+
+function compileHedge({ afterPercentile, minDelay, maxExtraPercent }: NonNullable<ResolvedCluster['hedge']>): Hedge {
+  return { afterPercentile, minDelayMs: minDelay, maxExtraPercent } satisfies Hedge
 }
 
 function compileSubsets({ keys, fallback }: NonNullable<ResolvedCluster['subsets']>): Subsets {

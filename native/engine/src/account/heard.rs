@@ -40,6 +40,7 @@ impl Account {
         }
         let attempt = self.present(micros(self.started, now), ended.unwrap_or(0));
         self.past.push(attempt);
+        self.past.extend(self.after.take());
     }
 
     pub(super) fn heard_answer(&mut self, now: Instant, head: &ResponseHead) {
@@ -60,7 +61,7 @@ impl Account {
         self.heard(&Heard::Failure { kind: error.kind, took_us: micros(self.attempt_started, now) });
     }
 
-    fn heard(&mut self, heard: &Heard) {
+    pub(super) fn heard(&mut self, heard: &Heard) {
         let probe = self.probe.take();
         if let (Some(cluster), Some(endpoint)) = (self.cluster(), &self.endpoint) {
             cluster::heard(cluster, endpoint, heard, probe);

@@ -27,6 +27,8 @@ pub struct Allowance {
     left: u32,
     /// Retries that it has caused, here and behind.
     used: u32,
+    /// What the attempt that is under way was given of them.
+    lent: u32,
     /// Hops before this one.
     hop: u8,
     signer: Arc<Signer>,
@@ -35,7 +37,7 @@ pub struct Allowance {
 impl Allowance {
     /// Of a request that brought none.
     pub fn first(retries: u32, signer: &Arc<Signer>) -> Self {
-        Self { ends: None, told: false, left: retries, used: 0, hop: 0, signer: Arc::clone(signer) }
+        Self { ends: None, told: false, left: retries, used: 0, lent: 0, hop: 0, signer: Arc::clone(signer) }
     }
 
     /// Of one that did.
@@ -45,6 +47,7 @@ impl Allowance {
             told: true,
             left: token.retries,
             used: 0,
+            lent: 0,
             hop: token.hop,
             signer: Arc::clone(signer),
         }
@@ -65,6 +68,11 @@ impl Allowance {
         any
     }
 
+    /// Takes a retry for an attempt beside the one that is under way: one that was not lent to that. False: there is none.
+    pub fn take_spare(&mut self) -> bool {
+        self.left > self.lent && self.take_retry()
+    }
+
     /// What an attempt may cause behind it. One retry is kept back where there are more: should the next hop itself go
     /// down, with whatever it was given, another one can be asked.
     fn given(&self) -> u32 {
@@ -72,8 +80,9 @@ impl Allowance {
     }
 
     /// The line of an attempt that begins now and is waited for until `ends`.
-    pub fn write_line(&self, now: Instant, unix_ms: u64, ends: Option<Instant>, out: &mut Vec<u8>) {
-        self.write(self.given(), now, unix_ms, ends, out);
+    pub fn write_line(&mut self, now: Instant, unix_ms: u64, ends: Option<Instant>, out: &mut Vec<u8>) {
+        self.lent = self.given();
+        self.write(self.lent, now, unix_ms, ends, out);
     }
 
     /// The line of an attempt beside another one, which has been given all there is.
@@ -94,16 +103,17 @@ impl Allowance {
     /// An attempt was answered; `told` is the answer's line.
     pub fn answered(&mut self, told: Option<u32>) {
         // An answer cannot have used more than it was given.
-        self.spend(told.unwrap_or(0).min(self.given()));
+        self.spend(told.unwrap_or(0).min(self.lent));
     }
 
     /// An attempt that was sent ended without an answer; `teller`: its endpoint passes budgets on, so that all that it
     /// was given may be used.
     pub fn lost(&mut self, teller: bool) {
-        self.spend(if teller { self.given() } else { 0 });
+        self.spend(if teller { self.lent } else { 0 });
     }
 
     fn spend(&mut self, retries: u32) {
+        self.lent = 0;
         self.left = self.left.saturating_sub(retries);
         self.used = self.used.saturating_add(retries);
     }
@@ -124,10 +134,26 @@ mod tests {
         Allowance::first(retries, &Arc::new(Signer::new(&["0123456789abcdef"])))
     }
 
+    /// An attempt begins.
+    fn lend(own: &mut Allowance) -> u32 {
+        own.write_line(Instant::now(), 0, None, &mut Vec::new());
+        own.lent
+    }
+
+    #[test]
+    fn an_attempt_beside_another_takes_what_that_was_not_given() {
+        let mut own = allowance(2);
+        assert_eq!((lend(&mut own), own.take_spare(), own.take_spare()), (1, true, false));
+        own.lost(true);
+        assert_eq!((own.left, own.used), (0, 2));
+        let mut one = allowance(1);
+        assert_eq!((lend(&mut one), one.take_spare()), (1, false));
+    }
+
     #[test]
     fn one_retry_is_kept_back_where_there_are_more() {
         let mut own = allowance(3);
-        assert_eq!(own.given(), 2);
+        lend(&mut own);
         own.lost(true);
         assert_eq!((own.left, own.used, own.given()), (1, 2, 1));
         assert!(own.take_retry());
@@ -138,8 +164,10 @@ mod tests {
     #[test]
     fn an_answer_tells_what_it_used_and_never_more_than_it_was_given() {
         let mut own = allowance(5);
+        lend(&mut own);
         own.answered(Some(1));
         assert_eq!((own.left, own.used), (4, 1));
+        lend(&mut own);
         own.answered(Some(1_000));
         assert_eq!((own.left, own.used), (1, 4));
         own.lost(false);
@@ -162,7 +190,7 @@ mod tests {
         }
         let mut sum = 0;
         loop {
-            let mut behind = allowance(own.given());
+            let mut behind = allowance(lend(own));
             sum += reached(depth - 1, &mut behind, endings);
             match endings.next().unwrap_or(0) % 3 {
                 0 => return sum,

@@ -28,6 +28,11 @@ pub enum Heard {
     },
     /// On a connection that the endpoint had closed for being idle: the request goes out again, and tells more.
     Stale,
+    /// Without an answer so far: another attempt was answered first, and nobody waits for this one any more.
+    Overtaken {
+        /// From the begin of the attempt, µs. The answer would have taken longer.
+        after_us: u32,
+    },
 }
 
 /// An attempt at this endpoint of this cluster has ended like this. `probe` is what its pick came with.
@@ -43,6 +48,7 @@ pub fn heard(cluster: &GenerationCluster, endpoint: &Arc<Endpoint>, heard: &Hear
                 endpoint.server_errors.fetch_add(1, Ordering::Relaxed);
             }
         }
+        Heard::Overtaken { after_us } => endpoint.latency.count_shared(after_us),
         Heard::Failure { .. } | Heard::Stale => {
             endpoint.failures.fetch_add(1, Ordering::Relaxed);
             at_once(endpoint, None);

@@ -50,7 +50,7 @@ pub(super) fn hear(endpoint: &Endpoint, heard: &Heard, now: Moment, settings: Se
             let asked = retry_after_s.map_or(0, |s| s.saturating_mul(1000).min(LONGEST_RETRY_AFTER_MS));
             (first_byte_us as f32).max(penalty_us).max(asked as f32 * 1000.0)
         }
-        Heard::Answer { first_byte_us, .. } => first_byte_us as f32,
+        Heard::Answer { first_byte_us, .. } | Heard::Overtaken { after_us: first_byte_us } => first_byte_us as f32,
         // A failure that took its time, a timeout, counts as what it took.
         Heard::Failure { took_us, .. } => (took_us as f32).max(penalty_us),
         Heard::Stale => return,

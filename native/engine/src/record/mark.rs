@@ -103,6 +103,12 @@ marks! {
     BudgetReplayed, "budget-replayed", "an `x-weft-budget` that had been used before was ignored";
     /// A budget of another time.
     BudgetExpired, "budget-expired", "an `x-weft-budget` that was written too long ago was ignored";
+    /// A second attempt was made beside the first.
+    Hedged, "hedged", "the answer took longer than most of the cluster's do, so a second attempt went out beside the first";
+    /// The second attempt was answered first.
+    HedgeWon, "hedge-won", "the second attempt was answered first";
+    /// There was no room for a second attempt.
+    HedgeCapped, "hedge-capped", "no second attempt went out: the cluster had made as many as `hedge.maxExtraPercent` allows";
     /// The request may cause no more retries.
     AllowanceSpent, "allowance-spent", "the budget that goes along with the request had no retry left";
 }

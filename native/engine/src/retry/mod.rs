@@ -130,7 +130,7 @@ fn is_stale(outcome: &Outcome, standing: &Standing<'_>) -> bool {
 
 /// Whether the policy names what happened. Endings that the client or a clock of the whole exchange brought about are
 /// never named.
-fn is_retriable(outcome: &Outcome, policy: &GenerationRetry) -> bool {
+pub fn is_retriable(outcome: &Outcome, policy: &GenerationRetry) -> bool {
     use RetryOn::*;
     let on = |any: &[RetryOn]| policy.on.has(any);
     match outcome {

@@ -30,6 +30,8 @@ pub struct Cluster {
     pub circuit_breaker: Option<CircuitBreaker>,
     /// A bound on requests that follows their latency.
     pub adaptive_concurrency: Option<AdaptiveConcurrency>,
+    /// Whether a second attempt goes out beside one that takes long.
+    pub hedge: Option<Hedge>,
     /// Bound on retries.
     pub retry_budget: RetryBudget,
     /// In the order in which requests meet them, once for an exchange however often it is attempted.
@@ -52,6 +54,19 @@ pub struct Cluster {
     pub panic_threshold: u8,
     /// Percent of its load that a healthy endpoint can take for others, 100 to 1,000.
     pub over_provisioning: u16,
+}
+
+/// Second attempts beside those that take long.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "generate", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Hedge {
+    /// One takes long when it takes longer than so many per cent of the cluster's, 1 to 99.
+    pub after_percentile: u8,
+    /// And longer than this, ms.
+    pub min_delay_ms: u32,
+    /// Second attempts per hundred requests, at most, 1 to 100.
+    pub max_extra_percent: u8,
 }
 
 /// One address of a cluster.

@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 pub use adaptive_concurrency::AdaptiveConcurrency;
 pub use circuit_breaker::{CircuitBreaker, RetryBudget, SlowCalls, SuccessRateBelow, Trip, TripWhen};
-pub use cluster::{Cluster, ClusterEndpoint, EndpointUpdate};
+pub use cluster::{Cluster, ClusterEndpoint, EndpointUpdate, Hedge};
 pub use compile::Rejection;
 pub use division::{LocalityAware, LocalityMode, SubsetFallback, Subsets};
 pub use dns::{Dns, DnsRecord};

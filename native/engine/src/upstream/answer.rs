@@ -38,6 +38,8 @@ pub(super) struct Incoming<'a> {
     worker: &'a Rc<Worker>,
     /// The client asked for another protocol.
     upgrade: bool,
+    /// 1xx answers are not passed on: another attempt's are.
+    quiet: bool,
     partial: Vec<u8>,
     /// A head has come, be it of a 1xx answer.
     pub(super) answered: bool,
@@ -53,7 +55,12 @@ pub(super) struct Asked<'a> {
 
 impl<'a> Incoming<'a> {
     pub(super) fn new(exchange: &Ongoing<'a>, upgrade: bool) -> Self {
-        Self { worker: exchange.worker, upgrade, partial: Vec::new(), answered: false }
+        Self { worker: exchange.worker, upgrade, quiet: false, partial: Vec::new(), answered: false }
+    }
+
+    /// Of an attempt beside another one.
+    pub(super) fn beside(exchange: &Ongoing<'a>) -> Self {
+        Self { quiet: true, ..Self::new(exchange, false) }
     }
 
     pub(super) fn poll(
@@ -114,7 +121,7 @@ impl<'a> Incoming<'a> {
             }
             let framing = response_framing(&head, asked.request.method).map_err(|refusal| malformed(refusal.reason))?;
             if (100..200).contains(&head.status) && !switched {
-                if asked.request.version == Version::Http11 {
+                if asked.request.version == Version::Http11 && !self.quiet {
                     encode_informational(&head, &mut downstream.ahead);
                 }
                 continue;

@@ -12,7 +12,7 @@ use super::connect::Upstream;
 use super::obtain::obtain;
 use super::outgoing::Outgoing;
 use crate::downstream::Downstream;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::http::framing::wants_upgrade;
 use crate::ongoing::Ongoing;
 use crate::snapshot::Endpoint;
@@ -33,52 +33,79 @@ pub async fn run(
     outgoing: &mut Outgoing<'_>,
     endpoint: &Arc<Endpoint>,
 ) -> Result<Answered, Error> {
-    if exchange.head.text(exchange.head.authority).is_empty() {
-        // HTTP/1.0 without a Host; what we send on is HTTP/1.1, which must have one.
-        exchange.head.set_authority(endpoint.authority().as_bytes());
-    }
-    outgoing.attempt_begins(exchange);
-    let mut upstream = obtain(exchange, outgoing, endpoint).await?;
-    outgoing.begin(exchange);
-    let answer = send(exchange, outgoing, &mut upstream).await;
-    exchange.unread = !outgoing.sending.is_decoded();
-    exchange.account.request_bytes(outgoing.sending.body_bytes);
-    let attempted = answer.map(|answer| Answered { answer, upstream });
-    outgoing.settle(exchange, endpoint, &attempted);
-    attempted
+    let mut asking = Asking::begin(exchange, outgoing, endpoint).await?;
+    let answer = poll_fn(|cx| {
+        if let Poll::Ready(answer) = asking.poll(cx, exchange, outgoing) {
+            return Poll::Ready(answer);
+        }
+        outgoing.poll_over(cx, exchange).map(Err)
+    })
+    .await;
+    asking.end(exchange, outgoing, answer)
 }
 
-/// Sends the request until the answer's head is whole.
-async fn send(
-    exchange: &mut Ongoing<'_>,
-    outgoing: &mut Outgoing<'_>,
-    upstream: &mut Upstream,
-) -> Result<Answer, Error> {
-    let mut incoming = Incoming::new(exchange, wants_upgrade(exchange.head));
-    let mut sending = Sending::Open;
-    poll_fn(|cx| {
+/// An attempt that has its connection, until its answer's head is whole.
+pub struct Asking<'a> {
+    upstream: Upstream,
+    incoming: Incoming<'a>,
+    sending: Sending,
+}
+
+impl<'a> Asking<'a> {
+    /// Gets the connection.
+    pub async fn begin(
+        exchange: &mut Ongoing<'a>,
+        outgoing: &mut Outgoing<'_>,
+        endpoint: &Arc<Endpoint>,
+    ) -> Result<Self, Error> {
+        if exchange.head.text(exchange.head.authority).is_empty() {
+            // HTTP/1.0 without a Host; what we send on is HTTP/1.1, which must have one.
+            exchange.head.set_authority(endpoint.authority().as_bytes());
+        }
+        outgoing.attempt_begins(exchange);
+        let upstream = obtain(exchange, outgoing, endpoint).await?;
+        outgoing.begin(exchange);
+        let incoming = Incoming::new(exchange, wants_upgrade(exchange.head));
+        Ok(Self { upstream, incoming, sending: Sending::Open })
+    }
+
+    /// Sends the request, and is ready with the answer's head. Who else may end the attempt is asked by the caller.
+    pub fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        exchange: &mut Ongoing<'_>,
+        outgoing: &mut Outgoing<'_>,
+    ) -> Poll<Result<Answer, Error>> {
+        let Self { upstream, incoming, sending } = self;
         let downstream = &mut *exchange.downstream;
         if matches!(sending, Sending::Open) {
-            sending = poll_send(cx, exchange.worker, downstream, upstream, outgoing)?;
+            *sending = poll_send(cx, exchange.worker, downstream, upstream, outgoing)?;
         }
         let asked = Asked { request: exchange.head, sending: &outgoing.sending };
         if let Poll::Ready(answer) = incoming.poll(cx, &asked, downstream, upstream) {
             return Poll::Ready(answer);
         }
-        if let Sending::Broken(error) = sending
-            && upstream.served > 0
-            && !incoming.answered
-        {
+        match *sending {
             // An endpoint that closed an idle connection will not answer on it either.
-            return Poll::Ready(Err(error));
+            Sending::Broken(error) if upstream.served > 0 && !incoming.answered => Poll::Ready(Err(error)),
+            _ => Poll::Pending,
         }
-        if downstream.poll_gone(cx).is_ready() {
-            return Poll::Ready(Err(Error::new(Kind::DownstreamGone, "the client gave up")));
-        }
-        let progress = outgoing.sending.progress();
-        outgoing.deadlines.poll(cx, &mut downstream.timer, progress).map(Err)
-    })
-    .await
+    }
+
+    /// The attempt is over.
+    pub fn end(
+        self,
+        exchange: &mut Ongoing<'_>,
+        outgoing: &mut Outgoing<'_>,
+        answer: Result<Answer, Error>,
+    ) -> Result<Answered, Error> {
+        exchange.unread = !outgoing.sending.is_decoded();
+        exchange.account.request_bytes(outgoing.sending.body_bytes);
+        let endpoint = Arc::clone(&self.upstream.endpoint);
+        let attempted = answer.map(|answer| Answered { answer, upstream: self.upstream });
+        outgoing.settle(exchange, &endpoint, &attempted);
+        attempted
+    }
 }
 
 enum Sending {

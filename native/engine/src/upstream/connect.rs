@@ -87,7 +87,7 @@ pub async fn open(endpoint: &Arc<Endpoint>, cluster: &GenerationCluster) -> io::
     })
 }
 
-fn failed(endpoint: &Endpoint, error: &io::Error) -> Error {
+pub(super) fn failed(endpoint: &Endpoint, error: &io::Error) -> Error {
     if error.kind() == io::ErrorKind::ConnectionRefused {
         endpoint.refused();
     }

@@ -23,7 +23,7 @@ const MAX_BYTES: usize = 64 * 1024;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Throws an answer away. `request_sent`: the endpoint has the whole request. The connection is kept as `keeping` says.
-pub(super) fn discard(worker: &Rc<Worker>, answered: Answered, request_sent: bool, keeping: Keeping) {
+pub fn discard(worker: &Rc<Worker>, answered: Answered, request_sent: bool, keeping: Keeping) {
     let Answered { answer, upstream } = answered;
     let short = !matches!(answer.framing, Framing::UntilClose)
         && !matches!(answer.framing, Framing::Length(length) if length > MAX_BYTES as u64);

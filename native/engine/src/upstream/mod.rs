@@ -2,8 +2,9 @@
 
 pub mod answer;
 pub mod attempt;
+pub mod beside;
 pub mod connect;
-mod discard;
+pub mod discard;
 mod obtain;
 pub mod outgoing;
 pub mod pool;

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use smallvec::SmallVec;
 
@@ -91,26 +91,47 @@ impl<'a> Outgoing<'a> {
     }
 
     /// The attempt has its connection: the head goes out, then what is known of the body.
-    pub fn begin(&mut self, exchange: &Ongoing<'_>) {
+    pub fn begin(&mut self, exchange: &mut Ongoing<'_>) {
         self.begun = true;
-        let forward = ForwardRequest {
-            client: &exchange.downstream.client,
-            scheme: exchange.scheme(),
-            request_id: exchange.account.generated_id(),
-            framing: self.sending.framing(),
-            upgrade: wants_upgrade(exchange.head),
-            // Of a body that is here already nobody needs to be asked.
-            expect_continue: exchange.expects_continue() && !self.sending.is_whole(),
-            changes: exchange.request_changes(),
-        };
+        let (framing, expects) = (self.sending.framing(), exchange.expects_continue() && !self.sending.is_whole());
         let ends = self.deadlines.ends();
+        let mut allowance = exchange.allowance.take();
+        // Of a body that is here already nobody needs to be asked.
         self.sending.begin(|out| {
-            encode_request(exchange.head, &forward, out);
-            if let Some(allowance) = &exchange.allowance {
+            encode(exchange, framing, expects, out);
+            if let Some(allowance) = &mut allowance {
                 let unix_ms = weft_rt::unix_micros() / 1_000;
                 add_line(out, |out| allowance.write_line(weft_rt::now(), unix_ms, ends, out));
             }
         });
+        exchange.allowance = allowance;
+    }
+
+    /// The same request for an attempt beside the present one.
+    pub fn again(&self, exchange: &Ongoing<'_>) -> Transfer {
+        let (framing, ends) = (self.sending.framing(), self.deadlines.ends());
+        self.sending.again(exchange.worker.buffers.take_output(), |out| {
+            encode(exchange, framing, false, out);
+            if let Some(allowance) = &exchange.allowance {
+                let unix_ms = weft_rt::unix_micros() / 1_000;
+                add_line(out, |out| allowance.write_bare_line(weft_rt::now(), unix_ms, ends, out));
+            }
+        })
+    }
+
+    /// No attempt of the policy was made before the present one.
+    pub fn is_first(&self) -> bool {
+        self.retries == 0 && !self.fresh
+    }
+
+    /// Ready with the error that ends the exchange, or its attempt: the client is gone, or a clock has run out.
+    pub fn poll_over(&mut self, cx: &mut Context<'_>, exchange: &mut Ongoing<'_>) -> Poll<Error> {
+        let downstream = &mut *exchange.downstream;
+        if downstream.poll_gone(cx).is_ready() {
+            return Poll::Ready(Error::new(Kind::DownstreamGone, "the client gave up"));
+        }
+        let progress = self.sending.progress();
+        self.deadlines.poll(cx, &mut downstream.timer, progress)
     }
 
     /// The attempt is over: what it has used of the request's budget is taken off.
@@ -253,6 +274,20 @@ impl<'a> Outgoing<'a> {
     fn policy(&self) -> Option<&'a GenerationRetry> {
         self.route.retry.as_deref()
     }
+}
+
+/// Writes the head of an attempt.
+fn encode(exchange: &Ongoing<'_>, framing: Framing, expect_continue: bool, out: &mut Vec<u8>) {
+    let forward = ForwardRequest {
+        client: &exchange.downstream.client,
+        scheme: exchange.scheme(),
+        request_id: exchange.account.generated_id(),
+        framing,
+        upgrade: wants_upgrade(exchange.head),
+        expect_continue,
+        changes: exchange.request_changes(),
+    };
+    encode_request(exchange.head, &forward, out);
 }
 
 /// Adds a line to a head that was just written.

@@ -109,7 +109,7 @@ fn sample(heard: &Heard) -> Option<Sample> {
             Some(Sample { failed: status >= 500, refused: status >= 500 || status == 429, took_us: first_byte_us })
         }
         // The one that did not read or write may have been the client.
-        Heard::Failure { kind: Kind::StreamIdle, .. } | Heard::Stale => None,
+        Heard::Failure { kind: Kind::StreamIdle, .. } | Heard::Stale | Heard::Overtaken { .. } => None,
         Heard::Failure { took_us, .. } => Some(Sample { failed: true, refused: true, took_us }),
     }
 }

@@ -114,9 +114,11 @@ fn a_probe_of_which_nothing_came_is_given_to_the_next_request() {
         heard((&TRIP, None), &membership, &all[0], &idle, picked.probe);
         let picked = pick(&picker, &membership).unwrap();
         heard((&TRIP, None), &membership, &all[0], &Heard::Stale, picked.probe);
+        let picked = pick(&picker, &membership).unwrap();
+        heard((&TRIP, None), &membership, &all[0], &Heard::Overtaken { after_us: 1 }, picked.probe);
         assert!(
             pick(&picker, &membership).unwrap().probe.is_some(),
-            "neither stalled clients nor stale connections decide"
+            "stalled clients, stale connections and faster attempts decide nothing"
         );
     });
 }

@@ -131,7 +131,7 @@ fn ending(policy: &OutlierDetection, heard: &Heard) -> Option<Ending> {
             Some(Ending { server_error: status >= 500, gateway_error: matches!(status, 502..=504), local_error: false })
         }
         // The one that did not read or write may have been the client.
-        Heard::Failure { kind: Kind::StreamIdle, .. } | Heard::Stale => None,
+        Heard::Failure { kind: Kind::StreamIdle, .. } | Heard::Stale | Heard::Overtaken { .. } => None,
         Heard::Failure { .. } => {
             let apart = policy.consecutive_local_errors.is_some();
             Some(Ending { server_error: !apart, gateway_error: !apart, local_error: true })

@@ -79,13 +79,14 @@ fn on_a_virtual_clock(run: impl Future<Output = ()>) {
 fn each_kind_of_failures_in_a_row_ejects_at_its_own_number() {
     let gateway = OutlierDetection { consecutive5xx: None, consecutive_gateway_errors: Some(3), ..POLICY };
     let local = OutlierDetection { consecutive_local_errors: Some(4), ..POLICY };
-    let table: [(&str, OutlierDetection, &[Heard], bool); 10] = [
+    let table: [(&str, OutlierDetection, &[Heard], bool); 11] = [
         ("four 5xx", POLICY, &[answer(500); 4], false),
         ("five 5xx", POLICY, &[answer(599); 5], true),
         ("4xx is no failure", POLICY, &[answer(429); 50], false),
         ("a success between them", POLICY, &[answer(500), answer(500), answer(200)].repeat(9), false),
         ("no answer counts as 5xx", POLICY, &[RESET; 5], true),
         ("a stale connection is nobody's failure", POLICY, &[Heard::Stale; 50], false),
+        ("nor is a faster attempt beside it", POLICY, &[Heard::Overtaken { after_us: 1 }; 50], false),
         ("500 is no gateway error", gateway, &[answer(500); 50], false),
         ("502, 503 and no answer are", gateway, &[answer(502), answer(503), RESET], true),
         (

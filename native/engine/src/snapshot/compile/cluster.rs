@@ -9,6 +9,7 @@ use super::fingerprint;
 use super::{Compiler, MAX_NOUNS, Rejection};
 use crate::cel::Mistake;
 use crate::cluster::TripCondition;
+use crate::hedge::Hedging;
 use crate::route::Sticky;
 use crate::snapshot::{
     Cluster, ClusterEndpoint, Dns, GenerationCluster, Idle, KeepAlive, Keeping, Place, Reach, Resolution, Trip, Wanted,
@@ -40,6 +41,7 @@ impl Compiler<'_> {
             self.headers_read.extend(read);
             return known;
         }
+        let known = self.known_clusters.get(dto.name.as_str()).copied();
         self.assign(index, dto);
         self.check_balancer(index, dto);
         let trip = dto.circuit_breaker.as_ref().and_then(|breaker| breaker.trip.as_ref());
@@ -56,6 +58,10 @@ impl Compiler<'_> {
             load_balancer: dto.load_balancer,
             hash_on: self.hash_on(index, dto),
             connect_timeout: Duration::from_millis(dto.connect_timeout_ms.into()),
+            hedge: dto
+                .hedge
+                .as_ref()
+                .map(|hedge| Box::new(Hedging::new(hedge, known.and_then(|known| known.hedge.as_deref())))),
             limits: self.limits(dto),
             filters,
             tcp_keep_alive: dto.tcp_keep_alive.clone(),

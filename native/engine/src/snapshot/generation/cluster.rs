@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Division, Membership, Resolution};
 use crate::cluster::TripCondition;
 use crate::filter::Chain;
+use crate::hedge::Hedging;
 use crate::limit::Limits;
 use crate::route::Sticky;
 use crate::snapshot::{HealthCheck, LoadBalancer, OutlierDetection, TcpKeepAlive, Trip};
@@ -28,6 +29,8 @@ pub struct GenerationCluster {
     pub hash_on: Box<[Sticky]>,
     /// To establish a connection.
     pub connect_timeout: Duration,
+    /// Second attempts beside those that take long.
+    pub hedge: Option<Box<Hedging>>,
     /// Bounds on what is under way.
     pub limits: Limits,
     /// What looks at its requests before an endpoint is picked.

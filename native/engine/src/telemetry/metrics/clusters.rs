@@ -21,6 +21,9 @@ cluster_counters! {
     ConnectionsFailed, "weft_cluster_connections_failed_total", "Connections to endpoints that could not be made.";
     ConnectionsReused, "weft_cluster_connections_reused_total", "Upstream attempts that took a connection out of the pool.";
     Retries, "weft_cluster_retries_total", "Upstream attempts after the first one.";
+    Hedges, "weft_cluster_hedges_total", "Second attempts beside one that took long.";
+    HedgesWon, "weft_cluster_hedges_won_total", "Second attempts that were answered first.";
+    HedgesRefused, "weft_cluster_hedges_refused_total", "Second attempts that would have been more load than `hedge` allows.";
     RetriesRefused, "weft_cluster_retries_refused_total", "Retries that the retry budget had no room for.";
     Overflows, "weft_cluster_overflows_total", "Requests refused at a limit of the circuit breaker.";
     ConcurrencyLimited, "weft_cluster_concurrency_limited_total", "Requests refused at the adaptive bound on requests under way.";
