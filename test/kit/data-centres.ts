@@ -60,12 +60,13 @@ export class DataCentre {
     return centre
   }
 
+  /** At its own end: with this one down packets would take another way, and somebody else might answer. */
   cut(): void {
-    ip('link', 'set', this.link, 'down')
+    ip('-n', this.name, 'link', 'set', `${this.link}i`, 'down')
   }
 
   mend(): void {
-    ip('link', 'set', this.link, 'up')
+    ip('-n', this.name, 'link', 'set', `${this.link}i`, 'up')
   }
 
   async close(): Promise<void> {

@@ -29,22 +29,26 @@ async function ask(proxy: ProxyProcess, times: number): Promise<void> {
 const standing = async (proxy: ProxyProcess) =>
   ((await proxy.stats()).clusters[0]?.endpoints ?? []).map(({ health, degraded }) => `${health}${degraded ? '!' : ''}`)
 
-it('a degraded endpoint gets requests only when no other is up', async () => {
-  const { upstreams, proxy } = await start(2)
-  const [one, two] = upstreams as [MoodyUpstream, MoodyUpstream]
-  two.healthHeaders = { 'x-envoy-degraded': 'true' }
-  await expect.poll(() => standing(proxy), { timeout: 10_000 }).toEqual(['healthy', 'healthy!'])
+it('a degraded endpoint gets requests only when the healthy ones cannot take them', async () => {
+  const { upstreams, proxy } = await start(4)
+  const [last = upstreams[0], ...others] = [...upstreams].reverse()
+  if (last === undefined) throw new Error('no endpoint')
+  const served = () => others.reduce((sum, upstream) => sum + upstream.served, 0)
+  const all = (words: string) => [...others.map(() => words), 'healthy!']
+  last.healthHeaders = { 'x-envoy-degraded': 'true' }
+  await expect.poll(() => standing(proxy), { timeout: 10_000 }).toEqual(all('healthy'))
+  // Three of four are up: with a factor of 1.4 that is enough for everything.
   await ask(proxy, 20)
-  expect([one.served, two.served]).toEqual([20, 0])
-  one.health = 503
-  await expect.poll(() => standing(proxy), { timeout: 10_000 }).toEqual(['unhealthy', 'healthy!'])
+  expect([served(), last.served]).toEqual([20, 0])
+  for (const other of others) other.health = 503
+  await expect.poll(() => standing(proxy), { timeout: 10_000 }).toEqual(all('unhealthy'))
   await (await request(proxy.url, { headers: { 'x-request-id': 'degraded-1' } })).body.dump()
-  expect([one.served, two.served]).toEqual([20, 1])
+  expect([served(), last.served]).toEqual([20, 1])
   const why = await (await fetch(`${proxy.admin}/why/degraded-1`)).text()
   expect(why).toContain('no endpoint was up but degraded ones, so one of them was used')
-  two.healthHeaders = {}
-  one.health = 200
-  await expect.poll(() => standing(proxy), { timeout: 10_000 }).toEqual(['healthy', 'healthy'])
+  last.healthHeaders = {}
+  for (const other of others) other.health = 200
+  await expect.poll(() => standing(proxy), { timeout: 10_000 }).toEqual(upstreams.map(() => 'healthy'))
 })
 
 it('an answer that says so takes its endpoint out at once, until its checks succeed again', async () => {
