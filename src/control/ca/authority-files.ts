@@ -5,6 +5,7 @@
  * Two levels: the root signs an intermediate, which signs workloads. `root.key` is needed only when the intermediate is
  * renewed, so it may be taken away and kept elsewhere.
  */
+import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { WeftError } from '../../errors.js'
@@ -157,5 +158,6 @@ function span(nowMs: number, days: number) {
 
 /** Tells one from the next for people. */
 function stamp(nowMs: number): string {
-  return new Date(nowMs).toISOString().slice(0, 16)
+  // Two of one minute must not have one name: a chain is looked for by names.
+  return `${new Date(nowMs).toISOString().slice(0, 16)} ${randomBytes(3).toString('hex')}`
 }

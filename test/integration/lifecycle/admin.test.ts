@@ -81,7 +81,7 @@ it('/clusters counts by endpoint', async () => {
   })
   expect(cluster.endpoints[0].idle).toBeGreaterThan(0)
   expect((await get('/clusters')).text).toMatch(
-    new RegExp(`^app +${upstream.address} +unchecked +0 +51 +0 +\\d+$`, 'm'),
+    new RegExp(`^app +${upstream.address} +0 +- +unchecked +0 +51 +0 +\\d+$`, 'm'),
   )
 })
 
