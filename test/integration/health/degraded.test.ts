@@ -12,12 +12,12 @@ afterEach(async () => {
 
 const often = { protocol: 'http', interval: '100ms', intervalJitter: '0s', timeout: '1s' }
 
-async function start(count: number, healthCheck: object = {}) {
+async function start(count: number, healthCheck: object = {}, more: object = {}) {
   const names = Array.from({ length: count }, (_, at) => `endpoint ${at}`)
   const upstreams = await Promise.all(names.map((name) => MoodyUpstream.start(name)))
   const proxy = await ProxyProcess.start(
     upstreams.map(({ address }) => address),
-    { cluster: { healthCheck: { ...often, ...healthCheck } } },
+    { cluster: { healthCheck: { ...often, ...healthCheck }, ...more } },
   )
   return { upstreams, proxy }
 }
@@ -30,7 +30,8 @@ const standing = async (proxy: ProxyProcess) =>
   ((await proxy.stats()).clusters[0]?.endpoints ?? []).map(({ health, degraded }) => `${health}${degraded ? '!' : ''}`)
 
 it('a degraded endpoint gets requests only when the healthy ones cannot take them', async () => {
-  const { upstreams, proxy } = await start(4)
+  // Without panic, which would send requests to the unhealthy ones as well.
+  const { upstreams, proxy } = await start(4, {}, { panicThreshold: 0 })
   const [last = upstreams[0], ...others] = [...upstreams].reverse()
   if (last === undefined) throw new Error('no endpoint')
   const served = () => others.reduce((sum, upstream) => sum + upstream.served, 0)
