@@ -206,6 +206,11 @@ impl Account {
         self.worker.count_cluster(self.record.cluster, &self.view.generation, counter);
     }
 
+    fn count_both(&self, counter: Counter, of_cluster: ClusterCounter) {
+        self.worker.count(counter, 1);
+        self.count_cluster(of_cluster);
+    }
+
     /// The balancer compares this endpoint for the attempt that comes next; the lowest score is picked.
     pub fn compared(&mut self, endpoint: u16, score: f32) {
         self.candidates.push(Candidate { attempt: self.record.attempts, endpoint, score });
@@ -213,17 +218,22 @@ impl Account {
 
     /// The balancer has picked, between the ones it compared: there goes the next attempt.
     pub fn picked(&mut self, picked: Picked) -> Arc<Endpoint> {
-        picked.candidates.as_slice().iter().for_each(|(endpoint, score)| self.compared(*endpoint, *score));
+        self.weighed(&picked);
         self.attempt(picked.index, &picked.endpoint);
+        self.load = picked.load;
+        self.probe = picked.probe;
+        picked.endpoint
+    }
+
+    /// Whom the balancer compared for the attempt that comes next, and what led to its pick.
+    fn weighed(&mut self, picked: &Picked) {
+        picked.candidates.as_slice().iter().for_each(|(endpoint, score)| self.compared(*endpoint, *score));
         if picked.marks != Marks::default() {
             picked.marks.iter().for_each(|mark| self.mark(mark));
         }
-        self.load = picked.load;
         if picked.probe.is_some() {
             self.mark(Mark::Probe);
         }
-        self.probe = picked.probe;
-        picked.endpoint
     }
 
     /// An endpoint was picked.
@@ -242,20 +252,17 @@ impl Account {
     /// A pooled connection to this address serves the attempt.
     pub fn reused(&mut self, address: Address) {
         self.record.upstream = address;
-        self.worker.count(Counter::UpstreamConnectionsReused, 1);
-        self.count_cluster(ClusterCounter::ConnectionsReused);
+        self.count_both(Counter::UpstreamConnectionsReused, ClusterCounter::ConnectionsReused);
     }
 
     /// A new connection was tried; where it stands, its address is known.
     pub fn connected(&mut self, established: Option<Address>) {
-        self.worker.count(Counter::UpstreamConnections, 1);
-        self.count_cluster(ClusterCounter::Connections);
+        self.count_both(Counter::UpstreamConnections, ClusterCounter::Connections);
         if let Some(address) = established {
             self.record.upstream = address;
             self.record.connect_us = micros(self.attempt_started, weft_rt::now()).max(1);
         } else {
-            self.worker.count(Counter::UpstreamConnectionsFailed, 1);
-            self.count_cluster(ClusterCounter::ConnectionsFailed);
+            self.count_both(Counter::UpstreamConnectionsFailed, ClusterCounter::ConnectionsFailed);
         }
     }
 

@@ -1,8 +1,8 @@
 //! The driver: one request, from its head to its record. Read it from top to bottom.
 //!
-//! `shedding → filters → route → fault → filters → cluster → filters → limits → mirror → loop { pick → attempt → classify }
-//! → relay | tunnel | local reply →
-//! record`. Each phase lives in its own folder and returns a value; phases do not call each other.
+//! `shedding → filters → route → fault → filters → cluster → filters → limits → mirror →
+//! loop { pick → attempt → classify } → relay | tunnel | local reply → record`.
+//! Each phase lives in its own folder and returns a value; phases do not call each other.
 
 use std::rc::Rc;
 

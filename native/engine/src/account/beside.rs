@@ -57,12 +57,8 @@ impl Lost<'_> {
 impl Account {
     /// A second attempt begins beside the present one.
     pub fn hedged(&mut self, picked: Picked) {
-        picked.candidates.as_slice().iter().for_each(|(endpoint, score)| self.compared(*endpoint, *score));
+        self.weighed(&picked);
         self.record.attempts = self.record.attempts.saturating_add(1);
-        picked.marks.iter().for_each(|mark| self.mark(mark));
-        if picked.probe.is_some() {
-            self.mark(Mark::Probe);
-        }
         let Picked { endpoint, index, load, probe, .. } = picked;
         endpoint.active.fetch_add(1, Relaxed);
         endpoint.requests.fetch_add(1, Relaxed);
@@ -76,12 +72,10 @@ impl Account {
         let Some(beside) = &mut self.beside else { return };
         beside.upstream = address;
         if reused {
-            self.worker.count(Counter::UpstreamConnectionsReused, 1);
-            self.count_cluster(ClusterCounter::ConnectionsReused);
+            self.count_both(Counter::UpstreamConnectionsReused, ClusterCounter::ConnectionsReused);
         } else {
             beside.connect_us = micros(beside.started, weft_rt::now()).max(1);
-            self.worker.count(Counter::UpstreamConnections, 1);
-            self.count_cluster(ClusterCounter::Connections);
+            self.count_both(Counter::UpstreamConnections, ClusterCounter::Connections);
         }
     }
 

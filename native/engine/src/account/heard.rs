@@ -32,8 +32,7 @@ impl Account {
     }
 
     fn another_follows(&mut self, now: Instant, ended: Result<u16, &Error>) {
-        self.worker.count(Counter::Retries, 1);
-        self.count_cluster(ClusterCounter::Retries);
+        self.count_both(Counter::Retries, ClusterCounter::Retries);
         if let Err(error) = ended {
             self.count_timeout(error);
             self.record.cause = error.kind.number();

@@ -86,12 +86,7 @@ fn level(standing: &Standing, random: &mut Rng) -> (usize, Among) {
     if standing.levels.first().is_none_or(LevelStanding::takes_all) {
         return (0, Among::Healthy);
     }
-    let mut point = random.u32(..WHOLE);
-    let mut takes = |share: u32| {
-        let here = point < share;
-        point = point.saturating_sub(share);
-        here
-    };
+    let mut takes = sharing(random);
     let found = |among: Among| move |at: usize| (at, among);
     let healthy = standing.levels.iter().position(|level| takes(level.load.healthy)).map(found(Among::Healthy));
     let degraded = || standing.levels.iter().position(|level| takes(level.load.degraded)).map(found(Among::Degraded));
@@ -127,13 +122,18 @@ fn zone(zones: &[ZoneStanding], random: &mut Rng) -> usize {
     if let Some(only) = zones.iter().position(|zone| zone.share == WHOLE) {
         return only;
     }
+    let mut takes = sharing(random);
+    zones.iter().position(|zone| takes(zone.share)).unwrap_or(0)
+}
+
+/// Asked for one share after the other, says which one a random point lies in.
+fn sharing(random: &mut Rng) -> impl FnMut(u32) -> bool {
     let mut point = random.u32(..WHOLE);
-    let takes = |zone: &ZoneStanding| {
-        let here = point < zone.share;
-        point = point.saturating_sub(zone.share);
+    move |share| {
+        let here = point < share;
+        point = point.saturating_sub(share);
         here
-    };
-    zones.iter().position(takes).unwrap_or(0)
+    }
 }
 
 /// Where a retry goes once everybody in its group was tried: healthy ones anywhere, then degraded ones.
