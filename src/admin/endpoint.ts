@@ -1,7 +1,7 @@
 /** The shape of every admin endpoint. An endpoint is a function of what the admin server sees and of the question. */
 import type { DoorAnswer } from '../door/small-door.js'
 import type { ListenerAnswer, Question } from '../native/explanation.js'
-import type { RecordList, RecordQuery, Stats, Why } from '../native/index.js'
+import type { RecordList, RecordQuery, RouteSwitch, Stats, Why } from '../native/index.js'
 import type { Level } from '../telemetry/logger.js'
 
 /** What the admin server sees of the process. */
@@ -21,6 +21,8 @@ export interface AdminContext {
       route: string,
       to: { cluster: string; subset: string | null; percent: number } | null,
     ): { generation: number; error: string | null }
+    /** Routes whose requests go elsewhere than configured, the oldest switch first. */
+    switches(): RouteSwitch[]
     /** Durations as HDR histograms: V2, compressed, base64. */
     histograms(): Histograms
     /** Readiness answers 503 while this is set; listeners go on serving. */

@@ -131,6 +131,9 @@ export declare function shortages(proxy: number): string
 /** Puts an encoded snapshot in force, all of it or nothing. Returns JSON: `{generation, unchanged, rejected, listeners}`. */
 export declare function apply(proxy: number, snapshot: Buffer): string
 
+/** Routes whose requests go elsewhere than configured, the oldest switch first, as JSON. */
+export declare function switches(proxy: number): string
+
 /** Serves the proxy on this thread's loop from now on, as the worker with this index. */
 export declare function attach(proxy: number, worker: number): void
 

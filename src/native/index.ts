@@ -20,7 +20,8 @@ export type { Group, GroupLevel, Shortage } from './groups.js'
 /**
  * What the addon exports, as its source declares it. `proxy` is the process-wide number that `createProxy` returned,
  * `worker` an index from 0. Some return JSON: `apply` a {@link Verdict}, `updateEndpoints` an {@link UpdateVerdict},
- * `stats` {@link Stats}, `shortages` a list of {@link Shortage}, `records` and `why` what `decisions.ts` declares.
+ * `stats` {@link Stats}, `shortages` a list of {@link Shortage}, `switches` one of {@link RouteSwitch}, `records` and
+ * `why` what `decisions.ts` declares.
  */
 export type Addon = typeof binding
 

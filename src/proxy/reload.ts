@@ -33,7 +33,7 @@ async function reload(proxy: RunningProxy, file: string, logger: Logger): Promis
   // A process that drains, perhaps because another one has taken its sockets, must not listen anew.
   if (proxy.status().state === 'draining') return
   const before = proxy.plan()
-  const { switches } = proxy.stats()
+  const switches = proxy.switches()
   try {
     const { generation, unchanged } = await proxy.apply({ file })
     logger.info(unchanged ? 'reloaded; what is served did not change' : 'reloaded', { file, generation })

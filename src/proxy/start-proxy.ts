@@ -8,14 +8,10 @@
 
 import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import type { Histograms, ProxyStatus } from '../admin/endpoint.js'
-import { formatPath, type Path } from '../config/path.js'
 import type { Watched } from '../config/signature.js'
-import type { SocketPlan } from '../door/socket/load.js'
 import type { DoorPlan } from '../door/thread-doors.js'
-import { type Code, WeftError } from '../errors.js'
-import type { FilterLine } from '../filters/script-host.js'
+import { WeftError } from '../errors.js'
 import { ScriptNumbers, type ScriptSource } from '../filters/script-source.js'
-import { ThreadSheet } from '../filters/thread-sheet.js'
 import { type OpenDoor, openDoor } from '../native/door.js'
 import type { ListenerAnswer, Question } from '../native/explanation.js'
 import {
@@ -23,6 +19,7 @@ import {
   loadAddon,
   type RecordList,
   type RecordQuery,
+  type RouteSwitch,
   type Shortage,
   type Stats,
   type UpdateVerdict,
@@ -38,9 +35,11 @@ import { EndpointLog } from './endpoint-events.js'
 import { type FaultEndings, tellFaultEndings } from './fault-endings.js'
 import { writeLine } from './filter-lines.js'
 import { type Followed, followSources } from './follow-sources.js'
+import { OwnScripts } from './own-scripts.js'
 import { withPoolCounts } from './pool-counts.js'
 import type { Plan, Prepared } from './prepare.js'
 import { prepareApart, prepareEndpointsApart } from './prepare-apart.js'
+import { refuseToTravel, rejection, unloadable } from './refusals.js'
 import { type SwitchTarget, type SwitchVerdict, switchRoute } from './route-switch.js'
 import { type StartThread, startThread } from './traffic-thread.js'
 import { type ShortageWatch, watchShortages } from './watch-shortages.js'
@@ -90,6 +89,8 @@ export interface RunningProxy {
   explain(question: Question): ListenerAnswer[]
   /** Sends a route's requests elsewhere until the next configuration; null: back to where they went before. */
   switchRoute(route: string, to: SwitchTarget | null): SwitchVerdict
+  /** Routes whose requests go elsewhere than configured, the oldest switch first. */
+  switches(): RouteSwitch[]
   /** Durations as HDR histograms: V2, compressed, base64. */
   histograms(): Histograms
   /** Opens the access logs again; those that cannot be opened go on in the old file. */
@@ -149,12 +150,8 @@ class Orchestrator implements RunningProxy {
   private read: Watched[] = []
   private id = -1
   private ownLoop = false
-  /** Filters were loaded on the own loop. */
-  private scripted = false
-  /** Of the own loop. */
-  private readonly sheet = new ThreadSheet()
+  private readonly ownScripts: OwnScripts
   private readonly numbers = new ScriptNumbers()
-  private readonly writeLine = (line: FilterLine) => writeLine(this.logger, line)
   private applied: Applied | null = null
   private workers: Workers | null = null
   private lastChange: Promise<unknown> = Promise.resolve()
@@ -171,6 +168,7 @@ class Orchestrator implements RunningProxy {
     this.logger = options.logger ?? standardLogger()
     this.prepare = options.prepare ?? prepareSource
     this.endpointLog = new EndpointLog(() => this.addon.events(this.id), this.logger)
+    this.ownScripts = new OwnScripts(this.addon, (line) => writeLine(this.logger, line))
     this.doors = new Doors(this.addon, (line) => writeLine(this.logger, line))
     this.faults = tellFaultEndings(this.logger)
     this.sources = followSources({
@@ -212,7 +210,7 @@ class Orchestrator implements RunningProxy {
       this.doors.close()
       ahead?.terminate()
       await ahead?.ended
-      await this.releaseScripts()
+      await this.ownScripts.release()
       if (this.id >= 0) this.addon.closeProxy(this.id)
       throw error
     }
@@ -264,7 +262,7 @@ class Orchestrator implements RunningProxy {
 
   stats(): Stats {
     const engine = JSON.parse(this.addon.stats(this.id)) as Stats
-    const stats = withPoolCounts(engine, (name) => this.workers?.counted(name) ?? this.sheet.read(name))
+    const stats = withPoolCounts(engine, (name) => this.workers?.counted(name) ?? this.ownScripts.sheet.read(name))
     return this.carried === null ? stats : withCarried(stats, this.carried)
   }
 
@@ -285,6 +283,10 @@ class Orchestrator implements RunningProxy {
     const { verdict } = this.current()
     verdict.generation = generation
     return { generation, error }
+  }
+
+  switches(): RouteSwitch[] {
+    return JSON.parse(this.addon.switches(this.id)) as RouteSwitch[]
   }
 
   histograms(): Histograms {
@@ -368,13 +370,7 @@ class Orchestrator implements RunningProxy {
   private async leaveOwnLoop(): Promise<void> {
     while (this.addon.leave(this.id)) await turnOfLoop()
     this.addon.detach(this.id, 0)
-    await this.releaseScripts()
-  }
-
-  private async releaseScripts(): Promise<void> {
-    if (!this.scripted) return
-    const { releaseScripts } = await import('../filters/script-host.js')
-    await releaseScripts(this.writeLine)
+    await this.ownScripts.release()
   }
 
   /** Last before serving: until then the process before this one has them to itself. */
@@ -388,61 +384,29 @@ class Orchestrator implements RunningProxy {
   }
 
   private async take({ snapshot, plan }: Prepared): Promise<Verdict> {
-    this.checkSockets(plan.sockets)
+    if (!this.ownLoop) refuseToTravel(plan.sockets, plan.scripts)
     await this.loadScripts(plan.scripts)
     const bytes = Buffer.from(snapshot.buffer, snapshot.byteOffset, snapshot.byteLength)
     const verdict = JSON.parse(this.addon.apply(this.id, bytes)) as Verdict
     if (verdict.rejected.length > 0) throw rejection(verdict)
     for (const warning of plan.warnings) this.logger.warn(warning)
     this.applied = { plan, verdict }
-    await this.keepScripts(plan.scripts)
+    this.workers?.keep(plan.scripts)
+    await this.ownScripts.keep(plan.scripts)
     this.sources.renew(plan.sources)
     this.faults.renew(plan.faulty ? this.stats().faults : [])
     this.endpointLog.follow(plan.hasEvents)
     return verdict
   }
 
-  /** A definition that stands in the configuration itself stays on its own loop. */
-  private checkSockets(sockets: readonly SocketPlan[][]): void {
-    if (this.ownLoop) return
-    for (const [listener, plans] of sockets.entries()) {
-      const place = plans.findIndex(({ handler }) => handler !== null)
-      if (place === -1) continue
-      const hint = 'name its module, or serve on your own loop with workers: 0'
-      const path = ['listeners', listener, 'sockets', place, 'handler']
-      throw unloadable('WEFT_SOCKET_MODULE', path, 'a handler cannot travel to worker threads', hint)
-    }
-  }
-
   /** Every thread can run the filters of a snapshot before it sees the snapshot. */
   private async loadScripts(scripts: ScriptSource[]): Promise<void> {
-    const [inline] = this.ownLoop ? [] : scripts.filter(({ definition }) => definition !== null)
-    if (inline !== undefined) {
-      const hint = 'name its module, or serve on your own loop with workers: 0'
-      throw unloadable('WEFT_FILTER_ELSEWHERE', inline.path, 'a function cannot travel to worker threads', hint)
-    }
     if (scripts.length === 0) return
     try {
-      if (this.ownLoop) {
-        this.scripted = true
-        const { loadScripts } = await import('../filters/script-host.js')
-        await loadScripts(this.addon, scripts, this.writeLine, this.sheet)
-      } else await this.workers?.load(scripts)
+      await (this.ownLoop ? this.ownScripts.load(scripts) : this.workers?.load(scripts))
     } catch (error) {
-      const path = scripts[0]?.path ?? []
-      throw unloadable('WEFT_FILTER_MODULE', path, `a filter cannot be loaded: ${(error as Error).message}`, null)
+      throw unloadable(scripts, error as Error)
     }
-  }
-
-  /** Pools that no filter in force runs in may end. */
-  private async keepScripts(scripts: ScriptSource[]): Promise<void> {
-    this.workers?.keep(scripts)
-    if (!this.scripted) return
-    const { keepScripts } = await import('../filters/script-host.js')
-    keepScripts(
-      scripts.map(({ id }) => id),
-      this.writeLine,
-    )
   }
 
   private prepareFor(source: ConfigSource): Promise<Prepared> {
@@ -475,23 +439,6 @@ class Orchestrator implements RunningProxy {
     if (this.applied === null) throw new Error('the proxy has not been started')
     return this.applied
   }
-}
-
-function unloadable(code: Code, path: Path, message: string, hint: string | null): WeftError {
-  const issue = { path: formatPath(path), code, message, hint, line: null }
-  return new WeftError('WEFT_CONFIG_INVALID', `${issue.path}: ${message}`, { issues: [issue] })
-}
-
-function rejection({ rejected }: Verdict): WeftError {
-  const issues = rejected.map(({ path, ...rest }) => ({ ...rest, path: bracketed(path), hint: null, line: null }))
-  const [first] = issues
-  const message = first === undefined ? 'the engine refused the configuration' : first.message
-  return new WeftError('WEFT_SNAPSHOT_REJECTED', message, { issues })
-}
-
-/** The engine writes `listeners.0.address` where people read `listeners[0].address`. */
-function bracketed(path: string): string {
-  return path.replace(/\.(\d+)/g, '[$1]')
 }
 
 function standardLogger(): Logger {

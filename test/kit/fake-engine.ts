@@ -128,6 +128,10 @@ export class FakeEngine implements Addon {
     return '[]'
   }
 
+  switches(): string {
+    return '[]'
+  }
+
   histograms(): string {
     return JSON.stringify({ routes: [], clusters: [], endpoints: [] })
   }

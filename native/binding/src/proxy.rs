@@ -155,6 +155,15 @@ pub fn shortages(proxy: u32) -> Result<String> {
     })
 }
 
+/// Routes whose requests go elsewhere than configured, the oldest switch first, as JSON.
+#[napi]
+pub fn switches(proxy: u32) -> Result<String> {
+    guarded("switches", || {
+        let proxy = find(proxy)?;
+        serde_json::to_string(&proxy.switches()).map_err(|error| failed("switches", &error))
+    })
+}
+
 /// Durations by route, cluster and endpoint as HDR histograms (V2, compressed, base64), as JSON.
 #[napi]
 pub fn histograms(proxy: u32) -> Result<String> {

@@ -6,7 +6,7 @@ export const configDump: AdminEndpoint = {
   path: '/config_dump',
   about: 'the configuration in force, defaults included',
   answer({ proxy }) {
-    const { switches } = proxy.stats()
+    const switches = proxy.switches()
     const switched = switches.length === 0 ? {} : { switchedUntilTheNextReload: switches }
     return jsonAnswer({ generation: proxy.status().generation, ...switched, config: JSON.parse(proxy.plan().dump) })
   },

@@ -16,7 +16,7 @@ export const routeSwitch: AdminEndpoint = {
     }
     const { generation, error } = proxy.switchRoute(route, to === null ? null : { ...destinationOf(to), percent })
     if (error !== null) return jsonAnswer({ error }, 400)
-    const switches = proxy.stats().switches.filter((known) => known.route === route)
+    const switches = proxy.switches().filter((known) => known.route === route)
     const [last] = switches.slice(-1)
     const now = last === undefined ? 'as configured' : `${last.percent} % to ${wordsOf(last)}`
     const said = `route ${route}: ${now}${last === undefined ? '' : ', until the next reload'} (generation ${generation})`

@@ -28,6 +28,7 @@ function context(state: ProxyStatus['state'] = 'ready') {
     why: () => null,
     explain: () => [],
     switchRoute: () => ({ generation: 4, error: null }),
+    switches: () => [],
     histograms: () => ({ routes: [{ route: 'all', hdr: 'H' }], clusters: [], endpoints: [] }),
     failHealthcheck: (failing) => {
       now = failing ? 'failing' : 'ready'
