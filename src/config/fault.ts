@@ -1,7 +1,7 @@
 /** `routes[].fault`: what goes wrong with a route's requests on purpose, for a while. */
 import * as z from 'zod'
 import { duration } from './duration.js'
-import { percent } from './percent.js'
+import { percent } from './percentage.js'
 
 const share = () => percent().prefault(100).meta({ description: 'Of the requests, each kind of fault for itself' })
 

@@ -1,4 +1,7 @@
-/** Parts of a whole as people write them: `150%`. A plain number is refused, because it might be meant as a factor. */
+/**
+ * Parts of a whole as people write them. Where a number might be meant as a factor it is text, `150%`, and a plain number
+ * is refused; shares of requests are numbers.
+ */
 import * as z from 'zod'
 
 const form = /^(\d{1,6})%$/
@@ -11,4 +14,13 @@ export function percentage({ min = 0, max = 100 }: { min?: number; max?: number 
     .transform((text) => Number(text.slice(0, -1)))
     .refine((value) => value >= min && value <= max, { error: `must be from ${min}% to ${max}%` })
     .meta({ form: 'percentage' })
+}
+
+/** A share of requests as a number of percent, 0.5 for every 200th; millionths out. */
+export function percent() {
+  return z
+    .number()
+    .min(0)
+    .max(100)
+    .transform((percent) => Math.round(percent * 10_000))
 }

@@ -1,7 +1,7 @@
 /** `routes[].mirror`: copies of requests for a cluster whose answers no client sees. */
 import * as z from 'zod'
 import { duration } from './duration.js'
-import { percent } from './percent.js'
+import { percent } from './percentage.js'
 import { size } from './size.js'
 import { destination } from './subset.js'
 
