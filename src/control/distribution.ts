@@ -12,7 +12,7 @@ import type { MeshNode } from './compile/node.js'
 import { type ControlConfig, readCertificate } from './control-config.js'
 import type { DataPlane, DataPlanes, Reached, Refusal, Verdict } from './data-planes.js'
 import { MeshCredentials, type MeshTls } from './mesh-credentials.js'
-import { resourceName } from './mesh-kinds.js'
+import { originName } from './mesh-kinds.js'
 import type { MeshSource } from './mesh-source.js'
 import type { ServerCertificate } from './server/start-server.js'
 import type { Distribution } from './start-control.js'
@@ -126,7 +126,7 @@ function reachedOf(node: MeshNode, effects: Effect[], source: MeshSource): Reach
   const { id, plane: kind, namespace, service } = node
   const state = source.current()
   const resources = effects.map(({ parts, notes, ...origin }) => {
-    return { resource: resourceName(origin, state), parts, notes }
+    return { resource: originName(origin, state), parts, notes }
   })
   return { node: id, kind, namespace, service, resources }
 }
@@ -137,7 +137,7 @@ function verdictOf(verdict: XdsVerdict, source: MeshSource): Verdict {
 
 function refusalsOf({ issues }: XdsVerdict, source: MeshSource): Refusal[] {
   return issues.map(({ origin, message }) => {
-    const resource = origin === null ? null : resourceName(origin, source.current())
+    const resource = origin === null ? null : originName(origin, source.current())
     return { resource, path: origin?.path ?? null, message }
   })
 }

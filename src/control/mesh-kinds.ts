@@ -3,7 +3,7 @@ import type { MeshFinding } from './compile/finding.js'
 import { lintMesh } from './compile/lint.js'
 import { indexMesh, type Mesh, type MeshOptions } from './compile/mesh.js'
 import type { MeshState } from './mesh-source.js'
-import { kindId, type Notice, type ResourceKinds } from './resource-kinds.js'
+import { type Notice, type ResourceKinds, resourceName } from './resource-kinds.js'
 import { resourceKinds, validateResource } from './resources/index.js'
 import { formatKey } from './store/key.js'
 
@@ -21,14 +21,14 @@ export function createMeshKinds(options: MeshOptions): ResourceKinds {
 }
 
 function noticeOf({ origin, message, hint }: MeshFinding, state: MeshState): Notice {
-  return { resource: resourceName(origin, state), path: origin.path, message, hint }
+  return { resource: originName(origin, state), path: origin.path, message, hint }
 }
 
 /** `Kind.group/namespace/name`: an origin says which resource, without its group. */
-export function resourceName(origin: { kind: string; namespace: string; name: string }, state: MeshState): string {
+export function originName(origin: { kind: string; namespace: string; name: string }, state: MeshState): string {
   const { kind, namespace, name } = origin
   const named = state.resources.find(({ kind: other, metadata }) => {
     return other === kind && metadata.namespace === namespace && metadata.name === name
   })
-  return formatKey({ kind: named === undefined ? kind : kindId(named.apiVersion, kind), namespace, name })
+  return named === undefined ? formatKey(origin) : resourceName(named)
 }

@@ -5,7 +5,8 @@
  * that is clear.
  */
 import { WeftError } from '../errors.js'
-import type { MeshState } from './mesh-source.js'
+import type { MeshResource, MeshState } from './mesh-source.js'
+import { formatKey } from './store/key.js'
 
 export interface ResourceIssue {
   path: string
@@ -33,6 +34,11 @@ export interface ResourceKinds {
 /** `gateway.networking.k8s.io/v1` and `HTTPRoute` → `HTTPRoute.gateway.networking.k8s.io`. */
 export function kindId(apiVersion: string, kind: string): string {
   return `${kind}.${apiVersion.split('/')[0]}`
+}
+
+/** `Kind.group/namespace/name`. */
+export function resourceName({ apiVersion, kind, metadata: { namespace, name } }: MeshResource): string {
+  return formatKey({ kind: kindId(apiVersion, kind), namespace, name })
 }
 
 /** The kind that a person means. Throws `WEFT_API_KIND` when there is none or more than one. */

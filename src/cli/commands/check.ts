@@ -1,20 +1,12 @@
 /** `weft check`: whether the control plane, its certificates, its registry and its mesh are as they should be. */
 
+import type { Checked } from '../../control/check/check.js'
 import type { Paint } from '../../telemetry/explanation-text.js'
 import type { CliCommand } from '../command.js'
 import { exitCodes } from '../output.js'
 import { painter, plain } from '../paint.js'
 import { addSessionOptions, type SessionOptions, withSession } from '../session.js'
 import { weftVersion } from '../version.js'
-
-export interface Checked {
-  id: string
-  group: string
-  about: string
-  level: 'ok' | 'warning' | 'error'
-  message: string | null
-  hint: string | null
-}
 
 export interface Answer {
   version: string

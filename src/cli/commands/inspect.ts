@@ -1,17 +1,10 @@
 /** `weft inspect`: which data planes a resource reaches, or which resources reach a data plane, and what they do there. */
+import type { Reached, Reaching } from '../../control/data-planes.js'
 import type { CliCommand } from '../command.js'
 import { exitCodes } from '../output.js'
 import { shortKind } from '../resource.js'
 import { addNamespaceOption, addSessionOptions, type Session, type SessionOptions, withSession } from '../session.js'
 import { formatTable } from '../table.js'
-
-export interface Reached {
-  node: string
-  kind: string
-  namespace: string
-  service: string
-  resources: { resource: string; parts: { side: 'client' | 'server'; part: string }[]; notes: string[] }[]
-}
 
 type Options = SessionOptions & { namespace?: string }
 
@@ -71,7 +64,7 @@ export function describeReach(name: string, { items, connected }: { items: Reach
 }
 
 /** What is not in force stands below what is; a name stands in its first line. */
-function linesOf(name: string, parts: Reached['resources'][number]['parts'], notes: readonly string[]): string[][] {
+function linesOf(name: string, parts: Reaching['parts'], notes: readonly string[]): string[][] {
   const lines = [...parts.map(({ side, part }) => [side, part]), ...notes.map((note) => ['!', note])]
   return lines.map((line, at) => [at === 0 ? name : '', ...line])
 }

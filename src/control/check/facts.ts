@@ -3,9 +3,8 @@ import { stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describeAuthority, describeChain } from '../ca/status.js'
 import type { MeshResource, MeshState } from '../mesh-source.js'
-import { kindId } from '../resource-kinds.js'
+import { resourceName } from '../resource-kinds.js'
 import type { ApiContext } from '../server/endpoint.js'
-import { formatKey, type Key } from '../store/key.js'
 import type { Facts } from './check.js'
 
 /** Kinds that steer data planes by themselves; the others are named by these. */
@@ -34,10 +33,10 @@ export async function gatherFacts(context: ApiContext): Promise<Facts> {
     authority: authority === null ? null : describeAuthority(authority, trustDomain, nowMs),
     registry: registry.status(),
     lonelyServices: lonely(state),
-    wantCertificates: state.resources.filter(wantsCertificates).map(nameOf),
+    wantCertificates: state.resources.filter(wantsCertificates).map(resourceName),
     dataPlanes: dataPlanes.list(),
     reached: dataPlanes.reached(),
-    resources: state.resources.filter(({ kind }) => steering.includes(kind)).map(nameOf),
+    resources: state.resources.filter(({ kind }) => steering.includes(kind)).map(resourceName),
     notices: kinds.review(state),
   }
 }
@@ -73,8 +72,4 @@ function wantsCertificates({ kind, spec }: MeshResource): boolean {
   if (kind === 'PeerAuthentication') return (spec as { mtls?: { mode?: string } } | null)?.mtls?.mode === 'STRICT'
   const policy = (spec as { trafficPolicy?: { tls?: { mode?: string } } } | null)?.trafficPolicy
   return kind === 'DestinationRule' && policy?.tls?.mode === 'ISTIO_MUTUAL'
-}
-
-function nameOf({ apiVersion, kind, metadata: { namespace, name } }: MeshResource): string {
-  return formatKey({ kind: kindId(apiVersion, kind), namespace, name } satisfies Key)
 }

@@ -187,19 +187,7 @@ describe('weft certificate', () => {
     const env = { WEFT_CA: outer.ca }
     const control = await start({ leaf: '6s', settle: '200ms', clockSkew: '1s' }, { tls: { certificate, key } })
     const weft = (...args: string[]) => control.weft(...args, '--ca', outer.ca)
-    const made = await weft(
-      'token',
-      'create',
-      '--name',
-      'r',
-      '--role',
-      'workload',
-      '-n',
-      'default',
-      '--service',
-      'reviews',
-    )
-    const token = made.stdout.trim()
+    const token = await workloadToken(control, '--ca', outer.ca)
     const out = join(scratchFolder(), 'out')
     const args = ['certificate', '--out', out, '--control', control.xds, '--control-ca', outer.ca]
     const agent = new Program(process.execPath, [entry, ...args, '--token', token, '--node', 'agent-1', '--renew'], {
