@@ -1,10 +1,10 @@
 /** The command as a process, around an engine that does nothing: exit codes, signals, the application, admin. */
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { decode } from 'msgpackr'
 import { afterEach, describe, expect, it } from 'vitest'
+import { scratchFolder } from '../kit/scratch.js'
 import { fakeAddon, freePort, WeftProcess, weft, writeConfig } from '../kit/weft-process.js'
 
 const config = (more: object = {}) => ({
@@ -108,7 +108,7 @@ describe('weft run', () => {
   })
 
   it('ends with 2 and one clear line when the engine refuses', async () => {
-    const flag = join(mkdtempSync(join(tmpdir(), 'weft-')), 'reject')
+    const flag = join(scratchFolder(), 'reject')
     writeFileSync(flag, '')
     const weft = run(writeConfig(config()), [], { WEFT_FAKE_REJECT: flag })
     expect(await weft.ended).toBe(2)
@@ -203,7 +203,7 @@ describe('weft run -- app', () => {
     const missing = run(writeConfig(config()), ['/nowhere/app'])
     expect(await missing.ended).toBe(1)
     expect(missing.stderr).toContain('cannot start /nowhere/app: no such program')
-    const file = join(mkdtempSync(join(tmpdir(), 'weft-')), 'app')
+    const file = join(scratchFolder(), 'app')
     writeFileSync(file, '')
     chmodSync(file, 0o600)
     const forbidden = run(writeConfig(config()), [file])

@@ -41,6 +41,7 @@ module.exports = {
   panics: () => [],
   events: () => '',
   shortages: () => '[]',
+  switches: () => '[]',
   detach() {},
   flushLogs: () => true,
   closeProxy() {},

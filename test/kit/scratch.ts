@@ -1,4 +1,4 @@
-/** Folders for the files of a test. They go when its programs end. */
+/** Folders for the files of a test. They go when its programs end, at the latest with its file. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,10 +1,10 @@
 /** Runs the built command as a process and waits for what it says; used by tests of whole processes. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { scratchFolder } from './scratch.js'
 
 export const fakeAddon = join(import.meta.dirname, 'fake-addon.cjs')
 const entry = join(import.meta.dirname, '../../dist/weft.js')
@@ -66,7 +66,7 @@ export async function weft(...args: string[]) {
   return { code, stdout: run.stdout, stderr: run.stderr }
 }
 
-export function writeConfig(config: unknown, folder = mkdtempSync(join(tmpdir(), 'weft-'))): string {
+export function writeConfig(config: unknown, folder = scratchFolder()): string {
   const file = join(folder, 'weft.yaml')
   writeFileSync(file, typeof config === 'string' ? config : JSON.stringify(config))
   return file

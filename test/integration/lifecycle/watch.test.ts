@@ -1,6 +1,5 @@
 /** `weft run` follows its files, whatever replaces them, and keeps what is in force when one of them is wrong. */
-import { mkdirSync, mkdtempSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { request } from 'undici'
 import { afterEach, expect, it } from 'vitest'
@@ -8,6 +7,7 @@ import { stringify } from 'yaml'
 import { closeUpstreams, Upstream } from '../../kit/http-upstream.js'
 import { endPrograms, Program } from '../../kit/program.js'
 import { entry, ProxyProcess } from '../../kit/proxy-process.js'
+import { scratchFolder } from '../../kit/scratch.js'
 import { freePort } from '../../kit/weft-process.js'
 
 afterEach(async () => {
@@ -34,7 +34,7 @@ async function started(file: string): Promise<Program> {
 it('a file that is renamed over, written in place or swapped by a link is read again', async () => {
   const [one, two] = [await Upstream.start('one'), await Upstream.start('two')]
   const port = await freePort()
-  const folder = mkdtempSync(join(tmpdir(), 'weft-'))
+  const folder = scratchFolder()
   // As an orchestrator mounts it: weft.yaml → ..data/weft.yaml, ..data → a folder of this version.
   const version = (name: string, text: string) => {
     mkdirSync(join(folder, name))

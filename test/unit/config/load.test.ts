@@ -1,12 +1,12 @@
-import { mkdtemp, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { lineFinder, loadFile, parseText } from '../../../src/config/load.js'
+import { scratchFolder } from '../../kit/scratch.js'
 
 describe('a configuration file', () => {
   it('that is missing or a folder is reported by its name', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'weft-'))
+    const folder = scratchFolder()
     await expect(loadFile(join(folder, 'none.yaml'))).rejects.toMatchObject({
       code: 'WEFT_CONFIG_UNREADABLE',
       message: expect.stringContaining('there is no such file'),
@@ -21,7 +21,7 @@ describe('a configuration file', () => {
   })
 
   it('that is empty is an empty configuration', async () => {
-    const file = join(await mkdtemp(join(tmpdir(), 'weft-')), 'empty.yaml')
+    const file = join(scratchFolder(), 'empty.yaml')
     await writeFile(file, '')
     expect((await loadFile(file)).value).toEqual({})
   })
