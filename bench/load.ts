@@ -59,16 +59,17 @@ export interface LoadOptions {
 
 /**
  * Runs one command of weft-load to its end; a run with a failed request is no measurement and throws.
- * `onHolding` is called when `idle` has all its connections up.
+ * `onHolding` is called when `idle` has all its connections up, `onStart` when the process is there.
  */
 export async function runLoad<Result extends { errors: number; first_error: string | null }>(
   program: string,
   command: string,
   options: LoadOptions,
-  onHolding?: () => void,
+  { onHolding, onStart }: { onHolding?: () => void; onStart?: (pid: number) => void } = {},
 ): Promise<Result> {
   const words = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])
   const running = startProcess([program, command, ...words], LOAD_CORE)
+  onStart?.(running.pid)
   if (onHolding) {
     const watch = () => {
       if (!/^holding$/m.test(running.output())) return

@@ -9,8 +9,8 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
-import { buildLoad, type ClosedResult, runLoad, startUpstream } from './load.js'
-import { endProcess, type Running, startProcess } from './processes.js'
+import { buildLoad, type ClosedResult, type LoadOptions, type OpenResult, runLoad, startUpstream } from './load.js'
+import { endProcess, goFirst, type Running, startProcess } from './processes.js'
 import type { MeasuredProxy } from './proxies.js'
 
 const PROXY_CORE = 0
@@ -37,6 +37,11 @@ export interface Rig {
   /** Path of weft-load. */
   readonly load: string
   readonly upstreamAddress: string
+  /**
+   * Requests at a fixed rate. Generator and upstream stand for other machines, so meanwhile nobody on this one makes them
+   * wait: what is measured is how long the proxy does.
+   */
+  readonly openLoad: (options: LoadOptions) => Promise<OpenResult>
   /** Starts a fresh instance; whoever asked for it ends it. Unpinned, it has all cores. */
   readonly start: (proxy: MeasuredProxy, placement?: 'pinned' | 'unpinned') => Promise<RunningProxy>
   /** The warmed-up instance that stays up for the whole scenario. */
@@ -58,6 +63,14 @@ export async function openRig(): Promise<Rig> {
     const options = { addr: running.address, connections: 64, seconds: 20, requests: WARM_UP_REQUESTS }
     await runLoad<ClosedResult>(load, 'closed', options)
   }
+  const openLoad: Rig['openLoad'] = async (options) => {
+    const asBefore = goFirst(upstream.pid)
+    try {
+      return await runLoad<OpenResult>(load, 'open', options, { onStart: goFirst })
+    } finally {
+      asBefore()
+    }
+  }
   const kept = async (proxy: MeasuredProxy) => {
     const known = keptProxies.get(proxy.name)
     if (known) return known
@@ -75,7 +88,7 @@ export async function openRig(): Promise<Rig> {
     await endProcess(upstream)
     rmSync(folder, { recursive: true })
   }
-  return { load, upstreamAddress: `127.0.0.1:${port}`, start, kept, warmUp, endKept, close }
+  return { load, upstreamAddress: `127.0.0.1:${port}`, openLoad, start, kept, warmUp, endKept, close }
 }
 
 async function startProxy(

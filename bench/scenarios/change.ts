@@ -5,7 +5,6 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { setTimeout as after } from 'node:timers/promises'
 import { parse } from 'yaml'
-import { type OpenResult, runLoad } from '../load.js'
 import { large } from '../micro/large.js'
 import { endProcess, type Running, said, startProcess } from '../processes.js'
 import type { Rig, RunningProxy } from '../rig.js'
@@ -84,7 +83,7 @@ export const reload: Scenario = {
 /** Two windows of the same load, the second with the change in it. */
 async function windows(rig: Rig, running: RunningProxy, seconds: number, change: () => Promise<void>) {
   await rig.warmUp(running)
-  const load = () => runLoad<OpenResult>(rig.load, 'open', { addr: running.address, seconds, ...LOAD })
+  const load = () => rig.openLoad({ addr: running.address, seconds, ...LOAD })
   const before = await load()
   const during = load()
   const changed = timed(change)

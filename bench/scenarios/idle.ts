@@ -23,9 +23,11 @@ export const idle: Scenario = {
       const holding: number[] = []
       let sampling: NodeJS.Timeout | undefined
       const options = { addr: running.address, connections: CONNECTIONS, hold: seconds }
-      const result = await runLoad<IdleResult>(rig.load, 'idle', options, () => {
+      const onHolding = () => {
         sampling = setInterval(() => holding.push(memoryOf(running.pid).anonKib), SAMPLE_EVERY_MS)
-      }).finally(() => clearInterval(sampling))
+      }
+      const held = runLoad<IdleResult>(rig.load, 'idle', options, { onHolding })
+      const result = await held.finally(() => clearInterval(sampling))
       if (result.open < CONNECTIONS) throw new Error(`${CONNECTIONS - result.open} idle connections were closed`)
       return { perConnectionKib: (median(holding) - before) / CONNECTIONS }
     } finally {

@@ -1,5 +1,5 @@
 /** Added latency at a fixed rate, counted from the intended send time: through the proxy minus direct, per round. */
-import { type OpenResult, runLoad } from '../load.js'
+import type { OpenResult } from '../load.js'
 import type { Scenario } from './scenario.js'
 
 export const LOAD = { connections: 16, rate: 1000 }
@@ -23,12 +23,12 @@ export const latency: Scenario = {
   summary: 'latency added at 1,000 requests/s, open loop, 1 KiB answers',
   ...addedLatency,
   baseline: async (rig, seconds) => {
-    const direct = await runLoad<OpenResult>(rig.load, 'open', { addr: rig.upstreamAddress, seconds, ...LOAD })
+    const direct = await rig.openLoad({ addr: rig.upstreamAddress, seconds, ...LOAD })
     return { p50: direct.p50_us, p99: p99WhenCalm(direct) }
   },
   measure: async (rig, proxy, seconds, direct) => {
     const running = await rig.kept(proxy)
-    const through = await runLoad<OpenResult>(rig.load, 'open', { addr: running.address, seconds, ...LOAD })
+    const through = await rig.openLoad({ addr: running.address, seconds, ...LOAD })
     return {
       addedP50Micros: through.p50_us - (direct.p50 ?? Number.NaN),
       addedP99Micros: p99WhenCalm(through) - (direct.p99 ?? Number.NaN),

@@ -1,5 +1,5 @@
 /** What a filter in the pool adds to the latency of requests, over the same proxy without it, per round. */
-import { type ClosedResult, type OpenResult, runLoad } from '../load.js'
+import { type ClosedResult, runLoad } from '../load.js'
 import { addedLatency, LOAD, p99WhenCalm } from './latency.js'
 import type { Scenario } from './scenario.js'
 
@@ -16,8 +16,7 @@ export const pool: Scenario = {
     try {
       await rig.warmUp(running)
       await runLoad<ClosedResult>(rig.load, 'closed', { addr: running.address, ...WARM_UP })
-      const through = (path: string) =>
-        runLoad<OpenResult>(rig.load, 'open', { addr: running.address, seconds, path, ...LOAD })
+      const through = (path: string) => rig.openLoad({ addr: running.address, seconds, path, ...LOAD })
       const plain = await through('/')
       const pooled = await through('/pool')
       return {
