@@ -7,13 +7,12 @@
 use std::rc::Rc;
 
 use crate::account::Account;
-use crate::affinity::GivenCookies;
 use crate::buffer::Buffer;
 use crate::cluster::Wish;
 use crate::downstream::{Downstream, Next, Request};
 use crate::error::Error;
-use crate::filter::{self, OutsideContext, Passed, Stage, Stop, body};
-use crate::http::framing::{Framing, request_framing};
+use crate::filter::{self, Stage, Stop, body};
+use crate::http::framing::request_framing;
 use crate::ongoing::{Aim, Ongoing};
 use crate::record::Mark;
 use crate::retry::Verdict;
@@ -35,30 +34,7 @@ pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Requ
     if !overrides.trusted && trust::refuse_overrides(&mut head, overrides) {
         account.mark(Mark::OverrideIgnored);
     }
-    let named = trust::client(&head, view.listener().trusted_hops).inspect(|client| account.came_from(*client));
-    let mut exchange = Ongoing {
-        client: named.or(downstream.client_ip()),
-        named: named.map(|client| client.to_string().into()),
-        passed: Passed::new(),
-        allowance: None,
-        outside: OutsideContext::default(),
-        downstream,
-        worker,
-        view: &view,
-        head: &mut head,
-        account: &mut account,
-        body: Framing::None,
-        intake: None,
-        // Nothing behind a head can be told apart until its framing is known.
-        unread: true,
-        retries_spent: false,
-        cookies: GivenCookies::default(),
-        answering: false,
-        routed: None,
-        bytes_per_second: None,
-        witnesses: Vec::new(),
-        context_asked: false,
-    };
+    let mut exchange = Ongoing::begin(downstream, worker, &view, &mut head, &mut account);
     let next = match drive(&mut exchange, request.rest).await {
         Ok(next) => next,
         Err(stop) => reply::stopped(&mut exchange, stop).await,

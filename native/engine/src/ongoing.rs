@@ -78,6 +78,40 @@ pub struct Aim<'a> {
 }
 
 impl<'a> Ongoing<'a> {
+    /// A request whose head was read; nothing is decided.
+    pub fn begin(
+        downstream: &'a mut Downstream,
+        worker: &'a Rc<Worker>,
+        view: &'a View,
+        head: &'a mut RequestHead,
+        account: &'a mut Account,
+    ) -> Self {
+        let named = trust::client(head, view.listener().trusted_hops).inspect(|client| account.came_from(*client));
+        Self {
+            client: named.or(downstream.client_ip()),
+            named: named.map(|client| client.to_string().into()),
+            passed: Passed::new(),
+            allowance: None,
+            outside: OutsideContext::default(),
+            downstream,
+            worker,
+            view,
+            head,
+            account,
+            body: Framing::None,
+            intake: None,
+            // Nothing behind a head can be told apart until its framing is known.
+            unread: true,
+            retries_spent: false,
+            cookies: GivenCookies::default(),
+            answering: false,
+            routed: None,
+            bytes_per_second: None,
+            witnesses: Vec::new(),
+            context_asked: false,
+        }
+    }
+
     /// Behind the head of a request without a body stands the next request, unless it asks for another protocol. What
     /// belongs to this one is given back.
     pub fn part_from_next(&mut self, mut rest: Option<Buffer>) -> Option<Buffer> {
