@@ -5,7 +5,7 @@
  * beside the findings of the schema and not only after those are mended.
  */
 import { memoryAddress } from './address.js'
-import { checkPriorities, checkSubset } from './division-checks.js'
+import { checkFailover, checkPriorities, checkSubset } from './division-checks.js'
 import { checkDoor } from './door-checks.js'
 import type { Finding } from './findings.js'
 import type { Path } from './path.js'
@@ -29,6 +29,7 @@ export function crossCheck(written: unknown): Finding[] {
     ...routes.flatMap((route) => subsetReferences(route, clusters)),
     ...listeners.flatMap((listener) => socketReferences(listener, clusterNames)),
     ...clusters.flatMap(duplicateEndpoints),
+    ...clusters.flatMap(({ index, entry }) => checkFailover(['clusters', index], entry, root.node)),
     ...clusters.flatMap(({ index, entry }) => checkPriorities(['clusters', index, 'endpoints'], entry.endpoints)),
   ]
 }

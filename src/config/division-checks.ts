@@ -45,6 +45,24 @@ export function checkPriorities(path: Path, endpoints: unknown): Finding[] {
   return [{ path: [...path, at, 'priority'], code: 'WEFT_CONFIG_CONTRADICTION', message, hint }]
 }
 
+/** Who stands in for a region can be said once it is known which region that is. */
+export function checkFailover(path: Path, { localityAware }: Entry, node: unknown): Finding[] {
+  const failover = isEntry(localityAware) ? localityAware.failover : null
+  if (!Array.isArray(failover) || failover.length === 0) return []
+  const region = isEntry(node) ? node.region : null
+  const at: Path = [...path, 'localityAware', 'failover']
+  const code = 'WEFT_CONFIG_CONTRADICTION'
+  if (typeof region !== 'string' || region === '') {
+    return [{ path: at, code, message: 'it is not known in which region this proxy runs', hint: 'set node.region' }]
+  }
+  return failover.flatMap((name, place) => {
+    if (name !== region && failover.indexOf(name) === place) return []
+    const message =
+      name === region ? `${name} is the proxy's own region, which comes first` : `${name} is already in the list`
+    return [{ path: [...at, place], code, message, hint: 'leave it out' }]
+  })
+}
+
 function keysOf({ subsets }: Entry): string[][] {
   const keys = isEntry(subsets) ? subsets.keys : null
   const isSet = (set: unknown) => Array.isArray(set) && set.every((key) => typeof key === 'string')

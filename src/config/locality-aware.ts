@@ -14,5 +14,9 @@ export const localityAware = z
       description:
         'By zone: for `zone` how many proxies call from it, absent: as many from each; for `weighted` its weight, absent: that of its endpoints',
     }),
+    failover: z.array(z.string().min(1).max(256)).max(64).default([]).meta({
+      description:
+        'Regions that stand in for `node.region`, one after the other, as priorities do; behind them all others. Empty: regions make no difference',
+    }),
   })
   .meta({ title: 'localityAware', description: 'Whether it matters where endpoints run.' })

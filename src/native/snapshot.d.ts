@@ -889,8 +889,12 @@ minEndpoints: number,
 /**
  * By zone: proxies that call from it, or its weight; empty: all are alike.
  */
-weights: { [key in string]: number }, };
-export type LocalityMode = "zone" | "weighted";
+weights: { [key in string]: number }, 
+/**
+ * Regions that stand in for the proxy's own, one after the other; empty: regions make no difference.
+ */
+failover: Array<string>, };
+export type LocalityMode = "off" | "zone" | "weighted";
 export type SlowStart = { 
 /**
  * Until it has it, ms.

@@ -13,7 +13,9 @@ use crate::mirror::Mirror;
 use crate::mirror::diff::Report as DiffReport;
 use crate::proxy::{Drain, Proxy, Switch};
 use crate::slot::Slot;
-use crate::snapshot::{AtOnce, Direction, GenerationRoute, Member, PartitionTold, Resolution, ResolutionState, bit};
+use crate::snapshot::{
+    AtOnce, Direction, EndpointSet, GenerationRoute, Member, PartitionTold, Resolution, ResolutionState, bit,
+};
 use crate::telemetry::metrics::{Bins, ClusterSums, Counter, Report, hdr};
 
 /// Everything that can be read from outside.
@@ -185,7 +187,7 @@ pub fn read(proxy: &Proxy) -> Stats {
             },
             trips: cluster.membership.trips().counts().collect(),
             groups: PartitionTold::all(&cluster.membership),
-            endpoints: cluster.membership.set().members().map(endpoint).collect(),
+            endpoints: endpoints(&cluster.membership.set()),
         })
         .collect();
     Stats {
@@ -338,7 +340,11 @@ fn dns(resolution: &Resolution) -> DnsStats {
     DnsStats { name: resolution.dns.name.clone(), state: resolution.state() }
 }
 
-fn endpoint(member: &Member) -> EndpointStats {
+fn endpoints(set: &EndpointSet) -> Vec<EndpointStats> {
+    set.members().map(|member| endpoint(member, set.priority(member))).collect()
+}
+
+fn endpoint(member: &Member, priority: u32) -> EndpointStats {
     let known = &member.endpoint;
     let active = known.active.load(Ordering::Relaxed);
     let mut latency = Bins::default();
@@ -346,7 +352,7 @@ fn endpoint(member: &Member) -> EndpointStats {
     EndpointStats {
         address: known.name.clone(),
         weight: member.weight,
-        priority: member.priority(),
+        priority,
         zone: member.place.as_deref().map(|place| place.zone.clone()).unwrap_or_default(),
         healthy: known.is_up(),
         health: known.health.finding().word(),

@@ -15,11 +15,14 @@ use weft_engine::snapshot::{
 
 const RANDOM: LoadBalancer = LoadBalancer::Random {};
 const PICKS: u32 = 20_000;
+/// As far as they are from `east`; the last two are equally far.
+const REGIONS: [&str; 5] = ["east", "west", "north", "south", ""];
 
 /// Where an endpoint stands.
 #[derive(Clone, Debug)]
 struct Spec {
     priority: u32,
+    region: &'static str,
     zone: usize,
     version: usize,
     up: bool,
@@ -27,7 +30,7 @@ struct Spec {
 
 fn specs() -> impl Strategy<Value = Vec<Spec>> {
     let spec = (0_u32..3, 0_usize..3, 0_usize..2, prop::bool::weighted(0.6));
-    let spec = spec.prop_map(|(priority, zone, version, up)| Spec { priority, zone, version, up });
+    let spec = spec.prop_map(|(priority, zone, version, up)| Spec { priority, region: "", zone, version, up });
     prop::collection::vec(spec, 1..24)
 }
 
@@ -38,7 +41,7 @@ fn labels(version: usize) -> BTreeMap<String, String> {
 fn wanted(at: usize, spec: &Spec) -> Wanted {
     let socket = SocketAddr::from(([10, 0, 0, at as u8], 80));
     let place = Place {
-        region: String::new(),
+        region: spec.region.to_owned(),
         zone: format!("zone-{}", spec.zone),
         priority: spec.priority,
         labels: labels(spec.version),
@@ -51,7 +54,7 @@ fn division(zoning: Zoning, panic_threshold: u32) -> Arc<Division> {
     Arc::new(Division {
         provision: Provision { panic_threshold, over_provisioning: 140 },
         subsets: Some(SubsetRule { keys: vec![vec!["version".to_owned()]], instead: Instead::Nobody }),
-        locality: Locality { zoning, own, weights: BTreeMap::new() },
+        locality: Locality { zoning, own, ..Locality::default() },
     })
 }
 
@@ -164,6 +167,29 @@ proptest! {
     }
 
     #[test]
+    fn regions_stand_in_for_one_another_in_their_order(
+        specs in specs(), regions in prop::collection::vec(prop::sample::select(REGIONS.to_vec()), 24),
+    ) {
+        let mut specs = specs;
+        specs.iter_mut().zip(regions).for_each(|(spec, region)| spec.region = region);
+        let mut division = Division::clone(&division(Zoning::Off, 50));
+        division.locality.own.region = "east".to_owned();
+        division.locality.failover = vec!["west".to_owned(), "north".to_owned()];
+        let cluster = Cluster::of(&specs, &Arc::new(division));
+        let far = |region: &str| REGIONS.iter().position(|known| *known == region).unwrap().min(3) as u32;
+        let ordered: Vec<Spec> =
+            specs.iter().map(|spec| Spec { priority: 3 * far(spec.region) + spec.priority, ..spec.clone() }).collect();
+        let expected = naive(&ordered, |_| true, false, 0.5).unwrap();
+        let found = cluster.shares(None);
+        prop_assert!(are_close(&found, &expected), "{:?} and not {:?}", found, expected);
+        let set = cluster.membership.set();
+        let nearest = ordered.iter().map(|spec| spec.priority).min();
+        set.members().zip(&ordered).for_each(|(member, spec)| {
+            assert_eq!(set.priority(member) == 0, Some(spec.priority) == nearest);
+        });
+    }
+
+    #[test]
     fn retries_go_to_everybody_who_is_up_before_anybody_is_tried_again(specs in specs(), seed in any::<u64>()) {
         let cluster = Cluster::of(&specs, &division(Zoning::Own { min_endpoints: 2 }, 0));
         let up = specs.iter().filter(|spec| spec.up).count();
@@ -179,7 +205,7 @@ proptest! {
 }
 
 fn spec(priority: u32, zone: usize, up: bool) -> Spec {
-    Spec { priority, zone, version: 0, up }
+    Spec { priority, region: "", zone, version: 0, up }
 }
 
 #[test]

@@ -66,8 +66,10 @@ function compileSubsets({ keys, fallback }: NonNullable<ResolvedCluster['subsets
   return { keys, fallback: typeof fallback === 'string' ? fallback : { default: fallback.labels } } satisfies Subsets
 }
 
-function compileLocality({ mode, minEndpoints, weights }: NonNullable<ResolvedCluster['localityAware']>) {
-  return mode === 'off' ? null : ({ mode, minEndpoints, weights } satisfies LocalityAware)
+function compileLocality(locality: NonNullable<ResolvedCluster['localityAware']>): LocalityAware | null {
+  const { mode, minEndpoints, weights, failover } = locality
+  if (mode === 'off' && failover.length === 0) return null
+  return { mode, minEndpoints, weights, failover } satisfies LocalityAware
 }
 
 function compileKeepAlive({ idleTimeout, maxRequestsPerConnection }: ResolvedCluster['keepAlive']): KeepAlive {

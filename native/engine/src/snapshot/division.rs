@@ -28,7 +28,7 @@ pub enum SubsetFallback {
     Default(BTreeMap<String, String>),
 }
 
-/// How zones share a cluster's requests.
+/// Whether it matters where a cluster's endpoints run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "generate", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -39,6 +39,8 @@ pub struct LocalityAware {
     pub min_endpoints: u32,
     /// By zone: proxies that call from it, or its weight; empty: all are alike.
     pub weights: BTreeMap<String, u32>,
+    /// Regions that stand in for the proxy's own, one after the other; empty: regions make no difference.
+    pub failover: Vec<String>,
 }
 
 /// By what zones share requests.
@@ -46,6 +48,8 @@ pub struct LocalityAware {
 #[cfg_attr(feature = "generate", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum LocalityMode {
+    /// They make no difference.
+    Off,
     /// The proxy's own comes first.
     Zone,
     /// Each has its weight.

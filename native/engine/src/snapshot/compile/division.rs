@@ -33,10 +33,11 @@ impl Compiler<'_> {
     fn locality(&self, dto: &Cluster) -> Locality {
         let Some(aware) = &dto.locality_aware else { return Locality::default() };
         let zoning = match aware.mode {
+            LocalityMode::Off => Zoning::Off,
             LocalityMode::Zone => Zoning::Own { min_endpoints: aware.min_endpoints },
             LocalityMode::Weighted => Zoning::Weighted,
         };
-        Locality { zoning, own: self.own_spot(), weights: aware.weights.clone() }
+        Locality { zoning, own: self.own_spot(), weights: aware.weights.clone(), failover: aware.failover.clone() }
     }
 
     /// Where the proxy runs.

@@ -28,7 +28,7 @@ pub struct Member {
 }
 
 impl Member {
-    /// 0 comes first.
+    /// As configured; 0 comes first.
     pub fn priority(&self) -> u32 {
         self.place.as_deref().map_or(0, |place| place.priority)
     }
@@ -126,6 +126,11 @@ impl EndpointSet {
     pub fn member(&self, index: u32) -> Option<&Member> {
         let index = index as usize;
         self.chunks.get(index / CHUNK)?.members.get(index % CHUNK)
+    }
+
+    /// The priority at which a member stands.
+    pub fn priority(&self, member: &Member) -> u32 {
+        self.tiers.as_deref().map_or_else(|| member.priority(), |tiers| tiers.priority(member))
     }
 
     /// All members in order.

@@ -51,7 +51,7 @@ pub use resolution::{Resolution, ResolutionState};
 pub use retry::{GenerationRetry, RetryConditions};
 pub use route::{GenerationRewrite, GenerationRoute};
 pub use tiers::{
-    Division, Group, Instead, Level, LevelStanding, LevelTold, Load, Locality, Origin, Partition, PartitionTold,
+    Division, Group, Instead, Level, LevelStanding, LevelTold, Load, Locality, Order, Origin, Partition, PartitionTold,
     Provision, Spot, Spread, Standing, Subset, SubsetRule, Tiers, WHOLE, Zone, ZoneStanding, ZoneTold, Zoning, loads,
     toward_own_zone, weighted,
 };

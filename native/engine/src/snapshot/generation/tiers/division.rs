@@ -48,6 +48,20 @@ pub struct Locality {
     /// By zone: how many proxies call from it, or what share it is to have. Empty: as many from each; as many as its
     /// endpoints weigh.
     pub weights: BTreeMap<String, u32>,
+    /// Regions that stand in for the own one, one after the other, and behind them all others. Empty: regions make no
+    /// difference.
+    pub failover: Vec<String>,
+}
+
+impl Locality {
+    /// How many regions come before this one.
+    fn distance(&self, region: &str) -> u32 {
+        if self.failover.is_empty() || region == self.own.region {
+            return 0;
+        }
+        let named = self.failover.iter().position(|known| known == region);
+        u32::try_from(named.unwrap_or(self.failover.len()) + 1).unwrap_or(u32::MAX)
+    }
 }
 
 /// How zones share requests.
@@ -63,6 +77,15 @@ pub enum Zoning {
     },
     /// Each by its weight, less where it is short of health.
     Weighted,
+}
+
+/// When an endpoint's turn comes: those of a lower order when the ones before are short of health.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Order {
+    /// Regions that come before its own.
+    pub distance: u32,
+    /// As configured, within its region.
+    pub priority: u32,
 }
 
 /// Where somebody runs. Empty text where nothing was said.
@@ -88,6 +111,12 @@ impl Spot {
 }
 
 impl Division {
+    /// Whose turn comes first: by region where those stand in for one another, then by priority.
+    pub fn order(&self, member: &Member) -> Order {
+        let region = member.place.as_deref().map_or("", |place| place.region.as_str());
+        Order { distance: self.locality.distance(region), priority: member.priority() }
+    }
+
     /// The division with the subsets that the one before had besides its own.
     pub(crate) fn after(division: &Arc<Self>, before: &Self) -> Arc<Self> {
         let Some(earlier) = &before.subsets else { return Arc::clone(division) };
@@ -101,6 +130,6 @@ impl Division {
 
     /// Whether one set per priority is enough.
     pub fn is_undivided(&self) -> bool {
-        self.subsets.is_none() && self.locality.zoning == Zoning::Off
+        self.subsets.is_none() && self.locality.zoning == Zoning::Off && self.locality.failover.is_empty()
     }
 }

@@ -19,7 +19,7 @@ use super::endpoint_set::{EndpointSet, Member};
 use super::hash_table::TableKind;
 use super::membership::{Membership, Turns};
 
-pub use division::{Division, Instead, Locality, Spot, SubsetRule, Zoning};
+pub use division::{Division, Instead, Locality, Order, Spot, SubsetRule, Zoning};
 pub use load::{Load, Provision, WHOLE, loads};
 pub use spread::{Origin, toward_own_zone, weighted};
 pub use standing::{LevelStanding, Spread, Standing, ZoneStanding};
@@ -36,7 +36,9 @@ pub struct Group {
 
 /// The endpoints of one priority.
 pub struct Level {
-    /// 0 comes first.
+    /// What its endpoints have in common.
+    pub order: Order,
+    /// 0 comes first. As configured; where regions stand in for one another, its place among them all.
     pub priority: u32,
     /// All of them.
     pub group: Group,
@@ -107,6 +109,12 @@ impl Tiers {
         self.subsets.get(at).map(|(_, partition)| partition)
     }
 
+    /// The priority at which a member of the cluster stands.
+    pub fn priority(&self, member: &Member) -> u32 {
+        let order = self.division.order(member);
+        self.all.levels.iter().find(|level| level.order == order).map_or(order.priority, |level| level.priority)
+    }
+
     /// What stands in for a subset without endpoints; `None`: nothing does.
     pub fn instead(&self) -> Option<&Partition> {
         match self.division.subsets.as_ref()?.instead {
@@ -124,12 +132,15 @@ impl Tiers {
 
 impl Partition {
     fn of(name: &str, members: &[&Member], making: Making<'_>) -> Self {
-        let mut levels: BTreeMap<u32, Vec<&Member>> = BTreeMap::new();
+        let mut levels: BTreeMap<Order, Vec<&Member>> = BTreeMap::new();
         for member in members {
-            levels.entry(member.priority()).or_default().push(member);
+            levels.entry(making.division.order(member)).or_default().push(member);
         }
-        let level = |(place, (priority, members)): (usize, (u32, Vec<&Member>))| Level {
-            priority,
+        let by_region = !making.division.locality.failover.is_empty();
+        let level = |(place, (order, members)): (usize, (Order, Vec<&Member>))| Level {
+            order,
+            // A cluster has fewer than 65,536 endpoints.
+            priority: if by_region { place as u32 } else { order.priority },
             zones: zones(&members, making, place == 0),
             group: Group::of(&members, making),
         };
