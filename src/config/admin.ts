@@ -1,7 +1,7 @@
 /** `admin`: the address of the admin server; absent means that there is none. */
 import * as z from 'zod'
-import { address } from './address.js'
-import { notYetKeys } from './not-yet.js'
+import { address } from './forms/address.js'
+import { notYetKeys } from './forms/not-yet.js'
 
 export const admin = z
   .strictObject({

@@ -4,14 +4,14 @@
  */
 import * as z from 'zod'
 import { admin } from './admin.js'
-import { cluster } from './cluster.js'
+import { cluster } from './clusters/cluster.js'
 import { drain } from './drain.js'
-import { filterPool } from './filter-pool.js'
-import { listener } from './listener.js'
+import { filterPool } from './filters/pool.js'
+import { notYetKeys } from './forms/not-yet.js'
+import { listener } from './listeners/listener.js'
 import { node } from './node.js'
-import { notYetKeys } from './not-yet.js'
 import { records } from './records.js'
-import { route } from './route.js'
+import { route } from './routes/route.js'
 import { tracing } from './tracing.js'
 
 export const config = z

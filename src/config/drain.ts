@@ -1,6 +1,6 @@
 /** `drain`: how long open exchanges may take to finish when the proxy ends. */
 import * as z from 'zod'
-import { duration } from './duration.js'
+import { duration } from './forms/duration.js'
 
 export const drain = z
   .strictObject({

@@ -1,5 +1,5 @@
 /** First and second step of a configuration change in one call: a file becomes a resolved configuration, or every issue. */
-import { type LoadOptions, loadTree, placeFinder, placeFindings } from './include.js'
+import { type LoadOptions, loadTree, placeFinder, placeFindings } from './files/include.js'
 import { issueAt, sorted, type Validation, validate } from './validate.js'
 
 /** Throws `WEFT_CONFIG_UNREADABLE` and `WEFT_CONFIG_SYNTAX` for a file that cannot be read at all. */

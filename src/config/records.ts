@@ -1,6 +1,6 @@
 /** `records`: what of each exchange is kept for later questions, and what of it is never kept. */
 import * as z from 'zod'
-import { headerName } from './header-name.js'
+import { headerName } from './forms/header-name.js'
 
 export const records = z
   .strictObject({

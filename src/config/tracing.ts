@@ -1,6 +1,6 @@
 /** `tracing`: whether traces are begun and continued here. */
 import * as z from 'zod'
-import { notYetKeys } from './not-yet.js'
+import { notYetKeys } from './forms/not-yet.js'
 
 const form = /^(\d{1,3}(?:\.\d{1,4})?)%$/
 

@@ -4,14 +4,14 @@
  * Invariants: all issues at once; pure; the written value is not changed.
  */
 import type { Issue } from '../errors.js'
+import { crossCheck } from './checks/between-entries.js'
+import { type Finding, findingsOf } from './checks/findings.js'
+import { formatPath } from './checks/path.js'
+import { shadowedRoutes } from './checks/shadows.js'
+import { checkRoute, type IndexedRoute } from './checks/within-route.js'
 import { config, type ResolvedConfig } from './config.js'
-import { crossCheck } from './cross-checks.js'
-import { type Finding, findingsOf } from './findings.js'
-import type { Place, PlaceOf } from './include.js'
-import { formatPath } from './path.js'
-import { route } from './route.js'
-import { checkRoute, type IndexedRoute } from './route-checks.js'
-import { shadowedRoutes } from './route-shadows.js'
+import type { Place, PlaceOf } from './files/include.js'
+import { route } from './routes/route.js'
 
 export type Validation = { config: ResolvedConfig; issues: [] } | { config: null; issues: Issue[] }
 

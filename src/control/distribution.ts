@@ -2,7 +2,7 @@
  * The xDS server as the rest of the control plane sees it: started over the mesh, admitting data planes by proof, its
  * verdicts in terms of resources.
  */
-import { isLoopback } from '../config/loopback.js'
+import { isLoopback } from '../config/forms/loopback.js'
 import type { Tokens } from './access/tokens.js'
 import type { CertificateAuthority } from './ca/certificate-authority.js'
 import { authorityServices } from './ca/grpc-service.js'

@@ -7,7 +7,7 @@
 import { writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { isLoopback } from '../config/loopback.js'
+import { isLoopback } from '../config/forms/loopback.js'
 import { WeftError } from '../errors.js'
 import type { Logger } from '../telemetry/logger.js'
 import type { Principal } from './access/roles.js'

@@ -3,12 +3,12 @@
  * the thread that prepares, not in the main thread.
  */
 import { dirname } from 'node:path'
-import { absoluteAddress } from '../config/address.js'
-import { endpointFile, type ResolvedEndpoint } from '../config/endpoint.js'
-import { findingsOf } from '../config/findings.js'
-import { lineFinder, loadFile } from '../config/load.js'
-import { formatPath } from '../config/path.js'
-import { type Watched, watched } from '../config/signature.js'
+import { findingsOf } from '../config/checks/findings.js'
+import { formatPath } from '../config/checks/path.js'
+import { endpointFile, type ResolvedEndpoint } from '../config/clusters/endpoint.js'
+import { lineFinder, loadFile } from '../config/files/load.js'
+import { type Watched, watched } from '../config/files/signature.js'
+import { absoluteAddress } from '../config/forms/address.js'
 import { type Issue, WeftError } from '../errors.js'
 
 export interface EndpointFile {

@@ -1,5 +1,5 @@
 /** The shape of every registry: it follows one source and tells what its endpoints are. */
-import type { Watched } from '../config/signature.js'
+import type { Watched } from '../config/files/signature.js'
 import type { WeftError } from '../errors.js'
 
 /** Where the endpoints of a cluster come from, as the configuration in force says. */

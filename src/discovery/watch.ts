@@ -8,8 +8,8 @@
  */
 import { type FSWatcher, realpathSync, watch } from 'node:fs'
 import { dirname } from 'node:path'
-import { fixedFolder, matchFiles } from '../config/glob.js'
-import { signatureOf, type Watched } from '../config/signature.js'
+import { fixedFolder, matchFiles } from '../config/files/glob.js'
+import { signatureOf, type Watched } from '../config/files/signature.js'
 
 const settleMs = 50
 const pollMs = 2_000

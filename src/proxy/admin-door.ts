@@ -1,7 +1,7 @@
 /** The admin server of a process, which may be given up for a successor and taken back when that one dies. */
 import type { AdminContext } from '../admin/endpoint.js'
 import type { AdminServer } from '../admin/start-admin.js'
-import { isLoopback } from '../config/loopback.js'
+import { isLoopback } from '../config/forms/loopback.js'
 import type { AdjustableLogger } from '../telemetry/logger.js'
 import type { RunningProxy } from './start-proxy.js'
 

@@ -4,7 +4,7 @@
  */
 import { dirname, resolve } from 'node:path'
 import type { ResolvedConfig } from '../config/config.js'
-import { loadTree, placeFinder } from '../config/include.js'
+import { loadTree, placeFinder } from '../config/files/include.js'
 import { issueAt } from '../config/validate.js'
 import { type Issue, WeftError } from '../errors.js'
 import type { Explained, ListenerAnswer, Question } from '../native/explanation.js'

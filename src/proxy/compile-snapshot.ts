@@ -5,8 +5,8 @@
  * types generated from the engine, so that a new field there breaks this build.
  */
 import { dirname, resolve } from 'node:path'
+import type { ResolvedEndpoint } from '../config/clusters/endpoint.js'
 import type { ResolvedConfig } from '../config/config.js'
-import type { ResolvedEndpoint } from '../config/endpoint.js'
 import type { Snapshot } from '../native/snapshot.js'
 import { compileCluster } from './compile/cluster.js'
 import { destinationsOf } from './compile/destination.js'

@@ -6,9 +6,9 @@
  * limit that was hit would have failed others amid an exchange.
  */
 import { readFileSync } from 'node:fs'
-import { memoryAddress } from '../config/address.js'
+import { hasDoor } from '../config/checks/doors.js'
 import type { ResolvedConfig } from '../config/config.js'
-import { hasDoor } from '../config/door-checks.js'
+import { memoryAddress } from '../config/forms/address.js'
 
 /** Descriptors for everything else: the process itself, admin, logs, listening sockets, spare upstream connections. */
 const headroom = 256

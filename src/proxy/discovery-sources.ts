@@ -1,7 +1,7 @@
 /** `clusters[].discovery` → what is known of each source when a configuration is prepared, and whom to follow for more. */
 import { resolve } from 'node:path'
+import type { ResolvedEndpoint } from '../config/clusters/endpoint.js'
 import type { ResolvedConfig } from '../config/config.js'
-import type { ResolvedEndpoint } from '../config/endpoint.js'
 import { readEndpointFile } from '../discovery/endpoint-file.js'
 import type { Source } from '../discovery/registry.js'
 

@@ -115,7 +115,7 @@ class EmbeddedProxy implements WeftProxy {
 
 async function milliseconds(deadline: string): Promise<number> {
   // The schema library comes with it, which a program that started from a file has not loaded.
-  const { parseDuration } = await import('../config/duration.js')
+  const { parseDuration } = await import('../config/forms/duration.js')
   const ms = typeof deadline === 'string' ? parseDuration(deadline) : null
   if (ms !== null) return ms
   throw invalid(

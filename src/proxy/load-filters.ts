@@ -4,10 +4,11 @@
  *
  * Invariant: every finding stands at its path; nothing that was loaded here carries traffic, except on the thread itself.
  */
+
+import type { Finding } from '../config/checks/findings.js'
 import type { ResolvedConfig } from '../config/config.js'
-import type { Finding } from '../config/findings.js'
+import type { Watched } from '../config/files/signature.js'
 import { serialOf } from '../config/serial.js'
-import type { Watched } from '../config/signature.js'
 import { type FilterDefinition, usualMaxBodyBytes } from '../filters/definition.js'
 import { importFilter, OptionsRefused, readyFilter } from '../filters/load-filter.js'
 import type { PoolSettings } from '../filters/pool/pool-scripts.js'

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { type Watched, watched } from '../config/signature.js'
+import { type Watched, watched } from '../config/files/signature.js'
 
 /**
  * A module's URL with the mark of its content: one that has changed is another one to a thread that knows the old.

@@ -3,7 +3,7 @@
  * megabytes; ending the thread gives them back, where in the main thread they would stay for the life of the proxy.
  */
 import { Worker } from 'node:worker_threads'
-import type { Watched } from '../config/signature.js'
+import type { Watched } from '../config/files/signature.js'
 import { WeftError } from '../errors.js'
 import { ScriptNumbers } from '../filters/script-source.js'
 import type { Prepared } from './prepare.js'

@@ -1,6 +1,6 @@
 /** The thread that prepares one file and ends: entry of the bundle `prepare-thread.js`. */
 import { parentPort, workerData } from 'node:worker_threads'
-import type { Watched } from '../config/signature.js'
+import type { Watched } from '../config/files/signature.js'
 import { WeftError } from '../errors.js'
 import { type NumbersSoFar, ScriptNumbers } from '../filters/script-source.js'
 import { type Prepared, prepareEndpoints, prepareFile } from './prepare.js'

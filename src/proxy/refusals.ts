@@ -1,5 +1,5 @@
 /** What is refused after the configuration itself was found valid: by the threads, and by the engine. */
-import { formatPath, type Path } from '../config/path.js'
+import { formatPath, type Path } from '../config/checks/path.js'
 import type { SocketPlan } from '../door/socket/load.js'
 import { type Code, WeftError } from '../errors.js'
 import type { ScriptSource } from '../filters/script-source.js'

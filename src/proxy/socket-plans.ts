@@ -2,10 +2,11 @@
  * `listeners[].sockets[]` as threads are told of them. Each is loaded once here, to find out before the configuration is in
  * force whether it can serve.
  */
+
+import type { Finding } from '../config/checks/findings.js'
 import type { ResolvedConfig } from '../config/config.js'
-import type { Finding } from '../config/findings.js'
-import type { Watched } from '../config/signature.js'
-import type { ResolvedSocket } from '../config/socket.js'
+import type { Watched } from '../config/files/signature.js'
+import type { ResolvedSocket } from '../config/listeners/socket.js'
 import { loadSocket, type SocketPlan } from '../door/socket/load.js'
 import { markedUrl } from './module-url.js'
 import { offerPackageTo } from './offer-package.js'

@@ -8,7 +8,7 @@
 
 import { setImmediate as turnOfLoop } from 'node:timers/promises'
 import type { Histograms, ProxyStatus } from '../admin/endpoint.js'
-import type { Watched } from '../config/signature.js'
+import type { Watched } from '../config/files/signature.js'
 import type { DoorPlan } from '../door/thread-doors.js'
 import { WeftError } from '../errors.js'
 import { ScriptNumbers, type ScriptSource } from '../filters/script-source.js'

@@ -1,7 +1,7 @@
 /** Kinds of which only the envelope is checked, so that tests of the control plane need no good specs. */
 import * as z from 'zod'
-import { findingsOf } from '../../src/config/findings.js'
-import { formatPath } from '../../src/config/path.js'
+import { findingsOf } from '../../src/config/checks/findings.js'
+import { formatPath } from '../../src/config/checks/path.js'
 import type { ResourceIssue, ResourceKinds } from '../../src/control/resource-kinds.js'
 
 const name = z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, {

@@ -1,6 +1,6 @@
 /** `bandwidth-limit`: bodies pass no faster than so many bytes a second, all exchanges of this process together. */
 import * as z from 'zod'
-import { size } from '../size.js'
+import { size } from '../forms/size.js'
 
 export const bandwidthLimit = z
   .strictObject({

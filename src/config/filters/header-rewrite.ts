@@ -1,6 +1,6 @@
 /** `header-rewrite`: changes to header lines of requests and answers. */
 import * as z from 'zod'
-import { lineName, lineValue } from '../route-headers.js'
+import { lineName, lineValue } from '../routes/headers.js'
 
 const operator =
   /%(?:%|REQ\((?::method|:path|:authority|[^:()%][^()%]*)\)%|RESP\([^:()%][^()%]*\)%|DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%)/gi

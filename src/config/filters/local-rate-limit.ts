@@ -1,11 +1,11 @@
 /** `local-rate-limit`: token buckets of this process, exact over all its workers. */
 import { isIP } from 'node:net'
 import * as z from 'zod'
-import { duration } from '../duration.js'
-import { headerName } from '../header-name.js'
-import { name } from '../name.js'
-import { notYetKeys, words } from '../not-yet.js'
-import { onlyOne } from '../only-one.js'
+import { duration } from '../forms/duration.js'
+import { headerName } from '../forms/header-name.js'
+import { name } from '../forms/name.js'
+import { notYetKeys, words } from '../forms/not-yet.js'
+import { onlyOne } from '../forms/only-one.js'
 
 /** From empty to full: what the engine's clock has room for with plenty to spare. */
 const maxFillMs = 365 * 24 * 3_600_000

@@ -1,9 +1,9 @@
 /** A filter in TypeScript that its module names. */
 import * as z from 'zod'
-import { duration } from '../duration.js'
-import { module } from '../module.js'
-import { words } from '../not-yet.js'
-import { size } from '../size.js'
+import { duration } from '../forms/duration.js'
+import { words } from '../forms/not-yet.js'
+import { size } from '../forms/size.js'
+import { module } from '../listeners/module.js'
 
 export const script = z
   .strictObject({

@@ -1,6 +1,6 @@
 /** A token made straight in the store of a control plane that is not running. */
 import { join } from 'node:path'
-import { duration } from '../../config/duration.js'
+import { duration } from '../../config/forms/duration.js'
 import { openEmbeddedStore } from '../store/embedded.js'
 import { type TokenRequest, Tokens } from './tokens.js'
 

@@ -7,7 +7,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CORE_SCHEMA, loadAll, mergeTag, YAMLException } from 'js-yaml'
-import { offsetOf } from '../../config/load.js'
+import { offsetOf } from '../../config/files/load.js'
 import { WeftError } from '../../errors.js'
 
 export interface FiledResource {

@@ -1,6 +1,6 @@
 /** `AuthorizationPolicy` (Istio): who may call a workload, and with what. */
 import * as z from 'zod'
-import { notYetKeys, words } from '../../config/not-yet.js'
+import { notYetKeys, words } from '../../config/forms/not-yet.js'
 import { targetRef } from './gateway-references.js'
 import { labels, resourceKind } from './kind.js'
 

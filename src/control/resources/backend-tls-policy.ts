@@ -1,6 +1,6 @@
 /** `BackendTLSPolicy` (Gateway API v1): a service outside of the mesh speaks TLS, and this is who it must be. */
 import * as z from 'zod'
-import { notYetKeys } from '../../config/not-yet.js'
+import { notYetKeys } from '../../config/forms/not-yet.js'
 import { dnsName, resourceKind } from './kind.js'
 
 /** A certificate is for one name: patterns are refused, as the Gateway API does. */

@@ -1,6 +1,6 @@
 /** `DestinationRule` (Istio): how a service is called, and the subsets of its endpoints. */
 import * as z from 'zod'
-import { notYetKeys } from '../../config/not-yet.js'
+import { notYetKeys } from '../../config/forms/not-yet.js'
 import { dnsName, labels, resourceKind } from './kind.js'
 import { trafficPolicy } from './traffic-policy.js'
 

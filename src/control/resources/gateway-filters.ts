@@ -1,6 +1,6 @@
 /** Filters of Gateway API routes: each has a type and the one field of that type. */
 import * as z from 'zod'
-import { notYetMark, words } from '../../config/not-yet.js'
+import { notYetMark, words } from '../../config/forms/not-yet.js'
 import { backendRefFields } from './gateway-references.js'
 import { hostPattern, port } from './kind.js'
 

@@ -1,6 +1,6 @@
 /** References of the Gateway API: to the parent that a route hangs on, and to the services that it sends requests to. */
 import * as z from 'zod'
-import { notYetKeys } from '../../config/not-yet.js'
+import { notYetKeys } from '../../config/forms/not-yet.js'
 import { dnsName, namespace, port } from './kind.js'
 
 const gatewayGroup = 'gateway.networking.k8s.io'

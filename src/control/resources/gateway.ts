@@ -1,6 +1,6 @@
 /** `Gateway` (Gateway API v1): the listeners of the data planes whose service carries the gateway's name. */
 import * as z from 'zod'
-import { notYetKeys, words } from '../../config/not-yet.js'
+import { notYetKeys, words } from '../../config/forms/not-yet.js'
 import { dnsName, hostPattern, labels, port, resourceKind } from './kind.js'
 
 const tls = z.strictObject({

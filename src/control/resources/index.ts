@@ -5,9 +5,9 @@
  * name for the data plane that lacks it.
  */
 import * as z from 'zod'
-import { type Finding, findingsOf } from '../../config/findings.js'
-import { formatPath, type Path } from '../../config/path.js'
-import { nearest } from '../../config/suggest.js'
+import { type Finding, findingsOf } from '../../config/checks/findings.js'
+import { formatPath, type Path } from '../../config/checks/path.js'
+import { nearest } from '../../config/checks/suggest.js'
 import type { Code } from '../../errors.js'
 import { authorizationPolicy } from './authorization-policy.js'
 import { backendTlsPolicy } from './backend-tls-policy.js'

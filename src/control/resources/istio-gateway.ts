@@ -1,6 +1,6 @@
 /** `Gateway` (Istio): the servers of the data planes that its selector finds. */
 import * as z from 'zod'
-import { notYetKeys, words } from '../../config/not-yet.js'
+import { notYetKeys, words } from '../../config/forms/not-yet.js'
 import { dnsName, labels, port, resourceKind } from './kind.js'
 
 const server = z

@@ -1,6 +1,6 @@
 /** `PeerAuthentication` (Istio): whether a workload takes plain connections beside mutual TLS. */
 import * as z from 'zod'
-import { notYetKeys } from '../../config/not-yet.js'
+import { notYetKeys } from '../../config/forms/not-yet.js'
 import { labels, resourceKind } from './kind.js'
 
 export const peerAuthentication = resourceKind({

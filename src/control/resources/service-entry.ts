@@ -1,6 +1,6 @@
 /** `ServiceEntry` (Istio): a service that does not register itself, with its endpoints, its name or a selector. */
 import * as z from 'zod'
-import { notYetKeys, words } from '../../config/not-yet.js'
+import { notYetKeys, words } from '../../config/forms/not-yet.js'
 import { dnsName, labels, port, resourceKind } from './kind.js'
 
 export const protocol = words(['HTTP', 'HTTP2', 'GRPC'], ['TCP', 'HTTPS', 'TLS', 'MONGO', 'GRPC-WEB'])

@@ -1,6 +1,6 @@
 /** `Sidecar` (Istio): narrows what a workload reaches, and with it what its data plane is sent. */
 import * as z from 'zod'
-import { notYetKeys } from '../../config/not-yet.js'
+import { notYetKeys } from '../../config/forms/not-yet.js'
 import { labels, resourceKind } from './kind.js'
 
 const egressHost = z.string().regex(/^(\*|\.|~|[a-z0-9-]+)\/(\*|(\*\.)?[a-zA-Z0-9_][a-zA-Z0-9_.-]*)$/, {

@@ -1,6 +1,6 @@
 /** Durations in resources: GEP-2257 (`1h2m3s4ms`) and protobuf's decimal seconds (`0.5s`), as milliseconds. */
 import * as z from 'zod'
-import { parseDuration } from '../../config/duration.js'
+import { parseDuration } from '../../config/forms/duration.js'
 
 const decimalSeconds = /^(\d{1,9}(?:\.\d{1,9})?)s$/
 

@@ -1,6 +1,6 @@
 /** `trafficPolicy` of a DestinationRule: how connections to a service are balanced, limited, watched and secured. */
 import * as z from 'zod'
-import { notYetKeys, words } from '../../config/not-yet.js'
+import { notYetKeys, words } from '../../config/forms/not-yet.js'
 import { port } from './kind.js'
 import { span } from './span.js'
 

@@ -1,6 +1,6 @@
 /** `VirtualService` (Istio): rules for the requests of its hosts, in the order of its list. */
 import * as z from 'zod'
-import { notYetKeys } from '../../config/not-yet.js'
+import { notYetKeys } from '../../config/forms/not-yet.js'
 import { dnsName, hostPattern, port, resourceKind } from './kind.js'
 import { span } from './span.js'
 

@@ -5,8 +5,8 @@
  * inside.
  */
 import type * as z from 'zod'
-import { findingsOf } from '../../config/findings.js'
-import { formatPath } from '../../config/path.js'
+import { findingsOf } from '../../config/checks/findings.js'
+import { formatPath } from '../../config/checks/path.js'
 import { WeftError } from '../../errors.js'
 import { demand, type Principal } from '../access/roles.js'
 import type { ApiAnswer, ApiContext, Endpoint } from './endpoint.js'

@@ -6,8 +6,8 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createSecureServer, type Server as SecureServer } from 'node:https'
-import { parseAddress } from '../../config/address.js'
-import { isLoopback } from '../../config/loopback.js'
+import { parseAddress } from '../../config/forms/address.js'
+import { isLoopback } from '../../config/forms/loopback.js'
 import { WeftError } from '../../errors.js'
 import type { CertificateHolder } from '../access/certificate-access.js'
 import { RateLimit } from '../access/rate-limit.js'

@@ -11,7 +11,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
 import type { AuthContext } from '@grpc/grpc-js/build/src/auth-context.js'
-import { isLoopback } from '../../config/loopback.js'
+import { isLoopback } from '../../config/forms/loopback.js'
 import { WeftError } from '../../errors.js'
 import type { CertificateSource } from '../certificate-source.js'
 import { noCertificates } from '../certificate-source.js'

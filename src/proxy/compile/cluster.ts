@@ -1,7 +1,8 @@
 /** `clusters[]` → the engine's clusters. */
-import { absoluteAddress } from '../../config/address.js'
+
+import type { ResolvedEndpoint } from '../../config/clusters/endpoint.js'
 import type { ResolvedConfig } from '../../config/config.js'
-import type { ResolvedEndpoint } from '../../config/endpoint.js'
+import { absoluteAddress } from '../../config/forms/address.js'
 import type {
   Cluster,
   Dns,

@@ -1,6 +1,7 @@
 /** A cluster, or a part of one, that something names → its place in the snapshot and the labels of the part. */
+
+import { type Labels, subsetLabels } from '../../config/clusters/subset.js'
 import type { ResolvedConfig } from '../../config/config.js'
-import { type Labels, subsetLabels } from '../../config/subset.js'
 
 /** By the cluster's name. */
 export type Destinations = ReadonlyMap<string, { index: number; keys: readonly (readonly string[])[] }>

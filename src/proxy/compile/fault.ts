@@ -1,5 +1,5 @@
 /** `routes[].fault` → the engine's fault. */
-import type { ResolvedFault } from '../../config/fault.js'
+import type { ResolvedFault } from '../../config/routes/fault.js'
 import type { Fault } from '../../native/snapshot.js'
 
 export function compileFault({ delay, abort, throughput, ttl }: ResolvedFault): Fault {

@@ -1,9 +1,9 @@
 /** `listeners[]` → the engine's listeners. */
 import { resolve } from 'node:path'
-import { absoluteAddress, memoryAddress } from '../../config/address.js'
+import { hasDoor } from '../../config/checks/doors.js'
 import type { ResolvedConfig } from '../../config/config.js'
-import { directionOfName } from '../../config/direction.js'
-import { hasDoor } from '../../config/door-checks.js'
+import { absoluteAddress, memoryAddress } from '../../config/forms/address.js'
+import { directionOfName } from '../../config/listeners/direction.js'
 import type { Listener } from '../../native/snapshot.js'
 import { compileFilter, type Scripts } from './filter.js'
 import { compileOverload } from './overload.js'

@@ -1,5 +1,5 @@
 /** `clusters[].loadBalancer` → the engine's balancer. */
-import type { ResolvedLoadBalancer } from '../../config/load-balancer.js'
+import type { ResolvedLoadBalancer } from '../../config/clusters/load-balancer.js'
 import type { LoadBalancer, SlowStart } from '../../native/snapshot.js'
 
 export function compileLoadBalancer(balancer: ResolvedLoadBalancer): LoadBalancer {

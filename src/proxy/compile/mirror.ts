@@ -1,5 +1,5 @@
 /** `routes[].mirror[]` → the engine's mirrors. */
-import type { ResolvedMirror } from '../../config/route-mirror.js'
+import type { ResolvedMirror } from '../../config/routes/mirror.js'
 import type { Mirror, MirrorDiff } from '../../native/snapshot.js'
 import { compileDestination, type Destinations } from './destination.js'
 

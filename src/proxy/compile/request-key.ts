@@ -1,5 +1,5 @@
 /** What keeps requests together, in routes and balancers → the engine's keys. */
-import type { ResolvedRequestKey } from '../../config/request-key.js'
+import type { ResolvedRequestKey } from '../../config/forms/request-key.js'
 import type { CookieKey, StickyKey } from '../../native/snapshot.js'
 
 export function compileRequestKey({ header, cookie, query, cel }: ResolvedRequestKey): StickyKey {

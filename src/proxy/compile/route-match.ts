@@ -1,5 +1,5 @@
 /** `routes[].matches[]` → the engine's matches. */
-import type { ResolvedMatch, ResolvedTest } from '../../config/route-match.js'
+import type { ResolvedMatch, ResolvedTest } from '../../config/routes/match.js'
 import type { FieldMatch, PathMatch, RouteMatch, ValueTest } from '../../native/snapshot.js'
 
 export function compileMatch({ path, method, headers, query }: ResolvedMatch): RouteMatch {

@@ -1,5 +1,5 @@
 /** `routes[]` → the engine's routes. */
-import type { ResolvedRoute } from '../../config/route.js'
+import type { ResolvedRoute } from '../../config/routes/route.js'
 import type {
   Fallback,
   HeaderChanges,

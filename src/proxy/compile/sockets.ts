@@ -3,7 +3,7 @@
  * own behind those of the configuration, which takes the path's upgrades as routes do: a more specific one comes first.
  */
 import type { ResolvedConfig } from '../../config/config.js'
-import { type ResolvedRoute, route } from '../../config/route.js'
+import { type ResolvedRoute, route } from '../../config/routes/route.js'
 
 /** The paths that handlers answer. */
 export function ownPaths({ sockets }: ResolvedConfig['listeners'][number]): string[] {

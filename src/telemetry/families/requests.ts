@@ -4,7 +4,7 @@
  * Invariants: a label holds a name of the configuration, a status or a flag, never a raw path; two series that would carry
  * the same labels are added up, since Prometheus refuses a page that has a sample twice.
  */
-import { type Direction, directionOfName } from '../../config/direction.js'
+import { type Direction, directionOfName } from '../../config/listeners/direction.js'
 import type { Series } from '../../native/index.js'
 import type { ExposedStats } from '../exposition.js'
 import { addSeries } from '../series-sum.js'

@@ -1,8 +1,8 @@
 /** What validation calls unreachable, the engine never chooses: over random tables and requests. */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
+import { shadowedRoutes } from '../../../src/config/checks/shadows.js'
 import { config } from '../../../src/config/config.js'
-import { shadowedRoutes } from '../../../src/config/route-shadows.js'
 import type { Question } from '../../../src/native/explanation.js'
 import { loadAddon } from '../../../src/native/index.js'
 import { explainRequest } from '../../../src/proxy/ask-engine.js'

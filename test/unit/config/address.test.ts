@@ -1,8 +1,8 @@
 import { isIP } from 'node:net'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parseAddress } from '../../../src/config/address.js'
-import { isLoopback } from '../../../src/config/loopback.js'
+import { parseAddress } from '../../../src/config/forms/address.js'
+import { isLoopback } from '../../../src/config/forms/loopback.js'
 
 describe('an address', () => {
   it('is an IP and a port', () => {

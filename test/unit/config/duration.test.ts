@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { duration, formatDuration, parseDuration } from '../../../src/config/duration.js'
-import { parseSize } from '../../../src/config/size.js'
+import { duration, formatDuration, parseDuration } from '../../../src/config/forms/duration.js'
+import { parseSize } from '../../../src/config/forms/size.js'
 
 describe('a duration', () => {
   it.each([

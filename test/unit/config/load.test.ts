@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { lineFinder, loadFile, parseText } from '../../../src/config/load.js'
+import { lineFinder, loadFile, parseText } from '../../../src/config/files/load.js'
 import { scratchFolder } from '../../kit/scratch.js'
 
 describe('a configuration file', () => {

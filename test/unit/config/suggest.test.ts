@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { editDistance, nearest } from '../../../src/config/suggest.js'
+import { editDistance, nearest } from '../../../src/config/checks/suggest.js'
 
 describe('a suggestion', () => {
   it('is the nearest known word', () => {

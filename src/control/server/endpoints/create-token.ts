@@ -1,6 +1,6 @@
 /** `POST /v1/tokens`: a new token; its text is in this answer and nowhere else. */
 import * as z from 'zod'
-import { duration } from '../../../config/duration.js'
+import { duration } from '../../../config/forms/duration.js'
 import { roles } from '../../access/roles.js'
 import { endpoint, ok } from '../endpoint.js'
 import { token } from '../shapes.js'

@@ -1,7 +1,7 @@
 /** `POST /v1/ca/certificates`: a certificate by a person's wish, for a workload, a server or a gateway. */
 import { isIP } from 'node:net'
 import * as z from 'zod'
-import { duration } from '../../../config/duration.js'
+import { duration } from '../../../config/forms/duration.js'
 import { demand } from '../../access/roles.js'
 import { iso } from '../../ca/chain.js'
 import { demandAuthority } from '../demand-authority.js'
