@@ -14,6 +14,7 @@ import {
   certificateResource,
   clusterResource,
   endpointsResource,
+  filterResources,
   grpcListenerResource,
   hostResource,
   identitySecret,
@@ -90,6 +91,7 @@ export function buildSnapshot(mesh: Mesh, node: MeshNode, certificates: Certific
   const parts = {
     clusters: view.clusters.map((list) => partOf(list, plane, (cluster) => clusterResource(cluster, plane))),
     endpoints: view.endpoints.map((list) => partOf(list, '', endpointsResource)),
+    filters: [byName(view.listeners.flatMap(filterResources))],
     listeners: [byName(view.listeners.map((listener) => listenerResource(listener, { role, trustDomain })))],
     routes:
       plane === 'grpc'

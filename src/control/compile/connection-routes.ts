@@ -1,0 +1,47 @@
+/** TLSRoute and TCPRoute as routes of connections, each with the server names that it would take of a listener. */
+import type { MeshResource } from '../mesh-source.js'
+import type { ConnectionRules } from '../resources/connection-references.js'
+import { type MeshFinding, originOf } from './finding.js'
+import { carrying, type Mesh } from './mesh.js'
+import type { ConnectionRoute, ConnectionTls } from './nouns.js'
+import type { Parsed } from './parsed.js'
+import { resolveReference } from './references.js'
+import type { NameClaim } from './server-names.js'
+
+export interface ConnectionCandidate {
+  route: Omit<ConnectionRoute, 'serverNames'>
+  claims: NameClaim[]
+  findings: MeshFinding[]
+}
+
+export function connectionCandidate(
+  mesh: Mesh,
+  { resource, spec }: Parsed<{ rules: ConnectionRules }>,
+  tls: ConnectionTls,
+  claims: NameClaim[],
+): ConnectionCandidate {
+  const resolved = spec.rules.flatMap(({ backendRefs }, rule) =>
+    backendRefs.map((ref, index) => {
+      const path = `spec.rules[${rule}].backendRefs[${index}]`
+      const namespace = ref.namespace ?? resource.metadata.namespace
+      const reference = { host: ref.name, namespace, port: ref.port, subset: undefined }
+      return { weight: ref.weight, ...resolveReference(mesh, resource, path, reference) }
+    }),
+  )
+  const carried = tls.mode === 'passthrough' ? 'tls' : 'tcp'
+  return {
+    route: {
+      name: routeName(resource, tls),
+      tls,
+      forward: resolved.map(({ cluster, weight }) => ({ cluster: carrying(cluster, carried), weight })),
+      origin: originOf(resource, 'spec.rules[0]'),
+    },
+    claims,
+    findings: resolved.flatMap(({ findings }) => findings),
+  }
+}
+
+/** What TLS passes through goes to other clusters than what does not. */
+function routeName({ kind, metadata: { namespace, name } }: MeshResource, { mode }: ConnectionTls): string {
+  return `${kind}/${namespace}/${name}${mode === 'passthrough' ? '/passthrough' : ''}`
+}
