@@ -8,7 +8,7 @@ const open = new Set<CountedDoor>()
 export class CountedDoor {
   connections = 0
   /** Server names that TLS clients asked for. */
-  readonly asked: (string | false | undefined)[] = []
+  readonly asked: TLSSocket['servername'][] = []
   private readonly server: Server
   private readonly sockets = new Set<Socket>()
 

@@ -44,8 +44,8 @@ spec: { ${more}, rules: [{ backendRefs: [${refs.join(', ')}] }] }
 const named = (...hostnames: string[]) =>
   `parentRefs: [{ name: edge }], hostnames: [${hostnames.map((one) => `'${one}'`)}]`
 
-function issue(authority: ReturnType<typeof makeAuthority>, name: string) {
-  const { certificate, key } = authority.issue(name, `DNS:${name}`)
+function issue(authority: ReturnType<typeof makeAuthority>, ...names: string[]) {
+  const { certificate, key } = authority.issue('test', names.map((name) => `DNS:${name}`).join(','))
   return { cert: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') }
 }
 
@@ -66,7 +66,7 @@ describe.each([
   it('goes to the service whose name the client asks for, with the certificate of that service', async () => {
     const authority = makeAuthority()
     const ca = readFileSync(authority.ca, 'utf8')
-    const bank = await CountedDoor.start('bank', issue(authority, 'www.bank.example'))
+    const bank = await CountedDoor.start('bank', issue(authority, 'www.bank.example', 'api.bank.example'))
     const shop = await CountedDoor.start('shop', issue(authority, '*.shop.example'))
     const special = await CountedDoor.start('special', issue(authority, 'special.shop.example'))
     const port = await freePort()
@@ -96,6 +96,15 @@ describe.each([
     expect((await call(port, { ca })).name).toBeNull()
     expect((await call(port, { first: 'GET / HTTP/1.1\r\n\r\n' })).name).toBeNull()
     expect([bank.connections, shop.connections, special.connections]).toEqual([1, 1, 1])
+
+    // Another route on the same port is another chain, and the connections of the others stay.
+    const open = await call(port, { ca, serverName: 'a.shop.example' })
+    await steered.apply(route('TLSRoute', 'also', { bank: 1 }, named('api.bank.example')))
+    expect(await asking('api.bank.example')).toEqual({ name: 'bank', echoed: 'hello' })
+    expect(await counter('listener_manager.listener_in_place_updated')).toBe(1)
+    expect(await counter('listener_manager.total_filter_chains_draining')).toBe(0)
+    expect(await open.echo('still here')).toBe('still here')
+    open.close()
     expectNoRefusal()
   })
 })
@@ -109,14 +118,14 @@ describe('a split of connections', () => {
     steered.mesh.register(workload('one', one.port), workload('two', two.port))
     await steered.apply(gateway(plain(port)) + route('TCPRoute', 'split', { one: 3, two: 1 }))
     await listening(port)
-    const before = one.connections + two.connections
 
     const counts = await tallyCalls(400, port)
     expect((counts.one ?? 0) + (counts.two ?? 0)).toBe(400)
     // 3 of 4: ten standard deviations to either side.
     expect(counts.one).toBeGreaterThan(300 - 87)
     expect(counts.one).toBeLessThan(300 + 87)
-    expect(one.connections + two.connections).toBe(before + 400)
+    // The servers count the same, and perhaps the one that asked whether somebody listens.
+    expect(one.connections + two.connections - 400).toBeOneOf([0, 1])
 
     const open: Caller[] = []
     for (let index = 0; index < 20; index += 1) open.push(await call(port))
