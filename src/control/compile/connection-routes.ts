@@ -1,9 +1,10 @@
 /** TLSRoute and TCPRoute as routes of connections, each with the server names that it would take of a listener. */
 import type { MeshResource } from '../mesh-source.js'
 import type { ConnectionRules } from '../resources/connection-references.js'
+import { referencedClusters } from './cluster-references.js'
 import { type MeshFinding, originOf } from './finding.js'
 import { carrying, type Mesh } from './mesh.js'
-import type { ConnectionRoute, ConnectionTls } from './nouns.js'
+import type { ConnectionRoute, ConnectionTls, Origin } from './nouns.js'
 import type { Parsed } from './parsed.js'
 import { resolveReference } from './references.js'
 import type { NameClaim } from './server-names.js'
@@ -25,7 +26,9 @@ export function connectionCandidate(
       const path = `spec.rules[${rule}].backendRefs[${index}]`
       const namespace = ref.namespace ?? resource.metadata.namespace
       const reference = { host: ref.name, namespace, port: ref.port, subset: undefined }
-      return { weight: ref.weight, ...resolveReference(mesh, resource, path, reference) }
+      const { cluster, findings } = resolveReference(mesh, resource, path, reference)
+      const unmet = tls.mode === 'passthrough' ? withoutIdentity(mesh, cluster, originOf(resource, path)) : []
+      return { weight: ref.weight, cluster, findings: [...findings, ...unmet] }
     }),
   )
   const carried = tls.mode === 'passthrough' ? 'tls' : 'tcp'
@@ -39,6 +42,15 @@ export function connectionCandidate(
     claims,
     findings: resolved.flatMap(({ findings }) => findings),
   }
+}
+
+/** A client outside has no certificate of the mesh, and what passes through is the client's own TLS. */
+function withoutIdentity(mesh: Mesh, name: string, origin: Origin): MeshFinding[] {
+  const [compiled] = referencedClusters(mesh, [name], origin.namespace)
+  if (compiled?.cluster.tls?.mode !== 'mutual') return []
+  const message = `${compiled.service.key} is called with mutual TLS of the mesh, which a connection that passes through does not bring`
+  const hint = 'let the gateway end TLS (tls.mode Terminate), or let the service take others (PeerAuthentication)'
+  return [{ severity: 'warning', code: 'WEFT_MESH_CONFLICT', origin, message, hint }]
 }
 
 /** What TLS passes through goes to other clusters than what does not. */
