@@ -10,6 +10,7 @@ import { resolveReference } from './references.js'
 import type { NameClaim } from './server-names.js'
 
 export interface ConnectionCandidate {
+  resource: MeshResource
   route: Omit<ConnectionRoute, 'serverNames'>
   claims: NameClaim[]
   findings: MeshFinding[]
@@ -33,6 +34,7 @@ export function connectionCandidate(
   )
   const carried = tls.mode === 'passthrough' ? 'tls' : 'tcp'
   return {
+    resource,
     route: {
       name: routeName(resource, tls),
       tls,

@@ -15,6 +15,5 @@ export interface Door {
   redirectToTls: boolean
   /** By host. */
   routes: { hosts: string[]; routes: Route[] }[]
-  /** The older first. */
   connections: ConnectionCandidate[]
 }

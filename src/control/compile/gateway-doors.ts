@@ -11,7 +11,7 @@ import { type Attachable, attachment } from './listener-routes.js'
 import type { Mesh } from './mesh.js'
 import type { MeshNode } from './node.js'
 import type { ConnectionTls } from './nouns.js'
-import { olderFirst, type Parsed } from './parsed.js'
+import type { Parsed } from './parsed.js'
 import { anyName, type NameClaim, sharedHosts } from './server-names.js'
 import { inGatewayOrder } from './service-routes.js'
 
@@ -43,7 +43,7 @@ export function gatewayDoors(mesh: Mesh, node: MeshNode, findings: MeshFinding[]
 function shownCertificate(listener: GatewayListener, namespace: string): Door['certificate'] {
   const secret = secretOf(listener, namespace)
   const { hostname } = listener
-  return secret === null ? null : { secret, serverNames: hostname === undefined ? [] : [hostname] }
+  return secret === null ? null : { secret, serverNames: hostname === undefined ? [] : [hostname.toLowerCase()] }
 }
 
 function secretOf({ tls }: GatewayListener, namespace: string): string | null {
@@ -85,9 +85,7 @@ function connectionRoutes(
     const path = attachment(resource, listener, route)
     return path === null ? [] : [{ route, claims: [{ name: hostname, path }] }]
   })
-  return [...named, ...whole]
-    .sort((a, b) => olderFirst(a.route.resource, b.route.resource))
-    .map(({ route, claims }) => connectionCandidate(mesh, route, tls, claims))
+  return [...named, ...whole].map(({ route, claims }) => connectionCandidate(mesh, route, tls, claims))
 }
 
 function connectionTls(listener: GatewayListener, namespace: string): ConnectionTls {

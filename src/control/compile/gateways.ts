@@ -12,6 +12,7 @@ import type { Mesh } from './mesh.js'
 import type { MeshNode } from './node.js'
 import type { ConnectionRoute, HostRoutes, Listener, ListenerTls, Route, RouteTable } from './nouns.js'
 import { findShadowed } from './order.js'
+import { olderFirst } from './parsed.js'
 import { anyName, type Claimant, settleNames } from './server-names.js'
 
 export interface CompiledGateway {
@@ -72,7 +73,9 @@ function sharePort(
   const ended = doors.flatMap(({ certificate, hostname, origin }) =>
     certificate === null ? [] : [{ certificate, hostname, origin }],
   )
-  const forwarded = doors.flatMap(({ hostname, connections }) => connections.map((one) => ({ ...one, hostname })))
+  const forwarded = doors
+    .flatMap(({ hostname, connections }) => connections.map((one) => ({ ...one, hostname })))
+    .sort((a, b) => olderFirst(a.resource, b.resource))
   const claimants: Claimant[] = [
     ...ended.map(({ certificate, hostname, origin }) => {
       const names = certificate.serverNames.length === 0 ? [anyName] : certificate.serverNames
