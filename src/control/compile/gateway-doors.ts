@@ -4,7 +4,7 @@ import { grpcRoute } from '../resources/grpc-route.js'
 import { httpRoute } from '../resources/http-route.js'
 import { tcpRoute } from '../resources/tcp-route.js'
 import { tlsRoute } from '../resources/tls-route.js'
-import { type ConnectionCandidate, connectionCandidate } from './connection-routes.js'
+import { type ConnectionCandidate, routeCandidate } from './connection-routes.js'
 import type { Door } from './door.js'
 import { type MeshFinding, originOf } from './finding.js'
 import { type Attachable, attachment } from './listener-routes.js'
@@ -85,7 +85,7 @@ function connectionRoutes(
     const path = attachment(resource, listener, route)
     return path === null ? [] : [{ route, claims: [{ name: hostname, path }] }]
   })
-  return [...named, ...whole].map(({ route, claims }) => connectionCandidate(mesh, route, tls, claims))
+  return [...named, ...whole].map(({ route, claims }) => routeCandidate(mesh, route, tls, claims))
 }
 
 function connectionTls(listener: GatewayListener, namespace: string): ConnectionTls {

@@ -4,6 +4,7 @@
  *
  * That a connection goes to the narrowest of the names that it fits is for the data plane.
  */
+import { includesHost } from '../resources/kind.js'
 import { describeOrigin, type MeshFinding } from './finding.js'
 import type { Origin } from './nouns.js'
 
@@ -66,8 +67,4 @@ export function sharedHosts(route: readonly string[], listener: string): string[
   return names.flatMap((name) =>
     includesHost(listener, name) ? [name] : includesHost(name, listener) ? [listener] : [],
   )
-}
-
-function includesHost(wide: string, narrow: string): boolean {
-  return wide === anyName || wide === narrow || (wide.startsWith('*.') && narrow.endsWith(wide.slice(1)))
 }

@@ -206,6 +206,56 @@ describe('TLS on one port', () => {
   })
 })
 
+describe("a Gateway of Istio's", () => {
+  it('passes TLS through by name and forwards a port, as its VirtualServices say', async () => {
+    const authority = makeAuthority()
+    const ca = readFileSync(authority.ca, 'utf8')
+    const keys = issue(authority, '*.shop.example')
+    const versions = { v1: await CountedDoor.start('v1', keys), v2: await CountedDoor.start('v2', keys) }
+    const database = await CountedDoor.start('database')
+    const [tls, tcp] = [await freePort(), await freePort()]
+    steered = await steerMesh(edge)
+    for (const [version, door] of Object.entries(versions))
+      steered.mesh.register(workload('shop', door.port, { labels: { version } }))
+    steered.mesh.register(workload('database', database.port))
+    await steered.apply(`
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: edge }
+spec:
+  selector: { app: edge }
+  servers:
+    - { port: { number: ${tls}, name: tls, protocol: TLS }, hosts: ['*.shop.example'], tls: { mode: PASSTHROUGH } }
+    - { port: { number: ${tcp}, name: tcp, protocol: TCP }, hosts: ['*'] }
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: shop }
+spec: { host: shop, subsets: [{ name: v1, labels: { version: v1 } }, { name: v2, labels: { version: v2 } }] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: all }
+spec:
+  hosts: ['*']
+  gateways: [edge]
+  tls:
+    - { match: [{ sniHosts: [new.shop.example] }], route: [{ destination: { host: shop, subset: v2 } }] }
+    - { match: [{ sniHosts: ['*.shop.example'] }], route: [{ destination: { host: shop, subset: v1 }, weight: 1 }, { destination: { host: shop, subset: v2 }, weight: 1 }] }
+  tcp: [{ match: [{ port: ${tcp} }], route: [{ destination: { host: database } }] }]
+`)
+    await listening(tls)
+    await listening(tcp)
+    expect(await tallyCalls(20, tls, { ca, serverName: 'new.shop.example' })).toEqual({ v2: 20 })
+    const counts = await tallyCalls(200, tls, { ca, serverName: 'any.shop.example' })
+    expect((counts.v1 ?? 0) + (counts.v2 ?? 0)).toBe(200)
+    // Half of them: ten standard deviations to either side.
+    expect(Math.abs((counts.v1 ?? 0) - 100)).toBeLessThan(71)
+    expect(await tallyCalls(20, tcp)).toEqual({ database: 20 })
+    expectNoRefusal()
+  })
+})
+
 describe('who may connect', () => {
   it('is decided by AuthorizationPolicies, and a policy that comes later drains nothing', async () => {
     const authority = makeAuthority()
