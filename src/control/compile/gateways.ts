@@ -88,8 +88,8 @@ function sharePort(
   const serverNames = (index: number) => held[index]?.filter((name) => name !== anyName) ?? []
   const holds = (index: number) => (held[index]?.length ?? 0) > 0
   return {
-    certificates: ended.flatMap(({ certificate: { secret } }, index) =>
-      holds(index) ? [{ secret, serverNames: serverNames(index) }] : [],
+    certificates: ended.flatMap(({ certificate: { secret }, origin }, index) =>
+      holds(index) ? [{ secret, serverNames: serverNames(index), origin }] : [],
     ),
     connections: forwarded.flatMap(({ route }, index) =>
       holds(ended.length + index) ? [{ ...route, serverNames: serverNames(ended.length + index) }] : [],

@@ -153,7 +153,7 @@ export interface ListenerTls {
   /** `strict` and `permissive`: client certificates of the mesh; `none`: a plain certificate for clients outside. */
   mode: 'strict' | 'permissive' | 'none'
   /** Secrets by name, and for which server names each is shown; empty names: always. */
-  certificates: { secret: string; serverNames: string[] }[]
+  certificates: { secret: string; serverNames: string[]; origin: Origin }[]
 }
 
 export interface LoadBalancer {

@@ -38,7 +38,7 @@ export interface MeshView {
   clusters: (readonly Cluster[])[]
   endpoints: (readonly ClusterEndpoints[])[]
   /** Names of certificates that listeners show beside the workload's own. */
-  secrets: string[]
+  secrets: { name: string; origin: Origin }[]
   /** What needs the workload's own certificate and the mesh's roots; null: nothing does. */
   identity: { origin: Origin | null } | null
   findings: MeshFinding[]
@@ -244,15 +244,21 @@ function gatewayView(mesh: Mesh, node: MeshNode): MeshView {
     tables,
     clusters: [nouns],
     endpoints: [clusters.filter(isWithEndpoints).map((one) => clusterEndpoints(mesh, one, node))],
-    secrets: [...new Set(listeners.flatMap(secretsOf))].sort(),
+    secrets: listeners.flatMap(secretsOf).filter(isFirstOfName),
     identity: mutualOf(nouns),
     findings: [...findings, ...clusters.flatMap((one) => one.findings)],
   }
 }
 
-function secretsOf({ tls, connections }: Listener): string[] {
-  const ended = connections.flatMap((one) => (one.tls.mode === 'terminate' ? [one.tls.secret] : []))
-  return [...(tls?.certificates.map(({ secret }) => secret) ?? []), ...ended]
+function secretsOf({ tls, connections }: Listener): MeshView['secrets'] {
+  return [
+    ...(tls?.certificates ?? []).map(({ secret: name, origin }) => ({ name, origin })),
+    ...connections.flatMap(({ tls: own, origin }) => (own.mode === 'terminate' ? [{ name: own.secret, origin }] : [])),
+  ]
+}
+
+function isFirstOfName({ name }: { name: string }, index: number, all: MeshView['secrets']): boolean {
+  return all.findIndex((one) => one.name === name) === index
 }
 
 /** Without the routes of connections that the data plane cannot have. */

@@ -206,6 +206,33 @@ describe('TLS on one port', () => {
   })
 })
 
+describe('a certificate that the control plane does not have', () => {
+  it('keeps the listener as it was, and the verdict says which resource waits for which', async () => {
+    const authority = makeAuthority()
+    const door = await CountedDoor.start('door', issue(authority, 'www.bank.example'))
+    const port = await freePort()
+    steered = await steerMesh(edge)
+    steered.mesh.register(workload('door', door.port))
+    await steered.apply(gateway(passing(port)) + route('TLSRoute', 'door', { door: 1 }, named('www.bank.example')))
+    await listening(port)
+    const ended = `{ name: ended, port: ${port}, protocol: TLS, hostname: a.example, tls: { mode: Terminate, certificateRefs: [{ name: absent }] } }`
+    steered.mesh.apply(gateway(passing(port), ended) + route('TCPRoute', 'ended', { door: 1 }))
+    const [verdict] = await steered.control.settled(steered.mesh.current().revision, 10_000)
+    expect(verdict).toMatchObject({
+      state: 'refused',
+      issues: [
+        {
+          origin: { kind: 'TCPRoute', name: 'ended' },
+          message: 'the control plane has no certificate default/absent: the listener waits for it',
+        },
+      ],
+    })
+    const caller = await call(port, { ca: readFileSync(authority.ca, 'utf8'), serverName: 'www.bank.example' })
+    caller.close()
+    expect(caller.name).toBe('door')
+  })
+})
+
 describe("a Gateway of Istio's", () => {
   it('passes TLS through by name and forwards a port, as its VirtualServices say', async () => {
     const authority = makeAuthority()
