@@ -15,7 +15,11 @@ export interface Envoy {
 }
 
 /** Resolves when its first configuration is in force, whatever that is. */
-export async function startEnvoy(controlPort: number, plane: Partial<EnvoyPlane>): Promise<Envoy> {
+export async function startEnvoy(
+  controlPort: number,
+  plane: Partial<EnvoyPlane>,
+  more: readonly string[] = [],
+): Promise<Envoy> {
   const [outbound, inbound, admin] = [await freePort(), await freePort(), await freePort()]
   const bootstrap = envoyBootstrap({
     node: 'test',
@@ -35,10 +39,11 @@ export async function startEnvoy(controlPort: number, plane: Partial<EnvoyPlane>
     stateOfTheWorld: false,
     ...plane,
   })
-  return { program: await runEnvoy(JSON.stringify(bootstrap)), outbound, inbound, admin }
+  return { program: await runEnvoy(JSON.stringify(bootstrap), more), outbound, inbound, admin }
 }
 
-export async function runEnvoy(bootstrap: string): Promise<Program> {
+/** `more`: further words of its command line. */
+export async function runEnvoy(bootstrap: string, more: readonly string[] = []): Promise<Program> {
   const file = join(scratchFolder(), 'envoy.json')
   writeFileSync(file, bootstrap)
   const args = [
@@ -51,6 +56,7 @@ export async function runEnvoy(bootstrap: string): Promise<Program> {
     'warning',
     '--component-log-level',
     'config:info,upstream:info',
+    ...more,
   ]
   const program = new Program('.peers/envoy/bin/envoy', args)
   await program.says('starting workers')

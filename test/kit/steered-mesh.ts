@@ -22,10 +22,11 @@ export interface SteeredMesh {
 export async function steerMesh(
   plane: Partial<EnvoyPlane> = {},
   options: Partial<XdsServerOptions> = {},
+  envoyArguments: readonly string[] = [],
 ): Promise<SteeredMesh> {
   const mesh = new MemoryMesh()
   const control = await startXdsServer({ source: mesh, address: '127.0.0.1:0', quietMs: 10, ...options })
-  const envoy = await startEnvoy(control.port, plane)
+  const envoy = await startEnvoy(control.port, plane, envoyArguments)
   if (plane.role !== 'gateway') await listening(envoy.outbound)
   const inForce = async () => {
     const verdicts = await control.settled(mesh.current().revision, 10_000)

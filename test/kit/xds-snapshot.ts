@@ -1,5 +1,5 @@
 /** Snapshots made by hand, and a client that only takes notes, for tests of a stream alone. */
-import type { ResourceType, XdsResource } from '../../src/control/compile/xds/resources.js'
+import { type ResourceType, resourceTypes, type XdsResource } from '../../src/control/compile/xds/resources.js'
 import type { Snapshot } from '../../src/control/xds/snapshot.js'
 import type { Subscription, Wire } from '../../src/control/xds/stream.js'
 
@@ -8,8 +8,7 @@ type Versions = Partial<Record<ResourceType, Record<string, string>>>
 export function snapshotOf(revision: number, versions: Versions): Snapshot {
   const part = (type: ResourceType) =>
     new Map(Object.entries(versions[type] ?? {}).map(([name, version]) => [name, resource(type, name, version)]))
-  const types: ResourceType[] = ['clusters', 'endpoints', 'listeners', 'routes', 'secrets']
-  const parts = Object.fromEntries(types.map((type) => [type, [part(type)]])) as unknown as Snapshot['parts']
+  const parts = Object.fromEntries(resourceTypes.map((type) => [type, [part(type)]])) as unknown as Snapshot['parts']
   const node = {
     id: 'n',
     plane: 'envoy',

@@ -1,4 +1,7 @@
-/** `weft completion`: a script that lets a shell complete commands and options; made from the commands themselves. */
+/**
+ * `weft completion`: a script that lets a shell complete commands, options and kinds of resources; made from the commands
+ * themselves.
+ */
 import { Argument, type Command } from 'commander'
 import type { CliCommand } from '../command.js'
 import { exitCodes } from '../output.js'
@@ -11,28 +14,42 @@ export const completion: CliCommand = {
   about: 'print a script for the completion of a shell: source <(weft completion bash)',
   declare(command, finish) {
     command.addArgument(new Argument('<shell>').choices(shells)).action((shell: Shell) => {
-      const program = command.parent ?? command
-      process.stdout.write(completionScript(shell, describeCommands(program)))
-      return finish(Promise.resolve(exitCodes.ok))
+      return finish(print(shell, command.parent ?? command))
     })
   },
+}
+
+async function print(shell: Shell, program: Command): Promise<number> {
+  const { resourceKinds } = await import('../../control/resources/index.js')
+  const kinds = resourceKinds.map(({ kind, apiVersions: [first] }) => {
+    const unique = resourceKinds.filter((other) => other.kind === kind).length === 1
+    return { word: (unique ? kind : `${kind}.${first.split('/')[0]}`).toLowerCase(), about: `a ${kind}` }
+  })
+  process.stdout.write(completionScript(shell, describeCommands(program, kinds)))
+  return exitCodes.ok
 }
 
 export interface Completed {
   /** `token create`, or empty for the program itself. */
   words: string
   about: string
-  /** Commands and options that can follow. */
-  next: { word: string; about: string }[]
+  /** Commands, kinds and options that can follow. */
+  next: Word[]
 }
 
-function describeCommands(command: Command, words: readonly string[] = []): Completed[] {
+interface Word {
+  word: string
+  about: string
+}
+
+function describeCommands(command: Command, kinds: readonly Word[], words: readonly string[] = []): Completed[] {
   const commands = command.commands.map((one) => ({ word: one.name(), about: one.description() }))
   const options = command.options.flatMap(({ long, short, description }) => {
     return [long, short].flatMap((word) => (word ? [{ word, about: description }] : []))
   })
-  const own = { words: words.join(' '), about: command.description(), next: [...commands, ...options] }
-  return [own, ...command.commands.flatMap((one) => describeCommands(one, [...words, one.name()]))]
+  const named = command.registeredArguments.some((one) => one.name().endsWith('kind')) ? kinds : []
+  const own = { words: words.join(' '), about: command.description(), next: [...commands, ...named, ...options] }
+  return [own, ...command.commands.flatMap((one) => describeCommands(one, kinds, [...words, one.name()]))]
 }
 
 export function completionScript(shell: Shell, all: readonly Completed[]): string {

@@ -5,7 +5,7 @@
 import type { MeshFinding } from './finding.js'
 import { describeOrigin } from './finding.js'
 import type { MeshNode } from './node.js'
-import type { Cluster, Route } from './nouns.js'
+import type { Cluster, ConnectionRoute, Origin, Route } from './nouns.js'
 
 type Plane = MeshNode['plane']
 
@@ -44,6 +44,9 @@ const clusterLacks: Record<Plane, (cluster: Cluster) => string[]> = {
   ],
 }
 
+/** A gRPC client makes requests, and takes no connections for others. */
+const connectionLacks: Record<Plane, string[]> = { envoy: [], grpc: ['forwarding connections'] }
+
 export interface Refusals {
   /** `Kind namespace/name` of the resources that are not in force. */
   refused: ReadonlySet<string>
@@ -51,9 +54,23 @@ export interface Refusals {
 }
 
 export function refusals(plane: Plane, routes: readonly Route[], clusters: readonly Cluster[]): Refusals {
+  return refuse(plane, [
+    ...routes.map((route) => ({ lacking: routeLacks[plane](route), origin: route.origin })),
+    ...clusters.map((cluster) => ({ lacking: clusterLacks[plane](cluster), origin: cluster.origins[0] ?? null })),
+  ])
+}
+
+export function connectionRefusals(plane: Plane, connections: readonly ConnectionRoute[]): Refusals {
+  return refuse(
+    plane,
+    connections.map(({ origin }) => ({ lacking: connectionLacks[plane], origin })),
+  )
+}
+
+function refuse(plane: Plane, parts: { lacking: string[]; origin: Origin | null }[]): Refusals {
   const findings: MeshFinding[] = []
-  const report = (lacking: string[], origin: Route['origin']) => {
-    if (origin === null) return
+  for (const { lacking, origin } of parts) {
+    if (origin === null) continue
     for (const what of lacking) {
       const message = `${plane} data planes lack ${what}; ${describeOrigin(origin)} is not in force there`
       const known = findings.some((finding) => finding.message === message && finding.origin.path === origin.path)
@@ -61,7 +78,5 @@ export function refusals(plane: Plane, routes: readonly Route[], clusters: reado
         findings.push({ severity: 'error', code: 'WEFT_MESH_UNSUPPORTED', origin, message, hint: null, stops: true })
     }
   }
-  for (const route of routes) report(routeLacks[plane](route), route.origin)
-  for (const cluster of clusters) report(clusterLacks[plane](cluster), cluster.origins[0] ?? null)
   return { refused: new Set(findings.map(({ origin }) => describeOrigin(origin))), findings }
 }

@@ -3,7 +3,7 @@ import type { DestinationRuleSpec } from '../resources/destination-rule.js'
 import type { TrafficPolicy, TrafficPolicyParts } from '../resources/traffic-policy.js'
 import { attachments } from './attachments.js'
 import { describeOrigin, type MeshFinding, originOf } from './finding.js'
-import { clusterName, isVisible, keep, type Mesh } from './mesh.js'
+import { type Carried, carrying, clusterName, isVisible, keep, type Mesh } from './mesh.js'
 import type { CircuitBreaker, Cluster, ClusterTls, HashOn, LoadBalancer, Origin, OutlierDetection } from './nouns.js'
 import type { Parsed } from './parsed.js'
 import { peerMode } from './peer-authentication.js'
@@ -27,14 +27,16 @@ export interface ClusterQuery {
   subset: string | undefined
   /** The namespace of the clients. */
   namespace: string
+  carried?: Carried
 }
 
 export function compileCluster(mesh: Mesh, query: ClusterQuery): CompiledCluster {
-  const name = clusterName(query.service, query.port, query.subset)
+  const name = carrying(clusterName(query.service, query.port, query.subset), query.carried ?? 'requests')
   return keep(mesh, `cluster ${name} for ${query.namespace}`, () => build(mesh, name, query))
 }
 
-function build(mesh: Mesh, name: string, { service, port, subset, namespace }: ClusterQuery): CompiledCluster {
+function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
+  const { service, port, subset, namespace, carried = 'requests' } = query
   const { rule, findings } = chooseRule(mesh, service, namespace)
   const outside = chooseBackendTls(mesh, service, rule)
   const chosen = rule?.spec.subsets.find((one) => one.name === subset)
@@ -45,7 +47,7 @@ function build(mesh: Mesh, name: string, { service, port, subset, namespace }: C
   const http2 = port.protocol === 'http2' || grpc || connectionPool?.http.h2UpgradePolicy === 'UPGRADE'
   const cluster: Cluster = {
     name,
-    protocol: http2 ? 'http2' : port.protocol,
+    protocol: carried !== 'requests' ? 'tcp' : http2 ? 'http2' : port.protocol,
     discovery: service.dns ? { type: 'dns', endpoints: dnsEndpoints(mesh, service, port) } : { type: 'mesh' },
     connectTimeoutMs: connectionPool?.tcp.connectTimeout ?? 1000,
     loadBalancer: balancer(loadBalancer),
@@ -62,7 +64,8 @@ function build(mesh: Mesh, name: string, { service, port, subset, namespace }: C
       maxStreams: connectionPool?.http.maxConcurrentStreams ?? null,
     },
     tcpKeepAlive: tcpKeepAlive(connectionPool),
-    tls: outside.tls ?? clusterTls(mesh, service, policy.parts.tls),
+    // What is passed through is TLS already, between the client and the endpoint.
+    tls: carried === 'tls' ? null : (outside.tls ?? clusterTls(mesh, service, policy.parts.tls)),
     localityWeighted: (locality?.enabled ?? false) && (locality?.distribute.length ?? 0) > 0,
     origins: [
       ...(rule === null ? [] : [originOf(rule.resource, 'spec')]),

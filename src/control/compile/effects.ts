@@ -1,10 +1,11 @@
 /** Which resources have a hand in what one data plane does, in which part of it, and what keeps them from it. */
 
 import { originOf } from './finding.js'
-import { gatewaysOf, istioGatewaysOf } from './gateways.js'
+import { gatewaysOf } from './gateway-doors.js'
+import { istioGatewaysOf } from './istio-doors.js'
 import type { Mesh } from './mesh.js'
 import { type MeshNode, selectableLabels } from './node.js'
-import type { Origin, RouteTable } from './nouns.js'
+import type { Listener, Origin, RouteTable } from './nouns.js'
 import { peerMode } from './peer-authentication.js'
 import { chosenSidecar } from './reach.js'
 import { compileView, type MeshView } from './view.js'
@@ -54,6 +55,7 @@ function partsOf(mesh: Mesh, node: MeshNode, view: MeshView): Part[] {
   return [
     ...doorParts(mesh, node),
     ...view.tables.flatMap(tableParts),
+    ...view.listeners.flatMap(connectionParts),
     ...view.clusters.flat().flatMap(({ name, origins }) => origins.map((origin) => client(origin, `cluster ${name}`))),
   ]
 }
@@ -80,6 +82,13 @@ function tableParts({ name, hosts, authorization }: RouteTable): Part[] {
     ),
   )
   return [...routes, ...(authorization?.origins ?? []).map((origin) => on(origin, 'authorization'))]
+}
+
+function connectionParts({ address, connections, authorization }: Listener): Part[] {
+  return [
+    ...connections.map(({ origin }) => server(origin, `connections of ${address}`)),
+    ...(authorization?.origins ?? []).map((origin) => server(origin, 'authorization')),
+  ]
 }
 
 const client = (origin: Origin, part: string): Part => ({ origin, side: 'client', part })

@@ -4,21 +4,20 @@
  */
 import { backendTlsPolicy } from '../resources/backend-tls-policy.js'
 import { gateway } from '../resources/gateway.js'
-import { grpcRoute } from '../resources/grpc-route.js'
-import { httpRoute } from '../resources/http-route.js'
 import { istioGateway } from '../resources/istio-gateway.js'
 import { peerAuthentication } from '../resources/peer-authentication.js'
 import { serviceEntry } from '../resources/service-entry.js'
 import { describeOrigin, type MeshFinding, originOf } from './finding.js'
 import { compileGateway } from './gateways.js'
-import { findService, type Mesh } from './mesh.js'
+import type { Mesh } from './mesh.js'
 import type { MeshNode } from './node.js'
 import type { Parsed } from './parsed.js'
 import { reachOf } from './reach.js'
+import { routeParents } from './route-parents.js'
 import { sharedView } from './view.js'
 
 export function lintMesh(mesh: Mesh): MeshFinding[] {
-  const found = [...parents(mesh), ...targets(mesh), ...duplicates(mesh), ...clients(mesh), ...gateways(mesh)]
+  const found = [...routeParents(mesh), ...targets(mesh), ...duplicates(mesh), ...clients(mesh), ...gateways(mesh)]
   return [
     ...new Map(
       found.map((finding) => [JSON.stringify([finding.code, finding.origin, finding.message]), finding]),
@@ -78,26 +77,6 @@ function targets(mesh: Mesh): MeshFinding[] {
       const message = `there is no service ${namespace}/${name}`
       const hint = 'register it, or add a ServiceEntry, in the namespace of the policy'
       return [{ severity: 'warning', code: 'WEFT_MESH_REFERENCE', origin, message, hint }]
-    }),
-  )
-}
-
-/** Routes that hang on nothing. */
-function parents(mesh: Mesh): MeshFinding[] {
-  return [...mesh.kinds.of(httpRoute), ...mesh.kinds.of(grpcRoute)].flatMap(({ resource, spec }) =>
-    spec.parentRefs.flatMap(({ kind, name, namespace = resource.metadata.namespace }, index): MeshFinding[] => {
-      const known =
-        kind === 'Service'
-          ? findService(mesh, name, namespace) !== null
-          : mesh.kinds
-              .of(gateway)
-              .some(({ resource: { metadata } }) => metadata.name === name && metadata.namespace === namespace)
-      if (known) return []
-      const origin = originOf(resource, `spec.parentRefs[${index}]`)
-      const message = `there is no ${kind} ${namespace}/${name}`
-      return [
-        { severity: 'warning', code: 'WEFT_MESH_REFERENCE', origin, message, hint: 'it has no effect until there is' },
-      ]
     }),
   )
 }

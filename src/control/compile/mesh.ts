@@ -101,6 +101,19 @@ export function clusterName(
   return `${service.key}/${portPart}${subset === undefined ? '' : `/${subset}`}`
 }
 
+/** What a cluster is for: requests, connections, or connections whose TLS the endpoints end. */
+export type Carried = 'requests' | 'tcp' | 'tls'
+
+/** What a cluster is for stands before its name. */
+export function carrying(cluster: string, carried: Carried): string {
+  return carried === 'requests' ? cluster : `${carried}:${cluster}`
+}
+
+export function carriedBy(name: string): { carried: Carried; cluster: string } {
+  const carried = (['tcp', 'tls'] as const).find((one) => name.startsWith(`${one}:`)) ?? 'requests'
+  return { carried, cluster: carried === 'requests' ? name : name.slice(carried.length + 1) }
+}
+
 export function isVisible(exportTo: readonly string[], owner: string, clientNamespace: string): boolean {
   return (
     exportTo.includes('*') ||

@@ -125,16 +125,35 @@ export interface Listener {
   name: string
   address: string
   direction: 'inbound' | 'outbound'
-  /** Name of the table whose routes it serves. */
-  routes: string
+  /** Name of the table whose routes it serves; null: it serves no requests. */
+  routes: string | null
   tls: ListenerTls | null
+  /** What takes connections whole, beside or instead of requests. */
+  connections: ConnectionRoute[]
+  /** Who may connect, for `connections`; who may ask stands with the table. */
+  authorization: Authorization | null
 }
+
+/** Where connections go as they are, by the name that their TLS handshake asks for. */
+export interface ConnectionRoute {
+  /** Equal names mean equal `forward`. */
+  name: string
+  /** Exact or `*.suffix`; empty: each one that no other route takes. */
+  serverNames: string[]
+  tls: ConnectionTls
+  /** Of weight 0: known, and chosen never. Nothing with a weight: connections are closed. */
+  forward: { cluster: string; weight: number }[]
+  origin: Origin
+}
+
+/** `none`: whatever it is; `passthrough`: TLS that an endpoint ends; `terminate`: TLS that ends here. */
+export type ConnectionTls = { mode: 'none' } | { mode: 'passthrough' } | { mode: 'terminate'; secret: string }
 
 export interface ListenerTls {
   /** `strict` and `permissive`: client certificates of the mesh; `none`: a plain certificate for clients outside. */
   mode: 'strict' | 'permissive' | 'none'
   /** Secrets by name, and for which server names each is shown; empty names: always. */
-  certificates: { secret: string; serverNames: string[] }[]
+  certificates: { secret: string; serverNames: string[]; origin: Origin }[]
 }
 
 export interface LoadBalancer {

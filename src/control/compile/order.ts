@@ -2,7 +2,8 @@
  * The one order of rules (Gateway API): exact path, then regular expression, then longest prefix; then a method; then
  * more headers; then more query parameters; then the older resource, its name, and its place in the resource.
  *
- * Also says which rules can never be reached behind the ones before them.
+ * Also says which rules can never be reached behind the ones before them. Server names have their order in
+ * server-names.ts.
  */
 import type { MeshFinding } from './finding.js'
 import { describeOrigin } from './finding.js'

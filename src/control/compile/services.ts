@@ -193,6 +193,7 @@ function protocolOfName(name: string): ServicePort['protocol'] {
 }
 
 function protocolOf(protocol: string): ServicePort['protocol'] {
+  if (protocol === 'TCP' || protocol === 'TLS') return 'tcp'
   return protocol === 'HTTP2' || protocol === 'GRPC' ? 'http2' : 'http1'
 }
 

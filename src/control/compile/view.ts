@@ -6,11 +6,12 @@
  * planes cost little more than one.
  */
 import { authorizationFor } from './authorization.js'
-import { refusals } from './capabilities.js'
-import { type CompiledCluster, compileCluster } from './clusters.js'
+import { connectionRefusals, refusals } from './capabilities.js'
+import { clustersOfConnections, clustersOfRoutes, referencedClusters } from './cluster-references.js'
+import type { CompiledCluster } from './clusters.js'
 import { clusterEndpoints } from './endpoints.js'
 import { describeOrigin, type MeshFinding } from './finding.js'
-import { compileGateway } from './gateways.js'
+import { type CompiledGateway, compileGateway } from './gateways.js'
 import { keep, type Mesh } from './mesh.js'
 import { type MeshNode, selectableLabels } from './node.js'
 import type { Cluster, ClusterEndpoints, HostRoutes, Listener, Origin, Route, RouteTable } from './nouns.js'
@@ -37,7 +38,7 @@ export interface MeshView {
   clusters: (readonly Cluster[])[]
   endpoints: (readonly ClusterEndpoints[])[]
   /** Names of certificates that listeners show beside the workload's own. */
-  secrets: string[]
+  secrets: { name: string; origin: Origin }[]
   /** What needs the workload's own certificate and the mesh's roots; null: nothing does. */
   identity: { origin: Origin | null } | null
   findings: MeshFinding[]
@@ -107,7 +108,7 @@ function withCapabilities(
   hosts: HostRoutes[],
   findings: MeshFinding[],
 ): SharedView {
-  const clustersOf = (routes: Route[]) => referencedClusters(mesh, routes, node.namespace)
+  const clustersOf = (routes: Route[]) => referencedClusters(mesh, clustersOfRoutes(routes), node.namespace)
   const all = hosts.flatMap(({ routes }) => routes)
   const { refused, findings: lacking } = refusals(
     node.plane,
@@ -146,23 +147,6 @@ function withoutRefused(compiled: CompiledCluster, refused: ReadonlySet<string>)
   return { ...compiled, cluster: plain, locality: null }
 }
 
-/** The clusters that routes forward or mirror to; names that lead nowhere are left out. */
-export function referencedClusters(mesh: Mesh, routes: readonly Route[], namespace: string): CompiledCluster[] {
-  const names = new Set<string>()
-  for (const { action, mirror } of routes) {
-    if ('forward' in action) for (const { cluster } of action.forward) names.add(cluster)
-    for (const { cluster } of mirror) names.add(cluster)
-  }
-  return [...names].sort().flatMap((name) => {
-    const [place = '', service = '', port = '', subset] = name.split('/')
-    const definition = mesh.services.get(`${place}/${service}`)?.definition
-    const found = definition?.ports.find((one) => one.name === port || String(one.number) === port)
-    return definition === undefined || found === undefined
-      ? []
-      : [compileCluster(mesh, { service: definition, port: found, subset, namespace })]
-  })
-}
-
 /** Each host name stands once: a name of the client's own namespace before the same one from elsewhere. */
 function distinctHosts(list: HostRoutes[]): HostRoutes[] {
   const taken = new Set<string>()
@@ -173,8 +157,10 @@ function distinctHosts(list: HostRoutes[]): HostRoutes[] {
   })
 }
 
+const noConnections = { connections: [], authorization: null } as const satisfies Partial<Listener>
+
 function outboundListener(address: string): Listener {
-  return { name: 'outbound', address, direction: 'outbound', routes: 'outbound', tls: null }
+  return { name: 'outbound', address, direction: 'outbound', routes: 'outbound', tls: null, ...noConnections }
 }
 
 function mutualOf(clusters: readonly Cluster[]): MeshView['identity'] {
@@ -217,6 +203,7 @@ function ownSide(mesh: Mesh, node: MeshNode, identities: boolean): OwnSide {
         direction: 'inbound',
         routes: 'inbound',
         tls: plain ? null : { mode, certificates: [] },
+        ...noConnections,
       },
     ],
     tables: [{ name: 'inbound', hosts, authorization: authorizationFor(mesh, node) }],
@@ -244,24 +231,48 @@ const ownClusterNoun: Cluster = {
 }
 
 function gatewayView(mesh: Mesh, node: MeshNode): MeshView {
-  const { listeners, tables, findings } = keep(mesh, `gateway ${JSON.stringify(node)}`, () =>
-    compileGateway(mesh, node),
-  )
-  const compiled = referencedClusters(
-    mesh,
-    tables.flatMap(({ hosts }) => hosts.flatMap(({ routes }) => routes)),
-    node.namespace,
-  )
-  const authorization = authorizationFor(mesh, node)
-  const clusters = compiled.map(({ cluster }) => cluster)
+  const compiled = keep(mesh, `gateway ${JSON.stringify(node)}`, () => inForceOn(node, compileGateway(mesh, node)))
+  const { listeners, tables, findings } = compiled
+  const routes = tables.flatMap(({ hosts }) => hosts.flatMap((host) => host.routes))
+  const connections = listeners.flatMap((listener) => listener.connections)
+  const names = [...clustersOfRoutes(routes), ...clustersOfConnections(connections)]
+  const clusters = referencedClusters(mesh, names, node.namespace)
+  const nouns = clusters.map(({ cluster }) => cluster)
   return {
     node,
     listeners,
-    tables: tables.map((table) => ({ ...table, authorization })),
-    clusters: [clusters],
-    endpoints: [compiled.filter(isWithEndpoints).map((one) => clusterEndpoints(mesh, one, node))],
-    secrets: [...new Set(listeners.flatMap(({ tls }) => tls?.certificates.map(({ secret }) => secret) ?? []))].sort(),
-    identity: mutualOf(clusters),
-    findings: [...findings, ...compiled.flatMap((one) => one.findings)],
+    tables,
+    clusters: [nouns],
+    endpoints: [clusters.filter(isWithEndpoints).map((one) => clusterEndpoints(mesh, one, node))],
+    secrets: listeners.flatMap(secretsOf).filter(isFirstOfName),
+    identity: mutualOf(nouns),
+    findings: [...findings, ...clusters.flatMap((one) => one.findings)],
   }
+}
+
+function secretsOf({ tls, connections }: Listener): MeshView['secrets'] {
+  return [
+    ...(tls?.certificates ?? []).map(({ secret: name, origin }) => ({ name, origin })),
+    ...connections.flatMap(({ tls: own, origin }) => (own.mode === 'terminate' ? [{ name: own.secret, origin }] : [])),
+  ]
+}
+
+function isFirstOfName({ name }: { name: string }, index: number, all: MeshView['secrets']): boolean {
+  return all.findIndex((one) => one.name === name) === index
+}
+
+/** Without the routes of connections that the data plane cannot have. */
+function inForceOn({ plane }: MeshNode, compiled: CompiledGateway): CompiledGateway {
+  const { refused, findings } = connectionRefusals(
+    plane,
+    compiled.listeners.flatMap(({ connections }) => connections),
+  )
+  if (refused.size === 0) return compiled
+  const listeners = compiled.listeners
+    .map((one) => ({
+      ...one,
+      connections: one.connections.filter(({ origin }) => !refused.has(describeOrigin(origin))),
+    }))
+    .filter(({ routes, connections }) => routes !== null || connections.length > 0)
+  return { ...compiled, listeners, findings: [...compiled.findings, ...findings] }
 }

@@ -21,12 +21,16 @@ import { peerAuthentication } from './peer-authentication.js'
 import { referenceGrant } from './reference-grant.js'
 import { serviceEntry } from './service-entry.js'
 import { sidecar } from './sidecar.js'
+import { tcpRoute } from './tcp-route.js'
+import { tlsRoute } from './tls-route.js'
 import { virtualService } from './virtual-service.js'
 import { workloadEntry } from './workload-entry.js'
 
 export const resourceKinds = [
   httpRoute,
   grpcRoute,
+  tlsRoute,
+  tcpRoute,
   gateway,
   referenceGrant,
   backendTlsPolicy,
@@ -42,8 +46,6 @@ export const resourceKinds = [
 
 /** Kinds that people know from elsewhere and that do not work yet. */
 export const notYetKinds = [
-  'TLSRoute',
-  'TCPRoute',
   'UDPRoute',
   'RequestAuthentication',
   'Telemetry',

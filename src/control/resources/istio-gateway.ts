@@ -8,15 +8,15 @@ const server = z
     port: z.strictObject({
       number: port,
       name: z.string().min(1),
-      protocol: words(['HTTP', 'HTTPS', 'HTTP2', 'GRPC'], ['TCP', 'TLS', 'MONGO']),
+      protocol: words(['HTTP', 'HTTPS', 'HTTP2', 'GRPC', 'TLS', 'TCP'], ['MONGO']),
       ...notYetKeys('targetPort'),
     }),
     hosts: z.array(z.string().min(1)).min(1),
     tls: z
       .strictObject({
         mode: words(
-          ['SIMPLE'],
-          ['PASSTHROUGH', 'MUTUAL', 'AUTO_PASSTHROUGH', 'ISTIO_MUTUAL', 'OPTIONAL_MUTUAL'],
+          ['SIMPLE', 'PASSTHROUGH'],
+          ['MUTUAL', 'AUTO_PASSTHROUGH', 'ISTIO_MUTUAL', 'OPTIONAL_MUTUAL'],
         ).prefault('SIMPLE'),
         credentialName: dnsName().optional(),
         httpsRedirect: z.boolean().default(false),
@@ -27,9 +27,15 @@ const server = z
     name: z.string().optional(),
     ...notYetKeys('bind', 'defaultEndpoint'),
   })
-  .refine(({ port: { protocol }, tls }) => protocol !== 'HTTPS' || tls?.credentialName !== undefined, {
-    error: 'a server of protocol HTTPS needs a credentialName',
-    path: ['tls'],
+  .superRefine(({ port: { protocol }, tls }, context) => {
+    const say = (message: string) => context.addIssue({ code: 'custom', path: ['tls'], message })
+    const encrypted = protocol === 'HTTPS' || protocol === 'TLS'
+    const passing = tls?.mode === 'PASSTHROUGH'
+    if (encrypted && !passing && tls?.credentialName === undefined)
+      say(`a server of protocol ${protocol} needs a credentialName`)
+    if (passing && (!encrypted || tls?.credentialName !== undefined))
+      say('mode PASSTHROUGH is for the protocols TLS and HTTPS, and shows no certificate')
+    if (protocol === 'TCP' && tls !== undefined) say('has no effect where the protocol is TCP; write TLS')
   })
 
 export const istioGateway = resourceKind({

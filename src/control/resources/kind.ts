@@ -31,6 +31,11 @@ export function hostPattern() {
   })
 }
 
+/** Whether each name of the one pattern is one of the other; `*.suffix` stands for any number of labels. */
+export function includesHost(wide: string, narrow: string): boolean {
+  return wide === '*' || wide === narrow || (wide.startsWith('*.') && narrow.endsWith(wide.slice(1)))
+}
+
 export const port = z.int().min(1).max(65_535)
 export const labels = z.record(z.string(), z.string())
 export const namespace = dnsName().max(63)

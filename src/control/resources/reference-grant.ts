@@ -10,7 +10,7 @@ export const referenceGrant = resourceKind({
       .array(
         z.strictObject({
           group: z.literal('gateway.networking.k8s.io'),
-          kind: z.enum(['HTTPRoute', 'GRPCRoute']),
+          kind: z.enum(['HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute']),
           namespace,
         }),
       )

@@ -3,7 +3,7 @@ import * as z from 'zod'
 import { notYetKeys, words } from '../../config/forms/not-yet.js'
 import { dnsName, labels, port, resourceKind } from './kind.js'
 
-export const protocol = words(['HTTP', 'HTTP2', 'GRPC'], ['TCP', 'HTTPS', 'TLS', 'MONGO', 'GRPC-WEB'])
+export const protocol = words(['HTTP', 'HTTP2', 'GRPC', 'TCP', 'TLS'], ['HTTPS', 'MONGO', 'GRPC-WEB'])
 
 export const endpointFields = {
   address: z.string().min(1),

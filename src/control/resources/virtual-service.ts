@@ -1,8 +1,9 @@
 /** `VirtualService` (Istio): rules for the requests of its hosts, in the order of its list. */
 import * as z from 'zod'
 import { notYetKeys } from '../../config/forms/not-yet.js'
-import { dnsName, hostPattern, port, resourceKind } from './kind.js'
+import { hostPattern, port, resourceKind } from './kind.js'
 import { span } from './span.js'
+import { connectionParts, destination, strangeNames } from './virtual-service-connections.js'
 
 /** In the order of their numbers. */
 export const grpcStatuses = [
@@ -45,12 +46,6 @@ const headerOperations = z.strictObject({
   remove: z.array(z.string()).default([]),
 })
 const headers = z.strictObject({ request: headerOperations.optional(), response: headerOperations.optional() })
-
-const destination = z.strictObject({
-  host: dnsName(),
-  subset: dnsName().optional(),
-  port: z.strictObject({ number: port }).optional(),
-})
 
 const percentage = z.strictObject({ value: z.number().min(0).max(100) })
 
@@ -148,13 +143,28 @@ const answered = httpRule.refine(
 export const virtualService = resourceKind({
   apiVersions: ['networking.istio.io/v1', 'networking.istio.io/v1beta1', 'networking.istio.io/v1alpha3'],
   kind: 'VirtualService',
-  spec: z.strictObject({
-    hosts: z.array(hostPattern()).min(1),
-    gateways: z.array(z.string().min(1)).default(['mesh']),
-    http: z.array(answered).min(1),
-    exportTo: z.array(z.string()).default(['*']),
-    ...notYetKeys('tls', 'tcp'),
-  }),
+  spec: z
+    .strictObject({
+      hosts: z.array(hostPattern()).min(1),
+      gateways: z.array(z.string().min(1)).default(['mesh']),
+      http: z.array(answered).default([]),
+      exportTo: z.array(z.string()).default(['*']),
+      ...connectionParts,
+    })
+    .superRefine(({ hosts, gateways, http, tls, tcp }, context) => {
+      if (http.length + tls.length + tcp.length === 0)
+        context.addIssue({ code: 'custom', path: ['http'], message: 'needs a rule, here or in tls or tcp' })
+      for (const path of strangeNames(hosts, tls))
+        context.addIssue({ code: 'custom', path: ['tls', ...path], message: 'is for none of the hosts' })
+      if (!gateways.includes('mesh')) return
+      for (const [key, rules] of Object.entries({ tls, tcp }))
+        if (rules.length > 0)
+          context.addIssue({
+            code: 'custom',
+            path: [key],
+            message: 'works at gateways: name them, and not mesh, in gateways',
+          })
+    }),
 })
 
 export type VirtualServiceSpec = z.output<typeof virtualService.spec>

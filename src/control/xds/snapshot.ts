@@ -14,6 +14,7 @@ import {
   certificateResource,
   clusterResource,
   endpointsResource,
+  filterResources,
   grpcListenerResource,
   hostResource,
   identitySecret,
@@ -82,6 +83,7 @@ export function buildSnapshot(mesh: Mesh, node: MeshNode, certificates: Certific
   const needed = view.identity !== null && plane !== 'grpc'
   const own = needed ? certificates.identity({ namespace: node.namespace, account: node.account }) : null
   const { trustDomain } = mesh.options
+  const shown = named(view, certificates)
   let hashes: Map<string, HashOn | null> | null = null
   const hashOf = (name: string) => {
     hashes ??= new Map(view.clusters.flat().map((cluster) => [cluster.name, cluster.loadBalancer.hashOn]))
@@ -90,15 +92,17 @@ export function buildSnapshot(mesh: Mesh, node: MeshNode, certificates: Certific
   const parts = {
     clusters: view.clusters.map((list) => partOf(list, plane, (cluster) => clusterResource(cluster, plane))),
     endpoints: view.endpoints.map((list) => partOf(list, '', endpointsResource)),
+    filters: [byName(view.listeners.flatMap(filterResources))],
     listeners: [byName(view.listeners.map((listener) => listenerResource(listener, { role, trustDomain })))],
     routes:
       plane === 'grpc'
         ? view.tables.map(({ hosts }) => partOf(hosts, plane, (host) => hostResource(host, plane, hashOf)))
         : [byName(view.tables.map((table) => tableResource(table, plane, hashOf)))],
-    secrets: [byName([...(view.identity === null ? [] : identity(own, roots)), ...named(view, certificates)])],
+    secrets: [byName([...(view.identity === null ? [] : identity(own, roots)), ...shown.resources])],
   }
   // A gRPC client reads its certificates from files; what it lacks it says itself.
-  const findings = plane === 'grpc' ? view.findings : [...view.findings, ...missing(view, own, roots)]
+  const lacking = [...missing(view, own, roots), ...shown.findings]
+  const findings = plane === 'grpc' ? view.findings : [...view.findings, ...lacking]
   const dialled = plane === 'grpc' ? dialledBy(view) : null
   return { revision: mesh.revision, node, parts, dialled, findings }
 }
@@ -139,11 +143,20 @@ function identity(own: Certificate | null, roots: TrustBundle | null): XdsResour
   ]
 }
 
-function named({ secrets }: MeshView, certificates: CertificateSource): XdsResource[] {
-  return secrets.flatMap((name) => {
+/** Envoy goes on with the listener that it had until it has every certificate of the new one. */
+function named({ secrets }: MeshView, certificates: CertificateSource) {
+  const resources: XdsResource[] = []
+  const findings: MeshFinding[] = []
+  for (const { name, origin } of secrets) {
     const certificate = certificates.named(name)
-    return certificate === null ? [] : [certificateResource(name, certificate)]
-  })
+    if (certificate !== null) resources.push(certificateResource(name, certificate))
+    else {
+      const message = `the control plane has no certificate ${name}: the listener waits for it`
+      const hint = 'give the control plane the certificate, or take the listener away'
+      findings.push({ severity: 'error', code: 'WEFT_MESH_REFERENCE', origin, message, hint, stops: true })
+    }
+  }
+  return { resources, findings }
 }
 
 /** A listener or cluster without its certificate serves nobody: that is safe, and has to be said. */

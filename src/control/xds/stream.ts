@@ -21,8 +21,8 @@ import {
 } from './type-state.js'
 
 /** Certificates stand first: they point to nothing, and listeners and clusters wait for them. */
-const makeOrder: readonly ResourceType[] = ['secrets', 'clusters', 'endpoints', 'listeners', 'routes']
-const breakOrder: readonly ResourceType[] = ['routes', 'listeners', 'clusters', 'endpoints', 'secrets']
+const makeOrder: readonly ResourceType[] = ['secrets', 'clusters', 'endpoints', 'filters', 'listeners', 'routes']
+const breakOrder: readonly ResourceType[] = ['routes', 'listeners', 'filters', 'clusters', 'endpoints', 'secrets']
 
 /**
  * Types whose answers must be in before a type is sent. Endpoints do not wait: Envoy answers for a cluster only when it
@@ -32,6 +32,7 @@ const waitsFor: Record<ResourceType, readonly ResourceType[]> = {
   secrets: [],
   clusters: [],
   endpoints: [],
+  filters: ['clusters', 'endpoints'],
   listeners: ['clusters', 'endpoints'],
   routes: ['clusters', 'endpoints'],
 }

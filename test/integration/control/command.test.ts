@@ -228,6 +228,11 @@ describe('the commands of the control plane', () => {
     expect(await complete('app')).toEqual(['apply'])
     expect(await complete('apply', '--dry')).toEqual(['--dry-run'])
     expect(await complete('token', 'r')).toEqual(['revoke'])
+    expect(await complete('get', 't')).toEqual(['tlsroute', 'tcproute'])
+    expect(await complete('describe', 'gateway')).toEqual([
+      'gateway.gateway.networking.k8s.io',
+      'gateway.networking.istio.io',
+    ])
     for (const shell of ['zsh', 'fish'])
       expect(await new Program(process.execPath, ['dist/weft.js', 'completion', shell]).end()).toBe(0)
   })

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { startControlProcess } from '../../kit/control-process.js'
+import { CountedDoor, closeDoors, tallyCalls } from '../../kit/counted-door.js'
 import { ask, CountedService, closeServices, tally } from '../../kit/counted-service.js'
 import { listening, runEnvoy } from '../../kit/envoy.js'
 import { endPrograms } from '../../kit/program.js'
@@ -10,6 +11,7 @@ import { scratchFolder } from '../../kit/scratch.js'
 import { freePort } from '../../kit/weft-process.js'
 
 afterEach(async () => {
+  await closeDoors()
   await endPrograms()
   await closeServices()
 })
@@ -84,5 +86,64 @@ describe('one command', () => {
     })
     expect(await counted()).toEqual({ two: 20 })
     expect((await weft('status')).stdout).toMatch(/page-1 +envoy +default\/productpage +in step/)
+  })
+
+  it('steers the connections of a gateway, and tells of them as of requests', async () => {
+    const [one, two] = [await CountedDoor.start('one'), await CountedDoor.start('two')]
+    const control = await startControlProcess()
+    const { weft, xds } = control
+    const port = await freePort()
+    const bootstrap = ['bootstrap', 'envoy', '--node', 'edge-1', '--service', 'edge', '--gateway']
+    const printed = await weft(...bootstrap, '--control', xds)
+    expect([printed.code, printed.stderr]).toEqual([0, ''])
+    await runEnvoy(printed.stdout)
+    for (const [service, door] of Object.entries({ one, two })) {
+      const headers = { authorization: `Bearer ${control.token}` }
+      const body = JSON.stringify({ service, port: door.port })
+      expect((await fetch(`${control.url}/v1/workloads`, { method: 'POST', headers, body })).status).toBe(201)
+    }
+    const file = join(scratchFolder(), 'edge.yaml')
+    const write = (listeners: string, to: string, name = 'database') =>
+      writeFileSync(
+        file,
+        `apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: edge }
+spec: { gatewayClassName: weft, addresses: [{ value: 127.0.0.1 }], listeners: [${listeners}] }
+---
+apiVersion: gateway.networking.k8s.io/v1alpha2
+kind: TCPRoute
+metadata: { name: ${name} }
+spec: { parentRefs: [{ name: edge }], rules: [{ backendRefs: [{ name: ${to}, port: 1 }] }] }
+`,
+      )
+    const tcp = `{ name: tcp, port: ${port}, protocol: TCP }`
+    write(tcp, 'one')
+    expect(await weft('diff', '-f', file)).toMatchObject({ stdout: expect.stringContaining('kind: TCPRoute') })
+    expect(await weft('apply', '-f', file)).toMatchObject({
+      code: 0,
+      stdout: 'Gateway default/edge created\nTCPRoute default/database created\n',
+      stderr: 'applied on 1 of 1 data plane\n',
+    })
+    await listening(port)
+    expect(await tallyCalls(10, port)).toEqual({ one: 10 })
+    write(tcp, 'two')
+    expect(await weft('apply', '-f', file)).toMatchObject({ code: 0, stderr: 'applied on 1 of 1 data plane\n' })
+    expect(await tallyCalls(10, port)).toEqual({ two: 10 })
+
+    expect((await weft('get', 'tcproutes')).stdout).toMatch(/^TCPRoute +default +database +/m)
+    expect((await weft('describe', 'TCPRoute', 'database')).stdout).toContain('- name: two\n')
+    expect((await weft('inspect', 'tcproute', 'database')).stdout).toMatch(
+      new RegExp(`edge-1 +default/edge +server +connections of 127\\.0\\.0\\.1:${port}\n`),
+    )
+    expect((await weft('status')).stdout).toMatch(/edge-1 +envoy +default\/edge +in step/)
+    expect((await weft('check')).stdout).toMatch(/0 errors, 0 warnings\n$/)
+
+    // The older route holds; the younger is said to have no effect, with its place.
+    write(tcp, 'one', 'younger')
+    const conflict = await weft('apply', '-f', file)
+    expect(conflict.stderr).toContain(`what comes to 127.0.0.1:${port} goes to TCPRoute default/database`)
+    expect(conflict.stderr).toMatch(new RegExp(`${file}:9 +spec\\.parentRefs\\[0\\]`))
+    expect(await tallyCalls(10, port)).toEqual({ two: 10 })
   })
 })

@@ -59,6 +59,29 @@ describe.each([{ whole: false }, { whole: true }])('a stream, whole: $whole', ({
     expect(stream.isSettled).toBe(true)
   })
 
+  it('sends a filter that names another cluster when that was taken, and takes the old one away after it', () => {
+    const { stream, notes, answer } = open({ whole })
+    const listeners = { l: '1' }
+    stream.update(snapshotOf(1, { clusters: { a: '1' }, endpoints: { a: '1' }, filters: { f: '1' }, listeners }))
+    stream.request(subscription('clusters', { wildcard: true }))
+    stream.request(subscription('endpoints', { subscribe: ['a'] }))
+    for (const type of ['clusters', 'endpoints'] as const) answer(type)
+    stream.request(subscription('listeners', { wildcard: true }))
+    stream.request(subscription('filters', { subscribe: ['f'] }))
+    for (const type of ['listeners', 'filters'] as const) answer(type)
+    expect(notes.take()).toEqual(['clusters a=1', 'endpoints a=1', 'listeners l=1', 'filters f=1'])
+
+    stream.update(snapshotOf(2, { clusters: { b: '1' }, endpoints: { b: '1' }, filters: { f: '2' }, listeners }))
+    stream.request(subscription('endpoints', { subscribe: ['b'] }))
+    answer('endpoints')
+    expect(notes.take()).toEqual([whole ? 'clusters a=1 b=1' : 'clusters b=1', 'endpoints b=1'])
+    answer('clusters')
+    expect(notes.take()).toEqual(['filters f=2'])
+    expect(stream.isSettled).toBe(false)
+    answer('filters')
+    expect(notes.take()).toEqual([whole ? 'clusters b=1 -a' : 'clusters -a'])
+  })
+
   it('lets a client that names its clusters keep one until it lets go of it', () => {
     const { stream, notes, answer } = open({ whole })
     stream.update(snapshotOf(1, { clusters: { a: '1' }, routes: { r: '1' } }))

@@ -10,6 +10,8 @@ import { file_envoy_extensions_filters_http_rbac_v3_rbac } from '../../xds/proto
 import { file_envoy_extensions_filters_http_router_v3_router } from '../../xds/protos/envoy/extensions/filters/http/router/v3/router_pb.js'
 import { file_envoy_extensions_filters_listener_tls_inspector_v3_tls_inspector } from '../../xds/protos/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js'
 import { file_envoy_extensions_filters_network_http_connection_manager_v3_http_connection_manager } from '../../xds/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js'
+import { file_envoy_extensions_filters_network_rbac_v3_rbac } from '../../xds/protos/envoy/extensions/filters/network/rbac/v3/rbac_pb.js'
+import { file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy } from '../../xds/protos/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js'
 import { file_envoy_extensions_retry_host_previous_hosts_v3_previous_hosts } from '../../xds/protos/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js'
 import { file_envoy_extensions_transport_sockets_tls_v3_tls } from '../../xds/protos/envoy/extensions/transport_sockets/tls/v3/tls_pb.js'
 import { file_envoy_extensions_upstreams_http_v3_http_protocol_options } from '../../xds/protos/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js'
@@ -25,6 +27,8 @@ export const anyRegistry = createRegistry(
   file_envoy_extensions_filters_http_router_v3_router,
   file_envoy_extensions_filters_listener_tls_inspector_v3_tls_inspector,
   file_envoy_extensions_filters_network_http_connection_manager_v3_http_connection_manager,
+  file_envoy_extensions_filters_network_rbac_v3_rbac,
+  file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy,
   file_envoy_extensions_retry_host_previous_hosts_v3_previous_hosts,
   file_envoy_extensions_transport_sockets_tls_v3_tls,
   file_envoy_extensions_upstreams_http_v3_http_protocol_options,

@@ -6,6 +6,7 @@ import type {
   PolicyJson,
   PrincipalJson,
   RBAC_ActionJson,
+  RBACJson,
 } from '../../xds/protos/envoy/config/rbac/v3/rbac_pb.js'
 import { RBACPerRouteSchema } from '../../xds/protos/envoy/extensions/filters/http/rbac/v3/rbac_pb.js'
 import type { Authorization, AuthorizationRule, Condition } from '../nouns.js'
@@ -26,8 +27,11 @@ export function authorizationByFilter(authorization: Authorization | null): Reco
 }
 
 function perRoute(action: RBAC_ActionJson, rules: AuthorizationRule[]): AnyJson {
-  const policies = Object.fromEntries(rules.map(({ name, condition }) => [name, policy(condition)]))
-  return pack(RBACPerRouteSchema, { rbac: { rules: { action, policies } } })
+  return pack(RBACPerRouteSchema, { rbac: { rules: rbacRules(action, rules) } })
+}
+
+export function rbacRules(action: RBAC_ActionJson, rules: AuthorizationRule[]): RBACJson {
+  return { action, policies: Object.fromEntries(rules.map(({ name, condition }) => [name, policy(condition)])) }
 }
 
 /** A policy is a list of permissions AND a list of principals: each part of the condition goes where it can stand. */

@@ -42,7 +42,7 @@ export function clusterJson(cluster: Cluster, plane: MeshNode['plane']): Cluster
     ...balancer(cluster.loadBalancer),
     circuitBreakers: { thresholds: [thresholds(cluster)] },
     outlierDetection: outlierDetection === null ? null : outliers(outlierDetection),
-    transportSocket: tls === null ? null : upstreamTls(tls, cluster.protocol === 'http2', plane),
+    transportSocket: tls === null ? null : upstreamTls(tls, cluster.protocol, plane),
     typedExtensionProtocolOptions:
       plane === 'grpc'
         ? null

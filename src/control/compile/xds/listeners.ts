@@ -19,6 +19,7 @@ import type { MeshNode } from '../node.js'
 import type { Listener } from '../nouns.js'
 import { pack } from './any.js'
 import { allowFilter, denyFilter } from './authorization.js'
+import { connectionChain } from './connections.js'
 import { corsFilter, faultFilter } from './routes.js'
 import { downstreamTls, fromAds } from './tls.js'
 
@@ -36,7 +37,7 @@ const httpFilters: HttpFilterJson[] = [
 ]
 
 export function listenerJson(listener: Listener, context: ListenerContext): ListenerJson {
-  const chains = filterChains(listener, context)
+  const chains = [...requestChains(listener, context), ...listener.connections.map(connectionChain)]
   const inspects = chains.some(({ filterChainMatch }) => filterChainMatch !== undefined)
   const inspector = { name: 'envoy.filters.listener.tls_inspector', typedConfig: pack(TlsInspectorSchema, {}) }
   return {
@@ -47,12 +48,13 @@ export function listenerJson(listener: Listener, context: ListenerContext): List
   }
 }
 
-function filterChains(listener: Listener, { role, trustDomain }: ListenerContext): FilterChainJson[] {
-  const { tls } = listener
+function requestChains(listener: Listener, { role, trustDomain }: ListenerContext): FilterChainJson[] {
+  const { routes, tls } = listener
+  if (routes === null) return []
   const filters = [
     {
       name: 'envoy.filters.network.http_connection_manager',
-      typedConfig: pack(HttpConnectionManagerSchema, connectionManager(listener, role)),
+      typedConfig: pack(HttpConnectionManagerSchema, connectionManager(listener, routes, role)),
     },
   ]
   if (tls === null) return [{ filters }]
@@ -72,7 +74,8 @@ function filterChains(listener: Listener, { role, trustDomain }: ListenerContext
 }
 
 function connectionManager(
-  { name, routes, direction, tls }: Listener,
+  { name, direction, tls }: Listener,
+  routes: string,
   role: MeshNode['role'],
 ): HttpConnectionManagerJson {
   return {

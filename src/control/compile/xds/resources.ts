@@ -7,6 +7,7 @@ import { fromJson, toBinary } from '@bufbuild/protobuf'
 import type { GenMessage } from '@bufbuild/protobuf/codegenv2'
 import type { Certificate, TrustBundle } from '../../certificate-source.js'
 import { ClusterSchema } from '../../xds/protos/envoy/config/cluster/v3/cluster_pb.js'
+import { TypedExtensionConfigSchema } from '../../xds/protos/envoy/config/core/v3/extension_pb.js'
 import { ClusterLoadAssignmentSchema } from '../../xds/protos/envoy/config/endpoint/v3/endpoint_pb.js'
 import { ListenerSchema } from '../../xds/protos/envoy/config/listener/v3/listener_pb.js'
 import { RouteConfigurationSchema } from '../../xds/protos/envoy/config/route/v3/route_pb.js'
@@ -15,6 +16,7 @@ import type { MeshNode } from '../node.js'
 import type { Cluster, ClusterEndpoints, HostRoutes, Listener, Origin, RouteTable } from '../nouns.js'
 import { anyRegistry, typeUrl } from './any.js'
 import { assignmentJson, clusterJson } from './clusters.js'
+import { connectionChain, connectionFilters } from './connections.js'
 import { grpcListenerJson, type ListenerContext, listenerJson } from './listeners.js'
 import { type HashOf, routeConfiguration } from './routes.js'
 import { identitySecret, rootsSecret } from './tls.js'
@@ -22,6 +24,7 @@ import { identitySecret, rootsSecret } from './tls.js'
 const schemas = {
   clusters: ClusterSchema,
   endpoints: ClusterLoadAssignmentSchema,
+  filters: TypedExtensionConfigSchema,
   listeners: ListenerSchema,
   routes: RouteConfigurationSchema,
   secrets: SecretSchema,
@@ -86,9 +89,21 @@ export function hostResource(host: HostRoutes, plane: Plane, hashOf: HashOf): Xd
 }
 
 export function listenerResource(listener: Listener, context: ListenerContext): XdsResource {
-  return once(listener, context.role, () =>
-    encode('listeners', listener.name, listenerJson(listener, context), () => [], [['routes', listener.routes]]),
-  )
+  const { name, routes, connections } = listener
+  return once(listener, context.role, () => {
+    const pieces = () => connections.map((one) => ({ origin: one.origin, text: JSON.stringify(connectionChain(one)) }))
+    const filters = connectionFilters(listener).map((one) => ['filters', one.name] as const)
+    const refs = [...(routes === null ? [] : [['routes', routes] as const]), ...filters]
+    return encode('listeners', name, listenerJson(listener, context), pieces, refs)
+  })
+}
+
+/** The filters that the listener's chains ask for by name. */
+export function filterResources(listener: Listener): XdsResource[] {
+  return connectionFilters(listener).map(({ name, config, origins }) => {
+    const pieces = () => origins.map((origin) => ({ origin, text: JSON.stringify(config) }))
+    return encode('filters', name, { name, typedConfig: config }, pieces)
+  })
 }
 
 export function grpcListenerResource(name: string, routes: string): XdsResource {

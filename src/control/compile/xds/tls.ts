@@ -12,7 +12,7 @@ import {
   UpstreamTlsContextSchema,
 } from '../../xds/protos/envoy/extensions/transport_sockets/tls/v3/tls_pb.js'
 import type { MeshNode } from '../node.js'
-import type { ClusterTls, ListenerTls } from '../nouns.js'
+import type { Cluster, ClusterTls, ListenerTls } from '../nouns.js'
 import { pack } from './any.js'
 
 /** Names under which a data plane asks for its own certificate and for the roots that it trusts. */
@@ -23,11 +23,16 @@ const systemRoots = '/etc/ssl/certs/ca-certificates.crt'
 
 export const fromAds: ConfigSourceJson = { ads: {}, resourceApiVersion: 'V3' }
 
-export function upstreamTls(tls: ClusterTls, http2: boolean, plane: MeshNode['plane']): TransportSocketJson {
-  const alpnProtocols = [http2 ? 'h2' : 'http/1.1']
+/** What is no HTTP names no protocol of its own (ALPN): a server that knows others would refuse it. */
+export function upstreamTls(
+  tls: ClusterTls,
+  protocol: Cluster['protocol'],
+  plane: MeshNode['plane'],
+): TransportSocketJson {
+  const alpn = protocol === 'tcp' ? {} : { alpnProtocols: [protocol === 'http2' ? 'h2' : 'http/1.1'] }
   const context = tls.mode === 'simple' ? simple(tls) : mutual(tls, plane)
   const sni = plane === 'grpc' ? {} : { sni: tls.serverName }
-  const commonTlsContext = plane === 'grpc' ? context : { alpnProtocols, ...context }
+  const commonTlsContext = plane === 'grpc' ? context : { ...alpn, ...context }
   return {
     name: 'envoy.transport_sockets.tls',
     typedConfig: pack(UpstreamTlsContextSchema, { ...sni, commonTlsContext }),
@@ -69,6 +74,12 @@ export function downstreamTls(tls: ListenerTls, certificates: string[], trustDom
       ...(mesh ? { requireClientCertificate: true } : {}),
     }),
   }
+}
+
+/** TLS that ends here for connections that are forwarded as they are. */
+export function terminatingTls(secret: string): TransportSocketJson {
+  const commonTlsContext = { tlsCertificateSdsSecretConfigs: [{ name: secret, sdsConfig: fromAds }] }
+  return { name: 'envoy.transport_sockets.tls', typedConfig: pack(DownstreamTlsContextSchema, { commonTlsContext }) }
 }
 
 function ownCertificate(): CommonTlsContextJson {

@@ -3,7 +3,7 @@
 /* eslint-disable */
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Duration, DurationJson } from "@bufbuild/protobuf/wkt";
+import type { Any, AnyJson, Duration, DurationJson } from "@bufbuild/protobuf/wkt";
 export declare const file_envoy_config_core_v3_config_source: GenFile;
 export declare type AggregatedConfigSource = Message<"envoy.config.core.v3.AggregatedConfigSource"> & {
 };
@@ -35,6 +35,19 @@ export declare type ConfigSourceJson = {
   resourceApiVersion?: ApiVersionJson;
 };
 export declare const ConfigSourceSchema: GenMessage<ConfigSource, {jsonType: ConfigSourceJson}>;
+export declare type ExtensionConfigSource = Message<"envoy.config.core.v3.ExtensionConfigSource"> & {
+  configSource?: ConfigSource | undefined;
+  defaultConfig?: Any | undefined;
+  applyDefaultConfigWithoutWarming: boolean;
+  typeUrls: string[];
+};
+export declare type ExtensionConfigSourceJson = {
+  configSource?: ConfigSourceJson;
+  defaultConfig?: AnyJson;
+  applyDefaultConfigWithoutWarming?: boolean;
+  typeUrls?: string[];
+};
+export declare const ExtensionConfigSourceSchema: GenMessage<ExtensionConfigSource, {jsonType: ExtensionConfigSourceJson}>;
 export enum ApiVersion {
   AUTO = 0,
   V2 = 1,

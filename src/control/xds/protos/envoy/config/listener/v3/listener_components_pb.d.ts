@@ -4,6 +4,7 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Any, AnyJson, Duration, DurationJson, UInt32ValueJson } from "@bufbuild/protobuf/wkt";
+import type { ExtensionConfigSource, ExtensionConfigSourceJson } from "../../core/v3/config_source_pb.js";
 import type { CidrRange, CidrRangeJson } from "../../core/v3/address_pb.js";
 import type { Metadata, MetadataJson, TransportSocket, TransportSocketJson } from "../../core/v3/base_pb.js";
 export declare const file_envoy_config_listener_v3_listener_components: GenFile;
@@ -12,11 +13,15 @@ export declare type Filter = Message<"envoy.config.listener.v3.Filter"> & {
   configType: {
     value: Any;
     case: "typedConfig";
+  } | {
+    value: ExtensionConfigSource;
+    case: "configDiscovery";
   } | { case: undefined; value?: undefined };
 };
 export declare type FilterJson = {
   name?: string;
   typedConfig?: AnyJson;
+  configDiscovery?: ExtensionConfigSourceJson;
 };
 export declare const FilterSchema: GenMessage<Filter, {jsonType: FilterJson}>;
 export declare type FilterChainMatch = Message<"envoy.config.listener.v3.FilterChainMatch"> & {
@@ -75,10 +80,14 @@ export declare type ListenerFilter = Message<"envoy.config.listener.v3.ListenerF
   configType: {
     value: Any;
     case: "typedConfig";
+  } | {
+    value: ExtensionConfigSource;
+    case: "configDiscovery";
   } | { case: undefined; value?: undefined };
 };
 export declare type ListenerFilterJson = {
   name?: string;
   typedConfig?: AnyJson;
+  configDiscovery?: ExtensionConfigSourceJson;
 };
 export declare const ListenerFilterSchema: GenMessage<ListenerFilter, {jsonType: ListenerFilterJson}>;

@@ -9,7 +9,7 @@ import type { Any, AnyJson, BoolValueJson, Duration, DurationJson, UInt32ValueJs
 import type { Percent, PercentJson } from "../../../../../type/v3/percent_pb.js";
 import type { AccessLog, AccessLogJson } from "../../../../../config/accesslog/v3/accesslog_pb.js";
 import type { TypedExtensionConfig, TypedExtensionConfigJson } from "../../../../../config/core/v3/extension_pb.js";
-import type { ConfigSource, ConfigSourceJson } from "../../../../../config/core/v3/config_source_pb.js";
+import type { ConfigSource, ConfigSourceJson, ExtensionConfigSource, ExtensionConfigSourceJson } from "../../../../../config/core/v3/config_source_pb.js";
 export declare const file_envoy_extensions_filters_network_http_connection_manager_v3_http_connection_manager: GenFile;
 export declare type HttpConnectionManager = Message<"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"> & {
   codecType: HttpConnectionManager_CodecType;
@@ -199,6 +199,9 @@ export declare type HttpFilter = Message<"envoy.extensions.filters.network.http_
   configType: {
     value: Any;
     case: "typedConfig";
+  } | {
+    value: ExtensionConfigSource;
+    case: "configDiscovery";
   } | { case: undefined; value?: undefined };
   isOptional: boolean;
   disabled: boolean;
@@ -206,6 +209,7 @@ export declare type HttpFilter = Message<"envoy.extensions.filters.network.http_
 export declare type HttpFilterJson = {
   name?: string;
   typedConfig?: AnyJson;
+  configDiscovery?: ExtensionConfigSourceJson;
   isOptional?: boolean;
   disabled?: boolean;
 };

@@ -1,0 +1,73 @@
+/**
+ * Routes of connections as filter chains. Their filters come apart from the listener (extension discovery): Envoy closes
+ * the connections of a chain that changed when the drain time is over, and a weight or a policy that changes must not.
+ */
+import type { AnyJson } from '@bufbuild/protobuf/wkt'
+import type { FilterChainJson, FilterJson } from '../../xds/protos/envoy/config/listener/v3/listener_components_pb.js'
+import type { RBAC_ActionJson } from '../../xds/protos/envoy/config/rbac/v3/rbac_pb.js'
+import { RBACSchema } from '../../xds/protos/envoy/extensions/filters/network/rbac/v3/rbac_pb.js'
+import {
+  type TcpProxyJson,
+  TcpProxySchema,
+} from '../../xds/protos/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js'
+import type { Authorization, AuthorizationRule, ConnectionRoute, Listener, Origin } from '../nouns.js'
+import { pack, typeUrl } from './any.js'
+import { allowFilter, denyFilter, rbacRules } from './authorization.js'
+import { fromAds, terminatingTls } from './tls.js'
+
+export interface ConnectionFilter {
+  name: string
+  config: AnyJson
+  origins: Origin[]
+}
+
+/** A cluster of this name is in no mesh: Envoy closes a connection to it. */
+const nowhere = 'unresolved'
+
+export function connectionChain({ name, serverNames, tls }: ConnectionRoute): FilterChainJson {
+  const filters = [
+    discovered(denyFilter, typeUrl(RBACSchema)),
+    discovered(allowFilter, typeUrl(RBACSchema)),
+    discovered(name, typeUrl(TcpProxySchema)),
+  ]
+  if (tls.mode === 'none') return { name, filters }
+  return {
+    name,
+    filterChainMatch: { transportProtocol: 'tls', ...(serverNames.length > 0 ? { serverNames } : {}) },
+    filters,
+    ...(tls.mode === 'terminate' ? { transportSocket: terminatingTls(tls.secret) } : {}),
+  }
+}
+
+function discovered(name: string, typeUrlOfFilter: string): FilterJson {
+  return { name, configDiscovery: { configSource: fromAds, typeUrls: [typeUrlOfFilter] } }
+}
+
+/** What the chains of a listener ask for by name. */
+export function connectionFilters({ connections, authorization }: Listener): ConnectionFilter[] {
+  if (connections.length === 0) return []
+  const origins = authorization?.origins ?? []
+  const { deny = [], allow = null }: Partial<Authorization> = authorization ?? {}
+  return [
+    { name: denyFilter, config: rbac('DENY', deny.length === 0 ? null : deny), origins },
+    { name: allowFilter, config: rbac('ALLOW', allow), origins },
+    ...connections.map((route) => ({ name: route.name, config: tcpProxy(route), origins: [route.origin] })),
+  ]
+}
+
+/** Without rules the filter lets everything pass. */
+function rbac(action: RBAC_ActionJson, rules: AuthorizationRule[] | null): AnyJson {
+  const statPrefix = action.toLowerCase()
+  return pack(RBACSchema, rules === null ? { statPrefix } : { statPrefix, rules: rbacRules(action, rules) })
+}
+
+/** Three attempts to connect, as for requests; no endpoint has seen a byte of those that failed. */
+function tcpProxy({ name, forward }: ConnectionRoute): AnyJson {
+  const clusters = forward.filter(({ weight }) => weight > 0).map(({ cluster, weight }) => ({ name: cluster, weight }))
+  const [first, ...others] = clusters
+  const to: TcpProxyJson =
+    first === undefined || others.length === 0
+      ? { cluster: first?.name ?? nowhere }
+      : { weightedClusters: { clusters } }
+  return pack(TcpProxySchema, { statPrefix: name, ...to, maxConnectAttempts: 3 })
+}

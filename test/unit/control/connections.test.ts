@@ -1,0 +1,157 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { forConnections } from '../../../src/control/compile/connection-authorization.js'
+import { effectsOn } from '../../../src/control/compile/effects.js'
+import { indexMesh } from '../../../src/control/compile/mesh.js'
+import type { MeshNode } from '../../../src/control/compile/node.js'
+import type { Condition } from '../../../src/control/compile/nouns.js'
+import { type Claimant, settleNames } from '../../../src/control/compile/server-names.js'
+import { compileView } from '../../../src/control/compile/view.js'
+import { MemoryMesh, workload } from '../../kit/mesh-source.js'
+
+function claimant(name: string, listener: string, ...names: string[]): Claimant {
+  return {
+    listener,
+    origin: { kind: 'TLSRoute', namespace: 'default', name, path: 'spec.rules[0]' },
+    claims: names.map((one, index) => ({ name: one, path: `spec.hostnames[${index}]` })),
+  }
+}
+
+describe('a server name that several routes claim', () => {
+  it('goes to the older one, which keeps the rest of its names, and the others are told', () => {
+    const { held, findings } = settleNames(
+      [claimant('older', '*', 'a.example', '*.example'), claimant('younger', '*', 'b.example', 'a.example')],
+      '127.0.0.1:443',
+    )
+    expect(held).toEqual([['a.example', '*.example'], ['b.example']])
+    expect(findings).toEqual([
+      {
+        severity: 'error',
+        code: 'WEFT_MESH_CONFLICT',
+        origin: { kind: 'TLSRoute', namespace: 'default', name: 'younger', path: 'spec.hostnames[1]' },
+        message: 'a.example at 127.0.0.1:443 goes to TLSRoute default/older spec.hostnames[0] already',
+        hint: expect.stringContaining('then the older'),
+      },
+    ])
+  })
+
+  it('goes to the one whose listener is narrower, whatever its age', () => {
+    const { held } = settleNames(
+      [
+        claimant('any', '*', 'a.b.example'),
+        claimant('wide', '*.example', 'a.b.example'),
+        claimant('narrow', '*.b.example', 'a.b.example'),
+        claimant('exact', 'a.b.example', 'a.b.example'),
+      ],
+      'a port',
+    )
+    expect(held).toEqual([[], [], [], ['a.b.example']])
+  })
+
+  it('is held once, by somebody who claims it, and each loss is told', () => {
+    const names = fc.subarray(['a.example', 'b.example', '*.example', '*'])
+    const listeners = fc.constantFrom('*', '*.example', 'a.example')
+    fc.assert(
+      fc.property(fc.array(fc.tuple(listeners, names), { maxLength: 8 }), (written) => {
+        const claimants = written.map(([listener, claimed], index) => claimant(`r${index}`, listener, ...claimed))
+        const { held, findings } = settleNames(claimants, 'a port')
+        const all = held.flat()
+        expect(new Set(all).size).toBe(all.length)
+        expect(new Set(all)).toEqual(new Set(written.flatMap(([, claimed]) => claimed)))
+        expect(all.length + findings.length).toBe(written.flatMap(([, claimed]) => claimed).length)
+        for (const [index, own] of held.entries()) expect(written[index]?.[1]).toEqual(expect.arrayContaining(own))
+      }),
+    )
+  })
+})
+
+describe('a rule that asks of requests, for connections', () => {
+  const header: Condition = { header: { name: 'x', exact: 'y' } }
+  const port: Condition = { port: 443 }
+  const decide = (condition: Condition, answers: boolean): boolean => {
+    if ('all' in condition) return condition.all.every((one) => decide(one, answers))
+    if ('any' in condition) return condition.any.some((one) => decide(one, answers))
+    if ('not' in condition) return !decide(condition.not, answers)
+    if ('always' in condition) return true
+    return 'header' in condition ? answers : true
+  }
+  const { condition: conditions } = fc.letrec<{ condition: Condition }>((tie) => ({
+    condition: fc.oneof(
+      { maxDepth: 4 },
+      fc.constantFrom(header, port, { not: port }),
+      fc.record({ all: fc.array(tie('condition'), { minLength: 1, maxLength: 3 }) }),
+      fc.record({ any: fc.array(tie('condition'), { minLength: 1, maxLength: 3 }) }),
+      fc.record({ not: tie('condition') }),
+    ),
+  }))
+
+  it('denies whatever some request would be denied for, and allows what any request would be allowed', () => {
+    fc.assert(
+      fc.property(conditions, (condition) => {
+        const rules = [{ name: 'AuthorizationPolicy default/x rules[0]', condition }]
+        const { authorization } = forConnections({ deny: rules, allow: rules, origins: [] })
+        const [denied, allowed] = [authorization.deny[0]?.condition, authorization.allow?.[0]?.condition]
+        if (denied === undefined || allowed === undefined) throw new Error('each rule stays')
+        const [one, other] = [decide(condition, true), decide(condition, false)]
+        if (one || other) expect(decide(denied, false)).toBe(true)
+        if (!one || !other) expect(decide(allowed, true)).toBe(false)
+        // Nothing of a request is left to ask.
+        expect(JSON.stringify(authorization)).not.toContain('header')
+      }),
+    )
+  })
+})
+
+describe('a gateway that forwards connections', () => {
+  const resources = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: edge }
+spec: { gatewayClassName: weft, listeners: [{ name: tcp, port: 5432, protocol: TCP }] }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: TCPRoute
+metadata: { name: database }
+spec: { parentRefs: [{ name: edge }], rules: [{ backendRefs: [{ name: database, port: 5432 }] }] }
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: who }
+spec: { targetRefs: [{ group: gateway.networking.k8s.io, kind: Gateway, name: edge }], action: DENY, rules: [{ to: [{ operation: { paths: [/admin] } }] }] }`
+  const node: MeshNode = {
+    ...{ id: 'edge-1', plane: 'envoy', role: 'gateway', namespace: 'default', service: 'edge', account: 'edge' },
+    ...{ labels: {}, region: '', zone: '', outbound: null, inbound: null, app: null },
+  }
+  const mesh = () => {
+    const source = new MemoryMesh()
+    source.register(workload('database', 5432))
+    source.apply(resources)
+    return indexMesh(source.current(), null)
+  }
+
+  it('is reached by the route and by the policies that decide who may connect', () => {
+    const effects = effectsOn(mesh(), node, false).map(({ kind, parts, notes }) => [kind, parts, notes])
+    expect(effects).toEqual([
+      [
+        'AuthorizationPolicy',
+        [{ side: 'server', part: 'authorization' }],
+        [expect.stringContaining('AuthorizationPolicy default/who rules[0] asks of requests, so it denies')],
+      ],
+      ['Gateway', [{ side: 'server', part: 'listeners' }], []],
+      ['TCPRoute', [{ side: 'server', part: 'connections of 0.0.0.0:5432' }], []],
+    ])
+  })
+
+  it('cannot be a gRPC client, which says so by name', () => {
+    const { listeners, clusters, findings } = compileView(mesh(), { ...node, plane: 'grpc' })
+    expect([listeners, clusters]).toEqual([[], [[]]])
+    expect(findings).toContainEqual({
+      severity: 'error',
+      code: 'WEFT_MESH_UNSUPPORTED',
+      origin: { kind: 'TCPRoute', namespace: 'default', name: 'database', path: 'spec.rules[0]' },
+      message: 'grpc data planes lack forwarding connections; TCPRoute default/database is not in force there',
+      hint: null,
+      stops: true,
+    })
+  })
+})
