@@ -202,7 +202,8 @@ function serve<Request extends AnyRequest, Response>(
     if (plane === null) {
       if (request.node === undefined || request.node.id === '')
         return refuse(3, 'the first request of a stream must say which node it is: give the bootstrap a node id')
-      const node = nodeOf(request.node)
+      const said = nodeOf(request.node)
+      const node: MeshNode = wire.asksForHosts ? said : { ...said, hosts: 'all' }
       const reason = admit(node, call.metadata, call.getAuthContext())
       if (reason !== null) return refuse(7, reason)
       plane = planes.connect(
