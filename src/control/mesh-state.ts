@@ -46,11 +46,13 @@ export interface WrittenResource {
   kind: string
   metadata: { name: string; namespace: string; labels?: Record<string, string>; annotations?: Record<string, string> }
   spec?: unknown
+  /** What a ConfigMap says. */
+  data?: unknown
 }
 
 /** An entry of the store as distribution reads it. */
 export function resourceOf({ value, version, createdRevision, createdAtMs }: Entry): MeshResource {
-  const { apiVersion, kind, metadata, spec = {} } = value as unknown as WrittenResource
+  const { apiVersion, kind, metadata, data = {}, spec = data } = value as unknown as WrittenResource
   const { name, namespace, labels = {}, annotations = {} } = metadata
   return {
     apiVersion,

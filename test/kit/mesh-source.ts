@@ -9,6 +9,7 @@ interface Written {
   kind: string
   metadata: { name: string; namespace?: string; labels?: Record<string, string>; annotations?: Record<string, string> }
   spec?: unknown
+  data?: unknown
 }
 
 export class MemoryMesh implements MeshSource {
@@ -92,7 +93,7 @@ export function readResources(yaml: string, revision = 1): MeshResource[] {
         apiVersion: document.apiVersion,
         kind: document.kind,
         metadata: { name, namespace, labels, annotations },
-        spec: document.spec ?? {},
+        spec: document.spec ?? document.data ?? {},
         version: revision,
         createdRevision: revision + index / 1000,
         createdAtMs: 0,

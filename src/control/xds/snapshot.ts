@@ -14,6 +14,7 @@ import {
   askedHostResource,
   certificateResource,
   clusterResource,
+  clusterRoots,
   endpointsResource,
   filterResources,
   grpcListenerResource,
@@ -110,7 +111,10 @@ export function buildSnapshot(mesh: Mesh, node: MeshNode, certificates: Certific
             ),
           ],
     virtualHosts: [],
-    secrets: [byName([...(view.identity === null ? [] : identity(own, roots)), ...shown.resources])],
+    secrets: [
+      byName([...(view.identity === null ? [] : identity(own, roots)), ...shown.resources]),
+      ...(plane === 'grpc' ? [] : view.clusters.map((list) => partOf(list, 'roots', clusterRoots))),
+    ],
   }
   // A gRPC client reads its certificates from files; what it lacks it says itself.
   const lacking = [...missing(view, own, roots), ...shown.findings]
@@ -124,10 +128,14 @@ export function buildSnapshot(mesh: Mesh, node: MeshNode, certificates: Certific
 
 const partsOfLists = new WeakMap<object, Map<string, Part>>()
 
-function partOf<Noun>(list: readonly Noun[], variant: string, resource: (noun: Noun) => XdsResource): Part {
+function partOf<Noun>(
+  list: readonly Noun[],
+  variant: string,
+  resources: (noun: Noun) => XdsResource | XdsResource[],
+): Part {
   const parts = partsOfLists.get(list) ?? new Map<string, Part>()
   if (parts.size === 0) partsOfLists.set(list, parts)
-  const part = parts.get(variant) ?? byName(list.map(resource))
+  const part = parts.get(variant) ?? byName(list.flatMap(resources))
   parts.set(variant, part)
   return part
 }

@@ -66,7 +66,11 @@ export function clusterResource(cluster: Cluster, plane: Plane): XdsResource {
   return once(cluster, plane, () => {
     const json = clusterJson(cluster, plane)
     const pieces = () => cluster.origins.map((origin) => ({ origin, text: JSON.stringify(json) }))
-    const refs = cluster.discovery.type === 'mesh' ? [['endpoints', cluster.name] as const] : []
+    const roots = plane === 'grpc' ? null : (cluster.tls?.roots ?? null)
+    const refs = [
+      ...(cluster.discovery.type === 'mesh' ? [['endpoints', cluster.name] as const] : []),
+      ...(roots === null ? [] : [['secrets', roots.secret] as const]),
+    ]
     return encode('clusters', cluster.name, json, pieces, refs)
   })
 }
@@ -151,6 +155,18 @@ export function rootsResource({ roots, revoked, leavesOnly }: TrustBundle): XdsR
     { name: rootsSecret, validationContext: { trustedCa: { inlineString: roots }, ...crl } },
     () => [],
   )
+}
+
+/** Authorities that a cluster's endpoints must be vouched for by, where they are its own. */
+export function clusterRoots({ tls, origins }: Cluster): XdsResource[] {
+  if (tls === null || tls.roots === null) return []
+  const { secret: name, pem } = tls.roots
+  return [
+    once(tls.roots, '', () => {
+      const json = { name, validationContext: { trustedCa: { inlineString: pem } } }
+      return encode('secrets', name, json, () => origins.map((origin) => ({ origin, text: JSON.stringify(json) })))
+    }),
+  ]
 }
 
 /** An Envoy has every cluster; a gRPC client asks for those that its routes name. */
