@@ -20,6 +20,10 @@ export class MemoryMesh implements MeshSource {
     return this.state
   }
 
+  stateOf(revision: number): number {
+    return revision
+  }
+
   onChange(listener: () => void): () => void {
     this.listeners.add(listener)
     return () => this.listeners.delete(listener)

@@ -85,6 +85,7 @@ export class XdsStream {
   private readonly expectations = new Expectations()
   private writable = true
   private nonces = 0
+  private settledRevision = 0
   /** Answers that came for a response that was not the last. */
   staleAnswers = 0
 
@@ -128,6 +129,11 @@ export class XdsStream {
       this.expectations.isMet &&
       makeOrder.every((type) => this.states[type].inFlight === null && this.states[type].dirty.size === 0)
     )
+  }
+
+  /** The newest revision that it has answered for, 0 while it has not. */
+  get answeredRevision(): number {
+    return this.isSettled ? (this.snapshot?.revision ?? 0) : this.settledRevision
   }
 
   /** What of the present snapshot the client refuses. */
@@ -228,7 +234,10 @@ export class XdsStream {
       removable.push(changes.removals)
     }
     if (!waiting && removable.some((names) => names.length > 0)) this.remove(snapshot)
-    if (this.isSettled) this.events.settled()
+    if (!this.isSettled) return
+    // A client that has not asked for listeners has only begun.
+    if (this.states.listeners.asked) this.settledRevision = snapshot.revision
+    this.events.settled()
   }
 
   /** Nothing points any more to what goes away. */

@@ -12,7 +12,7 @@ export const verdicts = endpoint({
   about: 'What the data planes make of a revision: a JSON line now and after each change, until none is pending',
   access: 'read',
   result: z.object({ revision: z.int(), verdicts: z.array(verdict) }),
-  answer({ dataPlanes }, { params, principal }) {
+  answer({ dataPlanes, store }, { params, principal }) {
     const revision = Number(params.revision)
     if (!Number.isSafeInteger(revision)) {
       throw new WeftError('WEFT_API_REQUEST', `${params.revision} is not a revision`, { path: 'path' })
@@ -27,9 +27,15 @@ export const verdicts = endpoint({
           last = text
           if (!now.some(({ state }) => state === 'pending')) end()
         }
-        const stop = dataPlanes.onChange(look)
+        const stops = [
+          dataPlanes.onChange(look),
+          // A replica may hear of the revision after its client.
+          store.watch(store.revision() + 1, look),
+        ]
         look()
-        return stop
+        return () => {
+          for (const stop of stops) stop()
+        }
       },
     }
   },
