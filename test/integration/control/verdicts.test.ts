@@ -63,6 +63,9 @@ describe('a verdict', () => {
     await control.weft('token', 'create', '--name', 'shop', '--role', 'viewer')
     const revision = await revisionOf(control)
     expect(await verdictsOn(control, revision)).toEqual({ a: 'applied' })
+    const headers = { authorization: `Bearer ${control.token}` }
+    const ahead = await fetch(`${control.url}/v1/verdicts/${revision + 1}`, { headers })
+    expect([ahead.status, await ahead.json()]).toMatchObject([404, { hint: `the newest is ${revision}` }])
     const elsewhere = `apiVersion: networking.istio.io/v1
 kind: Sidecar
 metadata: { name: narrow, namespace: elsewhere }

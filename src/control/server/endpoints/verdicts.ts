@@ -3,6 +3,7 @@ import * as z from 'zod'
 import { WeftError } from '../../../errors.js'
 import { mayIn, type Principal } from '../../access/roles.js'
 import type { DataPlanes, Verdict } from '../../data-planes.js'
+import type { Store } from '../../store/store.js'
 import { endpoint } from '../endpoint.js'
 import { verdict } from '../shapes.js'
 
@@ -16,6 +17,10 @@ export const verdicts = endpoint({
     const revision = Number(params.revision)
     if (!Number.isSafeInteger(revision)) {
       throw new WeftError('WEFT_API_REQUEST', `${params.revision} is not a revision`, { path: 'path' })
+    }
+    if (revision > store.revision() && knowsNewest(store)) {
+      const hint = `the newest is ${store.revision()}`
+      throw new WeftError('WEFT_API_NOT_FOUND', `there is no revision ${revision} yet`, { path: 'path', hint })
     }
     return {
       stream(write, end) {
@@ -40,6 +45,12 @@ export const verdicts = endpoint({
     }
   },
 })
+
+/** A replica that does not lead may hear of a revision after its client. */
+function knowsNewest(store: Store): boolean {
+  const { type, leader } = store.status()
+  return type === 'embedded' || leader?.isSelf === true
+}
 
 /** Of data planes in the namespaces of whoever asks. */
 function verdictsFor(principal: Principal, dataPlanes: DataPlanes, revision: number): readonly Verdict[] {
