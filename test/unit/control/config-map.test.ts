@@ -1,8 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { checkResources } from '../../../src/control/check-resources.js'
+import { compileCluster } from '../../../src/control/compile/clusters.js'
+import { clusterEndpoints } from '../../../src/control/compile/endpoints.js'
+import { indexMesh } from '../../../src/control/compile/mesh.js'
 import { validateResource } from '../../../src/control/resources/index.js'
 import { makeAuthority } from '../../kit/certificates.js'
+import { MemoryMesh } from '../../kit/mesh-source.js'
 
 const authority = makeAuthority()
 const root = readFileSync(authority.ca, 'utf8')
@@ -92,4 +96,19 @@ it.each([
   ],
 ])('is named by a policy that says who may vouch, once, and in no other namespace: %#', (validation, path) => {
   expect(validateResource(policy(validation)).issues.map((issue) => issue.path)).toEqual([path])
+})
+
+it('closes a service whose policy finds nobody to believe, but not to connections that are TLS already', () => {
+  const source = new MemoryMesh()
+  const resources = [{ ...entry, spec: { ...entry.spec, resolution: 'STATIC', endpoints: [{ address: '127.0.0.1' }] } }]
+  source.apply([...resources, policy(refs('gone'))].map((one) => `---\n${JSON.stringify(one)}\n`).join(''))
+  const mesh = indexMesh(source.current(), null)
+  const service = mesh.services.get('default/bank')?.definition
+  const port = service?.ports[0]
+  if (service === undefined || port === undefined) throw new Error('the entry makes a service')
+  const endpoints = (carried: 'requests' | 'tls') => {
+    const cluster = compileCluster(mesh, { service, port, subset: undefined, namespace: 'default', carried })
+    return clusterEndpoints(mesh, cluster, { region: '', zone: '' }).localities.flatMap((one) => one.endpoints).length
+  }
+  expect([endpoints('requests'), endpoints('tls')]).toEqual([0, 1])
 })
