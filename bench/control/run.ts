@@ -2,6 +2,7 @@
  * How fast the control plane distributes, over real gRPC streams: `node dist/bench/control.js [--quick]`.
  *
  * apply-100: a route changes, 100 streams; from the change to each stream's routes, the debounce of 100 ms included.
+ * hosts-1000: a route changes, 1,000 services; what each stream is sent for it, with all hosts and with hosts on demand.
  * endpoint-1000: an endpoint comes, 1,000 services of 10 endpoints, 1,000 streams; from the change to the last stream.
  */
 import { type ChildProcess, fork } from 'node:child_process'
@@ -23,7 +24,7 @@ interface Rig {
   close(): Promise<void>
 }
 
-async function rig(services: number, endpointsEach: number, streams: number): Promise<Rig> {
+async function rig(services: number, endpointsEach: number, streams: number, asked?: string): Promise<Rig> {
   const mesh = new MemoryMesh()
   const workloads = Array.from({ length: services }, (_, service) =>
     Array.from({ length: endpointsEach }, (_, index) =>
@@ -36,8 +37,12 @@ async function rig(services: number, endpointsEach: number, streams: number): Pr
   mesh.register(...workloads.flat())
   const control = await startXdsServer({ source: mesh, address: '127.0.0.1:0' })
   const began = process.hrtime.bigint()
-  const clients = fork(join(import.meta.dirname, 'control-streams.js'), [String(control.port), String(streams)])
-  await allTake(clients, streams, (taken) => taken.type === typeUrls.routes)
+  const clients = fork(join(import.meta.dirname, 'control-streams.js'), [
+    ...[String(control.port), String(streams)],
+    ...(asked === undefined ? [] : [asked]),
+  ])
+  const last = asked === undefined ? typeUrls.routes : typeUrls.virtualHosts
+  await allTake(clients, streams, (taken) => taken.type === last && taken.bytes > 0)
   const joinedMs = Number(process.hrtime.bigint() - began) / 1e6
   return {
     mesh,
@@ -105,6 +110,19 @@ async function applyTo100(): Promise<void> {
   await close()
 }
 
+async function hostsOf1000(): Promise<void> {
+  const streams = 10
+  for (const [name, type, asked] of [
+    ['all hosts', typeUrls.routes, undefined],
+    ['on demand', typeUrls.virtualHosts, 'service-1'],
+  ] as const) {
+    const { mesh, measure, close } = await rig(1000, 1, streams, asked)
+    const { bytes, cpuMs } = await measure(type, () => mesh.apply(route(1)))
+    console.log(`hosts-1000, ${name}: ${bytes / streams} bytes a stream for one route, CPU ${cpuMs.toFixed(0)} ms`)
+    await close()
+  }
+}
+
 async function endpointTo1000(): Promise<void> {
   const [services, streams, rounds] = quick ? [200, 200, 3] : [1000, 1000, 5]
   const { mesh, measure, joinedMs, close } = await rig(services, 10, streams)
@@ -123,4 +141,5 @@ async function endpointTo1000(): Promise<void> {
 
 console.log(`load average ${loadavg()[0]?.toFixed(1)}`)
 await applyTo100()
+await hostsOf1000()
 await endpointTo1000()

@@ -11,7 +11,8 @@ import {
   type DeltaDiscoveryResponse,
 } from '../../src/control/xds/protos/envoy/service/discovery/v3/discovery_pb.js'
 
-const [, , port = '', streams = ''] = process.argv
+/** `asked`: a host that each stream asks for instead of holding all. */
+const [, , port = '', streams = '', asked] = process.argv
 const { path, requestSerialize, responseDeserialize } = discoveryService.deltaAggregatedResources
 
 /** Told to the parent: a stream has taken a response. */
@@ -42,12 +43,15 @@ function open(stream: number): void {
     if (typeUrl === typeUrls.clusters)
       say({ typeUrl: typeUrls.endpoints, resourceNamesSubscribe: resources.map(({ name }) => name) })
     if (typeUrl === typeUrls.listeners) say({ typeUrl: typeUrls.routes, resourceNamesSubscribe: ['outbound'] })
+    if (typeUrl === typeUrls.routes && asked !== undefined)
+      say({ typeUrl: typeUrls.virtualHosts, resourceNamesSubscribe: [`outbound/${asked}`] })
   })
   call.on('error', (error) => {
     console.error(`stream ${stream}: ${error.message}`)
     process.exit(1)
   })
-  const metadata = { weft: { namespace: 'default', outbound: '127.0.0.1:15001' } }
+  const hosts = asked === undefined ? {} : { hosts: 'on-demand' }
+  const metadata = { weft: { namespace: 'default', outbound: '127.0.0.1:15001', ...hosts } }
   say({ typeUrl: typeUrls.clusters, node: { id: `node-${stream}`, cluster: `service-${stream}`, metadata } })
   say({ typeUrl: typeUrls.listeners })
 }

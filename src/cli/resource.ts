@@ -12,6 +12,7 @@ export interface ShownResource {
     creationTimestamp: string
   }
   spec?: unknown
+  data?: unknown
 }
 
 export interface ShownChange {

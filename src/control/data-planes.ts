@@ -19,6 +19,8 @@ export interface DataPlane {
   kind: string
   namespace: string
   service: string
+  /** The replica that it is connected to; null where there is only one. */
+  replica: string | null
   connectedAtMs: number
   /** The newest revision that it has been sent, and the newest that it has accepted. */
   sentRevision: number

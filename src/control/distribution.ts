@@ -116,7 +116,7 @@ function dataPlaneOf(
   const { id, plane: kind, namespace, service } = node
   const since = behindSinceMs.get(id)
   return {
-    ...{ node: id, kind, namespace, service, connectedAtMs: Date.now() - connectedForMs },
+    ...{ node: id, kind, namespace, service, replica: null, connectedAtMs: Date.now() - connectedForMs },
     ...{ sentRevision, ackedRevision: revision, staleMs: since === undefined ? 0 : Math.max(1, Date.now() - since) },
     lastRefusal: refused.get(id) ?? null,
   }

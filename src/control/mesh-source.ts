@@ -52,6 +52,7 @@ export interface Workload {
 }
 
 export interface MeshState {
+  /** The one that last changed resources or workloads. */
   revision: number
   resources: readonly MeshResource[]
   workloads: readonly Workload[]
@@ -59,6 +60,11 @@ export interface MeshState {
 
 export interface MeshSource {
   current(): MeshState
+  /**
+   * The revision whose state is that of the given one: the last change of the mesh up to it. A commit of tokens asks
+   * nothing of a data plane that has what stood before it. A revision that is not known yet is its own.
+   */
+  stateOf(revision: number): number
   /** Calls back after each change, at once per commit; the returned function ends it. */
   onChange(listener: () => void): () => void
 }

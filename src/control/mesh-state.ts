@@ -9,12 +9,16 @@ import { keptOf, workloadKind, workloadOf } from './registry/registration.js'
 import { isResourceKind } from './store/key.js'
 import type { Entry, Store } from './store/store.js'
 
+/** Older changes are answered for by everybody who has answered for anything. */
+const rememberedChanges = 1_000
+
 /** `close` ends the watch on the store. */
 export function createMeshSource(store: Store): MeshSource & { close(): void } {
   const listeners = new Set<() => void>()
   let resources: readonly MeshResource[] | null = null
   let workloads: readonly Workload[] | null = null
   let state: MeshState | null = null
+  const changes = [store.revision()]
   const end = store.watch(store.revision() + 1, (event) => {
     const kinds = event.type === 'relist' ? null : event.applied.changes.map(({ key }) => key.kind)
     const resourcesChanged = kinds === null || kinds.some(isResourceKind)
@@ -23,14 +27,20 @@ export function createMeshSource(store: Store): MeshSource & { close(): void } {
     if (resourcesChanged) resources = null
     if (workloadsChanged) workloads = null
     state = null
+    changes.push(event.type === 'relist' ? event.revision : event.applied.revision)
+    if (changes.length > rememberedChanges) changes.shift()
     for (const listener of [...listeners]) listener()
   })
   return {
     current() {
       resources ??= store.list().flatMap((entry) => (isResourceKind(entry.key.kind) ? [resourceOf(entry)] : []))
       workloads ??= store.list({ kind: workloadKind }).map((entry) => workloadOf(keptOf(entry)))
-      state ??= { revision: store.revision(), resources, workloads }
+      state ??= { revision: changes.at(-1) ?? 0, resources, workloads }
       return state
+    },
+    stateOf(revision) {
+      if (revision > store.revision()) return revision
+      return changes.findLast((change) => change <= revision) ?? revision
     },
     onChange(listener) {
       listeners.add(listener)
@@ -46,11 +56,13 @@ export interface WrittenResource {
   kind: string
   metadata: { name: string; namespace: string; labels?: Record<string, string>; annotations?: Record<string, string> }
   spec?: unknown
+  /** What a ConfigMap says. */
+  data?: unknown
 }
 
 /** An entry of the store as distribution reads it. */
 export function resourceOf({ value, version, createdRevision, createdAtMs }: Entry): MeshResource {
-  const { apiVersion, kind, metadata, spec = {} } = value as unknown as WrittenResource
+  const { apiVersion, kind, metadata, data = {}, spec = data } = value as unknown as WrittenResource
   const { name, namespace, labels = {}, annotations = {} } = metadata
   return {
     apiVersion,

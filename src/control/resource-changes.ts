@@ -165,7 +165,7 @@ export function issuesOf(kinds: ResourceKinds, value: unknown, index: number): P
 }
 
 /** Without what a store or a cluster wrote beside it: versions, times, status. */
-export function normalise({ apiVersion, kind, metadata, spec }: WrittenResource): {
+export function normalise({ apiVersion, kind, metadata, spec, data }: WrittenResource): {
   key: Key
   value: Value
   expect: number | null
@@ -179,7 +179,13 @@ export function normalise({ apiVersion, kind, metadata, spec }: WrittenResource)
   }
   return {
     key: { kind: kindId(apiVersion, kind), namespace, name },
-    value: { apiVersion, kind, metadata: kept, ...(spec !== undefined && { spec }) },
+    value: {
+      apiVersion,
+      kind,
+      metadata: kept,
+      ...(spec !== undefined && { spec }),
+      ...(data !== undefined && { data }),
+    },
     expect: resourceVersion === undefined || resourceVersion === null ? null : Number(resourceVersion),
   }
 }

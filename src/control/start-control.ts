@@ -28,6 +28,7 @@ import { ResourceChanges } from './resource-changes.js'
 import type { ResourceKinds } from './resource-kinds.js'
 import type { Place } from './server/endpoint.js'
 import { type ApiServer, type ServerCertificate, startServer } from './server/start-server.js'
+import { shareDataPlanes } from './shared-data-planes.js'
 import { lockFolder, makeFolder } from './store/data-folder.js'
 import { openEmbeddedStore } from './store/embedded.js'
 import { openEtcdStore } from './store/etcd.js'
@@ -112,7 +113,7 @@ async function open(options: ControlOptions, opened: Opened, close: () => Promis
     registry,
     tokens,
     audit,
-    dataPlanes: distribution?.dataPlanes ?? noDataPlanes,
+    dataPlanes: shareWithReplicas(distribution?.dataPlanes ?? noDataPlanes, store, source, opened),
     authority,
   }
   const server: ApiServer = await startServer({
@@ -143,6 +144,14 @@ async function open(options: ControlOptions, opened: Opened, close: () => Promis
 }
 
 type Opened = (() => Promise<void> | void)[]
+
+/** Where several replicas stand on one store, each knows the data planes of all. */
+function shareWithReplicas(own: DataPlanes, { replicas }: Store, source: MeshSource, opened: Opened): DataPlanes {
+  if (replicas === null) return own
+  const shared = shareDataPlanes(own, replicas, (revision) => source.stateOf(revision))
+  opened.push(() => shared.close())
+  return shared
+}
 
 /** Certificates from files, and the authority that issues those of workloads where there is one. */
 async function openCertificates(

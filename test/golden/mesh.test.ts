@@ -24,6 +24,8 @@ interface Case {
   node: Partial<MeshNode>
   /** Names that a gRPC client dials. */
   dials?: string[]
+  /** Hosts that an Envoy asks for on demand. */
+  asks?: string[]
 }
 
 const someNode: MeshNode = {
@@ -39,6 +41,7 @@ const someNode: MeshNode = {
   outbound: '127.0.0.1:15001',
   inbound: null,
   app: null,
+  hosts: 'all',
 }
 
 /** One that has everything. */
@@ -62,7 +65,12 @@ describe('mesh resources', () => {
     )
     if (issues.length > 0) return expect(text(issues)).toMatchFileSnapshot(at('issues.json'))
     expect(existsSync(at('issues.json'))).toBe(false)
-    const { workloads, node: written, dials = [] } = JSON.parse(readFileSync(at('case.json'), 'utf8')) as Case
+    const {
+      workloads,
+      node: written,
+      dials = [],
+      asks = [],
+    } = JSON.parse(readFileSync(at('case.json'), 'utf8')) as Case
     const state = {
       revision: 1,
       resources: readResources(yaml),
@@ -74,7 +82,8 @@ describe('mesh resources', () => {
     await expect(text({ ...nouns, lint: lintMesh(mesh) })).toMatchFileSnapshot(at('nouns.json'))
     const snapshot = buildSnapshot(mesh, node, certificates)
     const resources = resourceTypes.map((type) => {
-      const names = [...namesOf(snapshot, type), ...(type === 'listeners' ? dials : [])]
+      const asked = type === 'listeners' ? dials : type === 'virtualHosts' ? asks : []
+      const names = [...namesOf(snapshot, type), ...asked]
       return [type, names.map((one) => find(snapshot, type, one)?.json ?? `no ${one}`)]
     })
     await expect(text(Object.fromEntries(resources))).toMatchFileSnapshot(at('xds.json'))

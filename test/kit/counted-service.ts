@@ -85,22 +85,26 @@ export function ask(
   port: number,
   host: string,
   path = '/',
-  { method = 'GET', headers = {} }: { method?: string; headers?: Record<string, string> } = {},
+  {
+    method = 'GET',
+    headers = {},
+    body = '',
+  }: { method?: string; headers?: Record<string, string>; body?: string } = {},
 ): Promise<Asked> {
   return new Promise((resolve, reject) => {
     const outgoing = request(
       { host: '127.0.0.1', port, path, method, agent, headers: { host, ...headers } },
       (response) => {
-        let body = ''
+        let text = ''
         response.on('data', (data) => {
-          body += data
+          text += data
         })
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, body, headers: response.headers }))
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text, headers: response.headers }))
         response.on('error', reject)
       },
     )
     outgoing.on('error', reject)
-    outgoing.end()
+    outgoing.end(body)
   })
 }
 

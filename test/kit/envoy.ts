@@ -37,6 +37,7 @@ export async function startEnvoy(
     app: null,
     admin: `127.0.0.1:${admin}`,
     stateOfTheWorld: false,
+    onDemandHosts: false,
     ...plane,
   })
   return { program: await runEnvoy(JSON.stringify(bootstrap), more), outbound, inbound, admin }

@@ -9,6 +9,7 @@ interface Written {
   kind: string
   metadata: { name: string; namespace?: string; labels?: Record<string, string>; annotations?: Record<string, string> }
   spec?: unknown
+  data?: unknown
 }
 
 export class MemoryMesh implements MeshSource {
@@ -17,6 +18,10 @@ export class MemoryMesh implements MeshSource {
 
   current(): MeshState {
     return this.state
+  }
+
+  stateOf(revision: number): number {
+    return revision
   }
 
   onChange(listener: () => void): () => void {
@@ -92,7 +97,7 @@ export function readResources(yaml: string, revision = 1): MeshResource[] {
         apiVersion: document.apiVersion,
         kind: document.kind,
         metadata: { name, namespace, labels, annotations },
-        spec: document.spec ?? {},
+        spec: document.spec ?? document.data ?? {},
         version: revision,
         createdRevision: revision + index / 1000,
         createdAtMs: 0,

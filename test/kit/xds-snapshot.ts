@@ -20,9 +20,9 @@ export function snapshotOf(revision: number, versions: Versions): Snapshot {
   } as const
   return {
     revision,
-    node: { ...node, region: '', zone: '', outbound: null, inbound: null, app: null },
+    node: { ...node, region: '', zone: '', outbound: null, inbound: null, app: null, hosts: 'all' },
     parts,
-    dialled: null,
+    made: {},
     findings: [],
   }
 }
@@ -36,6 +36,7 @@ function resource(type: ResourceType, name: string, version: string): XdsResourc
 export class Notes implements Wire {
   readonly sent: string[] = []
   readonly whole: boolean
+  readonly asksForHosts = true
   lastNonce: Partial<Record<ResourceType, string>> = {}
 
   constructor(whole: boolean) {
@@ -50,10 +51,10 @@ export class Notes implements Wire {
     return !this.whole || this.isWhole(type)
   }
 
-  write({ type, nonce, resources, removed }: Parameters<Wire['write']>[0]): void {
+  write({ type, nonce, resources, removed, absent }: Parameters<Wire['write']>[0]): void {
     const names = resources.map(({ name, version }) => `${name}=${version}`)
     this.lastNonce[type] = nonce
-    this.sent.push([type, ...names, ...removed.map((name) => `-${name}`)].join(' '))
+    this.sent.push([type, ...names, ...[...removed, ...absent].map((name) => `-${name}`)].join(' '))
   }
 
   /** What came since the last look. */

@@ -23,6 +23,7 @@ interface BootstrapOptions {
   app?: string
   admin?: string
   sotw?: boolean
+  onDemandHosts?: boolean
   cert?: string
   key?: string
   roots?: string
@@ -40,6 +41,10 @@ export const bootstrap: CliCommand = {
       .option('--app <address>', 'where the application listens')
       .option('--admin <address>', "Envoy's own admin interface")
       .option('--sotw', 'state of the world instead of delta')
+      .option(
+        '--on-demand-hosts',
+        'hold only the hosts that the application uses; each is asked for at its first request',
+      )
       .action((options: BootstrapOptions) => finish(execute(options, envoy)))
     addNodeOptions(command.command('grpc').description('a gRPC client without a proxy'))
       .option('--cert <file>', "the workload's certificate; needs --key and --roots")
@@ -103,10 +108,11 @@ async function dataPlane(options: BootstrapOptions): Promise<DataPlane> {
 
 async function envoy(plane: DataPlane, options: BootstrapOptions): Promise<object> {
   const { envoyBootstrap } = await import('../../control/bootstrap/envoy.js')
-  const { gateway = false, inbound = null, app = null, admin = null, sotw = false } = options
+  const { gateway = false, inbound = null, app = null, admin = null, sotw = false, onDemandHosts = false } = options
   together(options.inbound, options.app, '--inbound and --app')
   if (gateway && (options.outbound !== undefined || inbound !== null))
     throw invalid('a gateway has no --outbound and no --inbound')
+  if (onDemandHosts && (gateway || sotw)) throw invalid('--on-demand-hosts is for a sidecar that speaks delta')
   const outbound = gateway ? null : (options.outbound ?? '127.0.0.1:15001')
   for (const [name, address] of Object.entries({ outbound, inbound, app, admin })) {
     if (address !== null) await checkAddress(`--${name}`, address)
@@ -119,6 +125,7 @@ async function envoy(plane: DataPlane, options: BootstrapOptions): Promise<objec
     app,
     admin,
     stateOfTheWorld: sotw,
+    onDemandHosts,
   })
 }
 

@@ -18,7 +18,7 @@ export const describe: CliCommand = {
             const path = resourcePath(kind, options.namespace, name)
             const resource = await client.get<ShownResource>(path)
             const { items } = await client.get<{ items: ShownHistory[] }>(`${path}/history`)
-            const specText = await dumpYaml(resource.spec ?? {})
+            const specText = await dumpYaml(resource.spec ?? resource.data ?? {})
             await print(describeResource(resource, specText, items), { resource, history: items })
             return exitCodes.ok
           }),
@@ -51,5 +51,5 @@ export function describeResource(resource: ShownResource, specText: string, hist
   const changes = historyTable(history)
     .split('\n')
     .map((line) => `  ${line}`)
-  return [...shown, 'Spec:', ...spec, 'History:', ...changes].join('\n')
+  return [...shown, resource.data === undefined ? 'Spec:' : 'Data:', ...spec, 'History:', ...changes].join('\n')
 }

@@ -28,6 +28,7 @@ interface DataPlane {
   kind: string
   namespace: string
   service: string
+  replica: string | null
   sentRevision: number
   ackedRevision: number
   staleMs: number
@@ -77,13 +78,18 @@ export function describeStatus({
 }
 
 function dataPlaneTable(dataPlanes: readonly DataPlane[]): string {
+  const several = dataPlanes.some(({ replica }) => replica !== null)
   const rows = dataPlanes.map(
-    ({ node, kind, namespace, service, sentRevision, ackedRevision, staleMs, lastRefusal }) => {
+    ({ node, kind, namespace, service, replica, sentRevision, ackedRevision, staleMs, lastRefusal }) => {
       const refusal =
         lastRefusal === null ? '' : `${lastRefusal.revision}: ${lastRefusal.resource ?? ''} ${lastRefusal.message}`
       const state = staleMs === 0 ? 'in step' : `behind for ${formatAge(staleMs)}`
-      return [node, kind, `${namespace}/${service}`, state, `${ackedRevision}/${sentRevision}`, refusal]
+      const where = several ? [replica ?? ''] : []
+      return [node, kind, `${namespace}/${service}`, ...where, state, `${ackedRevision}/${sentRevision}`, refusal]
     },
   )
-  return formatTable(['NODE', 'KIND', 'SERVICE', 'STATE', 'ACKED/SENT', 'LAST REFUSAL'], rows)
+  return formatTable(
+    ['NODE', 'KIND', 'SERVICE', ...(several ? ['REPLICA'] : []), 'STATE', 'ACKED/SENT', 'LAST REFUSAL'],
+    rows,
+  )
 }

@@ -123,11 +123,15 @@ function noun(type: string): string {
   return nouns[type] ?? type
 }
 
+/** Characters of a value in a message. */
+const maxShown = 80
+
 function describe(value: unknown): string {
   if (value === null) return 'nothing'
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object') return 'an object'
-  return JSON.stringify(value)
+  const text = JSON.stringify(value)
+  return text.length > maxShown ? `${text.slice(0, maxShown)}…` : text
 }
 
 function valueAt(root: unknown, path: Path): unknown {

@@ -10,14 +10,19 @@ export interface EnvoyPlane extends DataPlane {
   admin: string | null
   /** State of the world instead of delta. */
   stateOfTheWorld: boolean
+  /** Asks for each outbound host when it is first used, instead of holding all; needs delta. */
+  onDemandHosts: boolean
 }
 
 const controlCluster = 'weft-control'
 
 export function envoyBootstrap(plane: EnvoyPlane): object {
-  const { role, outbound, inbound, app, admin, stateOfTheWorld } = plane
+  const { role, outbound, inbound, app, admin, stateOfTheWorld, onDemandHosts } = plane
+  const hosts = onDemandHosts ? 'on-demand' : null
   const own = Object.fromEntries(
-    Object.entries({ role, outbound, inbound, app }).flatMap(([key, value]) => (value === null ? [] : [[key, value]])),
+    Object.entries({ role, outbound, inbound, app, hosts }).flatMap(([key, value]) =>
+      value === null ? [] : [[key, value]],
+    ),
   )
   const fromAds = { ads: {}, resource_api_version: 'V3' }
   return {

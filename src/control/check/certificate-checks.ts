@@ -6,6 +6,8 @@ import { type Check, type Facts, type Finding, fail, some, warn } from './check.
 const rootDays = 60
 const intermediateDays = 30
 const serverDays = 14
+/** Of services outside: whoever runs them renews them. */
+const serviceRootDays = 30
 
 export const certificateChecks: readonly Check[] = [
   {
@@ -37,6 +39,13 @@ export const certificateChecks: readonly Check[] = [
     group: 'certificates',
     about: `every root lasts ${rootDays} days and more`,
     look: (facts) => ending(rootsOf(facts), rootDays, 'weft ca rotate, or put the next root beside it in roots.pem'),
+  },
+  {
+    id: 'roots-of-services-last',
+    group: 'certificates',
+    about: `every authority of a ConfigMap lasts ${serviceRootDays} days and more`,
+    look: ({ serviceRootLinks }) =>
+      ending(serviceRootLinks, serviceRootDays, 'put the next one beside it under ca.crt; later take this one out'),
   },
   {
     id: 'intermediates-last',

@@ -31,6 +31,8 @@ export interface Facts {
   certificates: 'authority' | 'files' | 'none'
   /** Roots that are trusted, where they come from files. */
   rootLinks: readonly ShownLink[]
+  /** Authorities of ConfigMaps. */
+  serviceRootLinks: readonly ShownLink[]
   authority: AuthorityStatus | null
   registry: RegistryStatus
   /** With no workload that may be called. */

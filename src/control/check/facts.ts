@@ -1,9 +1,10 @@
 /** Gathers what the checks ask about. Whatever cannot be found out is said as that, and never keeps the others from it. */
 import { stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describeAuthority, describeChain } from '../ca/status.js'
+import { describeAuthority, describeChain, type ShownLink } from '../ca/status.js'
 import type { MeshResource, MeshState } from '../mesh-source.js'
 import { resourceName } from '../resource-kinds.js'
+import { configMap } from '../resources/config-map.js'
 import type { ApiContext } from '../server/endpoint.js'
 import type { Facts } from './check.js'
 
@@ -30,6 +31,7 @@ export async function gatherFacts(context: ApiContext): Promise<Facts> {
     open: place.open,
     certificates: authority !== null ? 'authority' : roots === '' ? 'none' : 'files',
     rootLinks: describeChain('root', roots, nowMs),
+    serviceRootLinks: state.resources.flatMap((resource) => authoritiesOf(resource, nowMs)),
     authority: authority === null ? null : describeAuthority(authority, trustDomain, nowMs),
     registry: registry.status(),
     lonelyServices: lonely(state),
@@ -65,6 +67,11 @@ function lonely({ workloads }: MeshState): string[] {
     well.set(name, well.get(name) === true || health === 'healthy')
   }
   return [...well].filter(([, isWell]) => !isWell).map(([name]) => name)
+}
+
+function authoritiesOf(resource: MeshResource, nowMs: number): ShownLink[] {
+  const said = resource.kind === configMap.kind ? configMap.spec.safeParse(resource.spec) : null
+  return said?.success ? describeChain(resourceName(resource), said.data['ca.crt'], nowMs) : []
 }
 
 /** Mutual TLS that is asked for in words; PERMISSIVE doors do without. */

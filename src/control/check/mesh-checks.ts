@@ -108,7 +108,8 @@ export const meshChecks: readonly Check[] = [
     group: 'resources',
     about: 'every resource reaches a data plane',
     look({ resources, reached, dataPlanes }) {
-      if (dataPlanes.length === 0) return null
+      // What reaches a data plane is known where it is connected: others may be at another replica.
+      if (dataPlanes.length === 0 || dataPlanes.length > reached.length) return null
       const reaching = new Set(reached.flatMap((plane) => plane.resources.map(({ resource }) => resource)))
       const idle = resources.filter((name) => !reaching.has(name))
       if (idle.length === 0) return null

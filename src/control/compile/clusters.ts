@@ -2,9 +2,10 @@
 import type { DestinationRuleSpec } from '../resources/destination-rule.js'
 import type { TrafficPolicy, TrafficPolicyParts } from '../resources/traffic-policy.js'
 import { attachments } from './attachments.js'
+import { chooseBackendTls } from './backend-tls.js'
 import { describeOrigin, type MeshFinding, originOf } from './finding.js'
 import { type Carried, carrying, clusterName, isVisible, keep, type Mesh } from './mesh.js'
-import type { CircuitBreaker, Cluster, ClusterTls, HashOn, LoadBalancer, Origin, OutlierDetection } from './nouns.js'
+import type { CircuitBreaker, Cluster, ClusterTls, HashOn, LoadBalancer, OutlierDetection } from './nouns.js'
 import type { Parsed } from './parsed.js'
 import { peerMode } from './peer-authentication.js'
 import type { ServiceDefinition, ServicePort } from './services.js'
@@ -18,6 +19,8 @@ export interface CompiledCluster {
   /** Labels that an endpoint must have; null: all endpoints. */
   subset: Record<string, string> | null
   locality: LocalitySettings | null
+  /** Has no endpoints, whatever there is. */
+  isClosed: boolean
   findings: MeshFinding[]
 }
 
@@ -39,6 +42,7 @@ function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
   const { service, port, subset, namespace, carried = 'requests' } = query
   const { rule, findings } = chooseRule(mesh, service, namespace)
   const outside = chooseBackendTls(mesh, service, rule)
+  const isClosed = outside.isClosed && carried !== 'tls'
   const chosen = rule?.spec.subsets.find((one) => one.name === subset)
   const policy = effectivePolicy(rule?.spec.trafficPolicy, chosen?.trafficPolicy, port.number)
   const { loadBalancer, connectionPool, outlierDetection } = policy.parts
@@ -48,7 +52,8 @@ function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
   const cluster: Cluster = {
     name,
     protocol: carried !== 'requests' ? 'tcp' : http2 ? 'http2' : port.protocol,
-    discovery: service.dns ? { type: 'dns', endpoints: dnsEndpoints(mesh, service, port) } : { type: 'mesh' },
+    discovery:
+      service.dns && !isClosed ? { type: 'dns', endpoints: dnsEndpoints(mesh, service, port) } : { type: 'mesh' },
     connectTimeoutMs: connectionPool?.tcp.connectTimeout ?? 1000,
     loadBalancer: balancer(loadBalancer),
     circuitBreaker: breaker(connectionPool),
@@ -77,6 +82,7 @@ function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
   const nearby = locality ?? (outlierDetection === undefined ? null : { enabled: true, distribute: [], failover: [] })
   return {
     ...{ cluster, service, port, subset: chosen?.labels ?? null, locality: nearby?.enabled ? nearby : null },
+    isClosed,
     findings: [...findings, ...outside.findings],
   }
 }
@@ -107,36 +113,6 @@ function chooseRule(
     }),
   )
   return { rule, findings }
-}
-
-/**
- * TLS to a service as its BackendTLSPolicy says: the oldest one, and none where a DestinationRule says how.
- */
-function chooseBackendTls(
-  mesh: Mesh,
-  service: ServiceDefinition,
-  rule: Parsed<DestinationRuleSpec> | null,
-): { tls: ClusterTls | null; origin: Origin | null; findings: MeshFinding[] } {
-  const all = attachments(mesh).services.get(service.key)?.backendTls ?? []
-  const ruled = rule?.spec.trafficPolicy?.tls !== undefined
-  const [first, ...rest] = all
-  const conflict = ({ resource }: Parsed<unknown>, holder: string): MeshFinding => ({
-    ...{ severity: 'error', code: 'WEFT_MESH_CONFLICT', origin: originOf(resource, 'spec.targetRefs') },
-    message: `${holder} already says how TLS to ${service.key} is spoken`,
-    hint: 'let one resource say it',
-  })
-  if (first === undefined) return { tls: null, origin: null, findings: [] }
-  if (ruled) {
-    const holder = describeOrigin(originOf(rule.resource, ''))
-    return { tls: null, origin: null, findings: all.map((policy) => conflict(policy, holder)) }
-  }
-  const { hostname, subjectAltNames } = first.spec.validation
-  const allow = subjectAltNames.map((name) => name.hostname)
-  return {
-    tls: { mode: 'simple', allow, serverName: hostname, verify: true },
-    origin: originOf(first.resource, 'spec.validation'),
-    findings: rest.map((policy) => conflict(policy, describeOrigin(originOf(first.resource, '')))),
-  }
 }
 
 interface EffectivePolicy {
@@ -243,8 +219,8 @@ function clusterTls(mesh: Mesh, service: ServiceDefinition, written: TrafficPoli
     written !== undefined && written.subjectAltNames.length > 0 ? written.subjectAltNames : service.subjectAltNames
   const serverName = written?.sni === undefined || written.sni === '' ? service.name : written.sni
   if (mode === 'SIMPLE')
-    return { mode: 'simple', allow: names, serverName, verify: written?.insecureSkipVerify !== true }
-  return { mode: 'mutual', allow: names.length > 0 ? names : identities, serverName, verify: true }
+    return { mode: 'simple', allow: names, serverName, verify: written?.insecureSkipVerify !== true, roots: null }
+  return { mode: 'mutual', allow: names.length > 0 ? names : identities, serverName, verify: true, roots: null }
 }
 
 function dnsEndpoints(mesh: Mesh, service: ServiceDefinition, port: ServicePort) {

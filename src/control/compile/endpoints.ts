@@ -27,10 +27,11 @@ export function clusterEndpoints(mesh: Mesh, compiled: CompiledCluster, client: 
 const none: readonly ServiceEndpoint[] = []
 
 function build(
-  { cluster, port, subset, locality, service }: CompiledCluster,
+  { cluster, port, subset, locality, service, isClosed }: CompiledCluster,
   endpoints: readonly ServiceEndpoint[],
   client: ClientLocality,
 ): ClusterEndpoints {
+  if (isClosed) return { cluster: cluster.name, localities: [] }
   const chosen = endpoints.filter(
     ({ labels, ports }) =>
       (subset === null || includesLabels({ app: service.name, ...labels }, subset)) && (ports[port.name] ?? 0) > 0,

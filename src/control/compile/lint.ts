@@ -64,6 +64,7 @@ function lintNode(
     outbound: null,
     inbound: null,
     app: null,
+    hosts: 'all',
   }
 }
 

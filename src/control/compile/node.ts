@@ -17,6 +17,8 @@ export interface MeshNode {
   /** Where it listens for others, and where its application listens; both or none. */
   inbound: string | null
   app: string | null
+  /** `on-demand`: it holds only the outbound hosts that it was asked for, and asks for each (VHDS). */
+  hosts: 'all' | 'on-demand'
 }
 
 /** What selectors see: its labels, and who it is, so that a policy can be for a service or for this one node. */

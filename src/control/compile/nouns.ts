@@ -194,6 +194,8 @@ export interface ClusterTls {
   allow: string[]
   serverName: string
   verify: boolean
+  /** Authorities that are believed, and the name of the secret that brings them; null: those of the system or the mesh. */
+  roots: { secret: string; pem: string } | null
 }
 
 export interface Cluster {

@@ -45,6 +45,8 @@ export interface MeshView {
 }
 
 export const ownCluster = 'self'
+/** Table and listener through which a sidecar's application reaches other services. */
+export const outboundTable = 'outbound'
 
 /** `identities`: whether there are certificates at all; without, PERMISSIVE is the same as DISABLE. */
 export function compileView(mesh: Mesh, node: MeshNode, identities = true): MeshView {
@@ -122,7 +124,7 @@ function withCapabilities(
     return { ...host, routes: routes.length > 0 || host.name.startsWith('host/') ? routes : [defaultRoute(host.name)] }
   })
   const clusters = clustersOf(kept.flatMap(({ routes }) => routes)).map((one) => withoutRefused(one, refused))
-  const table = { name: 'outbound', hosts: kept, authorization: null }
+  const table = { name: outboundTable, hosts: kept, authorization: null }
   const nouns = clusters.map(({ cluster }) => cluster)
   return {
     key,
@@ -160,7 +162,7 @@ function distinctHosts(list: HostRoutes[]): HostRoutes[] {
 const noConnections = { connections: [], authorization: null } as const satisfies Partial<Listener>
 
 function outboundListener(address: string): Listener {
-  return { name: 'outbound', address, direction: 'outbound', routes: 'outbound', tls: null, ...noConnections }
+  return { name: 'outbound', address, direction: 'outbound', routes: outboundTable, tls: null, ...noConnections }
 }
 
 function mutualOf(clusters: readonly Cluster[]): MeshView['identity'] {

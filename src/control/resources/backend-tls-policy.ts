@@ -13,6 +13,13 @@ const targetRef = z.strictObject({
   ...notYetKeys('sectionName'),
 })
 
+/** A reference has no namespace: roots are those of the policy's own, and no ReferenceGrant opens another. */
+const authorityRef = z.strictObject({
+  group: z.enum(['', 'core']),
+  kind: z.literal('ConfigMap', { error: 'must be ConfigMap, whose key ca.crt holds the certificates' }),
+  name: dnsName(),
+})
+
 const subjectAltName = z.strictObject({
   type: z.literal('Hostname', { error: 'must be Hostname; identities of the mesh are checked by mutual TLS' }),
   hostname,
@@ -23,12 +30,19 @@ export const backendTlsPolicy = resourceKind({
   kind: 'BackendTLSPolicy',
   spec: z.strictObject({
     targetRefs: z.array(targetRef).min(1).max(16),
-    validation: z.strictObject({
-      hostname,
-      wellKnownCACertificates: z.literal('System'),
-      subjectAltNames: z.array(subjectAltName).max(5).default([]),
-      ...notYetKeys('caCertificateRefs'),
-    }),
+    validation: z
+      .strictObject({
+        hostname,
+        wellKnownCACertificates: z.literal('System').optional(),
+        caCertificateRefs: z.array(authorityRef).min(1).max(8).optional(),
+        subjectAltNames: z.array(subjectAltName).max(5).default([]),
+      })
+      .refine(
+        ({ wellKnownCACertificates: system, caCertificateRefs: own }) => (system === undefined) !== (own === undefined),
+        {
+          error: 'needs either wellKnownCACertificates or caCertificateRefs: who may vouch for the service',
+        },
+      ),
     ...notYetKeys('options'),
   }),
 })

@@ -8,9 +8,11 @@ import * as z from 'zod'
 import { type Finding, findingsOf } from '../../config/checks/findings.js'
 import { formatPath, type Path } from '../../config/checks/path.js'
 import { nearest } from '../../config/checks/suggest.js'
+import { notYetKeys } from '../../config/forms/not-yet.js'
 import type { Code } from '../../errors.js'
 import { authorizationPolicy } from './authorization-policy.js'
 import { backendTlsPolicy } from './backend-tls-policy.js'
+import { configMap } from './config-map.js'
 import { destinationRule } from './destination-rule.js'
 import { gateway } from './gateway.js'
 import { grpcRoute } from './grpc-route.js'
@@ -42,6 +44,7 @@ export const resourceKinds = [
   istioGateway,
   peerAuthentication,
   authorizationPolicy,
+  configMap,
 ] as const satisfies readonly ResourceKind[]
 
 /** Kinds that people know from elsewhere and that do not work yet. */
@@ -75,8 +78,8 @@ export type ParsedResource = ParsedOf<Kinds>
 type ParsedOf<Declaration> =
   Declaration extends ResourceKind<string, infer Spec> ? { declaration: Declaration; spec: z.output<Spec> } : never
 
-export function validateResource(value: unknown): ResourceValidation {
-  const issues = findings(value).map(({ path, ...rest }) => ({ path: formatPath(path), ...rest }))
+export function validateResource(value: unknown, nowMs = Date.now()): ResourceValidation {
+  const issues = findings(value, nowMs).map(({ path, ...rest }) => ({ path: formatPath(path), ...rest }))
   return { ok: issues.length === 0, issues }
 }
 
@@ -89,7 +92,7 @@ export function parseResource(resource: { apiVersion: string; kind: string; spec
     : null
 }
 
-function findings(value: unknown): Finding[] {
+function findings(value: unknown, nowMs: number): Finding[] {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return [
       {
@@ -99,26 +102,34 @@ function findings(value: unknown): Finding[] {
         hint: 'it has apiVersion, kind, metadata and spec',
       },
     ]
-  const { kind, apiVersion, spec = {}, metadata: written = {} } = value as Record<string, unknown>
+  const { kind, apiVersion, metadata: written = {} } = value as Record<string, unknown>
+  const declaration: ResourceKind | undefined =
+    typeof kind === 'string' && typeof apiVersion === 'string' ? kindOf(kind, apiVersion) : undefined
+  const content = declaration?.content ?? 'spec'
   const envelope = z.strictObject({
     apiVersion: z.string(),
     kind: z.string(),
     metadata,
-    spec: z.unknown().optional(),
+    [content]: z.unknown().optional(),
+    ...notYetKeys(...(declaration?.notYet ?? [])),
     // What a cluster wrote about it, when it was exported from one.
     status: z.unknown().optional(),
   })
   const shape = envelope.safeParse({ ...value, metadata: written })
   const found = shape.success ? [] : findingsOf(envelope, value, shape.error.issues)
   if (typeof kind !== 'string' || typeof apiVersion !== 'string') return found
-  const declaration = kindOf(kind, apiVersion)
   if (declaration === undefined) return [...found, unknownKind(kind, apiVersion)]
-  const parsed = declaration.spec.safeParse(spec)
-  return parsed.success ? found : [...found, ...specFindings(declaration, spec, parsed.error.issues)]
+  const { [content]: said = {} } = value as Record<string, unknown>
+  return [
+    ...found,
+    ...contentFindings(declaration, said, nowMs).map((one) => ({ ...one, path: [content, ...one.path] })),
+  ]
 }
 
-function specFindings(declaration: Kinds, spec: unknown, issues: readonly z.core.$ZodIssue[]): Finding[] {
-  return findingsOf(declaration.spec, spec, issues).map((finding) => ({ ...finding, path: ['spec', ...finding.path] }))
+function contentFindings({ spec, check }: ResourceKind, said: unknown, nowMs: number): Finding[] {
+  const parsed = spec.safeParse(said)
+  if (!parsed.success) return findingsOf(spec, said, parsed.error.issues)
+  return (check?.(parsed.data, nowMs) ?? []).map((issue) => ({ ...issue, code: 'WEFT_CONFIG_VALUE' }))
 }
 
 function kindOf(kind: string, apiVersion: string): Kinds | undefined {

@@ -11,6 +11,19 @@ export interface ResourceKind<Kind extends string = string, Spec extends z.ZodTy
   apiVersions: readonly [string, ...string[]]
   kind: Kind
   spec: Spec
+  /** The key under which the resource says what it says; absent: `spec`. */
+  content?: 'data'
+  /** Keys beside it that are known elsewhere and do not work here. */
+  notYet?: readonly string[]
+  /** What only holds for a time, looked at when the resource is written and not when it is read again. */
+  check?(spec: z.output<Spec>, nowMs: number): readonly ContentIssue[]
+}
+
+/** `path` begins inside of the content. */
+export interface ContentIssue {
+  path: readonly (string | number)[]
+  message: string
+  hint: string
 }
 
 export function resourceKind<const Kind extends string, Spec extends z.ZodType>(kind: ResourceKind<Kind, Spec>) {

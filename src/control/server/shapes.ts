@@ -90,6 +90,7 @@ export const dataPlane = z
     kind: z.string(),
     namespace: z.string(),
     service: z.string(),
+    replica: z.string().nullable().meta({ description: 'Where it is connected; null: there is one replica' }),
     connectedAtMs: z.number(),
     sentRevision: z.int(),
     ackedRevision: z.int(),

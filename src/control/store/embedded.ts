@@ -89,6 +89,7 @@ class EmbeddedStore implements Store {
     this.maxLogBytes = options.maxLogBytes ?? 8 * 1024 * 1024
   }
 
+  readonly replicas = null
   revision = () => this.state.revision
   get: Store['get'] = (key) => this.state.get(key)
   list: Store['list'] = (filter) => this.state.list(filter)

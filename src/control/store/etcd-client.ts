@@ -130,8 +130,10 @@ export class EtcdClient {
         if (error !== undefined || result?.canceled) {
           end(result?.compact_revision === undefined ? 'broken' : 'compacted')
         } else if (result !== undefined) {
-          const puts = (result.events ?? []).filter(({ type = 'PUT' }) => type === 'PUT').map(({ kv }) => keyValue(kv))
-          on.puts(puts)
+          const events = result.events ?? []
+          const deletes = events.filter(({ type }) => type === 'DELETE').map(({ kv }) => decode(kv.key))
+          on.puts(events.filter(({ type = 'PUT' }) => type === 'PUT').map(({ kv }) => keyValue(kv)))
+          if (deletes.length > 0) on.deletes?.(deletes)
         }
       })
       response.once('close', () => end('broken'))
@@ -219,6 +221,8 @@ export type WatchEnd = 'compacted' | 'broken'
 export interface WatchHandlers {
   /** Called with none when the watch stands; all puts of one transaction come together. */
   puts(puts: KeyValue[]): void
+  /** Keys that were deleted, or whose lease ended. */
+  deletes?(keys: string[]): void
   end(end: WatchEnd): void
 }
 

@@ -3,7 +3,7 @@
  * transaction, other replicas' commits learned by a watch.
  *
  * Keys under the prefix: `resources/KIND/NAMESPACE/NAME` (what is in force), `commits/REVISION` (the newest 1,000),
- * `revision` (the number of the last commit), `leader` (the election).
+ * `revision` (the number of the last commit), `leader` (the election), `replicas/ID/PART` (what replicas tell each other).
  *
  * Invariants: only the leader writes; each transaction compares the election key's creation revision and the number of
  * the last commit, so a deposed leader's late write fails whatever it believes; commits are applied in unbroken order,
@@ -12,6 +12,7 @@
 import { WeftError } from '../../errors.js'
 import { EtcdClient, type EtcdOptions, type KeyValue, type Operation } from './etcd-client.js'
 import { Election } from './etcd-election.js'
+import { EtcdReplicas } from './etcd-replicas.js'
 import { formatKey } from './key.js'
 import { reserve, type Staged, StoreState } from './state.js'
 import type { Applied, Batch, Commit, Entry, Store, StoreStatus } from './store.js'
@@ -33,6 +34,8 @@ const maxBytes = 1_200_000
 const pageSize = 200
 const retainedCommits = 1_000
 const retryMs = 200
+/** A replica that was killed is listed for so long. */
+const replicaTtlS = 5
 
 interface Waiting {
   batch: Batch
@@ -56,6 +59,7 @@ class EtcdStore implements Store {
   private readonly options: EtcdStoreOptions
   private readonly client: EtcdClient
   private readonly election: Election
+  readonly replicas: EtcdReplicas
   private readonly state = new StoreState()
   private readonly prefix: string
   private readonly waiting: Waiting[] = []
@@ -82,6 +86,7 @@ class EtcdStore implements Store {
       nowMs: () => performance.now(),
       onChange: () => this.announceStatus(),
     })
+    this.replicas = new EtcdReplicas({ client: this.client, prefix: this.prefix, id: options.id, ttlS: replicaTtlS })
   }
 
   revision = () => this.state.revision
@@ -93,6 +98,7 @@ class EtcdStore implements Store {
   async open(): Promise<void> {
     await this.sync()
     await this.election.start()
+    this.replicas.start()
   }
 
   status(): StoreStatus {
@@ -128,6 +134,7 @@ class EtcdStore implements Store {
     this.endWatch()
     await this.flushing
     await this.election.close()
+    await this.replicas.close()
     this.client.close()
   }
 

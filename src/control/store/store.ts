@@ -6,6 +6,7 @@
  * once it is durable; commits are announced in their order, each once.
  */
 import type { Key } from './key.js'
+import type { Replicas } from './replicas.js'
 
 export type Value = Readonly<Record<string, unknown>>
 
@@ -83,6 +84,8 @@ export interface Store {
   watch(from: number, listener: (event: WatchEvent) => void): () => void
   /** Newest first; reaches back `historyDepth` changes. */
   history(key: Key): readonly HistoryEntry[]
+  /** The others on the same store; null where there can be none. */
+  replicas: Replicas | null
   status(): StoreStatus
   /** Calls back when `status` has changed; the returned function ends it. */
   onStatus(listener: () => void): () => void

@@ -11,20 +11,25 @@ import type { Subscription, Wire, XdsStream } from './stream.js'
 
 export function deltaWire(write: (response: DeltaDiscoveryResponse) => void): Wire {
   return {
+    asksForHosts: true,
     isWhole: () => false,
     tellsRemoval: () => true,
-    write: ({ type, nonce, revision, resources, removed }) =>
+    write: ({ type, nonce, revision, resources, removed, absent }) =>
       write(
         create(DeltaDiscoveryResponseSchema, {
           systemVersionInfo: String(revision),
           typeUrl: typeUrls[type],
           nonce,
-          removedResources: removed,
-          resources: resources.map(({ name, version, bytes: value }) => ({
-            name,
-            version,
-            resource: create(AnySchema, { typeUrl: typeUrls[type], value }),
-          })),
+          // A host that is not there is answered with a resource without content: the request that waits for it goes on.
+          removedResources: type === 'virtualHosts' ? removed : [...removed, ...absent],
+          resources: [
+            ...resources.map(({ name, version, bytes: value }) => ({
+              name,
+              version,
+              resource: create(AnySchema, { typeUrl: typeUrls[type], value }),
+            })),
+            ...(type === 'virtualHosts' ? absent.map((name) => ({ name, aliases: [name] })) : []),
+          ],
         }),
       ),
   }

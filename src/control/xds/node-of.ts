@@ -25,6 +25,7 @@ export function nodeOf(node: Node): MeshNode {
     outbound: address(own.outbound),
     inbound: address(own.inbound),
     app: address(own.app),
+    hosts: text(own.hosts) === 'on-demand' ? 'on-demand' : 'all',
   }
 }
 

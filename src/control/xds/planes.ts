@@ -119,7 +119,7 @@ export class Planes {
       ]
       const state = isPending(one, revision) ? 'pending' : issues.length > 0 ? 'refused' : 'applied'
       const { id, plane, service, namespace } = node
-      return { node: id, plane, service, namespace, state, revision: answeredOf(one), issues }
+      return { node: id, plane, service, namespace, state, revision: stream.answeredRevision, issues }
     })
   }
 
@@ -136,10 +136,6 @@ export class Planes {
   }
 }
 
-function answeredOf({ stream }: Plane): number {
-  return stream.isSettled ? (stream.snapshot?.revision ?? 0) : 0
-}
-
 function isPending(plane: Plane, revision: number): boolean {
-  return plane.fault === null && answeredOf(plane) < revision
+  return plane.fault === null && plane.stream.answeredRevision < revision
 }

@@ -119,12 +119,12 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
   return {
     port,
     planes: () => [...planes.all].map(status),
-    verdicts: (revision) => planes.verdicts(revision),
+    verdicts: (revision) => planes.verdicts(source.stateOf(revision)),
     effects: () => {
       const identities = certificates.roots() !== null
       return [...planes.all].map(({ node }) => ({ node, effects: effectsOn(mesh, node, identities) }))
     },
-    settled: (revision, timeoutMs) => planes.settled(revision, AbortSignal.timeout(timeoutMs)),
+    settled: (revision, timeoutMs) => planes.settled(source.stateOf(revision), AbortSignal.timeout(timeoutMs)),
     rootsFollowers: () => planes.rootsFollowers(),
     onChange: (listener) => planes.onChange(listener),
     close: async () => {
@@ -146,7 +146,7 @@ function bind(server: Server, address: string, credentials: ServerCredentials): 
 }
 
 function status({ node, connectedAtMs, stream, lastRefusal }: Plane): PlaneStatus {
-  const revision = stream.isSettled ? (stream.snapshot?.revision ?? 0) : 0
+  const revision = stream.answeredRevision
   const sentRevision = stream.snapshot?.revision ?? 0
   const connectedForMs = performance.now() - connectedAtMs
   return { node, connectedForMs, revision, sentRevision, lastRefusal, staleAnswers: stream.staleAnswers }
@@ -202,7 +202,8 @@ function serve<Request extends AnyRequest, Response>(
     if (plane === null) {
       if (request.node === undefined || request.node.id === '')
         return refuse(3, 'the first request of a stream must say which node it is: give the bootstrap a node id')
-      const node = nodeOf(request.node)
+      const said = nodeOf(request.node)
+      const node: MeshNode = wire.asksForHosts ? said : { ...said, hosts: 'all' }
       const reason = admit(node, call.metadata, call.getAuthContext())
       if (reason !== null) return refuse(7, reason)
       plane = planes.connect(

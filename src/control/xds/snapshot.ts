@@ -9,16 +9,19 @@ import type { MeshFinding } from '../compile/finding.js'
 import type { Mesh } from '../compile/mesh.js'
 import type { MeshNode } from '../compile/node.js'
 import type { HashOn } from '../compile/nouns.js'
-import { compileView, type MeshView } from '../compile/view.js'
+import { compileView, type MeshView, outboundTable } from '../compile/view.js'
 import {
+  askedHostResource,
   certificateResource,
   clusterResource,
+  clusterRoots,
   endpointsResource,
   filterResources,
   grpcListenerResource,
   hostResource,
   identitySecret,
   listenerResource,
+  onDemandTableResource,
   type ResourceType,
   rootsResource,
   tableResource,
@@ -31,17 +34,17 @@ export interface Snapshot {
   revision: number
   node: MeshNode
   parts: Record<ResourceType, Part[]>
-  /** gRPC clients name listeners by what they dial; each is made when it is asked for. */
-  dialled: ((name: string) => XdsResource | undefined) | null
+  /** Resources that are made when they are asked for: listeners by what a gRPC client dials, hosts on demand. */
+  made: Partial<Record<ResourceType, (name: string) => XdsResource | undefined>>
   findings: MeshFinding[]
 }
 
-export function find({ parts, dialled }: Snapshot, type: ResourceType, name: string): XdsResource | undefined {
+export function find({ parts, made }: Snapshot, type: ResourceType, name: string): XdsResource | undefined {
   for (const part of parts[type]) {
     const found = part.get(name)
     if (found !== undefined) return found
   }
-  return type === 'listeners' ? dialled?.(name) : undefined
+  return made[type]?.(name)
 }
 
 export function* namesOf({ parts }: Snapshot, type: ResourceType): Generator<string> {
@@ -89,30 +92,50 @@ export function buildSnapshot(mesh: Mesh, node: MeshNode, certificates: Certific
     hashes ??= new Map(view.clusters.flat().map((cluster) => [cluster.name, cluster.loadBalancer.hashOn]))
     return hashes.get(name) ?? null
   }
+  const asked = node.hosts === 'on-demand' ? view.tables.find(({ name }) => name === outboundTable) : undefined
   const parts = {
     clusters: view.clusters.map((list) => partOf(list, plane, (cluster) => clusterResource(cluster, plane))),
     endpoints: view.endpoints.map((list) => partOf(list, '', endpointsResource)),
     filters: [byName(view.listeners.flatMap(filterResources))],
-    listeners: [byName(view.listeners.map((listener) => listenerResource(listener, { role, trustDomain })))],
+    listeners: [
+      byName(view.listeners.map((listener) => listenerResource(listener, { role, trustDomain, hosts: node.hosts }))),
+    ],
     routes:
       plane === 'grpc'
         ? view.tables.map(({ hosts }) => partOf(hosts, plane, (host) => hostResource(host, plane, hashOf)))
-        : [byName(view.tables.map((table) => tableResource(table, plane, hashOf)))],
-    secrets: [byName([...(view.identity === null ? [] : identity(own, roots)), ...shown.resources])],
+        : [
+            byName(
+              view.tables.map((table) =>
+                table === asked ? onDemandTableResource(table) : tableResource(table, plane, hashOf),
+              ),
+            ),
+          ],
+    virtualHosts: [],
+    secrets: [
+      byName([...(view.identity === null ? [] : identity(own, roots)), ...shown.resources]),
+      ...(plane === 'grpc' ? [] : view.clusters.map((list) => partOf(list, 'roots', clusterRoots))),
+    ],
   }
   // A gRPC client reads its certificates from files; what it lacks it says itself.
   const lacking = [...missing(view, own, roots), ...shown.findings]
   const findings = plane === 'grpc' ? view.findings : [...view.findings, ...lacking]
-  const dialled = plane === 'grpc' ? dialledBy(view) : null
-  return { revision: mesh.revision, node, parts, dialled, findings }
+  const made = {
+    ...(plane === 'grpc' && { listeners: dialledBy(view) }),
+    ...(asked !== undefined && { virtualHosts: (name: string) => askedHostResource(asked, name, plane, hashOf) }),
+  }
+  return { revision: mesh.revision, node, parts, made, findings }
 }
 
 const partsOfLists = new WeakMap<object, Map<string, Part>>()
 
-function partOf<Noun>(list: readonly Noun[], variant: string, resource: (noun: Noun) => XdsResource): Part {
+function partOf<Noun>(
+  list: readonly Noun[],
+  variant: string,
+  resources: (noun: Noun) => XdsResource | XdsResource[],
+): Part {
   const parts = partsOfLists.get(list) ?? new Map<string, Part>()
   if (parts.size === 0) partsOfLists.set(list, parts)
-  const part = parts.get(variant) ?? byName(list.map(resource))
+  const part = parts.get(variant) ?? byName(list.flatMap(resources))
   parts.set(variant, part)
   return part
 }

@@ -13,6 +13,7 @@ const whole: ReadonlySet<ResourceType> = new Set(['listeners', 'clusters'])
 
 export function sotwWire(write: (response: DiscoveryResponse) => void): Wire {
   return {
+    asksForHosts: false,
     isWhole: (type) => whole.has(type),
     tellsRemoval: (type) => whole.has(type),
     write: ({ type, nonce, revision, resources }) =>

@@ -21,8 +21,9 @@ import {
 } from './type-state.js'
 
 /** Certificates stand first: they point to nothing, and listeners and clusters wait for them. */
-const makeOrder: readonly ResourceType[] = ['secrets', 'clusters', 'endpoints', 'filters', 'listeners', 'routes']
-const breakOrder: readonly ResourceType[] = ['routes', 'listeners', 'filters', 'clusters', 'endpoints', 'secrets']
+type Order = readonly ResourceType[]
+const makeOrder: Order = ['secrets', 'clusters', 'endpoints', 'filters', 'listeners', 'routes', 'virtualHosts']
+const breakOrder: Order = ['virtualHosts', 'routes', 'listeners', 'filters', 'clusters', 'endpoints', 'secrets']
 
 /**
  * Types whose answers must be in before a type is sent. Endpoints do not wait: Envoy answers for a cluster only when it
@@ -35,6 +36,7 @@ const waitsFor: Record<ResourceType, readonly ResourceType[]> = {
   filters: ['clusters', 'endpoints'],
   listeners: ['clusters', 'endpoints'],
   routes: ['clusters', 'endpoints'],
+  virtualHosts: ['clusters', 'endpoints'],
 }
 
 /** One variant of the protocol: how a response looks. */
@@ -43,12 +45,16 @@ export interface Wire {
   isWhole(type: ResourceType): boolean
   /** Whether the client can be told that a resource of the type is gone. */
   tellsRemoval(type: ResourceType): boolean
+  /** Whether hosts can be asked for on demand: delta alone. */
+  asksForHosts: boolean
   write(response: {
     type: ResourceType
     nonce: string
     revision: number
     resources: XdsResource[]
     removed: string[]
+    /** Asked for, and not there. */
+    absent: string[]
   }): void
 }
 
@@ -68,6 +74,9 @@ export interface StreamEvents {
   settled(): void
 }
 
+/** Hosts of one client that are kept up to date: an application may ask for any name. */
+const maxAskedHosts = 10_000
+
 export class XdsStream {
   readonly states: Record<ResourceType, TypeState>
   snapshot: Snapshot | null = null
@@ -76,6 +85,7 @@ export class XdsStream {
   private readonly expectations = new Expectations()
   private writable = true
   private nonces = 0
+  private settledRevision = 0
   /** Answers that came for a response that was not the last. */
   staleAnswers = 0
 
@@ -94,7 +104,7 @@ export class XdsStream {
       const state = this.states[type]
       if (!state.asked) continue
       for (const name of changedNames(before, snapshot, type)) state.dirty.add(name)
-      if (type === 'listeners' && snapshot.dialled !== null) for (const name of state.names) state.dirty.add(name)
+      if (snapshot.made[type] !== undefined) for (const name of state.names) state.dirty.add(name)
     }
     this.advance()
   }
@@ -119,6 +129,11 @@ export class XdsStream {
       this.expectations.isMet &&
       makeOrder.every((type) => this.states[type].inFlight === null && this.states[type].dirty.size === 0)
     )
+  }
+
+  /** The newest revision that it has answered for, 0 while it has not. */
+  get answeredRevision(): number {
+    return this.isSettled ? (this.snapshot?.revision ?? 0) : this.settledRevision
   }
 
   /** What of the present snapshot the client refuses. */
@@ -170,6 +185,12 @@ export class XdsStream {
       state.asked = true
       for (const [name, version] of Object.entries(initial)) state.sent.set(name, { name, version })
       for (const name of Object.keys(initial)) state.dirty.add(name)
+      // Envoy's routes are in force when it was told something of each table, even if that is that there is nothing.
+      if (state.type === 'virtualHosts')
+        for (const table of this.states.routes.names) {
+          state.names.add(`${table}/`)
+          state.dirty.add(`${table}/`)
+        }
     }
     if (wildcard && !state.wildcard) {
       state.wildcard = true
@@ -186,6 +207,8 @@ export class XdsStream {
     for (const name of subscribe) {
       // A client may have lost what it asks for again; but what it says it kept is not sent twice.
       if (!(name in initial)) state.forced.add(name)
+      if (state.type === 'virtualHosts' && state.names.size >= maxAskedHosts && !state.names.has(name))
+        state.surplus.add(name)
       state.names.add(name)
       state.dirty.add(name)
       this.expectations.meet([state.type, name])
@@ -211,7 +234,10 @@ export class XdsStream {
       removable.push(changes.removals)
     }
     if (!waiting && removable.some((names) => names.length > 0)) this.remove(snapshot)
-    if (this.isSettled) this.events.settled()
+    if (!this.isSettled) return
+    // A client that has not asked for listeners has only begun.
+    if (this.states.listeners.asked) this.settledRevision = snapshot.revision
+    this.events.settled()
   }
 
   /** Nothing points any more to what goes away. */
@@ -233,7 +259,8 @@ export class XdsStream {
     const nonce = String(this.nonces + 1)
     bookSent(state, nonce, updates, removals)
     for (const name of absent) {
-      state.absent.add(name)
+      if (state.surplus.delete(name)) state.names.delete(name)
+      else state.absent.add(name)
       state.dirty.delete(name)
       state.forced.delete(name)
     }
@@ -261,7 +288,8 @@ export class XdsStream {
       nonce,
       revision: snapshot.revision,
       resources,
-      removed: [...removals, ...absent],
+      removed: removals,
+      absent,
     })
     return true
   }

@@ -40,6 +40,8 @@ export interface TypeState {
   forced: Set<string>
   /** Told to be not there. */
   absent: Set<string>
+  /** Asked for beyond what is kept up to date: told to be not there, and forgotten. */
+  surplus: Set<string>
   inFlight: InFlight | null
   lastNonce: string
   refused: Map<string, Refusal>
@@ -56,6 +58,7 @@ export function createTypeState(type: ResourceType): TypeState {
     dirty: new Set(),
     forced: new Set(),
     absent: new Set(),
+    surplus: new Set(),
     inFlight: null,
     lastNonce: '',
     refused: new Map(),
@@ -76,7 +79,7 @@ export function hasTaken({ sent, inFlight, dirty }: TypeState, { name, version }
  * replaced and the last request that uses it has ended: taking it away before would break that request.
  */
 function isRoot({ type, wildcard }: TypeState): boolean {
-  return wildcard || type === 'listeners'
+  return wildcard || type === 'listeners' || type === 'virtualHosts'
 }
 
 export interface Changes {
@@ -98,7 +101,7 @@ export function changesOf(state: TypeState, find: (name: string) => XdsResource 
       state.dirty.delete(name)
       continue
     }
-    const target = find(name)
+    const target = state.surplus.has(name) ? undefined : find(name)
     const sent = state.sent.get(name)
     const forced = state.forced.has(name)
     if (target === undefined) {
@@ -106,8 +109,12 @@ export function changesOf(state: TypeState, find: (name: string) => XdsResource 
       else if (sent !== undefined) state.dirty.delete(name)
       else if (state.names.has(name) && (forced || !state.absent.has(name))) changes.absent.push(name)
       else state.dirty.delete(name)
-    } else if (state.refused.get(name)?.version === target.version) state.dirty.delete(name)
-    else if (sent?.version !== target.version || forced) changes.updates.set(name, target)
+    } else if (state.refused.get(name)?.version === target.version) {
+      // A request waits for the host: it is told that there is none.
+      const waits = state.type === 'virtualHosts' && sent === undefined && (forced || !state.absent.has(name))
+      if (waits) changes.absent.push(name)
+      else state.dirty.delete(name)
+    } else if (sent?.version !== target.version || forced) changes.updates.set(name, target)
     else state.dirty.delete(name)
   }
   return changes

@@ -452,6 +452,7 @@ describe('the verdicts of data planes', () => {
         namespace,
         kind: 'envoy',
         service: 's',
+        replica: null,
         connectedAtMs: 0,
         sentRevision: 1,
         ackedRevision: 1,

@@ -65,7 +65,7 @@ describe('one command', () => {
       /HTTPRoute default\/reviews-canary +client +routes of reviews\n/,
     )
     const healthy = await weft('check')
-    expect([healthy.code, healthy.stdout]).toEqual([0, expect.stringMatching(/29 checks: 0 errors, 0 warnings\n$/)])
+    expect([healthy.code, healthy.stdout]).toEqual([0, expect.stringMatching(/30 checks: 0 errors, 0 warnings\n$/)])
     const nobody = await weft('inspect', 'page-2')
     expect([nobody.code, nobody.stderr]).toEqual([1, expect.stringContaining('connected: page-1')])
 

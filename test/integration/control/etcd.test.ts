@@ -143,6 +143,65 @@ describe('two replicas on etcd', () => {
   })
 })
 
+describe('what replicas tell each other', () => {
+  const toldBy = (store: Store, id: string) => Object.fromEntries(store.replicas?.told().get(id) ?? [])
+  const untilTold = (store: Store, condition: () => boolean) =>
+    new Promise<void>((resolve) => {
+      const look = () => {
+        if (!condition()) return
+        end?.()
+        resolve()
+      }
+      const end = store.replicas?.onTold(look)
+      look()
+    })
+
+  it('is heard by the others, makes no revision, and is gone with the one that said it', async () => {
+    const prefix = freshPrefix()
+    const [one, two] = [await open('a/one', prefix), await open('two', prefix)]
+    one.replicas?.tell('x', { n: 1 })
+    one.replicas?.tell('y', { n: 2 })
+    await untilTold(two, () => 'y' in toldBy(two, 'a/one'))
+    expect(toldBy(two, 'a/one')).toEqual({ x: { n: 1 }, y: { n: 2 } })
+    expect(toldBy(one, 'a/one')).toEqual({})
+    one.replicas?.tell('x', null)
+    one.replicas?.tell('y', { n: 3 })
+    await untilTold(two, () => toldBy(two, 'a/one').y?.n === 3 && !('x' in toldBy(two, 'a/one')))
+    expect([one.revision(), two.revision()]).toEqual([0, 0])
+    const three = await open('three', prefix)
+    await untilTold(three, () => 'y' in toldBy(three, 'a/one'))
+    await one.close()
+    await untilTold(two, () => !('y' in toldBy(two, 'a/one')))
+  })
+
+  it('is said again when its lease was lost, and when etcd comes back', async () => {
+    const own = await startEtcd()
+    const urls = [own.url]
+    const prefix = freshPrefix()
+    const [one, two] = [await open('one', prefix, { urls }), await open('two', prefix, { urls })]
+    one.replicas?.tell('x', { n: 1 })
+    await untilTold(two, () => 'x' in toldBy(two, 'one'))
+    await own.program.kill()
+    one.replicas?.tell('x', { n: 2 })
+    const again = await startEtcd(own)
+    await untilTold(two, () => toldBy(two, 'one').x?.n === 2)
+    const leases = await outputOf('etcdctl', ['--endpoints', own.url, 'get', `${prefix}replicas/one/x`, '-w', 'json'], {
+      env: { ETCDCTL_API: '3' },
+    })
+    const { kvs } = JSON.parse(leases) as { kvs: { lease: number }[] }
+    let gone = 0
+    two.replicas?.onTold(() => {
+      if (!('x' in toldBy(two, 'one'))) gone += 1
+    })
+    const lease = BigInt(/"lease":(\d+)/.exec(leases)?.[1] ?? kvs[0]?.lease ?? 0).toString(16)
+    await outputOf('etcdctl', ['--endpoints', own.url, 'lease', 'revoke', lease], { env: { ETCDCTL_API: '3' } })
+    await untilTold(two, () => gone > 0 && 'x' in toldBy(two, 'one'))
+    await one.close()
+    await two.close()
+    await again.program.kill()
+  })
+})
+
 describe('the store on etcd', () => {
   it('reads on, refuses to write and says why while etcd does not answer, and works again after', async () => {
     const own = await startEtcd()

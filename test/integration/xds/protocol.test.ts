@@ -182,6 +182,10 @@ describe('weft bootstrap', () => {
       [['envoy', ...base, 'nonsense'], '--control: "nonsense" is not host:port'],
       [['envoy', ...base, 'a:1', '--inbound', '127.0.0.1:1'], '--inbound and --app need each other'],
       [['envoy', ...base, 'a:1', '--gateway', '--outbound', '127.0.0.1:1'], 'a gateway has no --outbound'],
+      [
+        ['envoy', ...base, 'a:1', '--sotw', '--on-demand-hosts'],
+        '--on-demand-hosts is for a sidecar that speaks delta',
+      ],
       [['grpc', ...base, 'a:1', '--cert', 'c'], '--cert and --key need each other'],
     ] as const) {
       const { code, stderr } = await weft('bootstrap', ...args)

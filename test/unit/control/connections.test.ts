@@ -120,7 +120,7 @@ metadata: { name: who }
 spec: { targetRefs: [{ group: gateway.networking.k8s.io, kind: Gateway, name: edge }], action: DENY, rules: [{ to: [{ operation: { paths: [/admin] } }] }] }`
   const node: MeshNode = {
     ...{ id: 'edge-1', plane: 'envoy', role: 'gateway', namespace: 'default', service: 'edge', account: 'edge' },
-    ...{ labels: {}, region: '', zone: '', outbound: null, inbound: null, app: null },
+    ...{ labels: {}, region: '', zone: '', outbound: null, inbound: null, app: null, hosts: 'all' },
   }
   const mesh = () => {
     const source = new MemoryMesh()

@@ -19,6 +19,7 @@ const node: MeshNode = {
   outbound: '127.0.0.1:15001',
   inbound: '127.0.0.1:15006',
   app: '127.0.0.1:9080',
+  hosts: 'all',
 }
 
 function changes(mutate: (mesh: MemoryMesh) => void): string[] {

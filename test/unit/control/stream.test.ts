@@ -120,6 +120,14 @@ describe.each([{ whole: false }, { whole: true }])('a stream, whole: $whole', ({
     expect(stream.isSettled).toBe(true)
   })
 
+  it('has answered for the last state while the next one is under way', () => {
+    const { stream, answer } = joined({ whole })
+    stream.update(snapshotOf(2, { clusters: { a: '1' }, listeners: { l: '1' }, routes: { r: '2' } }))
+    expect([stream.isSettled, stream.answeredRevision]).toEqual([false, 1])
+    answer('routes')
+    expect(stream.answeredRevision).toBe(2)
+  })
+
   it('does not wait for what a newer state names no more', () => {
     const { stream, answer } = joined({ whole })
     const others = { listeners: { l: '1' }, routes: { r: '1' } }

@@ -6,6 +6,7 @@ import { file_envoy_config_rbac_v3_rbac } from '../../xds/protos/envoy/config/rb
 import { file_envoy_extensions_access_loggers_stream_v3_stream } from '../../xds/protos/envoy/extensions/access_loggers/stream/v3/stream_pb.js'
 import { file_envoy_extensions_filters_http_cors_v3_cors } from '../../xds/protos/envoy/extensions/filters/http/cors/v3/cors_pb.js'
 import { file_envoy_extensions_filters_http_fault_v3_fault } from '../../xds/protos/envoy/extensions/filters/http/fault/v3/fault_pb.js'
+import { file_envoy_extensions_filters_http_on_demand_v3_on_demand } from '../../xds/protos/envoy/extensions/filters/http/on_demand/v3/on_demand_pb.js'
 import { file_envoy_extensions_filters_http_rbac_v3_rbac } from '../../xds/protos/envoy/extensions/filters/http/rbac/v3/rbac_pb.js'
 import { file_envoy_extensions_filters_http_router_v3_router } from '../../xds/protos/envoy/extensions/filters/http/router/v3/router_pb.js'
 import { file_envoy_extensions_filters_listener_tls_inspector_v3_tls_inspector } from '../../xds/protos/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js'
@@ -23,6 +24,7 @@ export const anyRegistry = createRegistry(
   file_envoy_extensions_access_loggers_stream_v3_stream,
   file_envoy_extensions_filters_http_cors_v3_cors,
   file_envoy_extensions_filters_http_fault_v3_fault,
+  file_envoy_extensions_filters_http_on_demand_v3_on_demand,
   file_envoy_extensions_filters_http_rbac_v3_rbac,
   file_envoy_extensions_filters_http_router_v3_router,
   file_envoy_extensions_filters_listener_tls_inspector_v3_tls_inspector,

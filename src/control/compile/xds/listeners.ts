@@ -7,6 +7,7 @@ import type { FilterChainJson } from '../../xds/protos/envoy/config/listener/v3/
 import type { ListenerJson } from '../../xds/protos/envoy/config/listener/v3/listener_pb.js'
 import { CorsSchema } from '../../xds/protos/envoy/extensions/filters/http/cors/v3/cors_pb.js'
 import { HTTPFaultSchema } from '../../xds/protos/envoy/extensions/filters/http/fault/v3/fault_pb.js'
+import { OnDemandSchema } from '../../xds/protos/envoy/extensions/filters/http/on_demand/v3/on_demand_pb.js'
 import { RBACSchema } from '../../xds/protos/envoy/extensions/filters/http/rbac/v3/rbac_pb.js'
 import { RouterSchema } from '../../xds/protos/envoy/extensions/filters/http/router/v3/router_pb.js'
 import { TlsInspectorSchema } from '../../xds/protos/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js'
@@ -25,6 +26,7 @@ import { downstreamTls, fromAds } from './tls.js'
 
 export interface ListenerContext {
   role: MeshNode['role']
+  hosts: MeshNode['hosts']
   trustDomain: string
 }
 
@@ -35,6 +37,9 @@ const httpFilters: HttpFilterJson[] = [
   { name: faultFilter, disabled: true, typedConfig: pack(HTTPFaultSchema, {}) },
   { name: 'envoy.filters.http.router', typedConfig: pack(RouterSchema, {}) },
 ]
+
+/** Holds a request back whose host is not known, until the control plane has said what it is. It works once for a request, so it stands first. */
+const onDemandFilter: HttpFilterJson = { name: 'envoy.filters.http.on_demand', typedConfig: pack(OnDemandSchema, {}) }
 
 export function listenerJson(listener: Listener, context: ListenerContext): ListenerJson {
   const chains = [...requestChains(listener, context), ...listener.connections.map(connectionChain)]
@@ -48,13 +53,14 @@ export function listenerJson(listener: Listener, context: ListenerContext): List
   }
 }
 
-function requestChains(listener: Listener, { role, trustDomain }: ListenerContext): FilterChainJson[] {
+function requestChains(listener: Listener, context: ListenerContext): FilterChainJson[] {
   const { routes, tls } = listener
+  const { trustDomain } = context
   if (routes === null) return []
   const filters = [
     {
       name: 'envoy.filters.network.http_connection_manager',
-      typedConfig: pack(HttpConnectionManagerSchema, connectionManager(listener, routes, role)),
+      typedConfig: pack(HttpConnectionManagerSchema, connectionManager(listener, routes, context)),
     },
   ]
   if (tls === null) return [{ filters }]
@@ -76,12 +82,12 @@ function requestChains(listener: Listener, { role, trustDomain }: ListenerContex
 function connectionManager(
   { name, direction, tls }: Listener,
   routes: string,
-  role: MeshNode['role'],
+  { role, hosts }: ListenerContext,
 ): HttpConnectionManagerJson {
   return {
     statPrefix: name,
     rds: { configSource: fromAds, routeConfigName: routes },
-    httpFilters,
+    httpFilters: hosts === 'on-demand' && direction === 'outbound' ? [onDemandFilter, ...httpFilters] : httpFilters,
     // What policies compare must be what the application sees.
     normalizePath: true,
     mergeSlashes: true,

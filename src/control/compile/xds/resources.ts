@@ -10,6 +10,7 @@ import { ClusterSchema } from '../../xds/protos/envoy/config/cluster/v3/cluster_
 import { TypedExtensionConfigSchema } from '../../xds/protos/envoy/config/core/v3/extension_pb.js'
 import { ClusterLoadAssignmentSchema } from '../../xds/protos/envoy/config/endpoint/v3/endpoint_pb.js'
 import { ListenerSchema } from '../../xds/protos/envoy/config/listener/v3/listener_pb.js'
+import { VirtualHostSchema } from '../../xds/protos/envoy/config/route/v3/route_components_pb.js'
 import { RouteConfigurationSchema } from '../../xds/protos/envoy/config/route/v3/route_pb.js'
 import { SecretSchema } from '../../xds/protos/envoy/extensions/transport_sockets/tls/v3/secret_pb.js'
 import type { MeshNode } from '../node.js'
@@ -18,7 +19,8 @@ import { anyRegistry, typeUrl } from './any.js'
 import { assignmentJson, clusterJson } from './clusters.js'
 import { connectionChain, connectionFilters } from './connections.js'
 import { grpcListenerJson, type ListenerContext, listenerJson } from './listeners.js'
-import { type HashOf, routeConfiguration } from './routes.js'
+import { onDemandTable, steeredBy } from './on-demand-hosts.js'
+import { type HashOf, routeConfiguration, virtualHost } from './routes.js'
 import { identitySecret, rootsSecret } from './tls.js'
 
 const schemas = {
@@ -27,6 +29,7 @@ const schemas = {
   filters: TypedExtensionConfigSchema,
   listeners: ListenerSchema,
   routes: RouteConfigurationSchema,
+  virtualHosts: VirtualHostSchema,
   secrets: SecretSchema,
 } as const
 
@@ -63,7 +66,11 @@ export function clusterResource(cluster: Cluster, plane: Plane): XdsResource {
   return once(cluster, plane, () => {
     const json = clusterJson(cluster, plane)
     const pieces = () => cluster.origins.map((origin) => ({ origin, text: JSON.stringify(json) }))
-    const refs = cluster.discovery.type === 'mesh' ? [['endpoints', cluster.name] as const] : []
+    const roots = plane === 'grpc' ? null : (cluster.tls?.roots ?? null)
+    const refs = [
+      ...(cluster.discovery.type === 'mesh' ? [['endpoints', cluster.name] as const] : []),
+      ...(roots === null ? [] : [['secrets', roots.secret] as const]),
+    ]
     return encode('clusters', cluster.name, json, pieces, refs)
   })
 }
@@ -88,9 +95,31 @@ export function hostResource(host: HostRoutes, plane: Plane, hashOf: HashOf): Xd
   })
 }
 
+/** A table whose hosts are asked for one by one. */
+export function onDemandTableResource(table: RouteTable): XdsResource {
+  return once(table, 'on demand', () => encode('routes', table.name, onDemandTable(table), () => []))
+}
+
+/** The host that `TABLE/HOST` names, as a virtual host of this one name; undefined: there is none. */
+export function askedHostResource(
+  table: RouteTable,
+  name: string,
+  plane: Plane,
+  hashOf: HashOf,
+): XdsResource | undefined {
+  const host = name.startsWith(`${table.name}/`) ? name.slice(table.name.length + 1) : ''
+  const steering = steeredBy(table, host)
+  if (steering === null) return undefined
+  return once(steering, `${plane} ${name}`, () => {
+    const asked: HostRoutes = { ...steering, name, hosts: [host] }
+    const json = virtualHost(asked, plane, hashOf)
+    return encode('virtualHosts', name, json, () => tablePieces({ ...table, hosts: [asked] }, [json]))
+  })
+}
+
 export function listenerResource(listener: Listener, context: ListenerContext): XdsResource {
   const { name, routes, connections } = listener
-  return once(listener, context.role, () => {
+  return once(listener, `${context.role} ${context.hosts}`, () => {
     const pieces = () => connections.map((one) => ({ origin: one.origin, text: JSON.stringify(connectionChain(one)) }))
     const filters = connectionFilters(listener).map((one) => ['filters', one.name] as const)
     const refs = [...(routes === null ? [] : [['routes', routes] as const]), ...filters]
@@ -126,6 +155,18 @@ export function rootsResource({ roots, revoked, leavesOnly }: TrustBundle): XdsR
     { name: rootsSecret, validationContext: { trustedCa: { inlineString: roots }, ...crl } },
     () => [],
   )
+}
+
+/** Authorities that a cluster's endpoints must be vouched for by, where they are its own. */
+export function clusterRoots({ tls, origins }: Cluster): XdsResource[] {
+  if (tls === null || tls.roots === null) return []
+  const { secret: name, pem } = tls.roots
+  return [
+    once(tls.roots, '', () => {
+      const json = { name, validationContext: { trustedCa: { inlineString: pem } } }
+      return encode('secrets', name, json, () => origins.map((origin) => ({ origin, text: JSON.stringify(json) })))
+    }),
+  ]
 }
 
 /** An Envoy has every cluster; a gRPC client asks for those that its routes name. */

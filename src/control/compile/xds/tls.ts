@@ -39,15 +39,15 @@ export function upstreamTls(
   }
 }
 
-function simple({ verify, allow, serverName }: ClusterTls): CommonTlsContextJson {
+function simple({ verify, allow, serverName, roots }: ClusterTls): CommonTlsContextJson {
   if (!verify) return {}
   const names = allow.length > 0 ? allow : [serverName]
-  return {
-    validationContext: {
-      trustedCa: { filename: systemRoots },
-      matchTypedSubjectAltNames: names.map((exact) => ({ sanType: 'DNS', matcher: { exact } })),
-    },
-  }
+  const matchTypedSubjectAltNames = names.map((exact): SubjectAltNameMatcherJson => {
+    return { sanType: 'DNS', matcher: { exact } }
+  })
+  // As a secret, other roots change no cluster, so that its connections live on.
+  if (roots !== null) return rootsWith({ matchTypedSubjectAltNames }, roots.secret)
+  return { validationContext: { trustedCa: { filename: systemRoots }, matchTypedSubjectAltNames } }
 }
 
 function mutual({ allow }: ClusterTls, plane: MeshNode['plane']): CommonTlsContextJson {
@@ -86,7 +86,10 @@ function ownCertificate(): CommonTlsContextJson {
   return { tlsCertificateSdsSecretConfigs: [{ name: identitySecret, sdsConfig: fromAds }] }
 }
 
-function rootsWith(defaultValidationContext: CertificateValidationContextJson): CommonTlsContextJson {
-  const validationContextSdsSecretConfig = { name: rootsSecret, sdsConfig: fromAds }
+function rootsWith(
+  defaultValidationContext: CertificateValidationContextJson,
+  name = rootsSecret,
+): CommonTlsContextJson {
+  const validationContextSdsSecretConfig = { name, sdsConfig: fromAds }
   return { combinedValidationContext: { defaultValidationContext, validationContextSdsSecretConfig } }
 }

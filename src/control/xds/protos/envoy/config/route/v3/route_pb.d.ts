@@ -7,10 +7,12 @@ import type { RouteAction_RequestMirrorPolicy, RouteAction_RequestMirrorPolicyJs
 import type { HeaderValueOption, HeaderValueOptionJson, Metadata, MetadataJson } from "../../core/v3/base_pb.js";
 import type { Any, AnyJson, BoolValueJson, UInt32ValueJson } from "@bufbuild/protobuf/wkt";
 import type { TypedExtensionConfig, TypedExtensionConfigJson } from "../../core/v3/extension_pb.js";
+import type { ConfigSource, ConfigSourceJson } from "../../core/v3/config_source_pb.js";
 export declare const file_envoy_config_route_v3_route: GenFile;
 export declare type RouteConfiguration = Message<"envoy.config.route.v3.RouteConfiguration"> & {
   name: string;
   virtualHosts: VirtualHost[];
+  vhds?: Vhds | undefined;
   internalOnlyHeaders: string[];
   responseHeadersToAdd: HeaderValueOption[];
   responseHeadersToRemove: string[];
@@ -30,6 +32,7 @@ export declare type RouteConfiguration = Message<"envoy.config.route.v3.RouteCon
 export declare type RouteConfigurationJson = {
   name?: string;
   virtualHosts?: VirtualHostJson[];
+  vhds?: VhdsJson;
   internalOnlyHeaders?: string[];
   responseHeadersToAdd?: HeaderValueOptionJson[];
   responseHeadersToRemove?: string[];
@@ -47,3 +50,10 @@ export declare type RouteConfigurationJson = {
   routeSpecifiers?: TypedExtensionConfigJson[];
 };
 export declare const RouteConfigurationSchema: GenMessage<RouteConfiguration, {jsonType: RouteConfigurationJson}>;
+export declare type Vhds = Message<"envoy.config.route.v3.Vhds"> & {
+  configSource?: ConfigSource | undefined;
+};
+export declare type VhdsJson = {
+  configSource?: ConfigSourceJson;
+};
+export declare const VhdsSchema: GenMessage<Vhds, {jsonType: VhdsJson}>;
