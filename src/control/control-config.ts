@@ -12,6 +12,7 @@ import { address } from '../config/forms/address.js'
 import { duration } from '../config/forms/duration.js'
 import { WeftError } from '../errors.js'
 import { roles } from './access/roles.js'
+import { providerFields } from './extension-providers.js'
 import type { ServerCertificate } from './server/start-server.js'
 
 const tls = z.strictObject({
@@ -135,6 +136,10 @@ export const controlConfig = z
           .default('cluster.local')
           .meta({ description: 'Last part of long service names' }),
         rootNamespace: z.string().min(1).default('weft-system').meta({ description: 'Its policies hold everywhere' }),
+        ...providerFields,
+        keyRefresh: duration({ minMs: 1_000 })
+          .default(300_000)
+          .meta({ description: 'How often the keys of token issuers are fetched' }),
       })
       .prefault({}),
     sources: z.array(source).default([]).meta({ description: 'Services whose workloads do not register themselves' }),

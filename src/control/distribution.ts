@@ -2,6 +2,7 @@
  * The xDS server as the rest of the control plane sees it: started over the mesh, admitting data planes by proof, its
  * verdicts in terms of resources.
  */
+import { join } from 'node:path'
 import { isLoopback } from '../config/forms/loopback.js'
 import type { Tokens } from './access/tokens.js'
 import type { CertificateAuthority } from './ca/certificate-authority.js'
@@ -11,6 +12,7 @@ import type { Effect } from './compile/effects.js'
 import type { MeshNode } from './compile/node.js'
 import { type ControlConfig, readCertificate } from './control-config.js'
 import type { DataPlane, DataPlanes, Reached, Refusal, Verdict } from './data-planes.js'
+import { followKeys } from './key-sets/follow-keys.js'
 import { MeshCredentials, type MeshTls } from './mesh-credentials.js'
 import { originName } from './mesh-kinds.js'
 import type { MeshSource } from './mesh-source.js'
@@ -28,12 +30,14 @@ export interface DistributionParts {
   authority: CertificateAuthority | null
   /** Told of faults of ours. */
   fault: (message: string) => void
+  /** Told of what goes wrong elsewhere. */
+  say: (message: string) => void
 }
 
 export async function startDistribution(
   config: ControlConfig,
-  source: MeshSource,
-  { tokens, certificates, authority, fault }: DistributionParts,
+  store: MeshSource,
+  { tokens, certificates, authority, fault, say }: DistributionParts,
 ): Promise<Distribution> {
   const { xds, mesh, limits } = config
   const certificate = await readCertificate(config)
@@ -49,6 +53,7 @@ export async function startDistribution(
   }
   const services =
     authority === null ? [] : authorityServices({ ...authority, requestsPerSecond: limits.requestsPerSecond, fault })
+  const source = followKeys(store, { refreshMs: mesh.keyRefresh, file: join(config.data, 'key-sets.json'), say })
   const server = await startXdsServer({
     ...{ source, address: xds.listen, mesh, certificates: certificates ?? noCertificates, services },
     ...(credentials !== null && { credentials }),
@@ -72,6 +77,7 @@ export async function startDistribution(
     renewCertificate: renew,
     async close() {
       endFollowing?.()
+      source.close()
       await server.close()
     },
   }

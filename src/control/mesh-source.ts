@@ -56,6 +56,17 @@ export interface MeshState {
   revision: number
   resources: readonly MeshResource[]
   workloads: readonly Workload[]
+  /** Keys of issuers of tokens, by where they are fetched; absent: nobody fetches here. */
+  keySets?: KeySets
+}
+
+export type KeySets = ReadonlyMap<string, FetchedKeys>
+
+export interface FetchedKeys {
+  /** A JSON Web Key Set: the last good one; null: there was none yet. */
+  keys: string | null
+  /** Why the last attempt failed; null: it did not. */
+  fault: string | null
 }
 
 export interface MeshSource {

@@ -104,7 +104,7 @@ async function open(options: ControlOptions, opened: Opened, close: () => Promis
   opened.push(() => source.close())
   const { certificates, authority } = await openCertificates(options, { store, tokens, audit }, opened)
   const fault = (text: string) => logger.error(text)
-  const distribution = (await options.distribute?.(source, { tokens, certificates, authority, fault })) ?? null
+  const distribution = (await options.distribute?.(source, { tokens, certificates, authority, fault, say })) ?? null
   if (distribution !== null) opened.push(() => distribution.close())
   const times = { startedAtMs: nowMs(), nowMs }
   const parts = {

@@ -9,7 +9,7 @@ import { CORE_SCHEMA, loadAll } from 'js-yaml'
 import { describe, expect, it } from 'vitest'
 import type { CertificateSource } from '../../src/control/certificate-source.js'
 import { lintMesh } from '../../src/control/compile/lint.js'
-import { defaultMeshOptions, indexMesh } from '../../src/control/compile/mesh.js'
+import { defaultMeshOptions, indexMesh, type MeshOptions } from '../../src/control/compile/mesh.js'
 import type { MeshNode } from '../../src/control/compile/node.js'
 import { compileView } from '../../src/control/compile/view.js'
 import { resourceTypes } from '../../src/control/compile/xds/resources.js'
@@ -22,6 +22,7 @@ const folder = join(import.meta.dirname, 'mesh')
 interface Case {
   workloads: [string, number, Parameters<typeof workload>[2]?][]
   node: Partial<MeshNode>
+  mesh?: Partial<MeshOptions>
   /** Names that a gRPC client dials. */
   dials?: string[]
   /** Hosts that an Envoy asks for on demand. */
@@ -68,6 +69,7 @@ describe('mesh resources', () => {
     const {
       workloads,
       node: written,
+      mesh: options = {},
       dials = [],
       asks = [],
     } = JSON.parse(readFileSync(at('case.json'), 'utf8')) as Case
@@ -76,7 +78,7 @@ describe('mesh resources', () => {
       resources: readResources(yaml),
       workloads: workloads.map(([...one]) => workload(...one)),
     }
-    const mesh = indexMesh(state, null, { ...defaultMeshOptions, trustDomain: 'shop.example' })
+    const mesh = indexMesh(state, null, { ...defaultMeshOptions, trustDomain: 'shop.example', ...options })
     const node = { ...someNode, ...written }
     const { node: _, ...nouns } = compileView(mesh, node)
     await expect(text({ ...nouns, lint: lintMesh(mesh) })).toMatchFileSnapshot(at('nouns.json'))

@@ -55,6 +55,9 @@ export async function runEnvoy(bootstrap: string, more: readonly string[] = []):
     '1',
     '-l',
     'warning',
+    // Access logs are written at once, not each 10 s.
+    '--file-flush-interval-msec',
+    '50',
     '--component-log-level',
     'config:info,upstream:info',
     ...more,

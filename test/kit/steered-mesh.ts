@@ -1,6 +1,7 @@
 /** A mesh, its xDS server and one Envoy, as most tests of data planes need them. */
 import { expect } from 'vitest'
 import type { EnvoyPlane } from '../../src/control/bootstrap/envoy.js'
+import type { MeshSource } from '../../src/control/mesh-source.js'
 import { startXdsServer, type XdsServer, type XdsServerOptions } from '../../src/control/xds/server.js'
 import { type Asked, ask, closeServices } from './counted-service.js'
 import { type Envoy, listening, startEnvoy } from './envoy.js'
@@ -19,13 +20,18 @@ export interface SteeredMesh {
   close(): Promise<void>
 }
 
+export interface SteeringOptions extends Partial<XdsServerOptions> {
+  /** What the server reads in place of the mesh alone. */
+  follow?: (mesh: MeshSource) => MeshSource
+}
+
 export async function steerMesh(
   plane: Partial<EnvoyPlane> = {},
-  options: Partial<XdsServerOptions> = {},
+  { follow = (mesh) => mesh, ...options }: SteeringOptions = {},
   envoyArguments: readonly string[] = [],
 ): Promise<SteeredMesh> {
   const mesh = new MemoryMesh()
-  const control = await startXdsServer({ source: mesh, address: '127.0.0.1:0', quietMs: 10, ...options })
+  const control = await startXdsServer({ source: follow(mesh), address: '127.0.0.1:0', quietMs: 10, ...options })
   const envoy = await startEnvoy(control.port, plane, envoyArguments)
   if (plane.role !== 'gateway') await listening(envoy.outbound)
   const inForce = async () => {

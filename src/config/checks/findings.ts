@@ -30,7 +30,7 @@ export function findingsOf(schema: z.ZodType, written: unknown, issues: readonly
       case 'invalid_type':
         return [wrongType(path, issue.expected, valueAt(written, path))]
       case 'custom':
-        if (issue.params?.weft === notYetMark.weft) return [notYet(path, valueAt(written, path))]
+        if (issue.params?.weft === notYetMark.weft) return [notYet(path, valueAt(written, path), issue.params.hint)]
         return [notAllowed(path, issue.message, valueAt(written, path))]
       case 'too_small':
       case 'too_big':
@@ -74,14 +74,14 @@ function unknownType(schema: z.ZodType, path: Path, entry: unknown): Finding {
   return { path, code: 'WEFT_CONFIG_VALUE', message: `\`${type}\` is not a known type`, hint }
 }
 
-function notYet(path: Path, value: unknown): Finding {
+function notYet(path: Path, value: unknown, hint?: unknown): Finding {
   const key = String(path.findLast((step) => typeof step === 'string'))
   const shown = typeof value === 'string' ? `\`${key}: ${value}\`` : `\`${key}\``
   return {
     path,
     code: 'WEFT_CONFIG_NOT_YET',
     message: `${shown} does not work yet in this version`,
-    hint: 'remove it; the reference page lists what works',
+    hint: typeof hint === 'string' ? hint : 'remove it; the reference page lists what works',
   }
 }
 

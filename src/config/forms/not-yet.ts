@@ -9,9 +9,9 @@ import * as z from 'zod'
 /** The mark that `validate` reads from an issue's `params`. */
 export const notYetMark = { weft: 'not-yet' } as const
 
-/** A known key without function: absent is fine, anything else is refused. */
-export function notYet() {
-  return z.custom<undefined>((value) => value === undefined, { params: notYetMark }).optional()
+/** A known key without function: absent is fine, anything else is refused. `hint`: what there is in its place. */
+export function notYet(hint?: string) {
+  return z.custom<undefined>((value) => value === undefined, { params: { ...notYetMark, hint } }).optional()
 }
 
 /** Known keys without function, as a shape to spread into an object's declaration. */

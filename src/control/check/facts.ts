@@ -12,6 +12,7 @@ import type { Facts } from './check.js'
 const steering = [
   ...['HTTPRoute', 'GRPCRoute', 'Gateway', 'VirtualService', 'DestinationRule', 'Sidecar'],
   ...['PeerAuthentication', 'AuthorizationPolicy', 'BackendTLSPolicy'],
+  ...['RequestAuthentication', 'Telemetry'],
 ]
 
 export async function gatherFacts(context: ApiContext): Promise<Facts> {

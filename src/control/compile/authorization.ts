@@ -10,47 +10,48 @@ import {
 import { describeOrigin, originOf } from './finding.js'
 import { escapeRegex } from './http-routes.js'
 import type { Mesh } from './mesh.js'
-import { type MeshNode, selectableLabels } from './node.js'
+import type { MeshNode } from './node.js'
 import type { Authorization, Condition, AuthorizationRule as RuleNoun, TextMatch } from './nouns.js'
 import type { Parsed } from './parsed.js'
-import { includesLabels } from './services.js'
+import { holdsFor } from './policy-target.js'
+import { authenticationFor } from './request-authentication.js'
+import { authCondition, requestPrincipal } from './token-conditions.js'
 
 export function authorizationFor(mesh: Mesh, node: MeshNode): Authorization | null {
   const policies = mesh.kinds.of(authorizationPolicy).filter((policy) => holdsFor(mesh, policy, node))
   if (policies.length === 0) return null
+  const { authentication } = authenticationFor(mesh, node)
+  const context = { mesh, issuers: [...new Set(authentication?.tokens.map(({ issuer }) => issuer))] }
   const allowing = policies.filter(({ spec }) => spec.action === 'ALLOW')
   return {
-    deny: policies.filter(({ spec }) => spec.action === 'DENY').flatMap((policy) => ruleNouns(mesh, policy)),
-    allow: allowing.length === 0 ? null : allowing.flatMap((policy) => ruleNouns(mesh, policy)),
+    deny: policies.filter(({ spec }) => spec.action === 'DENY').flatMap((policy) => ruleNouns(context, policy)),
+    allow: allowing.length === 0 ? null : allowing.flatMap((policy) => ruleNouns(context, policy)),
     origins: policies.map(({ resource }) => originOf(resource, 'spec')),
   }
 }
 
-/** A policy of the root namespace holds everywhere; its selector still selects. */
-export function holdsFor(mesh: Mesh, { resource, spec }: Parsed<AuthorizationPolicySpec>, node: MeshNode): boolean {
-  const { namespace } = resource.metadata
-  if (namespace !== node.namespace && namespace !== mesh.options.rootNamespace) return false
-  if (spec.targetRefs !== undefined)
-    return spec.targetRefs.some(
-      ({ kind, name }) => name === node.service && (kind === 'Gateway') === (node.role === 'gateway'),
-    )
-  return spec.selector === undefined || includesLabels(selectableLabels(node), spec.selector.matchLabels)
+interface RuleContext {
+  mesh: Mesh
+  /** Whose tokens the door takes. */
+  issuers: readonly string[]
 }
 
-function ruleNouns(mesh: Mesh, { resource, spec }: Parsed<AuthorizationPolicySpec>): RuleNoun[] {
+function ruleNouns(context: RuleContext, { resource, spec }: Parsed<AuthorizationPolicySpec>): RuleNoun[] {
   const owner = describeOrigin(originOf(resource, ''))
   const { namespace } = resource.metadata
   return spec.rules.map((rule, index) => ({
     name: `${owner} rules[${index}]`,
-    condition: ruleCondition(mesh, namespace, rule),
+    condition: ruleCondition(context, namespace, rule),
   }))
 }
 
-function ruleCondition(mesh: Mesh, namespace: string, { from, to, when }: AuthorizationRule): Condition {
+function ruleCondition(context: RuleContext, namespace: string, { from, to, when }: AuthorizationRule): Condition {
   const parts: Condition[] = [
-    ...(from === undefined ? [] : [{ any: from.map(({ source }) => sourceCondition(mesh, namespace, source)) }]),
+    ...(from === undefined ? [] : [{ any: from.map(({ source }) => sourceCondition(context, namespace, source)) }]),
     ...(to === undefined ? [] : [{ any: to.map(({ operation }) => operationCondition(operation)) }]),
-    ...(when ?? []).map(({ key, values, notValues }) => both(values, notValues, (value) => keyCondition(key, value))),
+    ...(when ?? []).map(({ key, values, notValues }) =>
+      both(values, notValues, (value) => keyCondition(context, key, value)),
+    ),
   ]
   return all(parts)
 }
@@ -58,10 +59,11 @@ function ruleCondition(mesh: Mesh, namespace: string, { from, to, when }: Author
 type Source = NonNullable<AuthorizationRule['from']>[number]['source']
 type Operation = NonNullable<AuthorizationRule['to']>[number]['operation']
 
-function sourceCondition(mesh: Mesh, namespace: string, source: Source): Condition {
+function sourceCondition({ mesh, issuers }: RuleContext, namespace: string, source: Source): Condition {
   const principal = (text: string): Condition => ({ principal: spiffe(text) })
   return all([
     both(source.principals, source.notPrincipals, principal),
+    both(source.requestPrincipals, source.notRequestPrincipals, (text) => requestPrincipal(issuers, pattern(text))),
     both(source.namespaces, source.notNamespaces, inNamespace),
     both(source.serviceAccounts, source.notServiceAccounts, (text) => account(mesh, namespace, text)),
     both(source.ipBlocks, source.notIpBlocks, (cidr) => ({ connectionCidr: cidr })),
@@ -79,7 +81,7 @@ function operationCondition(operation: Operation): Condition {
   ])
 }
 
-function keyCondition(key: string, value: string): Condition {
+function keyCondition({ issuers }: RuleContext, key: string, value: string): Condition {
   const header = /^request\.headers\[(.+)\]$/.exec(key)?.[1]
   if (header !== undefined) return { header: { name: header.toLowerCase(), ...pattern(value) } }
   const conditions: Record<string, () => Condition> = {
@@ -91,7 +93,7 @@ function keyCondition(key: string, value: string): Condition {
     'destination.port': () => ({ port: Number(value) }),
     'connection.sni': () => ({ serverName: pattern(value) }),
   }
-  return conditions[key]?.() ?? { not: { always: true } }
+  return conditions[key]?.() ?? authCondition(issuers, key, pattern(value)) ?? { not: { always: true } }
 }
 
 /** Hosts are compared without their port and in any case: a client may write them as it likes. */

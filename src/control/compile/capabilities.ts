@@ -44,6 +44,18 @@ const clusterLacks: Record<Plane, (cluster: Cluster) => string[]> = {
   ],
 }
 
+/** Planes that have no listeners of their own for policies to hold on. */
+const withoutListeners: readonly Plane[] = ['grpc']
+
+export function lackedPolicies(plane: Plane, policies: { what: string; origins: Origin[] }[]): MeshFinding[] {
+  if (!withoutListeners.includes(plane)) return []
+  return policies.flatMap(({ what, origins }) => origins.map((origin) => lack(plane, what, origin)))
+}
+
+function lack(plane: Plane, what: string, origin: Origin): MeshFinding {
+  const message = `${plane} data planes lack ${what}; ${describeOrigin(origin)} is not in force there`
+  return { severity: 'error', code: 'WEFT_MESH_UNSUPPORTED', origin, message, hint: null, stops: true }
+}
 /** A gRPC client makes requests, and takes no connections for others. */
 const connectionLacks: Record<Plane, string[]> = { envoy: [], grpc: ['forwarding connections'] }
 
@@ -72,10 +84,9 @@ function refuse(plane: Plane, parts: { lacking: string[]; origin: Origin | null 
   for (const { lacking, origin } of parts) {
     if (origin === null) continue
     for (const what of lacking) {
-      const message = `${plane} data planes lack ${what}; ${describeOrigin(origin)} is not in force there`
-      const known = findings.some((finding) => finding.message === message && finding.origin.path === origin.path)
-      if (!known)
-        findings.push({ severity: 'error', code: 'WEFT_MESH_UNSUPPORTED', origin, message, hint: null, stops: true })
+      const found = lack(plane, what, origin)
+      const known = findings.some(({ message, origin: { path } }) => message === found.message && path === origin.path)
+      if (!known) findings.push(found)
     }
   }
   return { refused: new Set(findings.map(({ origin }) => describeOrigin(origin))), findings }

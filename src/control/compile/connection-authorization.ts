@@ -46,5 +46,5 @@ function asksOfRequest(condition: Condition): boolean {
   if ('all' in condition) return condition.all.some(asksOfRequest)
   if ('any' in condition) return condition.any.some(asksOfRequest)
   if ('not' in condition) return asksOfRequest(condition.not)
-  return 'header' in condition || 'path' in condition
+  return 'header' in condition || 'path' in condition || 'claim' in condition
 }

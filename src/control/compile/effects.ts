@@ -54,6 +54,8 @@ interface Part {
 function partsOf(mesh: Mesh, node: MeshNode, view: MeshView): Part[] {
   return [
     ...doorParts(mesh, node),
+    ...(view.authentication?.origins ?? []).map((origin) => server(origin, 'tokens')),
+    ...view.listeners.flatMap(listenerParts),
     ...view.tables.flatMap(tableParts),
     ...view.listeners.flatMap(connectionParts),
     ...view.clusters.flat().flatMap(({ name, origins }) => origins.map((origin) => client(origin, `cluster ${name}`))),
@@ -72,6 +74,13 @@ function doorParts(mesh: Mesh, node: MeshNode): Part[] {
     ...(narrowing === undefined ? [] : [client(originOf(narrowing.resource, 'spec'), 'what it may reach')]),
     ...(origin === null || node.inbound === null ? [] : [server(origin, `mutual TLS ${mode}`)]),
   ]
+}
+
+function listenerParts({ direction, telemetry }: Listener): Part[] {
+  const on = direction === 'outbound' ? client : server
+  return (telemetry?.origins ?? []).map((origin) =>
+    on(origin, origin.path === 'spec.tracing' ? 'tracing' : 'access log'),
+  )
 }
 
 function tableParts({ name, hosts, authorization }: RouteTable): Part[] {

@@ -44,7 +44,17 @@ export function compileGateway(mesh: Mesh, node: MeshNode): CompiledGateway {
     const routes = requests.length === 0 ? null : name
     if (routes === null && connections.length === 0) continue
     const authorization = connections.length === 0 ? null : connecting.authorization
-    listeners.push({ name, address, direction: 'inbound', routes, tls, connections, authorization })
+    listeners.push({
+      name,
+      address,
+      direction: 'inbound',
+      routes,
+      tls,
+      connections,
+      authorization,
+      readsTokens: routes !== null,
+      telemetry: null,
+    })
     if (routes !== null) tables.push({ name, hosts: joinHosts(requests, findings), authorization: policies })
   }
   const forwards = listeners.some(({ connections }) => connections.length > 0)

@@ -2,22 +2,33 @@
  * What is wrong with resources that each pass their own check: conflicts, rules that are never reached, references that
  * lead nowhere. `apply` prints it before and after a change, so it needs no data plane.
  */
+import { isLoopback } from '../../config/forms/loopback.js'
 import { backendTlsPolicy } from '../resources/backend-tls-policy.js'
 import { gateway } from '../resources/gateway.js'
 import { istioGateway } from '../resources/istio-gateway.js'
 import { peerAuthentication } from '../resources/peer-authentication.js'
+import { requestAuthentication } from '../resources/request-authentication.js'
 import { serviceEntry } from '../resources/service-entry.js'
+import { telemetry } from '../resources/telemetry.js'
 import { describeOrigin, type MeshFinding, originOf } from './finding.js'
 import { compileGateway } from './gateways.js'
 import type { Mesh } from './mesh.js'
 import type { MeshNode } from './node.js'
 import type { Parsed } from './parsed.js'
 import { reachOf } from './reach.js'
+import { keySourceOf } from './request-authentication.js'
 import { routeParents } from './route-parents.js'
 import { sharedView } from './view.js'
 
 export function lintMesh(mesh: Mesh): MeshFinding[] {
-  const found = [...routeParents(mesh), ...targets(mesh), ...duplicates(mesh), ...clients(mesh), ...gateways(mesh)]
+  const found = [
+    ...routeParents(mesh),
+    ...targets(mesh),
+    ...duplicates(mesh),
+    ...clients(mesh),
+    ...gateways(mesh),
+    ...plainKeys(mesh),
+  ]
   return [
     ...new Map(
       found.map((finding) => [JSON.stringify([finding.code, finding.origin, finding.message]), finding]),
@@ -89,10 +100,31 @@ function duplicates(mesh: Mesh): MeshFinding[] {
     .flatMap((entry) => entry.spec.hosts.map((host) => ({ ...entry, what: `the host ${host}`, path: 'spec.hosts' })))
   const modes = mesh.kinds.of(peerAuthentication).map((entry) => ({
     ...entry,
-    what: `the workloads ${JSON.stringify(entry.spec.selector?.matchLabels ?? {})}`,
+    what: workloadsOf(entry.spec.selector?.matchLabels),
     path: 'spec.selector',
   }))
-  return [...firstOf(entries), ...firstOf(modes)]
+  const told = mesh.kinds
+    .of(telemetry)
+    .filter(({ spec }) => spec.targetRefs === undefined)
+    .map((entry) => ({ ...entry, what: workloadsOf(entry.spec.selector?.matchLabels), path: 'spec.selector' }))
+  return [...firstOf(entries), ...firstOf(modes), ...firstOf(told)]
+}
+
+function workloadsOf(labels: Record<string, string> = {}): string {
+  return `the workloads ${JSON.stringify(labels)}`
+}
+
+/** Keys that come over a network that anybody may stand in are no proof of anything. */
+function plainKeys(mesh: Mesh): MeshFinding[] {
+  return mesh.kinds.of(requestAuthentication).flatMap(({ resource, spec }) =>
+    spec.jwtRules.flatMap((rule, index): MeshFinding[] => {
+      const source = keySourceOf(rule)
+      if (source === null || !source.startsWith('http://') || isLoopback(new URL(source).host)) return []
+      const origin = originOf(resource, `spec.jwtRules[${index}]`)
+      const message = `the keys of ${rule.issuer} come over plain HTTP: whoever stands in between can sign tokens`
+      return [{ severity: 'warning', code: 'WEFT_MESH_REFERENCE', origin, message, hint: 'use https' }]
+    }),
+  )
 }
 
 function firstOf(list: (Parsed<unknown> & { what: string; path: string })[]): MeshFinding[] {

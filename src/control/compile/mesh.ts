@@ -3,7 +3,8 @@
  *
  * Invariant: pure; built from a state and, to keep what did not change, from the mesh before it.
  */
-import type { MeshState } from '../mesh-source.js'
+import type { DefaultProviders, ExtensionProvider } from '../extension-providers.js'
+import type { KeySets, MeshState } from '../mesh-source.js'
 import { serviceEntry } from '../resources/service-entry.js'
 import { workloadEntry } from '../resources/workload-entry.js'
 import { type ParsedKinds, parseKinds } from './parsed.js'
@@ -16,12 +17,17 @@ export interface MeshOptions {
   clusterDomain: string
   /** Policies in this namespace without a selector hold for all namespaces. */
   rootNamespace: string
+  /** Destinations that Telemetry names, and those in use where it names none. */
+  extensionProviders: ExtensionProvider[]
+  defaultProviders: DefaultProviders
 }
 
 export const defaultMeshOptions: MeshOptions = {
   trustDomain: 'cluster.local',
   clusterDomain: 'cluster.local',
   rootNamespace: 'weft-system',
+  extensionProviders: [],
+  defaultProviders: { accessLogging: [], tracing: [] },
 }
 
 export interface Mesh {
@@ -31,6 +37,8 @@ export interface Mesh {
   /** By `namespace/name`. */
   services: ReadonlyMap<string, Service>
   definitions: readonly ServiceDefinition[]
+  /** Keys that were fetched for RequestAuthentication; null: nobody fetches here. */
+  keySets: KeySets | null
   /** Everything but endpoints: keeps its identity while only those change, so it is the key of what may be kept. */
   rules: object
 }
@@ -46,8 +54,10 @@ export function indexMesh(state: MeshState, previous: Mesh | null, options: Mesh
   const list = [...services.values()].map(({ definition }) => definition).sort((a, b) => (a.key < b.key ? -1 : 1))
   const before = previous?.definitions ?? []
   const same = before.length === list.length && list.every((definition, index) => definition === before[index])
-  const rules = same && previous !== null && previous.kinds === kinds ? previous.rules : {}
-  return { revision: state.revision, options, kinds, services, definitions: same ? before : list, rules }
+  const keySets = state.keySets ?? null
+  const kept = same && previous !== null && previous.kinds === kinds && previous.keySets === keySets
+  const rules = kept ? previous.rules : {}
+  return { revision: state.revision, options, kinds, services, definitions: same ? before : list, keySets, rules }
 }
 
 /**

@@ -5,6 +5,8 @@
  * Invariant: names and meaning follow the configuration language; durations are milliseconds, `null` is "not set".
  */
 
+import type { ListenerTelemetry } from './listener-nouns.js'
+
 /** Where in which resource a noun was written; a verdict points there. */
 export interface Origin {
   kind: string
@@ -132,6 +134,9 @@ export interface Listener {
   connections: ConnectionRoute[]
   /** Who may connect, for `connections`; who may ask stands with the table. */
   authorization: Authorization | null
+  /** Whose tokens it takes is told apart, so that what is open follows at once. */
+  readsTokens: boolean
+  telemetry: ListenerTelemetry | null
 }
 
 /** Where connections go as they are, by the name that their TLS handshake asks for. */
@@ -262,6 +267,8 @@ export type Condition =
   | { any: Condition[] }
   | { not: Condition }
   | { principal: TextMatch }
+  /** Of the token that was taken; `list`: one of several texts matches as well. */
+  | { claim: { path: string[]; list: boolean } & TextMatch }
   | { clientCidr: string }
   | { connectionCidr: string }
   | { header: HeaderMatch }

@@ -12,10 +12,13 @@ import type { CompiledCluster } from './clusters.js'
 import { clusterEndpoints } from './endpoints.js'
 import { describeOrigin, type MeshFinding } from './finding.js'
 import { type CompiledGateway, compileGateway } from './gateways.js'
+import type { Authentication, ListenerTelemetry } from './listener-nouns.js'
+import { listenerPolicies } from './listener-policies.js'
 import { keep, type Mesh } from './mesh.js'
 import { type MeshNode, selectableLabels } from './node.js'
 import type { Cluster, ClusterEndpoints, HostRoutes, Listener, Origin, Route, RouteTable } from './nouns.js'
 import { peerMode } from './peer-authentication.js'
+import { plainCluster } from './plain-cluster.js'
 import { type Reach, reachOf } from './reach.js'
 import { defaultRoute, foreignHosts, serviceRoutes } from './service-routes.js'
 
@@ -33,6 +36,8 @@ export interface SharedView {
 export interface MeshView {
   node: MeshNode
   listeners: Listener[]
+  /** Whose tokens those take that read them. */
+  authentication: Authentication | null
   tables: RouteTable[]
   /** In lists, of which several nodes may have the same. */
   clusters: (readonly Cluster[])[]
@@ -60,12 +65,13 @@ function sidecarView(mesh: Mesh, node: MeshNode, identities: boolean): MeshView 
   return {
     node,
     listeners: own.listeners,
+    authentication: own.authentication,
     tables: [shared.table, ...own.tables],
     clusters: [shared.nouns, own.clusters],
     endpoints: [sharedEndpoints(mesh, shared, node), own.endpoints],
     secrets: [],
     identity: own.identity ?? mutualOf(shared.nouns),
-    findings: [...shared.findings, ...reach.findings],
+    findings: [...shared.findings, ...reach.findings, ...own.findings],
   }
 }
 
@@ -161,8 +167,17 @@ function distinctHosts(list: HostRoutes[]): HostRoutes[] {
 
 const noConnections = { connections: [], authorization: null } as const satisfies Partial<Listener>
 
-function outboundListener(address: string): Listener {
-  return { name: 'outbound', address, direction: 'outbound', routes: outboundTable, tls: null, ...noConnections }
+function outboundListener(address: string, telemetry: ListenerTelemetry | null): Listener {
+  return {
+    name: 'outbound',
+    address,
+    direction: 'outbound',
+    routes: outboundTable,
+    tls: null,
+    readsTokens: false,
+    telemetry,
+    ...noConnections,
+  }
 }
 
 function mutualOf(clusters: readonly Cluster[]): MeshView['identity'] {
@@ -173,16 +188,19 @@ function mutualOf(clusters: readonly Cluster[]): MeshView['identity'] {
 interface OwnSide {
   identity: MeshView['identity']
   listeners: Listener[]
+  authentication: Authentication | null
   tables: RouteTable[]
   clusters: Cluster[]
   endpoints: ClusterEndpoints[]
+  findings: MeshFinding[]
 }
 
 /** The listeners of a workload, and the way from the inbound one to its application. */
 function ownSide(mesh: Mesh, node: MeshNode, identities: boolean): OwnSide {
-  const outbound = node.outbound === null ? [] : [outboundListener(node.outbound)]
+  const { authentication, telemetry, clusters, findings } = listenerPolicies(mesh, node)
+  const outbound = node.outbound === null ? [] : [outboundListener(node.outbound, telemetry.CLIENT)]
   if (node.inbound === null || node.app === null)
-    return { identity: null, listeners: outbound, tables: [], clusters: [], endpoints: [] }
+    return { identity: null, listeners: outbound, authentication: null, tables: [], clusters, endpoints: [], findings }
   const { mode, origin } = peerMode(mesh, node.namespace, selectableLabels(node))
   const plain = mode === 'disabled' || (mode === 'permissive' && !identities)
   const route: Route = { ...defaultRoute(ownCluster), retry: null }
@@ -205,36 +223,26 @@ function ownSide(mesh: Mesh, node: MeshNode, identities: boolean): OwnSide {
         direction: 'inbound',
         routes: 'inbound',
         tls: plain ? null : { mode, certificates: [] },
+        readsTokens: true,
+        telemetry: telemetry.SERVER,
         ...noConnections,
       },
     ],
+    authentication,
     tables: [{ name: 'inbound', hosts, authorization: authorizationFor(mesh, node) }],
-    clusters: [ownClusterNoun],
+    clusters: [ownClusterNoun, ...clusters],
     endpoints: [
       { cluster: ownCluster, localities: [{ region: '', zone: '', priority: 0, weight: null, endpoints: [endpoint] }] },
     ],
+    findings,
   }
 }
 
-const ownClusterNoun: Cluster = {
-  name: ownCluster,
-  protocol: 'downstream',
-  discovery: { type: 'mesh' },
-  connectTimeoutMs: 1000,
-  loadBalancer: { policy: 'round-robin', hashOn: null, minRing: null, tableSize: null, slowStart: null },
-  circuitBreaker: { maxConnections: null, maxPending: null, maxRequests: null, maxRetries: null },
-  retryBudget: { percent: 20, minConcurrency: 3 },
-  outlierDetection: null,
-  keepAlive: { idleTimeoutMs: null, maxRequests: null, maxAgeMs: null, maxStreams: null },
-  tcpKeepAlive: null,
-  tls: null,
-  localityWeighted: false,
-  origins: [],
-}
+const ownClusterNoun = plainCluster(ownCluster, 'downstream')
 
 function gatewayView(mesh: Mesh, node: MeshNode): MeshView {
-  const compiled = keep(mesh, `gateway ${JSON.stringify(node)}`, () => inForceOn(node, compileGateway(mesh, node)))
-  const { listeners, tables, findings } = compiled
+  const side = keep(mesh, `gateway ${JSON.stringify(node)}`, () => gatewaySide(mesh, node))
+  const { listeners, authentication, tables, collectors, findings } = side
   const routes = tables.flatMap(({ hosts }) => hosts.flatMap((host) => host.routes))
   const connections = listeners.flatMap((listener) => listener.connections)
   const names = [...clustersOfRoutes(routes), ...clustersOfConnections(connections)]
@@ -243,13 +251,23 @@ function gatewayView(mesh: Mesh, node: MeshNode): MeshView {
   return {
     node,
     listeners,
+    authentication,
     tables,
-    clusters: [nouns],
+    clusters: collectors.length === 0 ? [nouns] : [nouns, collectors],
     endpoints: [clusters.filter(isWithEndpoints).map((one) => clusterEndpoints(mesh, one, node))],
     secrets: listeners.flatMap(secretsOf).filter(isFirstOfName),
     identity: mutualOf(nouns),
     findings: [...findings, ...clusters.flatMap((one) => one.findings)],
   }
+}
+
+/** Its doors with the policies that hold on them; of what it logs, all is of requests that it makes. */
+function gatewaySide(mesh: Mesh, node: MeshNode) {
+  const { listeners, tables, findings } = inForceOn(node, compileGateway(mesh, node))
+  const { authentication, telemetry, clusters: collectors, findings: more } = listenerPolicies(mesh, node)
+  const told = (listener: Listener) =>
+    listener.routes === null ? listener : { ...listener, telemetry: telemetry.CLIENT }
+  return { listeners: listeners.map(told), authentication, tables, collectors, findings: [...findings, ...more] }
 }
 
 function secretsOf({ tls, connections }: Listener): MeshView['secrets'] {

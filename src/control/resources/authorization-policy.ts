@@ -25,7 +25,8 @@ const source = z.strictObject({
   notRemoteIpBlocks: ranges,
   trustDomains: texts,
   notTrustDomains: texts,
-  ...notYetKeys('requestPrincipals', 'notRequestPrincipals'),
+  requestPrincipals: texts,
+  notRequestPrincipals: texts,
 })
 
 const operation = z.strictObject({
@@ -42,10 +43,10 @@ const operation = z.strictObject({
 const conditionKey = z
   .string()
   .regex(
-    /^(request\.headers\[[^\]]+\]|source\.(ip|namespace|principal)|remote\.ip|destination\.(ip|port)|connection\.sni)$/,
+    /^(request\.headers\[[^\]]+\]|request\.auth\.(principal|audiences|presenter|claims(\[[^\][]+\])+)|source\.(ip|namespace|principal)|remote\.ip|destination\.(ip|port)|connection\.sni)$/,
     {
       error:
-        'must be one of request.headers[NAME], source.ip, source.namespace, source.principal, remote.ip, destination.ip, destination.port, connection.sni',
+        'must be one of request.headers[NAME], request.auth.principal, request.auth.audiences, request.auth.presenter, request.auth.claims[NAME], source.ip, source.namespace, source.principal, remote.ip, destination.ip, destination.port, connection.sni',
     },
   )
 

@@ -21,9 +21,11 @@ import { istioGateway } from './istio-gateway.js'
 import { metadata, type ResourceKind } from './kind.js'
 import { peerAuthentication } from './peer-authentication.js'
 import { referenceGrant } from './reference-grant.js'
+import { requestAuthentication } from './request-authentication.js'
 import { serviceEntry } from './service-entry.js'
 import { sidecar } from './sidecar.js'
 import { tcpRoute } from './tcp-route.js'
+import { telemetry } from './telemetry.js'
 import { tlsRoute } from './tls-route.js'
 import { virtualService } from './virtual-service.js'
 import { workloadEntry } from './workload-entry.js'
@@ -45,13 +47,13 @@ export const resourceKinds = [
   peerAuthentication,
   authorizationPolicy,
   configMap,
+  requestAuthentication,
+  telemetry,
 ] as const satisfies readonly ResourceKind[]
 
 /** Kinds that people know from elsewhere and that do not work yet. */
 export const notYetKinds = [
   'UDPRoute',
-  'RequestAuthentication',
-  'Telemetry',
   'EnvoyFilter',
   'ProxyConfig',
   'WasmPlugin',

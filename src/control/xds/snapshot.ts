@@ -96,7 +96,7 @@ export function buildSnapshot(mesh: Mesh, node: MeshNode, certificates: Certific
   const parts = {
     clusters: view.clusters.map((list) => partOf(list, plane, (cluster) => clusterResource(cluster, plane))),
     endpoints: view.endpoints.map((list) => partOf(list, '', endpointsResource)),
-    filters: [byName(view.listeners.flatMap(filterResources))],
+    filters: [byName(view.listeners.flatMap((listener) => filterResources(listener, view.authentication)))],
     listeners: [
       byName(view.listeners.map((listener) => listenerResource(listener, { role, trustDomain, hosts: node.hosts }))),
     ],

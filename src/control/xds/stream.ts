@@ -1,6 +1,7 @@
 /**
  * One data plane's stream: takes its requests, and sends what changed in an order in which nothing points to what is not
- * there yet (make before break): clusters, endpoints, listeners, routes; last what goes away, in the other direction.
+ * there yet (make before break): clusters, endpoints, extensions of filters, listeners, routes; last what goes away, in the
+ * other direction.
  *
  * Invariants: a type is sent only when its last response was answered and what it points to was taken; a
  * client that does not read is sent nothing more and holds up nobody else; what it will get is always the latest.

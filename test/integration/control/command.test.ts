@@ -228,7 +228,7 @@ describe('the commands of the control plane', () => {
     expect(await complete('app')).toEqual(['apply'])
     expect(await complete('apply', '--dry')).toEqual(['--dry-run'])
     expect(await complete('token', 'r')).toEqual(['revoke'])
-    expect(await complete('get', 't')).toEqual(['tlsroute', 'tcproute'])
+    expect(await complete('get', 't')).toEqual(['tlsroute', 'tcproute', 'telemetry'])
     expect(await complete('describe', 'gateway')).toEqual([
       'gateway.gateway.networking.k8s.io',
       'gateway.networking.istio.io',

@@ -47,6 +47,16 @@ apiVersion: security.istio.io/v1
 kind: PeerAuthentication
 metadata: { name: default }
 spec: { mtls: { mode: STRICT } }
+---
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: { name: tokens }
+spec: { jwtRules: [{ issuer: 'https://issuer.example' }] }
+---
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: { name: told }
+spec: { accessLogging: [{ providers: [{ name: envoy }] }], tracing: [{ providers: [{ name: nobody }] }] }
 `
 
 it('says of each resource that reaches a data plane what it does there, and what keeps it from it', () => {
@@ -63,8 +73,12 @@ it('says of each resource that reaches a data plane what it does there, and what
     ['DestinationRule reviews', 'client: cluster default/reviews/main'],
     ['HTTPRoute canary', 'client: routes of reviews'],
     ['PeerAuthentication default', 'server: mutual TLS strict'],
+    ['RequestAuthentication tokens', 'server: tokens'],
     ['Sidecar narrow', 'client: what it may reach'],
     ['Sidecar second'],
+    ['Telemetry told', 'client: access log', 'client: tracing', 'server: access log', 'server: tracing'],
   ])
-  expect(effects.at(-1)?.notes).toEqual([expect.stringContaining('Sidecar default/narrow is older')])
+  const notesOf = (name: string) => effects.find((effect) => effect.name === name)?.notes
+  expect(notesOf('told')).toEqual([expect.stringContaining('there is no provider nobody for traces')])
+  expect(notesOf('second')).toEqual([expect.stringContaining('Sidecar default/narrow is older')])
 })

@@ -3,9 +3,14 @@ import { createRegistry, type JsonObject } from '@bufbuild/protobuf'
 import type { GenMessage } from '@bufbuild/protobuf/codegenv2'
 import type { AnyJson, DurationJson } from '@bufbuild/protobuf/wkt'
 import { file_envoy_config_rbac_v3_rbac } from '../../xds/protos/envoy/config/rbac/v3/rbac_pb.js'
+import { file_envoy_config_trace_v3_opentelemetry } from '../../xds/protos/envoy/config/trace/v3/opentelemetry_pb.js'
+import { file_envoy_config_trace_v3_zipkin } from '../../xds/protos/envoy/config/trace/v3/zipkin_pb.js'
+import { file_envoy_extensions_access_loggers_file_v3_file } from '../../xds/protos/envoy/extensions/access_loggers/file/v3/file_pb.js'
+import { file_envoy_extensions_access_loggers_filters_cel_v3_cel } from '../../xds/protos/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.js'
 import { file_envoy_extensions_access_loggers_stream_v3_stream } from '../../xds/protos/envoy/extensions/access_loggers/stream/v3/stream_pb.js'
 import { file_envoy_extensions_filters_http_cors_v3_cors } from '../../xds/protos/envoy/extensions/filters/http/cors/v3/cors_pb.js'
 import { file_envoy_extensions_filters_http_fault_v3_fault } from '../../xds/protos/envoy/extensions/filters/http/fault/v3/fault_pb.js'
+import { file_envoy_extensions_filters_http_jwt_authn_v3_config } from '../../xds/protos/envoy/extensions/filters/http/jwt_authn/v3/config_pb.js'
 import { file_envoy_extensions_filters_http_on_demand_v3_on_demand } from '../../xds/protos/envoy/extensions/filters/http/on_demand/v3/on_demand_pb.js'
 import { file_envoy_extensions_filters_http_rbac_v3_rbac } from '../../xds/protos/envoy/extensions/filters/http/rbac/v3/rbac_pb.js'
 import { file_envoy_extensions_filters_http_router_v3_router } from '../../xds/protos/envoy/extensions/filters/http/router/v3/router_pb.js'
@@ -20,6 +25,11 @@ import type { FractionalPercentJson } from '../../xds/protos/envoy/type/v3/perce
 
 /** Every message that `pack` is used with. */
 export const anyRegistry = createRegistry(
+  file_envoy_config_trace_v3_opentelemetry,
+  file_envoy_config_trace_v3_zipkin,
+  file_envoy_extensions_access_loggers_filters_cel_v3_cel,
+  file_envoy_extensions_access_loggers_file_v3_file,
+  file_envoy_extensions_filters_http_jwt_authn_v3_config,
   file_envoy_config_rbac_v3_rbac,
   file_envoy_extensions_access_loggers_stream_v3_stream,
   file_envoy_extensions_filters_http_cors_v3_cors,

@@ -9,8 +9,10 @@ import type {
   RBACJson,
 } from '../../xds/protos/envoy/config/rbac/v3/rbac_pb.js'
 import { RBACPerRouteSchema } from '../../xds/protos/envoy/extensions/filters/http/rbac/v3/rbac_pb.js'
-import type { Authorization, AuthorizationRule, Condition } from '../nouns.js'
+import type { ValueMatcherJson } from '../../xds/protos/envoy/type/matcher/v3/value_pb.js'
+import type { Authorization, AuthorizationRule, Condition, TextMatch } from '../nouns.js'
 import { pack } from './any.js'
+import { payloadKey, tokenFilter } from './authentication.js'
 import { headerMatcher, stringMatcher } from './match.js'
 
 export const denyFilter = 'weft.deny'
@@ -50,7 +52,7 @@ function isAboutSource(condition: Condition): boolean {
   if ('all' in condition) return condition.all.some(isAboutSource)
   if ('any' in condition) return condition.any.some(isAboutSource)
   if ('not' in condition) return isAboutSource(condition.not)
-  return 'principal' in condition || 'clientCidr' in condition || 'connectionCidr' in condition
+  return ['principal', 'claim', 'clientCidr', 'connectionCidr'].some((kind) => kind in condition)
 }
 
 function permission(condition: Condition): PermissionJson {
@@ -76,9 +78,22 @@ function principal(condition: Condition): PrincipalJson {
     const name = stringMatcher(condition.principal)
     return { authenticated: name === null ? {} : { principalName: name } }
   }
+  if ('claim' in condition) {
+    const { path, list, ...match } = condition.claim
+    const keys = [payloadKey, ...path].map((key) => ({ key }))
+    return {
+      sourcedMetadata: { metadataMatcher: { filter: tokenFilter, path: keys, value: claimValue(match, list) } },
+    }
+  }
   if ('clientCidr' in condition) return { remoteIp: cidrRange(condition.clientCidr) }
   if ('connectionCidr' in condition) return { directRemoteIp: cidrRange(condition.connectionCidr) }
   return { any: true }
+}
+
+/** A claim may be a text or, as `aud`, one text or several. */
+function claimValue(match: TextMatch, list: boolean): ValueMatcherJson {
+  const text: ValueMatcherJson = { stringMatch: stringMatcher(match) ?? { safeRegex: { regex: '.+' } } }
+  return list ? { orMatch: { valueMatchers: [text, { listMatch: { oneOf: text } }] } } : text
 }
 
 function cidrRange(text: string): CidrRangeJson {

@@ -10,16 +10,11 @@ import {
   type TcpProxyJson,
   TcpProxySchema,
 } from '../../xds/protos/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js'
-import type { Authorization, AuthorizationRule, ConnectionRoute, Listener, Origin } from '../nouns.js'
+import type { Authorization, AuthorizationRule, ConnectionRoute, Listener } from '../nouns.js'
 import { pack, typeUrl } from './any.js'
 import { allowFilter, denyFilter, rbacRules } from './authorization.js'
+import type { NamedFilter } from './named-filter.js'
 import { fromAds, terminatingTls } from './tls.js'
-
-export interface ConnectionFilter {
-  name: string
-  config: AnyJson
-  origins: Origin[]
-}
 
 /** A cluster of this name is in no mesh: Envoy closes a connection to it. */
 const nowhere = 'unresolved'
@@ -44,7 +39,7 @@ function discovered(name: string, typeUrlOfFilter: string): FilterJson {
 }
 
 /** What the chains of a listener ask for by name. */
-export function connectionFilters({ connections, authorization }: Listener): ConnectionFilter[] {
+export function connectionFilters({ connections, authorization }: Listener): NamedFilter[] {
   if (connections.length === 0) return []
   const origins = authorization?.origins ?? []
   const { deny = [], allow = null }: Partial<Authorization> = authorization ?? {}

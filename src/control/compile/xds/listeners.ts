@@ -1,6 +1,7 @@
 /**
  * Listeners. Every filter that some route may switch on stands in the chain from the start, off: a policy or a fault that
- * comes later changes routes alone, and no listener drains its connections for it.
+ * comes later changes routes alone, and no listener drains its connections for it; whose tokens are taken comes apart too.
+ * Logs and traces are the listener's own: a change of those renews it, and its connections end one by one.
  */
 import type { AddressJson } from '../../xds/protos/envoy/config/core/v3/address_pb.js'
 import type { FilterChainJson } from '../../xds/protos/envoy/config/listener/v3/listener_components_pb.js'
@@ -19,9 +20,11 @@ import {
 import type { MeshNode } from '../node.js'
 import type { Listener } from '../nouns.js'
 import { pack } from './any.js'
+import { tokenFilterSlot } from './authentication.js'
 import { allowFilter, denyFilter } from './authorization.js'
 import { connectionChain } from './connections.js'
 import { corsFilter, faultFilter } from './routes.js'
+import { telemetryFields } from './telemetry.js'
 import { downstreamTls, fromAds } from './tls.js'
 
 export interface ListenerContext {
@@ -30,13 +33,17 @@ export interface ListenerContext {
   trustDomain: string
 }
 
-const httpFilters: HttpFilterJson[] = [
-  { name: corsFilter, disabled: true, typedConfig: pack(CorsSchema, {}) },
-  { name: denyFilter, disabled: true, typedConfig: pack(RBACSchema, {}) },
-  { name: allowFilter, disabled: true, typedConfig: pack(RBACSchema, {}) },
-  { name: faultFilter, disabled: true, typedConfig: pack(HTTPFaultSchema, {}) },
-  { name: 'envoy.filters.http.router', typedConfig: pack(RouterSchema, {}) },
-]
+/** Who may call is decided after the token has been read. */
+function httpFilters(readsTokens: boolean): HttpFilterJson[] {
+  return [
+    { name: corsFilter, disabled: true, typedConfig: pack(CorsSchema, {}) },
+    ...(readsTokens ? [tokenFilterSlot] : []),
+    { name: denyFilter, disabled: true, typedConfig: pack(RBACSchema, {}) },
+    { name: allowFilter, disabled: true, typedConfig: pack(RBACSchema, {}) },
+    { name: faultFilter, disabled: true, typedConfig: pack(HTTPFaultSchema, {}) },
+    { name: 'envoy.filters.http.router', typedConfig: pack(RouterSchema, {}) },
+  ]
+}
 
 /** Holds a request back whose host is not known, until the control plane has said what it is. It works once for a request, so it stands first. */
 const onDemandFilter: HttpFilterJson = { name: 'envoy.filters.http.on_demand', typedConfig: pack(OnDemandSchema, {}) }
@@ -80,14 +87,18 @@ function requestChains(listener: Listener, context: ListenerContext): FilterChai
 }
 
 function connectionManager(
-  { name, direction, tls }: Listener,
+  { name, direction, tls, readsTokens, telemetry }: Listener,
   routes: string,
   { role, hosts }: ListenerContext,
 ): HttpConnectionManagerJson {
   return {
     statPrefix: name,
     rds: { configSource: fromAds, routeConfigName: routes },
-    httpFilters: hosts === 'on-demand' && direction === 'outbound' ? [onDemandFilter, ...httpFilters] : httpFilters,
+    httpFilters: [
+      ...(hosts === 'on-demand' && direction === 'outbound' ? [onDemandFilter] : []),
+      ...httpFilters(readsTokens),
+    ],
+    ...telemetryFields(telemetry),
     // What policies compare must be what the application sees.
     normalizePath: true,
     mergeSlashes: true,

@@ -13,12 +13,15 @@ import { ListenerSchema } from '../../xds/protos/envoy/config/listener/v3/listen
 import { VirtualHostSchema } from '../../xds/protos/envoy/config/route/v3/route_components_pb.js'
 import { RouteConfigurationSchema } from '../../xds/protos/envoy/config/route/v3/route_pb.js'
 import { SecretSchema } from '../../xds/protos/envoy/extensions/transport_sockets/tls/v3/secret_pb.js'
+import type { Authentication } from '../listener-nouns.js'
 import type { MeshNode } from '../node.js'
 import type { Cluster, ClusterEndpoints, HostRoutes, Listener, Origin, RouteTable } from '../nouns.js'
 import { anyRegistry, typeUrl } from './any.js'
+import { authenticationFilter } from './authentication.js'
 import { assignmentJson, clusterJson } from './clusters.js'
 import { connectionChain, connectionFilters } from './connections.js'
 import { grpcListenerJson, type ListenerContext, listenerJson } from './listeners.js'
+import type { NamedFilter } from './named-filter.js'
 import { onDemandTable, steeredBy } from './on-demand-hosts.js'
 import { type HashOf, routeConfiguration, virtualHost } from './routes.js'
 import { identitySecret, rootsSecret } from './tls.js'
@@ -118,21 +121,28 @@ export function askedHostResource(
 }
 
 export function listenerResource(listener: Listener, context: ListenerContext): XdsResource {
-  const { name, routes, connections } = listener
+  const { name, routes } = listener
   return once(listener, `${context.role} ${context.hosts}`, () => {
-    const pieces = () => connections.map((one) => ({ origin: one.origin, text: JSON.stringify(connectionChain(one)) }))
-    const filters = connectionFilters(listener).map((one) => ['filters', one.name] as const)
+    const pieces = () => listenerPieces(listener)
+    const filters = namedFilters(listener, null).map((one) => ['filters', one.name] as const)
     const refs = [...(routes === null ? [] : [['routes', routes] as const]), ...filters]
     return encode('listeners', name, listenerJson(listener, context), pieces, refs)
   })
 }
 
 /** The filters that the listener's chains ask for by name. */
-export function filterResources(listener: Listener): XdsResource[] {
-  return connectionFilters(listener).map(({ name, config, origins }) => {
-    const pieces = () => origins.map((origin) => ({ origin, text: JSON.stringify(config) }))
-    return encode('filters', name, { name, typedConfig: config }, pieces)
-  })
+export function filterResources(listener: Listener, authentication: Authentication | null): XdsResource[] {
+  return namedFilters(listener, authentication).map((filter) =>
+    once(filter, '', () => {
+      const { name, config, origins } = filter
+      const pieces = () => origins.map((origin) => ({ origin, text: JSON.stringify(config) }))
+      return encode('filters', name, { name, typedConfig: config }, pieces)
+    }),
+  )
+}
+
+function namedFilters(listener: Listener, authentication: Authentication | null): NamedFilter[] {
+  return [...connectionFilters(listener), ...(listener.readsTokens ? [authenticationFilter(authentication)] : [])]
 }
 
 export function grpcListenerResource(name: string, routes: string): XdsResource {
@@ -187,6 +197,14 @@ function tablePieces(table: RouteTable, hosts: { routes?: object[] }[]): Piece[]
   )
   const policies = table.authorization?.origins ?? []
   return [...ofRoutes, ...policies.map((origin) => ({ origin, text: JSON.stringify(table.authorization) }))]
+}
+
+function listenerPieces({ telemetry, connections }: Listener): Piece[] {
+  const told = telemetry === null ? [] : [...telemetry.accessLogs, telemetry.tracing]
+  return [
+    ...connections.map((one) => ({ origin: one.origin, text: JSON.stringify(connectionChain(one)) })),
+    ...told.flatMap((part) => (part?.origin == null ? [] : [{ origin: part.origin, text: JSON.stringify(part) }])),
+  ]
 }
 
 function encode(

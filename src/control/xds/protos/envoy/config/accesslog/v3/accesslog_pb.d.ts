@@ -7,6 +7,7 @@ import type { Any, AnyJson } from "@bufbuild/protobuf/wkt";
 export declare const file_envoy_config_accesslog_v3_accesslog: GenFile;
 export declare type AccessLog = Message<"envoy.config.accesslog.v3.AccessLog"> & {
   name: string;
+  filter?: AccessLogFilter | undefined;
   configType: {
     value: Any;
     case: "typedConfig";
@@ -14,6 +15,29 @@ export declare type AccessLog = Message<"envoy.config.accesslog.v3.AccessLog"> &
 };
 export declare type AccessLogJson = {
   name?: string;
+  filter?: AccessLogFilterJson;
   typedConfig?: AnyJson;
 };
 export declare const AccessLogSchema: GenMessage<AccessLog, {jsonType: AccessLogJson}>;
+export declare type AccessLogFilter = Message<"envoy.config.accesslog.v3.AccessLogFilter"> & {
+  filterSpecifier: {
+    value: ExtensionFilter;
+    case: "extensionFilter";
+  } | { case: undefined; value?: undefined };
+};
+export declare type AccessLogFilterJson = {
+  extensionFilter?: ExtensionFilterJson;
+};
+export declare const AccessLogFilterSchema: GenMessage<AccessLogFilter, {jsonType: AccessLogFilterJson}>;
+export declare type ExtensionFilter = Message<"envoy.config.accesslog.v3.ExtensionFilter"> & {
+  name: string;
+  configType: {
+    value: Any;
+    case: "typedConfig";
+  } | { case: undefined; value?: undefined };
+};
+export declare type ExtensionFilterJson = {
+  name?: string;
+  typedConfig?: AnyJson;
+};
+export declare const ExtensionFilterSchema: GenMessage<ExtensionFilter, {jsonType: ExtensionFilterJson}>;

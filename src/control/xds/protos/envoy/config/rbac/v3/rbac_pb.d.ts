@@ -3,6 +3,7 @@
 /* eslint-disable */
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { MetadataMatcher, MetadataMatcherJson } from "../../../type/matcher/v3/metadata_pb.js";
 import type { HeaderMatcher, HeaderMatcherJson } from "../../route/v3/route_components_pb.js";
 import type { PathMatcher, PathMatcherJson } from "../../../type/matcher/v3/path_pb.js";
 import type { CidrRange, CidrRangeJson } from "../../core/v3/address_pb.js";
@@ -34,6 +35,13 @@ export declare type PolicyJson = {
   principals?: PrincipalJson[];
 };
 export declare const PolicySchema: GenMessage<Policy, {jsonType: PolicyJson}>;
+export declare type SourcedMetadata = Message<"envoy.config.rbac.v3.SourcedMetadata"> & {
+  metadataMatcher?: MetadataMatcher | undefined;
+};
+export declare type SourcedMetadataJson = {
+  metadataMatcher?: MetadataMatcherJson;
+};
+export declare const SourcedMetadataSchema: GenMessage<SourcedMetadata, {jsonType: SourcedMetadataJson}>;
 export declare type Permission = Message<"envoy.config.rbac.v3.Permission"> & {
   rule: {
     value: Permission_Set;
@@ -68,6 +76,9 @@ export declare type Permission = Message<"envoy.config.rbac.v3.Permission"> & {
   } | {
     value: TypedExtensionConfig;
     case: "uriTemplate";
+  } | {
+    value: SourcedMetadata;
+    case: "sourcedMetadata";
   } | { case: undefined; value?: undefined };
 };
 export declare type PermissionJson = {
@@ -82,6 +93,7 @@ export declare type PermissionJson = {
   requestedServerName?: StringMatcherJson;
   matcher?: TypedExtensionConfigJson;
   uriTemplate?: TypedExtensionConfigJson;
+  sourcedMetadata?: SourcedMetadataJson;
 };
 export declare const PermissionSchema: GenMessage<Permission, {jsonType: PermissionJson}>;
 export declare type Permission_Set = Message<"envoy.config.rbac.v3.Permission.Set"> & {
@@ -120,6 +132,9 @@ export declare type Principal = Message<"envoy.config.rbac.v3.Principal"> & {
     value: Principal;
     case: "notId";
   } | {
+    value: SourcedMetadata;
+    case: "sourcedMetadata";
+  } | {
     value: TypedExtensionConfig;
     case: "custom";
   } | { case: undefined; value?: undefined };
@@ -134,6 +149,7 @@ export declare type PrincipalJson = {
   header?: HeaderMatcherJson;
   urlPath?: PathMatcherJson;
   notId?: PrincipalJson;
+  sourcedMetadata?: SourcedMetadataJson;
   custom?: TypedExtensionConfigJson;
 };
 export declare const PrincipalSchema: GenMessage<Principal, {jsonType: PrincipalJson}>;

@@ -7,6 +7,8 @@ import type { DataSource, DataSourceJson, HeaderValueOption, HeaderValueOptionJs
 import type { Any, AnyJson, BoolValue, BoolValueJson, Duration, DurationJson, UInt32ValueJson, UInt64ValueJson } from "@bufbuild/protobuf/wkt";
 import type { TypedExtensionConfig, TypedExtensionConfigJson } from "../../core/v3/extension_pb.js";
 import type { RegexMatchAndSubstitute, RegexMatchAndSubstituteJson, RegexMatcher, RegexMatcherJson } from "../../../type/matcher/v3/regex_pb.js";
+import type { MetadataMatcher, MetadataMatcherJson } from "../../../type/matcher/v3/metadata_pb.js";
+import type { SubstitutionFormatString, SubstitutionFormatStringJson } from "../../core/v3/substitution_format_string_pb.js";
 import type { Int64Range, Int64RangeJson } from "../../../type/v3/range_pb.js";
 import type { StringMatcher, StringMatcherJson } from "../../../type/matcher/v3/string_pb.js";
 export declare const file_envoy_config_route_v3_route_components: GenFile;
@@ -169,6 +171,7 @@ export declare type RouteMatch = Message<"envoy.config.route.v3.RouteMatch"> & {
   runtimeFraction?: RuntimeFractionalPercent | undefined;
   headers: HeaderMatcher[];
   queryParameters: QueryParameterMatcher[];
+  dynamicMetadata: MetadataMatcher[];
 };
 export declare type RouteMatchJson = {
   prefix?: string;
@@ -180,6 +183,7 @@ export declare type RouteMatchJson = {
   runtimeFraction?: RuntimeFractionalPercentJson;
   headers?: HeaderMatcherJson[];
   queryParameters?: QueryParameterMatcherJson[];
+  dynamicMetadata?: MetadataMatcherJson[];
 };
 export declare const RouteMatchSchema: GenMessage<RouteMatch, {jsonType: RouteMatchJson}>;
 export declare type RouteAction = Message<"envoy.config.route.v3.RouteAction"> & {
@@ -465,10 +469,12 @@ export declare const RedirectAction_RedirectResponseCodeSchema: GenEnum<Redirect
 export declare type DirectResponseAction = Message<"envoy.config.route.v3.DirectResponseAction"> & {
   status: number;
   body?: DataSource | undefined;
+  bodyFormat?: SubstitutionFormatString | undefined;
 };
 export declare type DirectResponseActionJson = {
   status?: number;
   body?: DataSourceJson;
+  bodyFormat?: SubstitutionFormatStringJson;
 };
 export declare const DirectResponseActionSchema: GenMessage<DirectResponseAction, {jsonType: DirectResponseActionJson}>;
 export declare type NonForwardingAction = Message<"envoy.config.route.v3.NonForwardingAction"> & {

@@ -3,9 +3,15 @@
 /* eslint-disable */
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { SubstitutionFormatString, SubstitutionFormatStringJson } from "../../../../config/core/v3/substitution_format_string_pb.js";
 export declare const file_envoy_extensions_access_loggers_stream_v3_stream: GenFile;
 export declare type StdoutAccessLog = Message<"envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"> & {
+  accessLogFormat: {
+    value: SubstitutionFormatString;
+    case: "logFormat";
+  } | { case: undefined; value?: undefined };
 };
 export declare type StdoutAccessLogJson = {
+  logFormat?: SubstitutionFormatStringJson;
 };
 export declare const StdoutAccessLogSchema: GenMessage<StdoutAccessLog, {jsonType: StdoutAccessLogJson}>;

@@ -2,7 +2,8 @@
 // @generated from file envoy/extensions/access_loggers/stream/v3/stream.proto (package envoy.extensions.access_loggers.stream.v3, syntax proto3)
 /* eslint-disable */
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_envoy_config_core_v3_substitution_format_string } from "../../../../config/core/v3/substitution_format_string_pb.js";
 export const file_envoy_extensions_access_loggers_stream_v3_stream = /*@__PURE__*/
-  fileDesc("CjZlbnZveS9leHRlbnNpb25zL2FjY2Vzc19sb2dnZXJzL3N0cmVhbS92My9zdHJlYW0ucHJvdG8SKWVudm95LmV4dGVuc2lvbnMuYWNjZXNzX2xvZ2dlcnMuc3RyZWFtLnYzIhEKD1N0ZG91dEFjY2Vzc0xvZ2IGcHJvdG8z");
+  fileDesc("CjZlbnZveS9leHRlbnNpb25zL2FjY2Vzc19sb2dnZXJzL3N0cmVhbS92My9zdHJlYW0ucHJvdG8SKWVudm95LmV4dGVuc2lvbnMuYWNjZXNzX2xvZ2dlcnMuc3RyZWFtLnYzImwKD1N0ZG91dEFjY2Vzc0xvZxJECgpsb2dfZm9ybWF0GAEgASgLMi4uZW52b3kuY29uZmlnLmNvcmUudjMuU3Vic3RpdHV0aW9uRm9ybWF0U3RyaW5nSABCEwoRYWNjZXNzX2xvZ19mb3JtYXRiBnByb3RvMw", [file_envoy_config_core_v3_substitution_format_string]);
 export const StdoutAccessLogSchema = /*@__PURE__*/
   messageDesc(file_envoy_extensions_access_loggers_stream_v3_stream, 0);

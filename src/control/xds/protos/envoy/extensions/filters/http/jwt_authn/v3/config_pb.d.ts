@@ -25,9 +25,11 @@ export declare type JwtProvider = Message<"envoy.extensions.filters.http.jwt_aut
   forwardPayloadHeader: string;
   padForwardPayloadHeader: boolean;
   payloadInMetadata: string;
+  normalizePayloadInMetadata?: JwtProvider_NormalizePayload | undefined;
   headerInMetadata: string;
   failedStatusInMetadata: string;
   clockSkewSeconds: number;
+  claimToHeaders: JwtClaimToHeader[];
   clearRouteCache: boolean;
 };
 export declare type JwtProviderJson = {
@@ -44,12 +46,21 @@ export declare type JwtProviderJson = {
   forwardPayloadHeader?: string;
   padForwardPayloadHeader?: boolean;
   payloadInMetadata?: string;
+  normalizePayloadInMetadata?: JwtProvider_NormalizePayloadJson;
   headerInMetadata?: string;
   failedStatusInMetadata?: string;
   clockSkewSeconds?: number;
+  claimToHeaders?: JwtClaimToHeaderJson[];
   clearRouteCache?: boolean;
 };
 export declare const JwtProviderSchema: GenMessage<JwtProvider, {jsonType: JwtProviderJson}>;
+export declare type JwtProvider_NormalizePayload = Message<"envoy.extensions.filters.http.jwt_authn.v3.JwtProvider.NormalizePayload"> & {
+  spaceDelimitedClaims: string[];
+};
+export declare type JwtProvider_NormalizePayloadJson = {
+  spaceDelimitedClaims?: string[];
+};
+export declare const JwtProvider_NormalizePayloadSchema: GenMessage<JwtProvider_NormalizePayload, {jsonType: JwtProvider_NormalizePayloadJson}>;
 export declare type JwtHeader = Message<"envoy.extensions.filters.http.jwt_authn.v3.JwtHeader"> & {
   name: string;
   valuePrefix: string;
@@ -79,6 +90,9 @@ export declare type JwtRequirement = Message<"envoy.extensions.filters.http.jwt_
     value: JwtRequirementOrList;
     case: "requiresAny";
   } | {
+    value: JwtRequirementAndList;
+    case: "requiresAll";
+  } | {
     value: Empty;
     case: "allowMissingOrFailed";
   } | {
@@ -90,6 +104,7 @@ export declare type JwtRequirementJson = {
   providerName?: string;
   providerAndAudiences?: ProviderWithAudiencesJson;
   requiresAny?: JwtRequirementOrListJson;
+  requiresAll?: JwtRequirementAndListJson;
   allowMissingOrFailed?: EmptyJson;
   allowMissing?: EmptyJson;
 };
@@ -101,6 +116,13 @@ export declare type JwtRequirementOrListJson = {
   requirements?: JwtRequirementJson[];
 };
 export declare const JwtRequirementOrListSchema: GenMessage<JwtRequirementOrList, {jsonType: JwtRequirementOrListJson}>;
+export declare type JwtRequirementAndList = Message<"envoy.extensions.filters.http.jwt_authn.v3.JwtRequirementAndList"> & {
+  requirements: JwtRequirement[];
+};
+export declare type JwtRequirementAndListJson = {
+  requirements?: JwtRequirementJson[];
+};
+export declare const JwtRequirementAndListSchema: GenMessage<JwtRequirementAndList, {jsonType: JwtRequirementAndListJson}>;
 export declare type RequirementRule = Message<"envoy.extensions.filters.http.jwt_authn.v3.RequirementRule"> & {
   match?: RouteMatch | undefined;
   requirementType: {
@@ -134,3 +156,12 @@ export declare type JwtAuthenticationJson = {
   statPrefix?: string;
 };
 export declare const JwtAuthenticationSchema: GenMessage<JwtAuthentication, {jsonType: JwtAuthenticationJson}>;
+export declare type JwtClaimToHeader = Message<"envoy.extensions.filters.http.jwt_authn.v3.JwtClaimToHeader"> & {
+  headerName: string;
+  claimName: string;
+};
+export declare type JwtClaimToHeaderJson = {
+  headerName?: string;
+  claimName?: string;
+};
+export declare const JwtClaimToHeaderSchema: GenMessage<JwtClaimToHeader, {jsonType: JwtClaimToHeaderJson}>;

@@ -9,6 +9,8 @@ import type { Any, AnyJson, BoolValueJson, Duration, DurationJson, UInt32ValueJs
 import type { Percent, PercentJson } from "../../../../../type/v3/percent_pb.js";
 import type { AccessLog, AccessLogJson } from "../../../../../config/accesslog/v3/accesslog_pb.js";
 import type { TypedExtensionConfig, TypedExtensionConfigJson } from "../../../../../config/core/v3/extension_pb.js";
+import type { CustomTag, CustomTagJson } from "../../../../../type/tracing/v3/custom_tag_pb.js";
+import type { Tracing_Http, Tracing_HttpJson } from "../../../../../config/trace/v3/http_tracer_pb.js";
 import type { ConfigSource, ConfigSourceJson, ExtensionConfigSource, ExtensionConfigSourceJson } from "../../../../../config/core/v3/config_source_pb.js";
 export declare const file_envoy_extensions_filters_network_http_connection_manager_v3_http_connection_manager: GenFile;
 export declare type HttpConnectionManager = Message<"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"> & {
@@ -23,6 +25,7 @@ export declare type HttpConnectionManager = Message<"envoy.extensions.filters.ne
   } | { case: undefined; value?: undefined };
   httpFilters: HttpFilter[];
   addUserAgent?: boolean | undefined;
+  tracing?: HttpConnectionManager_Tracing | undefined;
   commonHttpProtocolOptions?: HttpProtocolOptions | undefined;
   http1SafeMaxConnectionDuration: boolean;
   httpProtocolOptions?: Http1ProtocolOptions | undefined;
@@ -74,6 +77,7 @@ export declare type HttpConnectionManagerJson = {
   routeConfig?: RouteConfigurationJson;
   httpFilters?: HttpFilterJson[];
   addUserAgent?: BoolValueJson;
+  tracing?: HttpConnectionManager_TracingJson;
   commonHttpProtocolOptions?: HttpProtocolOptionsJson;
   http1SafeMaxConnectionDuration?: boolean;
   httpProtocolOptions?: Http1ProtocolOptionsJson;
@@ -116,6 +120,39 @@ export declare type HttpConnectionManagerJson = {
   addProxyProtocolConnectionState?: BoolValueJson;
 };
 export declare const HttpConnectionManagerSchema: GenMessage<HttpConnectionManager, {jsonType: HttpConnectionManagerJson}>;
+export declare type HttpConnectionManager_Tracing = Message<"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing"> & {
+  clientSampling?: Percent | undefined;
+  randomSampling?: Percent | undefined;
+  overallSampling?: Percent | undefined;
+  verbose: boolean;
+  maxPathTagLength?: number | undefined;
+  customTags: CustomTag[];
+  provider?: Tracing_Http | undefined;
+  spawnUpstreamSpan?: boolean | undefined;
+  operation: string;
+  upstreamOperation: string;
+  noContextPropagation: boolean;
+};
+export declare type HttpConnectionManager_TracingJson = {
+  clientSampling?: PercentJson;
+  randomSampling?: PercentJson;
+  overallSampling?: PercentJson;
+  verbose?: boolean;
+  maxPathTagLength?: UInt32ValueJson;
+  customTags?: CustomTagJson[];
+  provider?: Tracing_HttpJson;
+  spawnUpstreamSpan?: BoolValueJson;
+  operation?: string;
+  upstreamOperation?: string;
+  noContextPropagation?: boolean;
+};
+export declare const HttpConnectionManager_TracingSchema: GenMessage<HttpConnectionManager_Tracing, {jsonType: HttpConnectionManager_TracingJson}>;
+export enum HttpConnectionManager_Tracing_OperationName {
+  INGRESS = 0,
+  EGRESS = 1,
+}
+export declare type HttpConnectionManager_Tracing_OperationNameJson = "INGRESS" | "EGRESS";
+export declare const HttpConnectionManager_Tracing_OperationNameSchema: GenEnum<HttpConnectionManager_Tracing_OperationName, HttpConnectionManager_Tracing_OperationNameJson>;
 export declare type HttpConnectionManager_SetCurrentClientCertDetails = Message<"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.SetCurrentClientCertDetails"> & {
   subject?: boolean | undefined;
   cert: boolean;
