@@ -1,9 +1,11 @@
 /** The list of scenarios, in the order in which they run. */
 import { reload, takeover } from './change.js'
 import { filter, h1Big, h1Small, h1SmallFew, pipeline, uws, uwsFilter } from './cpu-per-request.js'
+import { fair } from './fair.js'
 import { idle } from './idle.js'
 import { latency } from './latency.js'
 import { memory } from './memory.js'
+import { overload } from './overload.js'
 import { pool } from './pool.js'
 import type { Scenario } from './scenario.js'
 import { socketsCarried, socketsEcho, socketsIdle } from './sockets.js'
@@ -19,6 +21,8 @@ export const scenarios: readonly Scenario[] = [
   uws,
   uwsFilter,
   traffic,
+  overload,
+  fair,
   latency,
   pool,
   idle,

@@ -9,7 +9,7 @@ use weft_engine::filter::{Chain, Facts, FilterBook, Request};
 use weft_engine::http::head::RequestHead;
 use weft_engine::http::parse::{HeadLimits, parse_request};
 use weft_engine::snapshot::{
-    Filter, HeaderEdits, HeaderLine, HeaderRewrite, KeyPart, LocalRateLimit, RateBucket, Tracing,
+    Filter, HeaderEdits, HeaderLine, HeaderRewrite, KeyPart, LocalRateLimit, RateBucket, RateKey, Tracing,
 };
 use weft_engine::trace;
 
@@ -112,11 +112,11 @@ fn chain_of_idle_filters(bencher: Bencher<'_, '_>, filters: usize) {
     bencher.bench_local(|| pass(black_box(&chain), &mut head, now));
 }
 
-#[divan::bench(sample_size = 20_000)]
-fn local_rate_limit_by_header(bencher: Bencher<'_, '_>) {
-    let bucket = RateBucket {
-        name: "per-client".to_owned(),
-        key: vec![KeyPart::Header("x-client".to_owned())],
+/// So fast that no request is refused.
+fn rate_bucket(key: KeyPart) -> RateBucket {
+    RateBucket {
+        name: "bench".to_owned(),
+        key: vec![key],
         tokens: 1_000_000,
         refill: 1_000_000,
         every_ms: 1,
@@ -125,7 +125,33 @@ fn local_rate_limit_by_header(bencher: Bencher<'_, '_>) {
         warm_up: None,
         max_wait_ms: None,
         keys: Vec::new(),
+    }
+}
+
+#[divan::bench(sample_size = 20_000)]
+fn local_rate_limit_by_header(bencher: Bencher<'_, '_>) {
+    local_rate_limit(bencher, rate_bucket(KeyPart::Header("x-client".to_owned())));
+}
+
+#[divan::bench(sample_size = 20_000)]
+fn local_rate_limit_by_header_fair(bencher: Bencher<'_, '_>) {
+    local_rate_limit(bencher, RateBucket { fair: true, ..rate_bucket(KeyPart::Header("x-client".to_owned())) });
+}
+
+/// A parameter with some values that have a bucket of their own: `listed` says whether the request's is one of them.
+#[divan::bench(sample_size = 20_000, args = [false, true])]
+fn local_rate_limit_by_hot_parameter(bencher: Bencher<'_, '_>, listed: bool) {
+    let hot = |at: usize| RateKey {
+        values: vec![if listed && at == 0 { "2".to_owned() } else { format!("hot-{at}") }],
+        tokens: 1_000_000,
+        refill: 1_000_000,
+        every_ms: 1,
     };
+    let keys = (0..100).map(hot).collect();
+    local_rate_limit(bencher, RateBucket { keys, ..rate_bucket(KeyPart::Query("page".to_owned())) });
+}
+
+fn local_rate_limit(bencher: Bencher<'_, '_>, bucket: RateBucket) {
     let chain = chain(&[Filter::LocalRateLimit(LocalRateLimit {
         buckets: vec![bucket],
         status: 429,

@@ -3,6 +3,8 @@
 //!
 //! Members are drawn by weight and by how warm they are; the score alone decides between those that are drawn.
 
+use std::hint::select_unpredictable;
+
 use super::draw::Draw;
 use super::{random, slow_start};
 use crate::snapshot::{Member, SlowStart};
@@ -24,25 +26,24 @@ pub(super) fn least(
         return Some(best);
     }
     let mut least = scored(draw, best, picky, &score);
-    draw.compared(best, least);
     for _ in 1..choices.max(2) {
         let next = another(draw, best, slow_start);
         let other = scored(draw, next, picky, &score);
-        draw.compared(next, other);
-        if other < least {
-            (best, least) = (next, other);
-        }
+        // Which one it is cannot be foreseen: chosen without a branch.
+        best = select_unpredictable(other < least, next, best);
+        least = other.min(least);
     }
     Some(best)
 }
 
-/// A member's score; infinite for one that may not be used.
+/// A member's score, noted as compared; infinite for one that may not be used.
 #[inline]
-pub(super) fn scored(draw: &Draw<'_>, index: u32, picky: bool, score: &impl Fn(&Draw<'_>, &Member) -> f32) -> f32 {
-    match draw.set.member(index) {
-        Some(member) if !picky || draw.is_usable(index) => score(draw, member),
-        _ => f32::INFINITY,
-    }
+pub(super) fn scored(draw: &mut Draw<'_>, index: u32, picky: bool, score: &impl Fn(&Draw<'_>, &Member) -> f32) -> f32 {
+    let set = draw.set;
+    let Some(member) = set.member(index) else { return f32::INFINITY };
+    let score = if !picky || draw.may_use(member) { score(draw, member) } else { f32::INFINITY };
+    draw.candidates.push(member.index, score);
+    score
 }
 
 /// A member that is not `first`, which may come twice only where its share leaves hardly anything to the others.

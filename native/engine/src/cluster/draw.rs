@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use crate::snapshot::{EndpointSet, Headcount, Membership, Moment, Provision, Turns, WHOLE, bit};
+use crate::snapshot::{EndpointSet, Headcount, Member, Membership, Moment, Provision, Turns, WHOLE, bit};
 
 /// How many candidates are kept for the record.
 const KEPT: usize = 4;
@@ -25,7 +25,9 @@ impl Candidates {
         self.entries.get(..usize::from(self.len)).unwrap_or_default()
     }
 
-    fn push(&mut self, index: u32, score: f32) {
+    /// This member was compared with others: the lowest score wins.
+    #[inline]
+    pub(super) fn push(&mut self, index: u32, score: f32) {
         if let Some(entry) = self.entries.get_mut(usize::from(self.len)) {
             *entry = (u16::try_from(index).unwrap_or(u16::MAX), score);
             self.len += 1;
@@ -105,17 +107,15 @@ impl Draw<'_> {
         !self.tried.is_empty() || self.among.is_picky(&self.count)
     }
 
-    /// This member is compared with others: the lowest score wins.
-    pub(super) fn compared(&mut self, index: u32, score: f32) {
-        let known = self.set.member(index).map_or(index, |member| member.index);
-        self.candidates.push(known, score);
-    }
-
     /// Whether a member may be used.
     pub(super) fn is_usable(&self, index: u32) -> bool {
-        self.set.member(index).is_some_and(|member| {
-            member.endpoint.condition() & self.among.shuns() == 0 && !self.tried.contains(&member.endpoint.id)
-        })
+        self.set.member(index).is_some_and(|member| self.may_use(member))
+    }
+
+    /// The same of a member that is at hand.
+    #[inline]
+    pub(super) fn may_use(&self, member: &Member) -> bool {
+        member.endpoint.condition() & self.among.shuns() == 0 && !self.tried.contains(&member.endpoint.id)
     }
 
     /// The first usable member from a place that chance chooses.

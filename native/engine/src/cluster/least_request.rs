@@ -21,15 +21,16 @@ pub(super) fn draw(draw: &mut Draw<'_>, choices: u8, slow_start: Option<SlowStar
 pub(super) fn draw_of_all(draw: &mut Draw<'_>, slow_start: Option<SlowStart>) -> Option<u32> {
     let picky = draw.is_picky();
     let from = slow_start::draw(draw, slow_start, round_robin::draw)?;
-    let score = |draw: &Draw<'_>, member: &Member| load(draw, member, slow_start);
     let mut best = (from, f32::INFINITY);
     for index in (from..draw.set.len()).chain(0..from) {
-        let load = scored(draw, index, picky, &score);
+        let Some(member) = draw.set.member(index).filter(|member| !picky || draw.may_use(member)) else { continue };
+        let load = load(draw, member, slow_start);
         if load < best.1 {
             best = (index, load);
         }
     }
-    draw.compared(best.0, best.1);
+    let known = draw.set.member(best.0).map_or(best.0, |member| member.index);
+    draw.candidates.push(known, best.1);
     Some(best.0)
 }
 
@@ -46,7 +47,6 @@ pub(super) fn draw_biased(draw: &mut Draw<'_>, choices: u8, bias: f32, slow_star
     }
     let weighted = draw.set.total_weight().is_some();
     let first = scored(draw, best, picky, &likeliness);
-    draw.compared(best, first);
     // Where there is a next one always, each stays with the chance that its part of the sum has (a reservoir of one).
     let mut sum = first.recip();
     for _ in 1..choices.max(2) {
@@ -54,7 +54,6 @@ pub(super) fn draw_biased(draw: &mut Draw<'_>, choices: u8, bias: f32, slow_star
         let next =
             if weighted { slow_start::draw(draw, slow_start, random::draw)? } else { another(draw, best, slow_start) };
         let score = scored(draw, next, picky, &likeliness);
-        draw.compared(next, score);
         sum += score.recip();
         if sum > 0.0 && draw.random.f32() * sum < score.recip() {
             best = next;

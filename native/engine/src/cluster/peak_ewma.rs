@@ -11,7 +11,7 @@ use super::choices::least;
 use super::draw::Draw;
 use super::heard::Heard;
 use super::slow_start::warmth;
-use crate::snapshot::{Endpoint, Member, Moment, SlowStart};
+use crate::snapshot::{Decay, Endpoint, Moment, SlowStart};
 
 /// An endpoint may not ask to be spared for longer.
 const LONGEST_RETRY_AFTER_MS: u32 = 300_000;
@@ -26,20 +26,21 @@ pub(super) struct Settings {
 
 /// The member drawn that promises the soonest answer; `None` when there is none.
 pub(super) fn draw(draw: &mut Draw<'_>, choices: u8, settings: Settings, slow_start: Option<SlowStart>) -> Option<u32> {
+    let (decay, unknown_us) = (Decay::of(settings.decay_ms), default_us(settings));
     // With weights, exchanges under way count as many as they would be at an endpoint of the mean weight.
-    let mean = draw.set.total_weight().map_or(1.0, |total| total as f32 / draw.set.len() as f32);
-    least(draw, choices, slow_start, |draw, member| load(draw, member, mean, settings, slow_start))
-}
-
-#[inline]
-fn load(draw: &Draw<'_>, member: &Member, mean: f32, settings: Settings, slow_start: Option<SlowStart>) -> f32 {
-    let endpoint = &*member.endpoint;
-    let cost = endpoint.cost.at(draw.now, settings.decay_ms).unwrap_or_else(|| default_us(settings));
-    let mut share = if draw.set.total_weight().is_some() { member.weight as f32 / mean } else { 1.0 };
-    if let Some(slow_start) = slow_start {
-        share *= warmth(slow_start, endpoint, draw.now);
-    }
-    cost * (endpoint.active.load(Ordering::Relaxed) as f32 / share + 1.0)
+    let mean = draw.set.total_weight().map(|total| total as f32 / draw.set.len() as f32);
+    least(draw, choices, slow_start, move |draw, member| {
+        let endpoint = &*member.endpoint;
+        let cost = endpoint.cost.at(draw.now, decay).unwrap_or(unknown_us);
+        let mut active = endpoint.active.load(Ordering::Relaxed) as f32;
+        if let Some(mean) = mean {
+            active *= mean / member.weight as f32;
+        }
+        if let Some(slow_start) = slow_start {
+            active /= warmth(slow_start, endpoint, draw.now);
+        }
+        cost * (active + 1.0)
+    })
 }
 
 /// An attempt has ended: its time counts, or what its failure is held for.
@@ -55,7 +56,7 @@ pub(super) fn hear(endpoint: &Endpoint, heard: &Heard, now: Moment, settings: Se
         Heard::Failure { took_us, .. } => (took_us as f32).max(penalty_us),
         Heard::Stale => return,
     };
-    endpoint.cost.observe(took_us, now, settings.decay_ms, default_us(settings));
+    endpoint.cost.observe(took_us, now, Decay::of(settings.decay_ms), default_us(settings));
 }
 
 fn default_us(settings: Settings) -> f32 {

@@ -3,6 +3,7 @@
 use super::draw::Draw;
 
 /// A member by chance; `None` when there is none.
+#[inline]
 pub(super) fn draw(draw: &mut Draw<'_>) -> Option<u32> {
     match (draw.set.len(), draw.set.total_weight()) {
         (0, _) => None,

@@ -4,6 +4,7 @@
 use super::draw::Draw;
 
 /// The member whose turn it is; `None` when there is none. A single one costs no shared write.
+#[inline]
 pub(super) fn draw(draw: &mut Draw<'_>) -> Option<u32> {
     match (draw.set.len(), draw.set.total_weight()) {
         (0, _) => None,

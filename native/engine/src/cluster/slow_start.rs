@@ -10,13 +10,20 @@ use crate::snapshot::{Endpoint, Moment, SlowStart};
 const DRAWS: u32 = 32;
 
 /// Draws until chance accepts who was drawn.
+#[inline]
 pub(super) fn draw(
     draw: &mut Draw<'_>,
     slow_start: Option<SlowStart>,
-    from: fn(&mut Draw<'_>) -> Option<u32>,
+    from: impl Fn(&mut Draw<'_>) -> Option<u32>,
 ) -> Option<u32> {
+    match slow_start {
+        None => from(draw),
+        Some(settings) => draw_warm(draw, settings, from),
+    }
+}
+
+fn draw_warm(draw: &mut Draw<'_>, settings: SlowStart, from: impl Fn(&mut Draw<'_>) -> Option<u32>) -> Option<u32> {
     let mut drawn = from(draw)?;
-    let Some(settings) = slow_start else { return Some(drawn) };
     for _ in 1..DRAWS {
         let share = draw.set.member(drawn).map_or(1.0, |member| warmth(settings, &member.endpoint, draw.now));
         if share >= 1.0 || draw.random.f32() < share {

@@ -39,13 +39,13 @@ pub use filter::{
     LocalRateLimit, OnFailure, RateBucket, RateKey, Script, ScriptBody, WarmUp,
 };
 pub use generation::{
-    AtOnce, Books, Changes, ClusterBook, Cost, Destination, Division, Endpoint, EndpointSet, Finding, Generation,
-    GenerationCluster, GenerationListener, GenerationLog, GenerationRetry, GenerationRewrite, GenerationRoute, Group,
-    HashTable, Headcount, Health, Idle, IdleAge, Instead, Keeping, LONGEST_WATCH, Level, LevelStanding, LevelTold,
-    Load, Locality, Member, Membership, Moment, Order, Origin, Partition, PartitionTold, Place, Provision, Reach,
-    Resolution, ResolutionState, RetryConditions, Several, Spot, Spread, Standing, Subset, SubsetRule, TableKind,
-    Tally, Tiers, Turns, WHOLE, Wanted, Zone, ZoneStanding, ZoneTold, Zoning, bit, loads, recorded, toward_own_zone,
-    weighted,
+    AtOnce, Books, Changes, ClusterBook, Cost, Decay, Destination, Division, Endpoint, EndpointSet, Finding,
+    Generation, GenerationCluster, GenerationListener, GenerationLog, GenerationRetry, GenerationRewrite,
+    GenerationRoute, Group, HashTable, Headcount, Health, Idle, IdleAge, Instead, Keeping, LONGEST_WATCH, Level,
+    LevelStanding, LevelTold, Load, Locality, Member, Membership, Moment, Order, Origin, Partition, PartitionTold,
+    Place, Provision, Reach, Resolution, ResolutionState, RetryConditions, Several, Spot, Spread, Standing, Subset,
+    SubsetRule, TableKind, Tally, Tiers, Turns, WHOLE, Wanted, Zone, ZoneStanding, ZoneTold, Zoning, bit, loads,
+    recorded, toward_own_zone, weighted,
 };
 pub use health_check::{HealthCheck, HttpCheck};
 pub use keep_alive::{KeepAlive, TcpKeepAlive};

@@ -16,10 +16,21 @@ use crate::record::Address;
 
 use crate::telemetry::metrics::Latency;
 
-/// An address with its statistics.
+/// An address with its statistics. In this order, so that what a pick reads of each endpoint that it compares is one cache
+/// line.
+#[repr(C, align(64))]
 pub struct Endpoint {
     /// Dense and unique in the process: the index of its pool in each worker.
     pub id: u32,
+    /// Exchanges under way.
+    pub active: AtomicU32,
+    /// Latency as `peak-ewma` sees it; written only where that balances.
+    pub cost: Cost,
+    /// Milliseconds of the [`Moment`] since which requests may go there; 0: it needs no slow start.
+    usable_since: AtomicU64,
+    condition: Condition,
+    /// Attempts so far.
+    pub requests: AtomicU64,
     /// What its cluster knows it by: its address as text, or the name that stands for several.
     pub name: String,
     /// Where it listens.
@@ -30,10 +41,6 @@ pub struct Endpoint {
     pub health: Health,
     /// When it closes idle connections.
     pub idle_age: IdleAge,
-    /// Exchanges under way.
-    pub active: AtomicU32,
-    /// Attempts so far.
-    pub requests: AtomicU64,
     /// Attempts that ended without a whole answer.
     pub failures: AtomicU64,
     /// Connections open to it.
@@ -44,13 +51,8 @@ pub struct Endpoint {
     pub latency: Latency,
     /// How it answers by what it has to do at once.
     pub concurrency: Concurrency,
-    /// The same as `peak-ewma` sees it; written only where that balances.
-    pub cost: Cost,
-    /// Milliseconds of the [`Moment`] since which requests may go there; 0: it needs no slow start.
-    usable_since: AtomicU64,
     /// Its answers say how many retries they have used: it passes budgets on.
     pub tells_retries: AtomicBool,
-    condition: Condition,
     breaker: OnceLock<Box<EndpointBreaker>>,
     outlier: OnceLock<Box<OutlierState>>,
 }

@@ -113,6 +113,7 @@ impl EndpointSet {
     }
 
     /// How many there are.
+    #[inline]
     pub fn len(&self) -> u32 {
         self.len
     }
@@ -123,6 +124,7 @@ impl EndpointSet {
     }
 
     /// A member by its index.
+    #[inline]
     pub fn member(&self, index: u32) -> Option<&Member> {
         let index = index as usize;
         self.chunks.get(index / CHUNK)?.members.get(index % CHUNK)
@@ -139,11 +141,13 @@ impl EndpointSet {
     }
 
     /// The sum of all weights; `None` when they are equal and an index is as good as a share.
+    #[inline]
     pub fn total_weight(&self) -> Option<u32> {
         (self.total > 0).then_some(self.total)
     }
 
     /// The index of the member that has this share of the total.
+    #[inline]
     pub fn holder(&self, share: u32) -> u32 {
         let at = self.starts.partition_point(|start| *start <= share).saturating_sub(1);
         let Some((chunk, start)) = self.chunks.get(at).zip(self.starts.get(at)) else { return 0 };

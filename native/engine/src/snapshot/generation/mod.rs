@@ -37,7 +37,7 @@ pub use cluster::{GenerationCluster, Idle, Keeping};
 pub use cluster_book::{Changes, ClusterBook, Wanted};
 pub use concurrency::AtOnce;
 pub use condition::{Headcount, Tally, bit};
-pub use cost::Cost;
+pub use cost::{Cost, Decay};
 pub use destination::{Destination, Reach, Several, recorded};
 pub use endpoint::{Endpoint, Place};
 pub use endpoint_set::{EndpointSet, Member};
