@@ -56,6 +56,8 @@ if (existsSync(`${root}bench/run.ts`)) {
     'socket-echo': 'bench/sockets/echo.ts',
     'socket-load': 'bench/sockets/load.ts',
     'control-streams': 'bench/control/streams.ts',
+    'control-restart': 'bench/control/restart.ts',
+    'control-restart-streams': 'bench/control/restart-streams.ts',
   }
   await build({ ...common, entryPoints, outdir: 'dist/bench', packages: 'external' })
 }

@@ -4,8 +4,9 @@
  * Changes are read from the store's commits, not from requests: whatever way a change takes, it stands here, and after a
  * crash the lines that are missing are written from the commits that are still known.
  *
- * Invariants: lines stand in the order of revisions, each once; secrets do not stand here; a file of `maxBytes` gives
- * way to a new one, and `keptFiles` older ones stay.
+ * Invariants: lines stand in the order of revisions, each once; secrets do not stand here; an issuance is on the disk
+ * before its certificate is given away, and those that wait together share one flush; a file of `maxBytes` gives way to a
+ * new one, and `keptFiles` older ones stay.
  */
 import { type FileHandle, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { formatKey, isResourceKind } from './store/key.js'
@@ -33,11 +34,19 @@ export interface AuditLine {
   after: unknown
 }
 
+interface Waiting {
+  line: AuditLine
+  /** Who must not go on before it is on the disk. */
+  written: { resolve: () => void; reject: (error: Error) => void } | null
+}
+
 const keptFiles = 4
+/** Lines that share a write at most. */
+const maxGroup = 1_000
 
 export class AuditLog {
   private readonly options: AuditOptions
-  private readonly waiting: AuditLine[] = []
+  private waiting: Waiting[] = []
   private writing: Promise<void> | null = null
   private handle: FileHandle | null = null
   private bytes = 0
@@ -76,10 +85,12 @@ export class AuditLog {
     })
   }
 
-  /** A certificate: to whom, and what it says. */
-  issued(who: string, identity: string, after: object, time: Date): void {
+  /** A certificate: to whom, and what it says. Resolves when the line is on the disk; one that fails is not kept. */
+  issued(who: string, identity: string, after: object, time: Date): Promise<void> {
     const line = { time: time.toISOString(), event: 'issued' as const, who, why: 'certificate', revision: null }
-    this.add({ ...line, what: identity, before: null, after })
+    return new Promise((resolve, reject) => {
+      this.enqueue([{ line: { ...line, what: identity, before: null, after }, written: { resolve, reject } }])
+    })
   }
 
   /** Resolves when everything that was told so far is in the file. */
@@ -106,44 +117,72 @@ export class AuditLog {
   }
 
   private add(...lines: AuditLine[]): void {
-    this.waiting.push(...lines)
+    this.enqueue(lines.map((line) => ({ line, written: null })))
+  }
+
+  private enqueue(waiting: Waiting[]): void {
+    this.waiting.push(...waiting)
     this.writing ??= this.write()
   }
 
   private async write(): Promise<void> {
     await null
     while (this.waiting.length > 0) {
-      const lines = this.waiting.slice(0, 1_000)
-      const bytes = Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
+      const group = this.waiting.splice(0, maxGroup)
+      const bytes = Buffer.from(group.map(({ line }) => `${JSON.stringify(line)}\n`).join(''))
+      const urgent = group.some(({ written }) => written !== null)
       try {
-        await this.append(bytes)
+        await this.append(bytes, urgent)
         this.lastFault = null
       } catch (error) {
         this.lastFault = (error as Error).message
         this.options.warn(`the audit log cannot be written: ${this.lastFault}`)
-        break // kept, and tried again with the next line
+        // Nobody waits for these: they are tried again with the next line.
+        this.waiting.unshift(...group.filter(({ written }) => written === null))
+        for (const { written } of group) written?.reject(error as Error)
+        break
       }
-      this.waiting.splice(0, lines.length)
+      for (const { written } of group) written?.resolve()
     }
     this.writing = null
+    if (this.waiting.some(({ written }) => written !== null)) this.writing = this.write()
   }
 
-  private async append(bytes: Buffer): Promise<void> {
+  private async append(bytes: Buffer, urgent: boolean): Promise<void> {
     const { file, maxBytes = 64 * 1024 * 1024 } = this.options
     if (this.handle !== null && this.bytes > 0 && this.bytes + bytes.length > maxBytes) {
       await this.handle.close()
       this.handle = null
       await shift(file)
     }
-    if (this.handle === null) {
-      // A last line that was cut short must not swallow the next one.
-      const torn = !/(^|\n)$/.test(await readFile(file, 'utf8').catch(() => ''))
-      this.handle = await open(file, 'a', 0o600)
-      this.bytes = (await this.handle.stat()).size
-      if (torn) await this.handle.writeFile('\n')
+    this.handle ??= await this.openFile(file)
+    const { handle } = this
+    try {
+      await handle.writeFile(bytes)
+      if (urgent) await handle.datasync()
+    } catch (error) {
+      // What came of it would stand there twice, or be the beginning of the next line.
+      await handle.truncate(this.bytes).catch(() => {
+        this.handle = null
+        return handle.close()
+      })
+      throw error
     }
-    await this.handle.writeFile(bytes)
     this.bytes += bytes.length
+  }
+
+  private async openFile(file: string): Promise<FileHandle> {
+    // A last line that was cut short must not swallow the next one.
+    const torn = !/(^|\n)$/.test(await readFile(file, 'utf8').catch(() => ''))
+    const handle = await open(file, 'a', 0o600)
+    try {
+      if (torn) await handle.writeFile('\n')
+      this.bytes = (await handle.stat()).size
+      return handle
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
   }
 }
 
@@ -155,11 +194,11 @@ function linesOf({ revision, atMs, author, reason, changes }: Applied): AuditLin
   }))
 }
 
-/** A token without its hash. */
+/** A token without its hash, a key without what it is sealed in. */
 function auditable(entry: Entry | null): unknown {
   if (entry === null) return null
   if (isResourceKind(entry.key.kind)) return entry.value
-  const { secretSha256: _, ...shown } = entry.value
+  const { secretSha256: _, sealed: __, ...shown } = entry.value
   return shown
 }
 

@@ -24,6 +24,8 @@ export interface WorkloadName {
 export interface CertificateSource {
   /** The certificate in which a workload shows its SPIFFE id, or null when there is none for it. */
   identity(workload: WorkloadName): Certificate | null
+  /** Resolves when `identity` has its answer, never rejects; null or absent: it has it now. */
+  prepare?(workload: WorkloadName): Promise<void> | null
   /** A certificate that people named, such as `default/shop-cert`: gateways show these to clients outside. */
   named(name: string): Certificate | null
   roots(): TrustBundle | null

@@ -54,6 +54,9 @@ const authority = z
     }),
     key: z.string().nullable().default(null).meta({ description: 'PEM file: the key of the first of them' }),
     passphraseFile: z.string().nullable().default(null).meta({ description: 'What key files are locked with' }),
+    keyEncryption: z.string().nullable().default(null).meta({
+      description: 'File with a secret that every replica has: keys are shared through the store, encrypted with it',
+    }),
     leaf: duration({ minMs: 5_000 }).default(86_400_000).meta({ description: 'How long workload certificates last' }),
     clockSkew: duration()
       .default(120_000)
@@ -187,6 +190,7 @@ function relativeTo(folder: string, config: ControlConfig): ControlConfig {
       certificate: from(authority.certificate),
       key: from(authority.key),
       passphraseFile: from(authority.passphraseFile),
+      keyEncryption: from(authority.keyEncryption),
       kubernetes: authority.kubernetes && { ...authority.kubernetes, keys: from(authority.kubernetes.keys) },
       socket: authority.socket && { ...authority.socket, path: from(authority.socket.path) },
     },

@@ -33,7 +33,7 @@ export async function startIssuer(
   const say = () => {}
   const store = await openEmbeddedStore({ folder: join(folder, 'store'), nowMs })
   const audit = await AuditLog.open({ store, file: join(folder, 'audit.log'), warn: say })
-  const place = { folder: join(folder, 'ca'), passphrase: null }
+  const place = { folder: join(folder, 'ca'), passphrase: null, secret: null }
   const made =
     given === undefined ? makeAuthority(place, 'shop.example', startMs) : takeAuthority(place, given, startMs)
   const trust = new TrustSet({ ...place, store, say })

@@ -1,6 +1,6 @@
 /** Snapshots made by hand, and a client that only takes notes, for tests of a stream alone. */
 import { type ResourceType, resourceTypes, type XdsResource } from '../../src/control/compile/xds/resources.js'
-import type { Snapshot } from '../../src/control/xds/snapshot.js'
+import type { Part, Snapshot } from '../../src/control/xds/snapshot.js'
 import type { Subscription, Wire } from '../../src/control/xds/stream.js'
 
 type Versions = Partial<Record<ResourceType, Record<string, string>>>
@@ -35,6 +35,8 @@ function resource(type: ResourceType, name: string, version: string): XdsResourc
 /** What was sent, as `TYPE NONCE name=version … -removed`. */
 export class Notes implements Wire {
   readonly sent: string[] = []
+  /** Those that were sent whole. */
+  readonly parts: Part[] = []
   readonly whole: boolean
   readonly asksForHosts = true
   lastNonce: Partial<Record<ResourceType, string>> = {}
@@ -51,8 +53,11 @@ export class Notes implements Wire {
     return !this.whole || this.isWhole(type)
   }
 
-  write({ type, nonce, resources, removed, absent }: Parameters<Wire['write']>[0]): void {
-    const names = resources.map(({ name, version }) => `${name}=${version}`)
+  write({ type, nonce, parts, resources, removed, absent }: Parameters<Wire['write']>[0]): void {
+    const names = [...parts.flatMap((part) => [...part.values()]), ...resources].map(
+      ({ name, version }) => `${name}=${version}`,
+    )
+    this.parts.push(...parts)
     this.lastNonce[type] = nonce
     this.sent.push([type, ...names, ...[...removed, ...absent].map((name) => `-${name}`)].join(' '))
   }
@@ -64,7 +69,7 @@ export class Notes implements Wire {
 }
 
 export function subscription(type: ResourceType, more: Partial<Subscription> = {}): Subscription {
-  return { type, nonce: '', error: null, subscribe: [], unsubscribe: [], wildcard: false, initial: {}, ...more }
+  return { type, nonce: '', error: null, subscribe: [], unsubscribe: [], wildcard: false, initial: new Map(), ...more }
 }
 
 function refsOf(type: ResourceType, name: string): XdsResource['refs'] {

@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { WeftError } from '../../errors.js'
 import { authorityId, describeLink, readChain } from './chain.js'
 import { readKey, writeKey, writeWhole } from './key-file.js'
+import type { AuthorityKeys } from './sealed-keys.js'
 import { createRoot, type Pair, Signer } from './signer.js'
 
 /** What everybody may know of an authority. */
@@ -28,6 +29,8 @@ export interface AuthorityFolder {
   /** `DATA/ca`. */
   folder: string
   passphrase: string | null
+  /** What keys are shared with between replicas; null: they are not. */
+  secret: string | null
 }
 
 const dayMs = 86_400_000
@@ -112,6 +115,24 @@ export function foundAuthorities({ folder }: AuthorityFolder): AuthorityCertific
 export function openSigner(place: AuthorityFolder, { id, chain, root }: AuthorityCertificates): Signer {
   const certificate = chain === '' ? root : chain
   return Signer.open({ certificate, key: readKey(join(place.folder, id, 'issuer.key'), place.passphrase) })
+}
+
+/** Null where the key does not lie here. Throws `WEFT_CA_KEY` when it cannot be used. */
+export function readKeys({ folder, passphrase }: AuthorityFolder, id: string): AuthorityKeys | null {
+  const [issuer, root] = ['issuer.key', 'root.key'].map((name) => join(folder, id, name))
+  if (issuer === undefined || root === undefined || !existsSync(issuer)) return null
+  return { issuer: readKey(issuer, passphrase), root: existsSync(root) ? readKey(root, passphrase) : null }
+}
+
+/** The files of an authority that another replica has made. */
+export function writeKeys(
+  place: AuthorityFolder,
+  authority: Pick<AuthorityCertificates, 'id' | 'root' | 'chain'>,
+  { issuer, root }: AuthorityKeys,
+): void {
+  const folder = makeFolder(place, authority.id)
+  if (root !== null) writeKey(join(folder, 'root.key'), root, place.passphrase)
+  writeFiles(place, authority, issuer)
 }
 
 export function hasRootKey({ folder }: AuthorityFolder, id: string): boolean {

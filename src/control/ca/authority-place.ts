@@ -5,9 +5,13 @@ import { WeftError } from '../../errors.js'
 import type { AuthorityConfig, ControlConfig } from '../control-config.js'
 import type { AuthorityFolder } from './authority-files.js'
 import { readSecret } from './key-file.js'
+import { minSecretLength } from './sealed-keys.js'
 
 /** Makes the folder. Throws `WEFT_CA_KEY`. */
-export function placeOf({ data }: Pick<ControlConfig, 'data'>, { passphraseFile }: AuthorityConfig): AuthorityFolder {
+export function placeOf(
+  { data }: Pick<ControlConfig, 'data'>,
+  { passphraseFile, keyEncryption }: AuthorityConfig,
+): AuthorityFolder {
   const folder = join(data, 'ca')
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
@@ -22,5 +26,18 @@ export function placeOf({ data }: Pick<ControlConfig, 'data'>, { passphraseFile 
   }
   const passphrase = passphraseFile === null ? null : readSecret(passphraseFile).trimEnd()
   if (passphrase === '') throw new WeftError('WEFT_CA_KEY', `${passphraseFile} holds no passphrase`)
-  return { folder, passphrase }
+  return { folder, passphrase, secret: keyEncryption === null ? null : readShared(keyEncryption) }
+}
+
+function readShared(file: string): string {
+  const secret = readSecret(file).trim()
+  if (secret.length >= minSecretLength) return secret
+  throw new WeftError(
+    'WEFT_CA_KEY',
+    `${file} holds ${secret.length} characters, at least ${minSecretLength} are needed`,
+    {
+      path: 'authority.keyEncryption',
+      hint: 'openssl rand -base64 32',
+    },
+  )
 }

@@ -135,6 +135,10 @@ export class CertificateAuthority implements CertificateSource {
     return this.workloads.identity(workload)
   }
 
+  prepare(workload: Parameters<CertificateSource['identity']>[0]) {
+    return this.workloads.prepare(workload)
+  }
+
   named(name: string) {
     return this.options.named(name)
   }
@@ -164,6 +168,7 @@ export class CertificateAuthority implements CertificateSource {
   /** A new root takes the place of the present one, step by step. Throws `WEFT_CA_STATE`. */
   async rotate(by: string): Promise<string> {
     this.demandLeading()
+    this.trust.demandSharing()
     this.rotation.demandNone()
     const issuing = this.trust.inState('issuing')
     if (issuing !== null && !issuing.own) {
@@ -210,6 +215,7 @@ export class CertificateAuthority implements CertificateSource {
     this.looking = true
     try {
       if (this.trust.all().length === 0) await this.found()
+      await this.trust.shareKeys()
       await this.revocations.prune()
       await this.renewAuthority()
       this.lastComplaint = ''
@@ -230,6 +236,7 @@ export class CertificateAuthority implements CertificateSource {
     const now = options.nowMs()
     const { trustDomain } = options.config.mesh
     if (isOld(issuing.root, now) && this.rotation.next().do === 'nothing') {
+      trust.demandSharing()
       options.logger.info(`the root of ${issuing.id} is in the last fifth of its life: another takes its place`)
       await this.rotation.begin(makeAuthority(place, trustDomain, now), 'control')
       return

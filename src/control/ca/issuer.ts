@@ -11,7 +11,7 @@ import { describeLink, iso } from './chain.js'
 import type { Ledger } from './ledger.js'
 import type { RevocationList } from './revocation-list.js'
 import type { LeafTerms, SignedLeaf, Signer } from './signer.js'
-import { type Authority, signingCertificate, type TrustSet } from './trust-set.js'
+import { type Authority, noKeyHint, signingCertificate, type TrustSet } from './trust-set.js'
 
 export interface IssuerOptions {
   trust: TrustSet
@@ -33,6 +33,12 @@ export interface Granted extends SignedLeaf {
   authority: string
   /** Null where the key never left whoever asked. */
   key: string | null
+}
+
+export interface Given {
+  granted: Granted
+  /** Resolves when ledger and audit log have it on the disk. Rejects with `WEFT_CA_STATE`. */
+  written: Promise<void>
 }
 
 export interface Wish {
@@ -78,21 +84,25 @@ export class Issuer {
     }
     // It may have been taken back while this was signed.
     this.demandAllowed(identity)
-    return this.grant(authority, { ...leaf, key: null }, identity, wish)
+    const { granted, written } = this.grant(authority, { ...leaf, key: null }, identity, wish)
+    await written
+    // Nor while it was written down.
+    this.demandAllowed(identity)
+    return granted
   }
 
   /** With a new key, at once: for Envoys, whose keys come to them by SDS. */
-  issue(workload: WorkloadName, wish: Wish): Granted {
+  issue(workload: WorkloadName, wish: Wish): Given {
     const identity = this.identityOf(workload)
     return this.issueFor(identity, { uris: [identity], hosts: [] }, wish)
   }
 
   /** For gateways, servers and operators, by a person's wish. */
-  issueNamed(hosts: readonly string[], wish: Wish): Granted {
+  issueNamed(hosts: readonly string[], wish: Wish): Given {
     return this.issueFor(hosts.join(','), { uris: [], hosts }, wish)
   }
 
-  private issueFor(identity: string, names: Pick<LeafTerms, 'uris' | 'hosts'>, wish: Wish): Granted {
+  private issueFor(identity: string, names: Pick<LeafTerms, 'uris' | 'hosts'>, wish: Wish): Given {
     const { authority, signer, terms } = this.prepare(identity, names, wish)
     return this.grant(authority, signer.issue(terms), identity, wish)
   }
@@ -104,7 +114,7 @@ export class Issuer {
     if (authority === null) throw unable('there is no authority that issues yet', 'the leader makes one: try again')
     const { signer, id } = authority
     if (signer === null) {
-      throw unable(`the key of the authority ${id} does not lie here`, `copy DATA/ca/${id} of the replica that has it`)
+      throw unable(`the key of the authority ${id} does not lie here`, noKeyHint(id))
     }
     const now = nowMs()
     const own = describeLink(signingCertificate(authority))
@@ -132,12 +142,21 @@ export class Issuer {
     leaf: SignedLeaf & { key: string | null },
     identity: string,
     { by }: Wish,
-  ): Granted {
+  ): Given {
     const { ledger, audit, nowMs } = this.options
     const { serial, keyId, notAfterMs } = leaf
-    ledger.add({ serial, identity, keyId, authority: id, notAfterMs })
-    audit.issued(by, identity, { serial, authority: id, notAfter: iso(notAfterMs), keyId }, new Date(nowMs()))
-    return { ...leaf, chain: `${leaf.certificate}${chain}`, root, authority: id }
+    const told = { serial, authority: id, notAfter: iso(notAfterMs), keyId }
+    const written = Promise.all([
+      ledger.add({ serial, identity, keyId, authority: id, notAfterMs }),
+      audit.issued(by, identity, told, new Date(nowMs())),
+    ]).then(
+      () => {},
+      ({ message }: Error) => {
+        throw unable(`the certificate cannot be written down, so it is not given: ${message}`, 'look at the disk')
+      },
+    )
+    written.catch(() => {}) // whoever does not wait has heard it from the logs
+    return { granted: { ...leaf, chain: `${leaf.certificate}${chain}`, root, authority: id }, written }
   }
 }
 

@@ -3,8 +3,10 @@
  *
  * Lines of JSON in `issued.log`, read again at the start, so that an identity can be revoked after a restart. A line that
  * was cut short by the end of the process is left out; the file is written anew when most of its lines have ended.
+ *
+ * Invariant: what is given away after `add` has resolved is known after a crash; lines that wait together share one flush.
  */
-import { appendFile, readFile } from 'node:fs/promises'
+import { type FileHandle, open, readFile } from 'node:fs/promises'
 import { writeWhole } from './key-file.js'
 
 export interface Issued {
@@ -16,6 +18,12 @@ export interface Issued {
   /** Which authority has signed it. */
   authority: string
   notAfterMs: number
+}
+
+interface Waiting {
+  issued: Issued
+  resolve: () => void
+  reject: (error: Error) => void
 }
 
 /** Lines that the file may hold for nothing. */
@@ -34,10 +42,11 @@ export class Ledger {
   private readonly bySerial = new Map<string, Issued>()
   private readonly byKey = new Map<string, Issued>()
   private readonly serials = new Map<string, Set<string>>()
-  private waiting: string[] = []
+  private waiting: Waiting[] = []
   /** In the file. */
   private lines = 0
   private writing: Promise<void> | null = null
+  private handle: FileHandle | null = null
 
   private constructor(options: LedgerOptions) {
     this.options = options
@@ -54,10 +63,13 @@ export class Ledger {
     return ledger
   }
 
-  add(issued: Issued): void {
+  /** Known at once; resolves when it is on the disk. What could not be written goes there with a later one. */
+  add(issued: Issued): Promise<void> {
     this.hold(issued)
-    this.waiting.push(`${JSON.stringify(issued)}\n`)
-    this.writing ??= this.write()
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ issued, resolve, reject })
+      this.writing ??= this.write()
+    })
   }
 
   get(serial: string): Issued | null {
@@ -95,6 +107,8 @@ export class Ledger {
 
   async close(): Promise<void> {
     while (this.writing !== null) await this.writing
+    await this.handle?.close()
+    this.handle = null
   }
 
   private hold(issued: Issued): void {
@@ -119,7 +133,7 @@ export class Ledger {
     try {
       writeWhole(this.options.file, text, 0o600)
       // Held already, so written already.
-      this.waiting = []
+      for (const { resolve } of this.waiting.splice(0)) resolve()
       this.lines = this.size
     } catch (error) {
       this.options.warn(`what was issued cannot be written down: ${(error as Error).message}`)
@@ -129,19 +143,39 @@ export class Ledger {
   private async write(): Promise<void> {
     await null
     while (this.waiting.length > 0) {
-      const lines = this.waiting
-      this.waiting = []
+      const group = this.waiting.splice(0)
       try {
-        await appendFile(this.options.file, lines.join(''), { mode: 0o600 })
-        this.lines += lines.length
-        if (this.lines > 2 * this.size + spareLines) this.rewrite()
+        await this.append(group.map(({ issued }) => `${JSON.stringify(issued)}\n`).join(''))
+        this.lines += group.length
       } catch (error) {
         this.options.warn(`what was issued cannot be written down: ${(error as Error).message}`)
-        this.waiting.unshift(...lines)
-        break // kept, and tried again with the next one
+        // With the next line that can be written, all of it is.
+        this.lines = Number.POSITIVE_INFINITY
+        for (const { reject } of group) reject(error as Error)
+        continue
       }
+      for (const { resolve } of group) resolve()
+      if (this.lines > 2 * this.size + spareLines) await this.compact()
     }
     this.writing = null
+  }
+
+  private async append(text: string): Promise<void> {
+    this.handle ??= await open(this.options.file, 'a', 0o600)
+    const { size } = await this.handle.stat()
+    try {
+      await this.handle.writeFile(text)
+      await this.handle.datasync()
+    } catch (error) {
+      await this.handle.truncate(size).catch(() => {})
+      throw error
+    }
+  }
+
+  private async compact(): Promise<void> {
+    await this.handle?.close()
+    this.handle = null
+    this.rewrite()
   }
 }
 

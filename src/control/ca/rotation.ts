@@ -7,7 +7,7 @@
  */
 import { WeftError } from '../../errors.js'
 import { iso } from './chain.js'
-import { type Authority, type AuthorityChange, keptOf, type TrustSet } from './trust-set.js'
+import { type Authority, type AuthorityChange, keptOf, noKeyHint, type TrustSet } from './trust-set.js'
 
 export type Step = { do: 'nothing' } | { do: 'wait'; why: string } | { do: 'switch' } | { do: 'drop'; id: string }
 
@@ -120,7 +120,7 @@ export class Rotation {
     if (step.do === 'switch' && adding !== null) {
       if (adding.signer === null) {
         throw new WeftError('WEFT_CA_STATE', `the key of the new authority ${adding.id} does not lie here`, {
-          hint: `copy DATA/ca/${adding.id} of the replica that has made it`,
+          hint: noKeyHint(adding.id),
         })
       }
       await trust.commit(by, 'ca rotate: the new root issues', this.switched(adding))

@@ -2,12 +2,21 @@
  * The authorities that the mesh trusts now, as the store knows them, each with its key where that lies here.
  *
  * Invariants: one of them issues at most; whoever is trusted by some is trusted by all before it issues, and for as long
- * as anything that it issued lasts; the store holds certificates and never a key.
+ * as anything that it issued lasts; the store holds certificates, and a key only sealed (`sealed-keys.ts`).
  */
+import { WeftError } from '../../errors.js'
 import type { Key } from '../store/key.js'
 import type { Change, Entry, Store } from '../store/store.js'
-import { type AuthorityCertificates, type AuthorityFolder, openSigner } from './authority-files.js'
+import {
+  type AuthorityCertificates,
+  type AuthorityFolder,
+  openSigner,
+  readKeys,
+  removeAuthority,
+  writeKeys,
+} from './authority-files.js'
 import { splitPem } from './chain.js'
+import { seal, sealedKeyKind, sealedKeyOf, unseal } from './sealed-keys.js'
 import type { Signer } from './signer.js'
 
 /** `adding`: trusted and not issuing yet. `retiring`: trusted for what it has issued. */
@@ -48,7 +57,8 @@ export class TrustSet {
     this.learn()
     this.endWatch = store.watch(store.revision() + 1, (event) => {
       const concerned =
-        event.type === 'relist' || event.applied.changes.some(({ key: { kind } }) => kind === authorityKind)
+        event.type === 'relist' ||
+        event.applied.changes.some(({ key: { kind } }) => kind === authorityKind || kind === sealedKeyKind)
       if (!concerned) return
       this.learn()
       for (const listener of [...this.listeners]) listener()
@@ -74,9 +84,25 @@ export class TrustSet {
     return () => this.listeners.delete(listener)
   }
 
-  /** All of them at once or none. */
+  /** All of them at once or none, with the keys that replicas share. */
   async commit(author: string, reason: string, changes: readonly AuthorityChange[]): Promise<void> {
-    await this.options.store.commit({ author, reason, changes: changes.map(changeOf) })
+    const keys = changes.flatMap(({ id, value }) => this.keyChanges(id, value !== null))
+    await this.options.store.commit({ author, reason, changes: [...changes.map(changeOf), ...keys] })
+  }
+
+  /** Keys that lie here and not yet in the store, where they are shared. Only where changes are taken. */
+  async shareKeys(): Promise<void> {
+    const changes = this.known.flatMap(({ id }) => this.keyChanges(id, true))
+    if (changes.length > 0) await this.options.store.commit({ author: 'control', reason: 'ca keys', changes })
+  }
+
+  /** Throws `WEFT_CA_STATE` where another authority would be known to this replica alone. */
+  demandSharing(): void {
+    const { store, secret } = this.options
+    if (secret !== null || store.list({ kind: sealedKeyKind }).length === 0) return
+    throw new WeftError('WEFT_CA_STATE', 'replicas share the keys of authorities, and this one cannot', {
+      hint: 'give it the file that the others have as authority.keyEncryption',
+    })
   }
 
   close(): void {
@@ -89,6 +115,25 @@ export class TrustSet {
     this.known = this.options.store.list({ kind: authorityKind }).map((entry) => this.opened(entry, before))
     const held = new Set(this.known.map(({ signer }) => signer))
     for (const { signer } of before) if (!held.has(signer)) signer?.close()
+    if (this.options.secret === null || this.known.length === 0) return
+    const ids = new Set(this.known.map(({ id }) => id))
+    for (const { id } of before) if (!ids.has(id)) removeAuthority(this.options, id)
+  }
+
+  private keyChanges(id: string, isTrusted: boolean): Change[] {
+    const { store, secret } = this.options
+    const key = sealedKeyOf(id)
+    const isShared = store.get(key) !== null
+    if (!isTrusted) return isShared ? [{ key, value: null, expect: null }] : []
+    if (secret === null || isShared) return []
+    try {
+      const keys = readKeys(this.options, id)
+      return keys === null ? [] : [{ key, value: seal(keys, id, secret), expect: 0 }]
+    } catch (error) {
+      // It was said when it was opened; nothing else waits for it.
+      if (error instanceof WeftError) return []
+      throw error
+    }
   }
 
   private opened({ value, version }: Entry, before: readonly Authority[]): Authority {
@@ -99,11 +144,23 @@ export class TrustSet {
 
   private open(kept: KeptAuthority): Signer | null {
     try {
+      this.fetchKeys(kept)
       return openSigner(this.options, kept)
     } catch (error) {
       this.options.say(`the authority ${kept.id} cannot sign here: ${(error as Error).message}`)
       return null
     }
+  }
+
+  /** The keys of another replica, where they are shared and do not lie here yet. */
+  private fetchKeys(kept: KeptAuthority): void {
+    const { store, secret } = this.options
+    const shared = store.get(sealedKeyOf(kept.id))
+    if (shared === null || readKeys(this.options, kept.id) !== null) return
+    if (secret === null) {
+      throw new WeftError('WEFT_CA_KEY', 'its key is in the store, encrypted, and there is no authority.keyEncryption')
+    }
+    writeKeys(this.options, kept, unseal(shared.value, kept.id, secret))
   }
 }
 
@@ -112,6 +169,10 @@ export interface AuthorityChange {
   /** Null takes it away. */
   value: KeptAuthority | null
   expect: number
+}
+
+export function noKeyHint(id: string): string {
+  return `give every replica the same authority.keyEncryption, or copy DATA/ca/${id} of the one that has it`
 }
 
 export function keptOf({ signer: _, version: __, ...kept }: Authority): KeptAuthority {

@@ -1,7 +1,7 @@
 /**
  * Certificates of the data planes that are given theirs by SDS: made when one asks first, renewed at half of their life.
  *
- * Invariants: one that is good stays until its successor is there, whatever keeps that from coming; who is not connected
+ * Invariants: none is given before ledger and audit log have it on the disk; one that is good stays until its successor is there, whatever keeps that from coming; who is not connected
  * any more is not renewed; nobody waits for all others: renewals spread over a tenth of the life.
  */
 import { WeftError } from '../../errors.js'
@@ -38,12 +38,14 @@ const half = 0.5
 const jitter = 0.05
 const warnAt = 0.75
 const alarmAt = 0.9
-/** The loop goes round after so many. */
+/** So many share a flush, and the loop goes round after them. */
 const slice = 50
 
 export class WorkloadCertificates {
   private readonly options: WorkloadCertificatesOptions
   private readonly held = new Map<string, Held>()
+  /** Asked for and not on the disk yet. */
+  private readonly coming = new Map<string, Promise<void>>()
   private readonly refused = new Map<string, string>()
   private readonly listeners = new Set<() => void>()
   private readonly ends: (() => void)[]
@@ -62,16 +64,29 @@ export class WorkloadCertificates {
     ]
   }
 
-  /** Null when it may have none; why is told by `refusalOf`. */
+  /** Null when it may have none, or none yet: then it is told when there is one. */
   identity(workload: WorkloadName): Certificate | null {
-    const key = `${workload.namespace}/${workload.account}`
+    const key = keyOf(workload)
     const held = this.held.get(key)
     if (held !== undefined && this.isGood(held)) {
       held.used = true
       return held.certificate
     }
+    void this.prepare(workload)?.then(() => {
+      if (this.held.has(key)) this.tell()
+    })
+    return null
+  }
+
+  /** Resolves when there is one or it is known that there is none; null: there is. */
+  prepare(workload: WorkloadName): Promise<void> | null {
+    const key = keyOf(workload)
+    const held = this.held.get(key)
+    if (held !== undefined && this.isGood(held)) return null
     this.held.delete(key)
-    return this.make(key, workload)
+    const coming = this.coming.get(key) ?? this.make(key, workload).finally(() => this.coming.delete(key))
+    this.coming.set(key, coming)
+    return coming
   }
 
   count(): number {
@@ -99,19 +114,22 @@ export class WorkloadCertificates {
     return granted.notAfterMs > nowMs() && !revocations.isRevoked(granted.serial)
   }
 
-  private make(key: string, workload: WorkloadName): Certificate | null {
-    const { issuer, say } = this.options
+  private async make(key: string, workload: WorkloadName): Promise<void> {
+    const { say } = this.options
     try {
-      const held = this.holding(workload, issuer.issue(workload, { by: 'data plane', lastsMs: null }))
-      this.held.set(key, held)
+      this.held.set(key, await this.issue(workload))
       this.refused.delete(key)
-      return held.certificate
     } catch (error) {
-      if (!(error instanceof WeftError)) throw error
-      if (this.refused.get(key) !== error.message) say.warn(`no certificate for ${key}: ${error.message}`)
-      this.refused.set(key, error.message)
-      return null
+      const { message } = error as Error
+      if (this.refused.get(key) !== message) say.warn(`no certificate for ${key}: ${message}`)
+      this.refused.set(key, message)
     }
+  }
+
+  private async issue(workload: WorkloadName): Promise<Held> {
+    const { granted, written } = this.options.issuer.issue(workload, { by: 'data plane', lastsMs: null })
+    await written
+    return this.holding(workload, granted)
   }
 
   private holding(workload: WorkloadName, granted: Granted): Held {
@@ -146,12 +164,10 @@ export class WorkloadCertificates {
     this.renewing = true
     try {
       let renewed = 0
-      for (const [index, [key, held]] of due.entries()) {
-        if (index % slice === slice - 1) await new Promise((resolve) => setImmediate(resolve))
-        if (this.held.get(key) !== held) continue
-        // Nobody has asked since the last one: it has gone.
-        if (!held.used) this.held.delete(key)
-        else if (this.renewOne(key, held)) renewed += 1
+      for (let at = 0; at < due.length; at += slice) {
+        if (at > 0) await new Promise((resolve) => setImmediate(resolve))
+        const done = due.slice(at, at + slice).map(([key, held]) => this.renewOne(key, held))
+        renewed += (await Promise.all(done)).filter(Boolean).length
       }
       if (renewed > 0) this.tell()
     } finally {
@@ -162,12 +178,17 @@ export class WorkloadCertificates {
     await this.follow()
   }
 
-  private renewOne(key: string, held: Held): boolean {
+  /** Returns whether there is another. */
+  private async renewOne(key: string, held: Held): Promise<boolean> {
+    if (this.held.get(key) !== held) return false
+    if (!held.used) {
+      // Nobody has asked since the last one: it has gone.
+      this.held.delete(key)
+      return false
+    }
     try {
-      const next = this.holding(
-        held.workload,
-        this.options.issuer.issue(held.workload, { by: 'data plane', lastsMs: null }),
-      )
+      const next = await this.issue(held.workload)
+      if (this.held.get(key) !== held) return false
       this.held.set(key, { ...next, used: false })
       return true
     } catch (error) {
@@ -195,4 +216,8 @@ export class WorkloadCertificates {
   private tell(): void {
     for (const listener of [...this.listeners]) listener()
   }
+}
+
+function keyOf({ namespace, account }: WorkloadName): string {
+  return `${namespace}/${account}`
 }

@@ -13,11 +13,20 @@ import { clusterEndpoints } from './endpoints.js'
 import { describeOrigin, type MeshFinding } from './finding.js'
 import { type CompiledGateway, compileGateway } from './gateways.js'
 import type { Authentication, ListenerTelemetry } from './listener-nouns.js'
-import { listenerPolicies } from './listener-policies.js'
+import { type ListenerPolicies, listenerPolicies } from './listener-policies.js'
 import { keep, type Mesh } from './mesh.js'
 import { type MeshNode, selectableLabels } from './node.js'
-import type { Cluster, ClusterEndpoints, HostRoutes, Listener, Origin, Route, RouteTable } from './nouns.js'
-import { peerMode } from './peer-authentication.js'
+import type {
+  Authorization,
+  Cluster,
+  ClusterEndpoints,
+  HostRoutes,
+  Listener,
+  Origin,
+  Route,
+  RouteTable,
+} from './nouns.js'
+import { type PeerModeFound, peerMode } from './peer-authentication.js'
 import { plainCluster } from './plain-cluster.js'
 import { type Reach, reachOf } from './reach.js'
 import { defaultRoute, foreignHosts, serviceRoutes } from './service-routes.js'
@@ -30,6 +39,9 @@ export interface SharedView {
   /** The same as `compiled`, alone: a list that keeps its identity. */
   nouns: Cluster[]
   clusters: CompiledCluster[]
+  /** Whether some of the clusters look at where a client stands. */
+  isLocal: boolean
+  identity: MeshView['identity']
   findings: MeshFinding[]
 }
 
@@ -61,7 +73,7 @@ export function compileView(mesh: Mesh, node: MeshNode, identities = true): Mesh
 function sidecarView(mesh: Mesh, node: MeshNode, identities: boolean): MeshView {
   const reach = reachOf(mesh, node)
   const shared = sharedView(mesh, node, reach)
-  const own = keep(mesh, `own side of ${JSON.stringify(node)} ${identities}`, () => ownSide(mesh, node, identities))
+  const own = ownSide(mesh, node, identities)
   return {
     node,
     listeners: own.listeners,
@@ -70,7 +82,7 @@ function sidecarView(mesh: Mesh, node: MeshNode, identities: boolean): MeshView 
     clusters: [shared.nouns, own.clusters],
     endpoints: [sharedEndpoints(mesh, shared, node), own.endpoints],
     secrets: [],
-    identity: own.identity ?? mutualOf(shared.nouns),
+    identity: own.identity ?? shared.identity,
     findings: [...shared.findings, ...reach.findings, ...own.findings],
   }
 }
@@ -78,10 +90,10 @@ function sidecarView(mesh: Mesh, node: MeshNode, identities: boolean): MeshView 
 const endpointLists = new WeakMap<Mesh, Map<string, ClusterEndpoints[]>>()
 
 /** One list for all nodes of a locality, and for all nodes where none of the clusters cares. */
-function sharedEndpoints(mesh: Mesh, { key, clusters }: SharedView, node: MeshNode): ClusterEndpoints[] {
+function sharedEndpoints(mesh: Mesh, { key, clusters, isLocal }: SharedView, node: MeshNode): ClusterEndpoints[] {
   const lists = endpointLists.get(mesh) ?? new Map<string, ClusterEndpoints[]>()
   if (lists.size === 0) endpointLists.set(mesh, lists)
-  const place = clusters.some(({ locality }) => locality !== null) ? `${node.region}/${node.zone}` : ''
+  const place = isLocal ? `${node.region}/${node.zone}` : ''
   const at = `${key} from ${place}`
   const list = lists.get(at) ?? clusters.filter(isWithEndpoints).map((one) => clusterEndpoints(mesh, one, node))
   lists.set(at, list)
@@ -137,6 +149,8 @@ function withCapabilities(
     table,
     nouns,
     clusters,
+    isLocal: clusters.some(({ locality }) => locality !== null),
+    identity: mutualOf(nouns),
     findings: [...findings, ...clusters.flatMap((one) => one.findings), ...lacking],
   }
 }
@@ -195,20 +209,51 @@ interface OwnSide {
   findings: MeshFinding[]
 }
 
-/** The listeners of a workload, and the way from the inbound one to its application. */
+/** The same for all workloads that listen alike and have no policies of their own. */
 function ownSide(mesh: Mesh, node: MeshNode, identities: boolean): OwnSide {
-  const { authentication, telemetry, clusters, findings } = listenerPolicies(mesh, node)
-  const outbound = node.outbound === null ? [] : [outboundListener(node.outbound, telemetry.CLIENT)]
-  if (node.inbound === null || node.app === null)
-    return { identity: null, listeners: outbound, authentication: null, tables: [], clusters, endpoints: [], findings }
-  const { mode, origin } = peerMode(mesh, node.namespace, selectableLabels(node))
+  const { outbound, inbound, app } = node
+  const policies = keep(mesh, `policies of ${JSON.stringify(node)}`, () => ownPolicies(mesh, node))
+  const who = policies.isPlain ? { outbound, inbound, app, peer: policies.peer } : node
+  return keep(mesh, `own side of ${JSON.stringify(who)} ${identities}`, () =>
+    buildOwnSide({ outbound, inbound, app }, policies, identities),
+  )
+}
+
+interface OwnPolicies extends ListenerPolicies {
+  /** Null where nobody is served. */
+  peer: PeerModeFound | null
+  authorization: Authorization | null
+  /** Nothing but `peer` says anything. */
+  isPlain: boolean
+}
+
+function ownPolicies(mesh: Mesh, node: MeshNode): OwnPolicies {
+  const serves = node.inbound !== null && node.app !== null
+  const policies = listenerPolicies(mesh, node)
+  const peer = serves ? peerMode(mesh, node.namespace, selectableLabels(node)) : null
+  const authorization = serves ? authorizationFor(mesh, node) : null
+  const { authentication, telemetry, clusters, findings } = policies
+  const said = [authorization, authentication, telemetry.CLIENT, telemetry.SERVER, ...clusters, ...findings]
+  return { ...policies, peer, authorization, isPlain: said.every((one) => one === null) }
+}
+
+/** The listeners of a workload, and the way from the inbound one to its application. */
+function buildOwnSide(
+  { outbound, inbound, app }: Pick<MeshNode, 'outbound' | 'inbound' | 'app'>,
+  { peer, authorization, authentication, telemetry, clusters, findings }: OwnPolicies,
+  identities: boolean,
+): OwnSide {
+  const before = outbound === null ? [] : [outboundListener(outbound, telemetry.CLIENT)]
+  if (peer === null || inbound === null || app === null)
+    return { identity: null, listeners: before, authentication: null, tables: [], clusters, endpoints: [], findings }
+  const { mode, origin } = peer
   const plain = mode === 'disabled' || (mode === 'permissive' && !identities)
   const route: Route = { ...defaultRoute(ownCluster), retry: null }
   const hosts: HostRoutes[] = [{ name: 'app', hosts: ['*'], routes: [route] }]
-  const colon = node.app.lastIndexOf(':')
+  const colon = app.lastIndexOf(':')
   const endpoint = {
-    address: node.app.slice(0, colon).replace(/^\[|\]$/g, ''),
-    port: Number(node.app.slice(colon + 1)),
+    address: app.slice(0, colon).replace(/^\[|\]$/g, ''),
+    port: Number(app.slice(colon + 1)),
     weight: 1,
     healthy: true,
     draining: false,
@@ -216,10 +261,10 @@ function ownSide(mesh: Mesh, node: MeshNode, identities: boolean): OwnSide {
   return {
     identity: plain ? null : { origin },
     listeners: [
-      ...outbound,
+      ...before,
       {
         name: 'inbound',
-        address: node.inbound,
+        address: inbound,
         direction: 'inbound',
         routes: 'inbound',
         tls: plain ? null : { mode, certificates: [] },
@@ -229,7 +274,7 @@ function ownSide(mesh: Mesh, node: MeshNode, identities: boolean): OwnSide {
       },
     ],
     authentication,
-    tables: [{ name: 'inbound', hosts, authorization: authorizationFor(mesh, node) }],
+    tables: [{ name: 'inbound', hosts, authorization }],
     clusters: [ownClusterNoun, ...clusters],
     endpoints: [
       { cluster: ownCluster, localities: [{ region: '', zone: '', priority: 0, weight: null, endpoints: [endpoint] }] },

@@ -1,42 +1,40 @@
 /** Delta: a request changes what its client wants, a response holds what changed and names what is gone. */
-import { create } from '@bufbuild/protobuf'
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
 import { AnySchema } from '@bufbuild/protobuf/wkt'
 import { type ResourceType, typeUrls } from '../compile/xds/resources.js'
-import {
-  type DeltaDiscoveryRequest,
-  type DeltaDiscoveryResponse,
-  DeltaDiscoveryResponseSchema,
-} from './protos/envoy/service/discovery/v3/discovery_pb.js'
+import type { DeltaRequest } from './delta-request.js'
+import { DeltaDiscoveryResponseSchema } from './protos/envoy/service/discovery/v3/discovery_pb.js'
+import { ResponseBytes } from './response-bytes.js'
 import type { Subscription, Wire, XdsStream } from './stream.js'
 
-export function deltaWire(write: (response: DeltaDiscoveryResponse) => void): Wire {
+const responses = new ResponseBytes(({ name, version, type, bytes: value }) => {
+  const resource = create(AnySchema, { typeUrl: typeUrls[type], value })
+  return encode({ resources: [{ name, version, resource }] })
+})
+
+export function deltaWire(write: (response: Buffer) => void): Wire {
   return {
     asksForHosts: true,
     isWhole: () => false,
     tellsRemoval: () => true,
-    write: ({ type, nonce, revision, resources, removed, absent }) =>
-      write(
-        create(DeltaDiscoveryResponseSchema, {
-          systemVersionInfo: String(revision),
-          typeUrl: typeUrls[type],
-          nonce,
-          // A host that is not there is answered with a resource without content: the request that waits for it goes on.
-          removedResources: type === 'virtualHosts' ? removed : [...removed, ...absent],
-          resources: [
-            ...resources.map(({ name, version, bytes: value }) => ({
-              name,
-              version,
-              resource: create(AnySchema, { typeUrl: typeUrls[type], value }),
-            })),
-            ...(type === 'virtualHosts' ? absent.map((name) => ({ name, aliases: [name] })) : []),
-          ],
-        }),
-      ),
+    write({ type, nonce, revision, parts, resources, removed, absent }) {
+      const base = { systemVersionInfo: String(revision), typeUrl: typeUrls[type], nonce }
+      // A host that is not there is answered with a resource without content: the request that waits for it goes on.
+      const head =
+        type === 'virtualHosts'
+          ? { ...base, removedResources: removed, resources: absent.map((name) => ({ name, aliases: [name] })) }
+          : { ...base, removedResources: [...removed, ...absent] }
+      write(responses.join(encode(head), parts, resources))
+    },
   }
 }
 
+function encode(response: MessageInitShape<typeof DeltaDiscoveryResponseSchema>): Uint8Array {
+  return toBinary(DeltaDiscoveryResponseSchema, create(DeltaDiscoveryResponseSchema, response))
+}
+
 /** The first request of a type that names nothing means all listeners or clusters, on a stream that came back too. */
-export function deltaSubscription(request: DeltaDiscoveryRequest, type: ResourceType, stream: XdsStream): Subscription {
+export function deltaSubscription(request: DeltaRequest, type: ResourceType, stream: XdsStream): Subscription {
   const state = stream.states[type]
   const { resourceNamesSubscribe: subscribe, resourceNamesUnsubscribe: unsubscribe } = request
   const legacy = !state.asked && subscribe.length === 0 && (type === 'listeners' || type === 'clusters')

@@ -1,14 +1,12 @@
 /** The methods of `envoy.service.discovery.v3.AggregatedDiscoveryService`, as grpc-js takes them. */
 import { type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf'
 import type { handleBidiStreamingCall, MethodDefinition } from '@grpc/grpc-js'
+import { type DeltaRequest, readDeltaRequest } from './delta-request.js'
 import {
-  type DeltaDiscoveryRequest,
   DeltaDiscoveryRequestSchema,
-  type DeltaDiscoveryResponse,
   DeltaDiscoveryResponseSchema,
   type DiscoveryRequest,
   DiscoveryRequestSchema,
-  type DiscoveryResponse,
   DiscoveryResponseSchema,
 } from './protos/envoy/service/discovery/v3/discovery_pb.js'
 
@@ -27,9 +25,33 @@ export const discoveryService = {
   ),
 }
 
+/** The same where it is served: responses come encoded, and long requests are read by what reads them fastest. */
+export const servedDiscovery = {
+  streamAggregatedResources: served(discoveryService.streamAggregatedResources, (bytes) =>
+    fromBinary(DiscoveryRequestSchema, bytes),
+  ),
+  deltaAggregatedResources: served(discoveryService.deltaAggregatedResources, readDeltaRequest),
+}
+
 export type DiscoveryHandlers = {
-  streamAggregatedResources: handleBidiStreamingCall<DiscoveryRequest, DiscoveryResponse>
-  deltaAggregatedResources: handleBidiStreamingCall<DeltaDiscoveryRequest, DeltaDiscoveryResponse>
+  streamAggregatedResources: handleBidiStreamingCall<DiscoveryRequest, Buffer>
+  deltaAggregatedResources: handleBidiStreamingCall<DeltaRequest, Buffer>
+}
+
+function served<Request>(
+  { path }: { path: string },
+  requestDeserialize: (bytes: Buffer) => Request,
+): MethodDefinition<Request, Buffer> {
+  const both = { path, requestStream: true, responseStream: true } as const
+  // The other direction is the client's.
+  const requestSerialize = () => {
+    throw new Error('requests are not written here')
+  }
+  return { ...both, requestSerialize, requestDeserialize, responseSerialize: same, responseDeserialize: same }
+}
+
+function same(bytes: Buffer): Buffer {
+  return bytes
 }
 
 function method<Request extends DescMessage, Response extends DescMessage>(

@@ -4,7 +4,7 @@ import type { CertificateSource } from '../certificate-source.js'
 import type { Mesh } from '../compile/mesh.js'
 import type { MeshNode } from '../compile/node.js'
 import { rootsResource } from '../compile/xds/resources.js'
-import { buildSnapshot } from './snapshot.js'
+import { buildSnapshot, prepareIdentity } from './snapshot.js'
 import { type Wire, XdsStream } from './stream.js'
 import { hasTaken } from './type-state.js'
 import { findingIssues, refusalIssues, type Verdict, type VerdictIssue } from './verdicts.js'
@@ -21,6 +21,8 @@ export interface Plane {
 
 /** The loop goes round after so many milliseconds of compiling, so that answers are read while others are told. */
 const sliceMs = 20
+/** Whoever is told of changes looks at all data planes: the more there are, the more changes are told at once. */
+const pauseMs = (count: number) => 2 + count / 10
 
 export class Planes {
   readonly all = new Set<Plane>()
@@ -29,6 +31,7 @@ export class Planes {
   private readonly now: () => number
   private mesh: Mesh
   private telling = false
+  private isNewsPending = false
 
   constructor(mesh: Mesh, certificates: CertificateSource, now: () => number) {
     this.mesh = mesh
@@ -36,12 +39,21 @@ export class Planes {
     this.now = now
   }
 
+  /** What to wait for before it is connected, so that it is given all of its view at once; null: nothing. */
+  prepare(node: MeshNode): Promise<void> | null {
+    try {
+      return prepareIdentity(this.mesh, node, this.certificates)
+    } catch {
+      return null // said when its view is made
+    }
+  }
+
   connect(node: MeshNode, wire: Wire): Plane {
     const stream = new XdsStream(wire, {
       refused: (_, __, message) => {
         plane.lastRefusal = message
       },
-      settled: () => this.events.emit('settled'),
+      settled: () => this.announce(),
     })
     const plane: Plane = { node, stream, connectedAtMs: this.now(), lastRefusal: null, fault: null }
     this.all.add(plane)
@@ -51,10 +63,10 @@ export class Planes {
 
   disconnect(plane: Plane): void {
     this.all.delete(plane)
-    this.events.emit('settled')
+    this.announce()
   }
 
-  /** Calls back when one came, went or has answered; the returned function ends it. */
+  /** Calls back soon after one came, went or has answered, once for all that did meanwhile; the returned function ends it. */
   onChange(listener: () => void): () => void {
     this.events.on('settled', listener)
     return () => this.events.off('settled', listener)
@@ -87,6 +99,8 @@ export class Planes {
   }
 
   private async tellEach(mesh: Mesh): Promise<void> {
+    const coming = [...this.all].flatMap(({ node }) => this.prepare(node) ?? [])
+    if (coming.length > 0) await Promise.all(coming)
     let began = this.now()
     for (const plane of [...this.all]) {
       if (!this.all.has(plane)) continue
@@ -104,8 +118,18 @@ export class Planes {
       plane.fault = null
     } catch (error) {
       plane.fault = `revision ${mesh.revision} cannot be compiled for it: ${(error as Error).message}`
+      this.announce()
+    }
+  }
+
+  private announce(): void {
+    if (this.isNewsPending) return
+    this.isNewsPending = true
+    const tell = () => {
+      this.isNewsPending = false
       this.events.emit('settled')
     }
+    setTimeout(tell, pauseMs(this.all.size)).unref()
   }
 
   verdicts(revision: number): Verdict[] {
@@ -117,9 +141,10 @@ export class Planes {
         ...stream.refusals().flatMap(refusalIssues),
         ...findingIssues(snapshot?.findings ?? []),
       ]
-      const state = isPending(one, revision) ? 'pending' : issues.length > 0 ? 'refused' : 'applied'
+      const answered = stream.answeredRevision
+      const state = isPending(one, revision, answered) ? 'pending' : issues.length > 0 ? 'refused' : 'applied'
       const { id, plane, service, namespace } = node
-      return { node: id, plane, service, namespace, state, revision: stream.answeredRevision, issues }
+      return { node: id, plane, service, namespace, state, revision: answered, issues }
     })
   }
 
@@ -136,6 +161,6 @@ export class Planes {
   }
 }
 
-function isPending(plane: Plane, revision: number): boolean {
-  return plane.fault === null && plane.stream.answeredRevision < revision
+function isPending({ fault, stream }: Plane, revision: number, answered = stream.answeredRevision): boolean {
+  return fault === null && answered < revision
 }

@@ -22,7 +22,7 @@ import { type ResourceType, typeUrls } from '../compile/xds/resources.js'
 import type { MeshSource } from '../mesh-source.js'
 import { debounce } from './debounce.js'
 import { deltaSubscription, deltaWire } from './delta.js'
-import { type DiscoveryHandlers, discoveryService } from './discovery-service.js'
+import { type DiscoveryHandlers, servedDiscovery } from './discovery-service.js'
 import { nodeOf } from './node-of.js'
 import { type Plane, Planes } from './planes.js'
 import type { Node } from './protos/envoy/config/core/v3/base_pb.js'
@@ -113,7 +113,7 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 10_000,
   })
-  server.addService(discoveryService, handlers(planes, options.admit ?? (() => null)))
+  server.addService(servedDiscovery, handlers(planes, options.admit ?? (() => null)))
   for (const { definition, handlers } of options.services ?? []) server.addService(definition, handlers)
   const port = await bind(server, address, options.credentials ?? ServerCredentials.createInsecure())
   return {
@@ -189,7 +189,9 @@ function serve<Request extends AnyRequest, Response>(
   subscriptionOf: (request: Request, type: ResourceType, stream: XdsStream) => Subscription | null,
 ): void {
   let plane: Plane | null = null
+  let over = false
   const end = () => {
+    over = true
     if (plane !== null) planes.disconnect(plane)
     plane = null
   }
@@ -198,22 +200,35 @@ function serve<Request extends AnyRequest, Response>(
     // How grpc-js ends a stream with a status; destroying it would send none.
     call.emit('error', Object.assign(new Error(details), { code, details }))
   }
-  call.on('data', (request: Request) => {
-    if (plane === null) {
-      if (request.node === undefined || request.node.id === '')
-        return refuse(3, 'the first request of a stream must say which node it is: give the bootstrap a node id')
-      const said = nodeOf(request.node)
-      const node: MeshNode = wire.asksForHosts ? said : { ...said, hosts: 'all' }
-      const reason = admit(node, call.metadata, call.getAuthContext())
-      if (reason !== null) return refuse(7, reason)
-      plane = planes.connect(
-        node,
-        pausing(wire, call, () => plane?.stream),
-      )
-    }
+  const take = ({ stream }: Plane, request: Request) => {
     const type = typesByUrl.get(request.typeUrl)
-    const subscription = type === undefined ? null : subscriptionOf(request, type, plane.stream)
-    if (subscription !== null) plane.stream.request(subscription)
+    const subscription = type === undefined ? null : subscriptionOf(request, type, stream)
+    if (subscription !== null) stream.request(subscription)
+  }
+  const begin = (node: MeshNode, request: Request) => {
+    if (over) return
+    const begun = planes.connect(
+      node,
+      pausing(wire, call, () => plane?.stream),
+    )
+    plane = begun
+    take(begun, request)
+  }
+  call.on('data', (request: Request) => {
+    if (plane !== null) return take(plane, request)
+    if (request.node === undefined || request.node.id === '')
+      return refuse(3, 'the first request of a stream must say which node it is: give the bootstrap a node id')
+    const said = nodeOf(request.node)
+    const node: MeshNode = wire.asksForHosts ? said : { ...said, hosts: 'all' }
+    const reason = admit(node, call.metadata, call.getAuthContext())
+    if (reason !== null) return refuse(7, reason)
+    const coming = planes.prepare(node)
+    if (coming === null) return begin(node, request)
+    call.pause()
+    void coming.then(() => {
+      begin(node, request)
+      call.resume()
+    })
   })
   call.on('drain', () => plane?.stream.setWritable(true))
   call.on('end', () => {

@@ -28,7 +28,8 @@ import {
   type XdsResource,
 } from '../compile/xds/resources.js'
 
-type Part = ReadonlyMap<string, XdsResource>
+/** Resources by name, never changed: several snapshots may have the same one. */
+export type Part = ReadonlyMap<string, XdsResource>
 
 export interface Snapshot {
   revision: number
@@ -96,9 +97,11 @@ export function buildSnapshot(mesh: Mesh, node: MeshNode, certificates: Certific
   const parts = {
     clusters: view.clusters.map((list) => partOf(list, plane, (cluster) => clusterResource(cluster, plane))),
     endpoints: view.endpoints.map((list) => partOf(list, '', endpointsResource)),
-    filters: [byName(view.listeners.flatMap((listener) => filterResources(listener, view.authentication)))],
+    filters: [partOf(view.listeners, 'filters', (listener) => filterResources(listener, view.authentication))],
     listeners: [
-      byName(view.listeners.map((listener) => listenerResource(listener, { role, trustDomain, hosts: node.hosts }))),
+      partOf(view.listeners, `${role} ${node.hosts}`, (listener) =>
+        listenerResource(listener, { role, trustDomain, hosts: node.hosts }),
+      ),
     ],
     routes:
       plane === 'grpc'
@@ -124,6 +127,13 @@ export function buildSnapshot(mesh: Mesh, node: MeshNode, certificates: Certific
     ...(asked !== undefined && { virtualHosts: (name: string) => askedHostResource(asked, name, plane, hashOf) }),
   }
   return { revision: mesh.revision, node, parts, made, findings }
+}
+
+/** What has to be prepared before a snapshot can hold the data plane's own certificate; null: nothing has. */
+export function prepareIdentity(mesh: Mesh, node: MeshNode, certificates: CertificateSource): Promise<void> | null {
+  if (certificates.prepare === undefined || node.plane === 'grpc') return null
+  const { identity: needed } = compileView(mesh, node, certificates.roots() !== null)
+  return needed === null ? null : certificates.prepare({ namespace: node.namespace, account: node.account })
 }
 
 const partsOfLists = new WeakMap<object, Map<string, Part>>()

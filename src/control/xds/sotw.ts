@@ -1,31 +1,31 @@
 /** State of the world: a request names all that its client wants, a response of listeners and clusters holds them all. */
-import { create } from '@bufbuild/protobuf'
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
 import { AnySchema } from '@bufbuild/protobuf/wkt'
 import { type ResourceType, typeUrls } from '../compile/xds/resources.js'
-import {
-  type DiscoveryRequest,
-  type DiscoveryResponse,
-  DiscoveryResponseSchema,
-} from './protos/envoy/service/discovery/v3/discovery_pb.js'
+import { type DiscoveryRequest, DiscoveryResponseSchema } from './protos/envoy/service/discovery/v3/discovery_pb.js'
+import { ResponseBytes } from './response-bytes.js'
 import type { Subscription, Wire, XdsStream } from './stream.js'
 
 const whole: ReadonlySet<ResourceType> = new Set(['listeners', 'clusters'])
 
-export function sotwWire(write: (response: DiscoveryResponse) => void): Wire {
+const responses = new ResponseBytes(({ type, bytes: value }) =>
+  encode({ resources: [create(AnySchema, { typeUrl: typeUrls[type], value })] }),
+)
+
+export function sotwWire(write: (response: Buffer) => void): Wire {
   return {
     asksForHosts: false,
     isWhole: (type) => whole.has(type),
     tellsRemoval: (type) => whole.has(type),
-    write: ({ type, nonce, revision, resources }) =>
-      write(
-        create(DiscoveryResponseSchema, {
-          versionInfo: String(revision),
-          typeUrl: typeUrls[type],
-          nonce,
-          resources: resources.map(({ bytes: value }) => create(AnySchema, { typeUrl: typeUrls[type], value })),
-        }),
-      ),
+    write({ type, nonce, revision, parts, resources }) {
+      const head = { versionInfo: String(revision), typeUrl: typeUrls[type], nonce }
+      write(responses.join(encode(head), parts, resources))
+    },
   }
+}
+
+function encode(response: MessageInitShape<typeof DiscoveryResponseSchema>): Uint8Array {
+  return toBinary(DiscoveryResponseSchema, create(DiscoveryResponseSchema, response))
 }
 
 /**
@@ -52,10 +52,10 @@ export function sotwSubscription(
     error: errorDetail === undefined ? null : errorDetail.message,
     subscribe: [...names].filter((name) => !state.names.has(name)),
     unsubscribe: [
-      ...[...state.names].filter((name) => !names.has(name)),
+      ...[...state.names.keys()].filter((name) => !names.has(name)),
       ...(state.wildcard && !everything ? ['*'] : []),
     ],
     wildcard: everything,
-    initial: {},
+    initial: new Map(),
   }
 }

@@ -8,7 +8,7 @@
  */
 import type { ResourceType, XdsResource } from '../compile/xds/resources.js'
 import { Expectations } from './expectations.js'
-import { changedNames, find, type Snapshot } from './snapshot.js'
+import { changedNames, find, type Part, type Snapshot } from './snapshot.js'
 import {
   bookAck,
   bookNack,
@@ -16,10 +16,14 @@ import {
   type Changes,
   changesOf,
   createTypeState,
+  holds,
+  isUntouched,
   isWanted,
   type Refusal,
+  spread,
   type TypeState,
 } from './type-state.js'
+import { namesWithin, takeWhole } from './whole.js'
 
 /** Certificates stand first: they point to nothing, and listeners and clusters wait for them. */
 type Order = readonly ResourceType[]
@@ -48,15 +52,19 @@ export interface Wire {
   tellsRemoval(type: ResourceType): boolean
   /** Whether hosts can be asked for on demand: delta alone. */
   asksForHosts: boolean
-  write(response: {
-    type: ResourceType
-    nonce: string
-    revision: number
-    resources: XdsResource[]
-    removed: string[]
-    /** Asked for, and not there. */
-    absent: string[]
-  }): void
+  write(response: Response): void
+}
+
+export interface Response {
+  type: ResourceType
+  nonce: string
+  revision: number
+  /** Whole, before the single resources. */
+  parts: readonly Part[]
+  resources: XdsResource[]
+  removed: string[]
+  /** Asked for, and not there. */
+  absent: string[]
 }
 
 export interface Subscription {
@@ -67,7 +75,7 @@ export interface Subscription {
   unsubscribe: string[]
   wildcard: boolean
   /** Versions that the client kept from a stream before. */
-  initial: Record<string, string>
+  initial: ReadonlyMap<string, string>
 }
 
 export interface StreamEvents {
@@ -83,7 +91,14 @@ export class XdsStream {
   snapshot: Snapshot | null = null
   private readonly wire: Wire
   private readonly events: StreamEvents
-  private readonly expectations = new Expectations()
+  private readonly expectations = new Expectations(
+    (source, [type, name]) => {
+      const { snapshot, states } = this
+      if (states[source.type].sent.get(source.name) !== source || isWanted(states[type], name)) return false
+      return snapshot !== null && find(snapshot, type, name) !== undefined
+    },
+    (part) => namesWithin(part, (type) => this.states[type].names.whole),
+  )
   private writable = true
   private nonces = 0
   private settledRevision = 0
@@ -104,8 +119,9 @@ export class XdsStream {
     for (const type of makeOrder) {
       const state = this.states[type]
       if (!state.asked) continue
+      spread(state)
       for (const name of changedNames(before, snapshot, type)) state.dirty.add(name)
-      if (snapshot.made[type] !== undefined) for (const name of state.names) state.dirty.add(name)
+      if (snapshot.made[type] !== undefined) for (const name of state.names.keys()) state.dirty.add(name)
     }
     this.advance()
   }
@@ -128,7 +144,10 @@ export class XdsStream {
     return (
       this.snapshot !== null &&
       this.expectations.isMet &&
-      makeOrder.every((type) => this.states[type].inFlight === null && this.states[type].dirty.size === 0)
+      makeOrder.every((type) => {
+        const { inFlight, dirty, fresh } = this.states[type]
+        return inFlight === null && dirty.size === 0 && fresh.length === 0
+      })
     )
   }
 
@@ -140,7 +159,7 @@ export class XdsStream {
   /** What of the present snapshot the client refuses. */
   refusals(): Refusal[] {
     const { snapshot } = this
-    if (snapshot === null) return []
+    if (snapshot === null || makeOrder.every((type) => this.states[type].refused.size === 0)) return []
     return makeOrder.flatMap((type) =>
       [...this.states[type].refused].flatMap(([name, refusal]) =>
         find(snapshot, type, name)?.version === refusal.version ? [refusal] : [],
@@ -180,16 +199,19 @@ export class XdsStream {
     }
   }
 
-  private subscribe(state: TypeState, { subscribe, unsubscribe, wildcard, initial }: Subscription): void {
+  private subscribe(state: TypeState, asked: Subscription): void {
     const { snapshot } = this
+    const whole = isUntouched(state) && snapshot !== null ? takeWhole(state, asked, snapshot) : null
+    const { subscribe, unsubscribe, wildcard, initial } = whole ?? asked
+    if (subscribe.length > 0 || unsubscribe.length > 0) spread(state)
     if (!state.asked) {
       state.asked = true
-      for (const [name, version] of Object.entries(initial)) state.sent.set(name, { name, version })
-      for (const name of Object.keys(initial)) state.dirty.add(name)
+      for (const [name, version] of initial) state.sent.set(name, { name, version })
+      for (const name of initial.keys()) state.dirty.add(name)
       // Envoy's routes are in force when it was told something of each table, even if that is that there is nothing.
       if (state.type === 'virtualHosts')
-        for (const table of this.states.routes.names) {
-          state.names.add(`${table}/`)
+        for (const table of this.states.routes.names.keys()) {
+          state.names.set(`${table}/`, true)
           state.dirty.add(`${table}/`)
         }
     }
@@ -207,13 +229,13 @@ export class XdsStream {
     }
     for (const name of subscribe) {
       // A client may have lost what it asks for again; but what it says it kept is not sent twice.
-      if (!(name in initial)) state.forced.add(name)
+      if (!initial.has(name)) state.forced.add(name)
       if (state.type === 'virtualHosts' && state.names.size >= maxAskedHosts && !state.names.has(name))
         state.surplus.add(name)
-      state.names.add(name)
+      state.names.set(name, true)
       state.dirty.add(name)
-      this.expectations.meet([state.type, name])
     }
+    for (const name of asked.subscribe) this.expectations.meet([state.type, name])
   }
 
   private advance(): void {
@@ -228,8 +250,9 @@ export class XdsStream {
         continue
       }
       const changes = changesOf(state, (name) => find(snapshot, type, name))
-      if (changes.updates.size > 0 || changes.absent.length > 0 || state.owed) {
-        waiting = this.send(state, changes.updates, [], changes.absent) || waiting
+      const { parts, updates, absent } = changes
+      if (parts.length > 0 || updates.size > 0 || absent.length > 0 || state.owed) {
+        waiting = this.send(state, { parts, updates, removals: [], absent }) || waiting
         if (!this.writable) return
       }
       removable.push(changes.removals)
@@ -248,57 +271,62 @@ export class XdsStream {
       if (state.inFlight !== null) return
       const { removals } = changesOf(state, (name) => find(snapshot, type, name))
       if (removals.length === 0) continue
-      if (this.send(state, new Map(), removals, [])) return
+      if (this.send(state, { parts: [], updates: new Map(), removals, absent: [] })) return
     }
   }
 
   /** Returns whether an answer is to come. */
-  private send(state: TypeState, updates: Map<string, XdsResource>, removals: string[], absent: string[]): boolean {
+  private send(state: TypeState, changes: Changes): boolean {
     const { snapshot } = this
+    const { parts, updates, removals, absent } = changes
     if (snapshot === null) return false
     const { lastNonce } = state
     const nonce = String(this.nonces + 1)
-    bookSent(state, nonce, updates, removals)
+    bookSent(state, nonce, changes)
     for (const name of absent) {
       if (state.surplus.delete(name)) state.names.delete(name)
       else state.absent.add(name)
       state.dirty.delete(name)
       state.forced.delete(name)
     }
-    // A cluster that changed waits for its endpoints, even when those are as they were.
-    if (state.type === 'clusters') {
-      const { endpoints } = this.states
-      for (const name of updates.keys()) {
-        if (!isWanted(endpoints, name) || !endpoints.asked) continue
-        endpoints.dirty.add(name)
-        endpoints.forced.add(name)
-      }
-    }
+    if (state.type === 'clusters') this.repeatEndpoints(changes)
     state.owed = false
-    if (updates.size === 0 && !this.wire.tellsRemoval(state.type)) {
+    if (parts.length === 0 && updates.size === 0 && !this.wire.tellsRemoval(state.type)) {
       state.inFlight = null
       state.lastNonce = lastNonce
       return false
     }
     this.nonces += 1
     this.expect(state, updates.values(), removals, snapshot)
-    const whole = this.wire.isWhole(state.type)
-    const resources = whole ? this.everything(state, snapshot) : [...updates.values()]
+    for (const part of parts) this.expectations.expectPart(part)
     this.wire.write({
-      type: state.type,
-      nonce,
-      revision: snapshot.revision,
-      resources,
-      removed: removals,
-      absent,
+      ...{ type: state.type, nonce, revision: snapshot.revision, removed: removals, absent },
+      ...(this.wire.isWhole(state.type)
+        ? this.everything(state, snapshot)
+        : { parts, resources: [...updates.values()] }),
     })
     return true
   }
 
+  /** A cluster that changed waits for its endpoints, even when those are as they were. */
+  private repeatEndpoints({ parts, updates }: Changes): void {
+    const { endpoints } = this.states
+    if (!endpoints.asked) return
+    for (const names of [updates, ...parts]) {
+      for (const name of names.keys()) {
+        if (!isWanted(endpoints, name) || holds(endpoints.fresh, name)) continue
+        endpoints.dirty.add(name)
+        endpoints.forced.add(name)
+      }
+    }
+  }
+
   /** All that the client holds, the new included. */
-  private everything({ sent, type }: TypeState, snapshot: Snapshot): XdsResource[] {
-    return [...sent.values()].flatMap((one) =>
+  private everything({ sent, type }: TypeState, snapshot: Snapshot): Pick<Response, 'parts' | 'resources'> {
+    if (sent.isPlain) return { parts: sent.shared, resources: [] }
+    const resources = [...sent.values()].flatMap((one) =>
       'bytes' in one ? [one as XdsResource] : (find(snapshot, type, one.name) ?? []),
     )
+    return { parts: [], resources }
   }
 }

@@ -2,15 +2,20 @@
  * What one stream knows of one type: what its client asked for, what it was sent, what it has not answered yet.
  *
  * Invariants: at most one response waits for its answer; only the latest state is kept, never a queue; a name that has to
- * be looked at again is in `dirty`, so a change costs by what changed and not by what there is.
+ * be looked at again is in `dirty`, so a change costs by what changed and not by what there is; who takes whole parts of a
+ * snapshot holds them by reference, so another data plane with the same view costs next to nothing.
  */
 import type { ResourceType, XdsResource } from '../compile/xds/resources.js'
+import { Layered } from './layered.js'
+import type { Part } from './snapshot.js'
 
 /** A resource that the client had before this stream (delta, `initial_resource_versions`). */
 export type Sent = Pick<XdsResource, 'name' | 'version'> & Partial<XdsResource>
 
 export interface InFlight {
   nonce: string
+  /** Sent as a whole, where nothing was before. */
+  parts: readonly Part[]
   /** What each name was before this response; undefined: it was not there. */
   before: Map<string, Sent | undefined>
   after: Map<string, XdsResource | undefined>
@@ -33,9 +38,12 @@ export interface TypeState {
   wildcard: boolean
   /** A client that asks for everything waits for an answer even where there is nothing. */
   owed: boolean
-  names: Set<string>
-  sent: Map<string, Sent>
+  /** The names asked for. */
+  names: Layered<unknown>
+  sent: Layered<Sent, XdsResource>
   dirty: Set<string>
+  /** Parts of the snapshot that are wanted as a whole and were not sent; none of their names is dirty. */
+  fresh: readonly Part[]
   /** Sent again even when unchanged. */
   forced: Set<string>
   /** Told to be not there. */
@@ -53,9 +61,10 @@ export function createTypeState(type: ResourceType): TypeState {
     asked: false,
     wildcard: false,
     owed: false,
-    names: new Set(),
-    sent: new Map(),
+    names: new Layered(),
+    sent: new Layered(),
     dirty: new Set(),
+    fresh: [],
     forced: new Set(),
     absent: new Set(),
     surplus: new Set(),
@@ -71,7 +80,27 @@ export function isWanted({ wildcard, names }: TypeState, name: string): boolean 
 
 /** Whether the client has this version and has said so. */
 export function hasTaken({ sent, inFlight, dirty }: TypeState, { name, version }: XdsResource): boolean {
-  return sent.get(name)?.version === version && !inFlight?.after.has(name) && !dirty.has(name)
+  return sent.get(name)?.version === version && !isInFlight(inFlight, name) && !dirty.has(name)
+}
+
+function isInFlight(inFlight: InFlight | null, name: string): boolean {
+  return inFlight !== null && (inFlight.after.has(name) || holds(inFlight.parts, name))
+}
+
+export function holds(parts: readonly Part[], name: string): boolean {
+  return parts.some((part) => part.has(name))
+}
+
+/** Nothing of the type was asked for or sent yet. */
+export function isUntouched({ asked, wildcard, names, sent, dirty, fresh, inFlight }: TypeState): boolean {
+  const empty = names.isEmpty && sent.isEmpty && dirty.size === 0 && fresh.length === 0
+  return !asked && !wildcard && empty && inFlight === null
+}
+
+/** The names of parts that were not sent are looked at one by one from now on. */
+export function spread(state: TypeState): void {
+  for (const part of state.fresh) for (const name of part.keys()) state.dirty.add(name)
+  state.fresh = []
 }
 
 /**
@@ -83,6 +112,8 @@ function isRoot({ type, wildcard }: TypeState): boolean {
 }
 
 export interface Changes {
+  /** To be sent as they are. */
+  parts: readonly Part[]
   updates: Map<string, XdsResource>
   /** Sent before and gone now. */
   removals: string[]
@@ -95,7 +126,7 @@ export interface Changes {
  * in force until there is another.
  */
 export function changesOf(state: TypeState, find: (name: string) => XdsResource | undefined): Changes {
-  const changes: Changes = { updates: new Map(), removals: [], absent: [] }
+  const changes: Changes = { parts: state.fresh, updates: new Map(), removals: [], absent: [] }
   for (const name of state.dirty) {
     if (!isWanted(state, name)) {
       state.dirty.delete(name)
@@ -124,10 +155,12 @@ export function changesOf(state: TypeState, find: (name: string) => XdsResource 
 export function bookSent(
   state: TypeState,
   nonce: string,
-  updates: ReadonlyMap<string, XdsResource>,
-  removals: readonly string[],
+  { parts, updates, removals }: Pick<Changes, 'parts' | 'updates' | 'removals'>,
 ): void {
-  const inFlight: InFlight = { nonce, before: new Map(), after: new Map(), repeated: new Set() }
+  const inFlight: InFlight = { nonce, parts, before: new Map(), after: new Map(), repeated: new Set() }
+  if (parts.length > 0) state.sent = new Layered<Sent, XdsResource>([...parts, ...state.sent.shared])
+  state.fresh = []
+  for (const name of state.refused.keys()) if (holds(parts, name)) state.refused.delete(name)
   const change = (name: string, after: XdsResource | undefined) => {
     const before = state.sent.get(name)
     if (before !== undefined && before.version === after?.version) inFlight.repeated.add(name)
@@ -146,8 +179,9 @@ export function bookSent(
 
 /** The client took it. Clears what it refused before under the same names. */
 export function bookAck(state: TypeState): void {
-  for (const [name, resource] of state.inFlight?.after ?? []) {
-    if (state.refused.get(name)?.version !== resource?.version) state.refused.delete(name)
+  const { inFlight, refused } = state
+  for (const [name, { version }] of refused) {
+    if (isInFlight(inFlight, name) && inFlight?.after.get(name)?.version !== version) refused.delete(name)
   }
   state.inFlight = null
 }
@@ -158,10 +192,11 @@ export function bookAck(state: TypeState): void {
 export function bookNack(state: TypeState, message: string): Refusal[] {
   const { inFlight } = state
   if (inFlight === null) return []
-  const changed = [...inFlight.after].filter(([name]) => !inFlight.repeated.has(name))
+  const all = [...inFlight.parts.flatMap((part) => [...part]), ...inFlight.after]
+  const changed = all.filter(([name]) => !inFlight.repeated.has(name))
   const named = changed.filter(([name, after]) => after !== undefined && mentions(message, name))
   const culprits = (named.length > 0 ? named : changed).flatMap(([, after]) => (after === undefined ? [] : [after]))
-  for (const [name, after] of inFlight.after) {
+  for (const [name, after] of all) {
     // There is nothing to blame for what went away, and nothing to gain by saying it again.
     if (after === undefined) continue
     const before = inFlight.before.get(name)

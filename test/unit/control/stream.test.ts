@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { ResourceType } from '../../../src/control/compile/xds/resources.js'
+import type { Snapshot } from '../../../src/control/xds/snapshot.js'
 import { XdsStream } from '../../../src/control/xds/stream.js'
 import type { Refusal } from '../../../src/control/xds/type-state.js'
 import { Notes, snapshotOf, subscription } from '../../kit/xds-snapshot.js'
@@ -249,7 +250,12 @@ describe('a delta stream that comes back', () => {
   it('is sent what changed meanwhile and told what is gone', () => {
     const { stream, notes } = open()
     stream.update(snapshotOf(9, { clusters: { kept: '1', changed: '2', fresh: '1' } }))
-    stream.request(subscription('clusters', { wildcard: true, initial: { kept: '1', changed: '1', gone: '1' } }))
+    stream.request(
+      subscription('clusters', {
+        wildcard: true,
+        initial: new Map(Object.entries({ kept: '1', changed: '1', gone: '1' })),
+      }),
+    )
     const [updates, ...rest] = notes.take()
     expect(updates?.split(' ').sort()).toEqual(['changed=2', 'clusters', 'fresh=1'])
     expect(rest).toEqual([])
@@ -260,7 +266,9 @@ describe('a delta stream that comes back', () => {
   it('does not get again by name what it says it has', () => {
     const { stream, notes } = open()
     stream.update(snapshotOf(9, { endpoints: { a: '1', b: '2' } }))
-    stream.request(subscription('endpoints', { subscribe: ['a', 'b'], initial: { a: '1', b: '1' } }))
+    stream.request(
+      subscription('endpoints', { subscribe: ['a', 'b'], initial: new Map(Object.entries({ a: '1', b: '1' })) }),
+    )
     expect(notes.take()).toEqual(['endpoints b=2'])
   })
 
@@ -268,5 +276,82 @@ describe('a delta stream that comes back', () => {
     const { stream, notes } = joined()
     stream.request(subscription('endpoints', { subscribe: ['a'] }))
     expect(notes.take()).toEqual(['endpoints a=1'])
+  })
+})
+
+describe('streams with one view', () => {
+  const versions = { clusters: { a: '1', b: '1' }, endpoints: { a: '1', b: '1' } }
+
+  function joinedTo(snapshot: Snapshot) {
+    const client = open()
+    client.stream.update(snapshot)
+    client.stream.request(subscription('clusters', { wildcard: true }))
+    client.stream.request(subscription('endpoints', { subscribe: ['b', 'a'] }))
+    return client
+  }
+
+  it('are sent the same parts, and what one of them refuses is nothing to the other', () => {
+    const snapshot = snapshotOf(1, versions)
+    const [one, other] = [joinedTo(snapshot), joinedTo(snapshot)]
+    const { clusters, endpoints } = snapshot.parts
+    for (const { notes } of [one, other]) {
+      expect(notes.parts).toEqual([...clusters, ...endpoints])
+      for (const [index, part] of notes.parts.entries()) expect(part).toBe([...clusters, ...endpoints][index])
+    }
+    for (const type of ['clusters', 'endpoints'] as const) other.answer(type)
+    one.answer('clusters', 'cluster a is bad')
+    one.answer('clusters')
+    // Twice: with the cluster that was not to blame its endpoints came again.
+    one.answer('endpoints')
+    one.answer('endpoints')
+    expect(one.refused.map(({ resource }) => resource.name)).toEqual(['a'])
+    expect([one, other].map(({ stream }) => stream.refusals().length)).toEqual([1, 0])
+    for (const { notes, stream } of [one, other]) {
+      notes.take()
+      stream.update(snapshotOf(2, { ...versions, clusters: { a: '1', b: '2' } }))
+      expect(notes.take()).toEqual(['clusters b=2', 'endpoints b=1'])
+    }
+    expect(clusters[0]?.get('b')?.version).toBe('1')
+  })
+
+  it('are settled when each has answered, and wait for what each has not asked for', () => {
+    const snapshot = snapshotOf(1, { ...versions, endpoints: { a: '1', b: '1', c: '1' } })
+    const [some, all] = ['a', 'ab'].map((names) => {
+      const client = open()
+      client.stream.update(snapshot)
+      client.stream.request(subscription('clusters', { wildcard: true }))
+      client.stream.request(subscription('endpoints', { subscribe: [...names] }))
+      client.answer('clusters')
+      client.answer('endpoints')
+      return client.stream
+    })
+    expect([some?.isSettled, all?.isSettled]).toEqual([false, true])
+    some?.request(subscription('endpoints', { subscribe: ['b'] }))
+    some?.request(subscription('endpoints', { nonce: '3' }))
+    expect(some?.isSettled).toBe(true)
+  })
+
+  it('get the newest state once, when it comes while the first one waits to be sent', () => {
+    const { stream, notes, answer } = open()
+    stream.update(snapshotOf(1, { clusters: { a: '1' }, listeners: { l: '1', m: '1' } }))
+    stream.request(subscription('clusters', { wildcard: true }))
+    stream.request(subscription('listeners', { wildcard: true }))
+    stream.update(snapshotOf(2, { clusters: { a: '1' }, listeners: { l: '2', n: '1' } }))
+    expect(notes.take()).toEqual(['clusters a=1'])
+    answer('clusters')
+    expect(notes.take()).toEqual(['listeners l=2 n=1'])
+  })
+
+  it('that come back are told what changed, came and went of a whole that they named', () => {
+    const { stream, notes } = open()
+    stream.update(snapshotOf(9, { clusters: { same: '1', changed: '2', fresh: '1' } }))
+    const initial = new Map(Object.entries({ same: '1', changed: '1' }))
+    stream.request(subscription('clusters', { subscribe: ['changed', 'fresh', 'same', 'nowhere'], initial }))
+    expect(notes.take()).toEqual(['clusters changed=2 fresh=1 -nowhere'])
+    stream.request(subscription('clusters', { nonce: '1' }))
+    expect(stream.isSettled).toBe(true)
+    stream.request(subscription('clusters', { unsubscribe: ['same'] }))
+    stream.update(snapshotOf(10, { clusters: { same: '2', changed: '2', fresh: '2' } }))
+    expect(notes.take()).toEqual(['clusters fresh=2'])
   })
 })

@@ -149,22 +149,30 @@ export function grpcListenerResource(name: string, routes: string): XdsResource 
   return encode('listeners', name, grpcListenerJson(name, routes), () => [], [['routes', routes]])
 }
 
-export function certificateResource(name: string, { chain, key }: Certificate): XdsResource {
-  const json = {
-    name,
-    tlsCertificate: { certificateChain: { inlineString: chain }, privateKey: { inlineString: key } },
-  }
-  return encode('secrets', name, json, () => [])
+export function certificateResource(name: string, certificate: Certificate): XdsResource {
+  return once(certificate, name, () => {
+    const { chain, key } = certificate
+    const json = {
+      name,
+      tlsCertificate: { certificateChain: { inlineString: chain }, privateKey: { inlineString: key } },
+    }
+    return encode('secrets', name, json, () => [])
+  })
 }
 
-export function rootsResource({ roots, revoked, leavesOnly }: TrustBundle): XdsResource {
+/** The same for everybody, and asked for by everybody. */
+let lastRoots: { bundle: TrustBundle; resource: XdsResource } | null = null
+
+export function rootsResource(bundle: TrustBundle): XdsResource {
+  const { roots, revoked, leavesOnly } = bundle
+  const last = lastRoots?.bundle
+  if (lastRoots !== null && last?.roots === roots && last.revoked === revoked && last.leavesOnly === leavesOnly)
+    return lastRoots.resource
   const crl = revoked === '' ? {} : { crl: { inlineString: revoked }, onlyVerifyLeafCertCrl: leavesOnly }
-  return encode(
-    'secrets',
-    rootsSecret,
-    { name: rootsSecret, validationContext: { trustedCa: { inlineString: roots }, ...crl } },
-    () => [],
-  )
+  const json = { name: rootsSecret, validationContext: { trustedCa: { inlineString: roots }, ...crl } }
+  const resource = encode('secrets', rootsSecret, json, () => [])
+  lastRoots = { bundle, resource }
+  return resource
 }
 
 /** Authorities that a cluster's endpoints must be vouched for by, where they are its own. */

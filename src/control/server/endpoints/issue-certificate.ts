@@ -4,6 +4,7 @@ import * as z from 'zod'
 import { duration } from '../../../config/forms/duration.js'
 import { demand } from '../../access/roles.js'
 import { iso } from '../../ca/chain.js'
+import type { Given, Granted } from '../../ca/issuer.js'
 import { demandAuthority } from '../demand-authority.js'
 import { endpoint, ok } from '../endpoint.js'
 
@@ -48,11 +49,16 @@ export const issueCertificate = endpoint({
     const wish = { by: principal.name, lastsMs: lasts }
     const granted =
       account === undefined
-        ? issuer.issueNamed(hosts, wish)
+        ? await whenWritten(issuer.issueNamed(hosts, wish))
         : csr === undefined
-          ? issuer.issue({ namespace, account }, wish)
+          ? await whenWritten(issuer.issue({ namespace, account }, wish))
           : await issuer.sign({ namespace, account }, csr, wish)
     const { serial, notAfterMs, chain, key } = granted
     return ok({ serial, notAfter: iso(notAfterMs), chain, key, roots: present.bundle().roots }, 201)
   },
 })
+
+async function whenWritten({ granted, written }: Given): Promise<Granted> {
+  await written
+  return granted
+}

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { openSigner } from '../../../../src/control/ca/authority-files.js'
@@ -82,6 +82,23 @@ describe('a certificate for a request', () => {
     expect(readFileSync(file, 'utf8')).toBe('')
   })
 
+  it('is on the disk before it is given, and is not given when it cannot be written down', async () => {
+    running = await startIssuer()
+    const { folder, issuer } = running
+    const [ledger, audit] = [join(folder, 'issued.log'), join(folder, 'audit.log')]
+    mkdirSync(ledger)
+    await expect(issuer.sign(cart, makeRequest().request, wish)).rejects.toMatchObject({
+      code: 'WEFT_CA_STATE',
+      message: expect.stringContaining('cannot be written down, so it is not given'),
+    })
+    rmdirSync(ledger)
+    const together = Array.from({ length: 20 }, async () => {
+      const { serial } = await issuer.sign(cart, makeRequest().request, wish)
+      return [ledger, audit].map((file) => readFileSync(file, 'utf8').includes(serial))
+    })
+    expect(new Set((await Promise.all(together)).flat())).toEqual(new Set([true]))
+  })
+
   it('is in a ledger whose file does not grow with what has ended', async () => {
     running = await startIssuer()
     const file = join(running.folder, 'long.log')
@@ -96,7 +113,7 @@ describe('a certificate for a request', () => {
         authority: 'a',
         notAfterMs: clock.nowMs + 5_000,
       }
-      ledger.add(issued)
+      void ledger.add(issued)
       if (n % 5_000 === 0) {
         ledger.prune()
         await ledger.close()
@@ -199,6 +216,7 @@ describe('certificates of data planes', () => {
         told += 1
         held.identity(cart)
       })
+      await held.prepare(cart)
       const first = held.identity(cart)
       running.clock.nowMs = beganMs + 24 * hour * share - 1_000
       await held.renewDue()
@@ -211,6 +229,7 @@ describe('certificates of data planes', () => {
     }
     running = await startIssuer()
     const { held } = hold(0.5)
+    await held.prepare(cart)
     held.identity(cart)
     running.clock.nowMs += 13 * hour
     await held.renewDue()
@@ -221,9 +240,28 @@ describe('certificates of data planes', () => {
     held.close()
   }, 20_000)
 
+  it('are on the disk before they are given, and not given while they cannot be written down', async () => {
+    running = await startIssuer()
+    const { held, said } = hold(0.5)
+    const told = new Promise<void>((resolve) => held.onChange(resolve))
+    const file = join(running.folder, 'issued.log')
+    mkdirSync(file)
+    await held.prepare(cart)
+    expect([held.count(), said]).toEqual([0, [expect.stringContaining('cannot be written down, so it is not given')]])
+    rmdirSync(file)
+    // Whoever asks too early is told when there is one.
+    expect(held.identity(cart)).toBeNull()
+    await told
+    const { chain = '' } = held.identity(cart) ?? {}
+    const serial = new X509Certificate(chain).serialNumber.toLowerCase()
+    for (const log of [file, join(running.folder, 'audit.log')]) expect(readFileSync(log, 'utf8')).toContain(serial)
+    held.close()
+  })
+
   it('stay while they cannot be renewed, which is said at three quarters and louder at nine tenths', async () => {
     running = await startIssuer()
     const { held, said } = hold(0.5)
+    await held.prepare(cart)
     const first = held.identity(cart)
     const { trust } = running
     const [issuing] = trust.all()
@@ -272,7 +310,8 @@ describe('an authority of somebody’s own', () => {
     expect(leaf.verify(new X509Certificate(readFileSync(certificate)).publicKey)).toBe(true)
     const [authority] = own.trust.all()
     expect(authority).toMatchObject({ own: false, chain: '' })
-    if (authority !== undefined) openSigner({ folder: join(own.folder, 'ca'), passphrase: null }, authority).close()
+    if (authority !== undefined)
+      openSigner({ folder: join(own.folder, 'ca'), passphrase: null, secret: null }, authority).close()
     await own.close()
   }, 20_000)
 })

@@ -28,7 +28,7 @@ const refusal = (run: () => unknown) => {
 
 describe('keys in files', () => {
   it('are for their owner alone, or refused', () => {
-    const place = { folder: join(scratchFolder(), 'ca'), passphrase: null }
+    const place = { folder: join(scratchFolder(), 'ca'), passphrase: null, secret: null }
     const made = makeAuthority(place, 'shop.example', beganMs)
     const key = join(place.folder, made.id, 'issuer.key')
     expect([statSync(key).mode & 0o777, statSync(join(place.folder, made.id)).mode & 0o777]).toEqual([0o600, 0o700])
@@ -61,7 +61,7 @@ describe('keys in files', () => {
     const made = initAuthority(data, 'shop.example', { ...nothing, passphraseFile: file }, beganMs)
     expect(readFileSync(join(made.folder, 'issuer.key'), 'utf8')).toContain('BEGIN ENCRYPTED PRIVATE KEY')
     const authority = { id: made.id, root: '', chain: readFileSync(join(made.folder, 'chain.pem'), 'utf8'), own: true }
-    const place = { folder: join(data, 'ca'), passphrase: 'open sesame' }
+    const place = { folder: join(data, 'ca'), passphrase: 'open sesame', secret: null }
     openSigner(place, authority).close()
     expect(refusal(() => openSigner({ ...place, passphrase: 'wrong' }, authority))).toContain(
       'does not open with the passphrase',
@@ -81,7 +81,7 @@ describe('keys in files', () => {
   })
 
   it('stay the same when their intermediate is renewed', () => {
-    const place = { folder: join(scratchFolder(), 'ca'), passphrase: null }
+    const place = { folder: join(scratchFolder(), 'ca'), passphrase: null, secret: null }
     const made = makeAuthority(place, 'shop.example', beganMs)
     const later = beganMs + 300 * 86_400_000
     const renewed = renewIntermediate(place, made, 'shop.example', later)
@@ -97,7 +97,7 @@ describe('a chain that was given', () => {
   it('is refused with the link that is wrong', () => {
     const folder = scratchFolder()
     const file = (name: string) => join(folder, name)
-    const place = { folder: join(folder, 'ca'), passphrase: null }
+    const place = { folder: join(folder, 'ca'), passphrase: null, secret: null }
     const [one, other] = [makeAuthority(place, 'one.example', beganMs), makeAuthority(place, 'other.example', beganMs)]
     const read = (text: string, nowMs = beganMs) => refusal(() => readChain(text, 'own.pem', nowMs))
     expect(readChain(one.chain + one.root, 'own.pem', beganMs)).toEqual({ chain: one.chain, root: one.root })
