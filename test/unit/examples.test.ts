@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { indexMesh } from '../../src/control/compile/mesh.js'
+import { indexMesh } from '../../src/control/compile/mesh/mesh.js'
 import { resourceKinds } from '../../src/control/resources/index.js'
 import { prepareFile } from '../../src/proxy/prepare.js'
 import { readResourceFile } from '../kit/mesh-source.js'

@@ -4,7 +4,7 @@
  */
 import type { MeshFinding } from './finding.js'
 import { describeOrigin } from './finding.js'
-import type { MeshNode } from './node.js'
+import type { MeshNode } from './mesh/node.js'
 import type { Cluster, ConnectionRoute, Origin, Route } from './nouns.js'
 
 type Plane = MeshNode['plane']

@@ -1,13 +1,13 @@
 /** Which resources have a hand in what one data plane does, in which part of it, and what keeps them from it. */
 
 import { originOf } from './finding.js'
-import { gatewaysOf } from './gateway-doors.js'
-import { istioGatewaysOf } from './istio-doors.js'
-import type { Mesh } from './mesh.js'
-import { type MeshNode, selectableLabels } from './node.js'
+import { gatewaysOf } from './gateways/gateway-doors.js'
+import { istioGatewaysOf } from './gateways/istio-doors.js'
+import type { Mesh } from './mesh/mesh.js'
+import { type MeshNode, selectableLabels } from './mesh/node.js'
+import { chosenSidecar } from './mesh/reach.js'
 import type { Listener, Origin, RouteTable } from './nouns.js'
-import { peerMode } from './peer-authentication.js'
-import { chosenSidecar } from './reach.js'
+import { peerMode } from './policies/peer-authentication.js'
 import { compileView, type MeshView } from './view.js'
 
 /** `client`: in what the workload asks of others; `server`: in what others ask of it. */

@@ -5,17 +5,18 @@
  * Invariants: pure; what nodes have in common is the same object for all of them (`shared`), so that a thousand data
  * planes cost little more than one.
  */
-import { authorizationFor } from './authorization.js'
+
 import { connectionRefusals, refusals } from './capabilities.js'
-import { clustersOfConnections, clustersOfRoutes, referencedClusters } from './cluster-references.js'
-import type { CompiledCluster } from './clusters.js'
-import { clusterEndpoints } from './endpoints.js'
+import { clustersOfConnections, clustersOfRoutes, referencedClusters } from './clusters/cluster-references.js'
+import type { CompiledCluster } from './clusters/clusters.js'
+import { clusterEndpoints } from './clusters/endpoints.js'
+import { plainCluster } from './clusters/plain-cluster.js'
 import { describeOrigin, type MeshFinding } from './finding.js'
-import { type CompiledGateway, compileGateway } from './gateways.js'
+import { type CompiledGateway, compileGateway } from './gateways/gateways.js'
 import type { Authentication, ListenerTelemetry } from './listener-nouns.js'
-import { type ListenerPolicies, listenerPolicies } from './listener-policies.js'
-import { keep, type Mesh } from './mesh.js'
-import { type MeshNode, selectableLabels } from './node.js'
+import { keep, type Mesh } from './mesh/mesh.js'
+import { type MeshNode, selectableLabels } from './mesh/node.js'
+import { type Reach, reachOf } from './mesh/reach.js'
 import type {
   Authorization,
   Cluster,
@@ -26,10 +27,10 @@ import type {
   Route,
   RouteTable,
 } from './nouns.js'
-import { type PeerModeFound, peerMode } from './peer-authentication.js'
-import { plainCluster } from './plain-cluster.js'
-import { type Reach, reachOf } from './reach.js'
-import { defaultRoute, foreignHosts, serviceRoutes } from './service-routes.js'
+import { authorizationFor } from './policies/authorization.js'
+import { type ListenerPolicies, listenerPolicies } from './policies/listener-policies.js'
+import { type PeerModeFound, peerMode } from './policies/peer-authentication.js'
+import { defaultRoute, foreignHosts, serviceRoutes } from './routes/service-routes.js'
 
 /** What all clients with one reach have in common. */
 export interface SharedView {

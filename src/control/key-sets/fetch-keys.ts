@@ -4,7 +4,7 @@
  *
  * Invariants: bounded in time and bytes; no redirect is followed; an issuer that is asked by https is never asked without.
  */
-import { discoveryPath } from '../compile/request-authentication.js'
+import { discoveryPath } from '../compile/policies/request-authentication.js'
 import { maxKeySetBytes, readKeySet } from '../resources/key-set.js'
 
 /** The set as data planes are given it. Throws an `Error` that says why there is none. */

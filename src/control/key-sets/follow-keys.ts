@@ -5,7 +5,7 @@
  * Invariant: a change that names new keys is told when they have come or have had their time, so that data planes are not
  * first told to refuse what they are then told to take.
  */
-import { keySourceOf } from '../compile/request-authentication.js'
+import { keySourceOf } from '../compile/policies/request-authentication.js'
 import type { FetchedKeys, KeySets, MeshResource, MeshSource, MeshState } from '../mesh-source.js'
 import { parseResource } from '../resources/index.js'
 import type { RequestAuthenticationSpec } from '../resources/request-authentication.js'

@@ -3,7 +3,7 @@
  * the plainest value; what is malformed is as good as not said.
  */
 import type { JsonValue } from '@bufbuild/protobuf'
-import type { MeshNode } from '../compile/node.js'
+import type { MeshNode } from '../compile/mesh/node.js'
 import type { Node } from './protos/envoy/config/core/v3/base_pb.js'
 
 /** Key of the metadata that is ours. */

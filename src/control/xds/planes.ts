@@ -1,8 +1,8 @@
 /** The data planes that are connected: each with its stream, kept up to date with the mesh, and what it says. */
 import { EventEmitter, once } from 'node:events'
 import type { CertificateSource } from '../certificate-source.js'
-import type { Mesh } from '../compile/mesh.js'
-import type { MeshNode } from '../compile/node.js'
+import type { Mesh } from '../compile/mesh/mesh.js'
+import type { MeshNode } from '../compile/mesh/node.js'
 import { rootsResource } from '../compile/xds/resources.js'
 import { buildSnapshot, prepareIdentity } from './snapshot.js'
 import { type Wire, XdsStream } from './stream.js'

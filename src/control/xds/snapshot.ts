@@ -6,8 +6,8 @@
  */
 import type { Certificate, CertificateSource, TrustBundle } from '../certificate-source.js'
 import type { MeshFinding } from '../compile/finding.js'
-import type { Mesh } from '../compile/mesh.js'
-import type { MeshNode } from '../compile/node.js'
+import type { Mesh } from '../compile/mesh/mesh.js'
+import type { MeshNode } from '../compile/mesh/node.js'
 import type { HashOn } from '../compile/nouns.js'
 import { compileView, type MeshView, outboundTable } from '../compile/view.js'
 import {

@@ -3,7 +3,7 @@
 import type { Code } from '../../errors.js'
 import type { MeshFinding } from '../compile/finding.js'
 import { describeOrigin } from '../compile/finding.js'
-import type { MeshNode } from '../compile/node.js'
+import type { MeshNode } from '../compile/mesh/node.js'
 import type { Origin } from '../compile/nouns.js'
 import type { Refusal } from './type-state.js'
 

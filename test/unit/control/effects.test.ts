@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { effectsOn } from '../../../src/control/compile/effects.js'
-import { indexMesh } from '../../../src/control/compile/mesh.js'
-import type { MeshNode } from '../../../src/control/compile/node.js'
+import { indexMesh } from '../../../src/control/compile/mesh/mesh.js'
+import type { MeshNode } from '../../../src/control/compile/mesh/node.js'
 import { MemoryMesh, workload } from '../../kit/mesh-source.js'
 
 const sidecar: MeshNode = {

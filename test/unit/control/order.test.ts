@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Route, RouteMatch } from '../../../src/control/compile/nouns.js'
-import { byPrecedence, covers, findShadowed } from '../../../src/control/compile/order.js'
-import { defaultRoute } from '../../../src/control/compile/service-routes.js'
+import { byPrecedence, covers, findShadowed } from '../../../src/control/compile/routes/order.js'
+import { defaultRoute } from '../../../src/control/compile/routes/service-routes.js'
 
 function route(name: string, match: Partial<RouteMatch>): Route {
   const plain = defaultRoute('c')

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { forConnections } from '../../../src/control/compile/connection-authorization.js'
+import { forConnections } from '../../../src/control/compile/gateways/connection-authorization.js'
 import type { Condition, TextMatch } from '../../../src/control/compile/nouns.js'
-import { authCondition, nobody, requestPrincipal } from '../../../src/control/compile/token-conditions.js'
+import { authCondition, nobody, requestPrincipal } from '../../../src/control/compile/policies/token-conditions.js'
 
 type Claims = { iss: string; sub: string }
 

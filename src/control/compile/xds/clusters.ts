@@ -15,7 +15,7 @@ import {
   type HttpProtocolOptionsJson,
   HttpProtocolOptionsSchema,
 } from '../../xds/protos/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js'
-import type { MeshNode } from '../node.js'
+import type { MeshNode } from '../mesh/node.js'
 import type { Cluster, ClusterEndpoints, LoadBalancer, Locality, OutlierDetection } from '../nouns.js'
 import { pack, present, seconds } from './any.js'
 import { fromAds, upstreamTls } from './tls.js'

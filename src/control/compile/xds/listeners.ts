@@ -17,7 +17,7 @@ import {
   HttpConnectionManagerSchema,
   type HttpFilterJson,
 } from '../../xds/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js'
-import type { MeshNode } from '../node.js'
+import type { MeshNode } from '../mesh/node.js'
 import type { Listener } from '../nouns.js'
 import { pack } from './any.js'
 import { tokenFilterSlot } from './authentication.js'

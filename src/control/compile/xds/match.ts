@@ -5,9 +5,9 @@ import type {
   RouteMatchJson,
 } from '../../xds/protos/envoy/config/route/v3/route_components_pb.js'
 import type { StringMatcherJson } from '../../xds/protos/envoy/type/matcher/v3/string_pb.js'
-import { escapeRegex } from '../http-routes.js'
-import type { MeshNode } from '../node.js'
+import type { MeshNode } from '../mesh/node.js'
 import type { HeaderMatch, NamedMatch, RouteMatch, TextMatch } from '../nouns.js'
+import { escapeRegex } from '../routes/http-routes.js'
 
 /** Null: whatever the text is. */
 export function stringMatcher(match: TextMatch): StringMatcherJson | null {

@@ -14,7 +14,7 @@ import { VirtualHostSchema } from '../../xds/protos/envoy/config/route/v3/route_
 import { RouteConfigurationSchema } from '../../xds/protos/envoy/config/route/v3/route_pb.js'
 import { SecretSchema } from '../../xds/protos/envoy/extensions/transport_sockets/tls/v3/secret_pb.js'
 import type { Authentication } from '../listener-nouns.js'
-import type { MeshNode } from '../node.js'
+import type { MeshNode } from '../mesh/node.js'
 import type { Cluster, ClusterEndpoints, HostRoutes, Listener, Origin, RouteTable } from '../nouns.js'
 import { anyRegistry, typeUrl } from './any.js'
 import { authenticationFilter } from './authentication.js'

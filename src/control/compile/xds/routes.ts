@@ -14,7 +14,7 @@ import type { RouteConfigurationJson } from '../../xds/protos/envoy/config/route
 import { CorsPolicySchema } from '../../xds/protos/envoy/extensions/filters/http/cors/v3/cors_pb.js'
 import { HTTPFaultSchema } from '../../xds/protos/envoy/extensions/filters/http/fault/v3/fault_pb.js'
 import { PreviousHostsPredicateSchema } from '../../xds/protos/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js'
-import type { MeshNode } from '../node.js'
+import type { MeshNode } from '../mesh/node.js'
 import type { Forward, HashOn, HeaderChange, HostRoutes, Redirect, Retry, Route, RouteTable } from '../nouns.js'
 import { fraction, pack, present, seconds } from './any.js'
 import { authorizationByFilter } from './authorization.js'

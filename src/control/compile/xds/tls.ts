@@ -11,7 +11,7 @@ import {
   DownstreamTlsContextSchema,
   UpstreamTlsContextSchema,
 } from '../../xds/protos/envoy/extensions/transport_sockets/tls/v3/tls_pb.js'
-import type { MeshNode } from '../node.js'
+import type { MeshNode } from '../mesh/node.js'
 import type { Cluster, ClusterTls, ListenerTls } from '../nouns.js'
 import { pack } from './any.js'
 

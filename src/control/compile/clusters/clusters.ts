@@ -1,0 +1,233 @@
+/** A service, its port and perhaps a subset as a cluster: defaults, then what DestinationRules say. */
+import type { DestinationRuleSpec } from '../../resources/destination-rule.js'
+import type { TrafficPolicy, TrafficPolicyParts } from '../../resources/traffic-policy.js'
+import { describeOrigin, type MeshFinding, originOf } from '../finding.js'
+import { attachments } from '../mesh/attachments.js'
+import { type Carried, carrying, clusterName, isVisible, keep, type Mesh } from '../mesh/mesh.js'
+import type { Parsed } from '../mesh/parsed.js'
+import type { ServiceDefinition, ServicePort } from '../mesh/services.js'
+import type { CircuitBreaker, Cluster, ClusterTls, HashOn, LoadBalancer, OutlierDetection } from '../nouns.js'
+import { peerMode } from '../policies/peer-authentication.js'
+import { chooseBackendTls } from './backend-tls.js'
+
+type LocalitySettings = NonNullable<NonNullable<TrafficPolicy['loadBalancer']>['localityLbSetting']>
+
+export interface CompiledCluster {
+  cluster: Cluster
+  service: ServiceDefinition
+  port: ServicePort
+  /** Labels that an endpoint must have; null: all endpoints. */
+  subset: Record<string, string> | null
+  locality: LocalitySettings | null
+  /** Has no endpoints, whatever there is. */
+  isClosed: boolean
+  findings: MeshFinding[]
+}
+
+export interface ClusterQuery {
+  service: ServiceDefinition
+  port: ServicePort
+  subset: string | undefined
+  /** The namespace of the clients. */
+  namespace: string
+  carried?: Carried
+}
+
+export function compileCluster(mesh: Mesh, query: ClusterQuery): CompiledCluster {
+  const name = carrying(clusterName(query.service, query.port, query.subset), query.carried ?? 'requests')
+  return keep(mesh, `cluster ${name} for ${query.namespace}`, () => build(mesh, name, query))
+}
+
+function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
+  const { service, port, subset, namespace, carried = 'requests' } = query
+  const { rule, findings } = chooseRule(mesh, service, namespace)
+  const outside = chooseBackendTls(mesh, service, rule)
+  const isClosed = outside.isClosed && carried !== 'tls'
+  const chosen = rule?.spec.subsets.find((one) => one.name === subset)
+  const policy = effectivePolicy(rule?.spec.trafficPolicy, chosen?.trafficPolicy, port.number)
+  const { loadBalancer, connectionPool, outlierDetection } = policy.parts
+  const locality = loadBalancer?.localityLbSetting
+  const grpc = attachments(mesh).grpcServices.has(service.key) && port.name === 'main'
+  const http2 = port.protocol === 'http2' || grpc || connectionPool?.http.h2UpgradePolicy === 'UPGRADE'
+  const cluster: Cluster = {
+    name,
+    protocol: carried !== 'requests' ? 'tcp' : http2 ? 'http2' : port.protocol,
+    discovery:
+      service.dns && !isClosed ? { type: 'dns', endpoints: dnsEndpoints(mesh, service, port) } : { type: 'mesh' },
+    connectTimeoutMs: connectionPool?.tcp.connectTimeout ?? 1000,
+    loadBalancer: balancer(loadBalancer),
+    circuitBreaker: breaker(connectionPool),
+    retryBudget: {
+      percent: policy.retryBudget?.percent ?? 20,
+      minConcurrency: policy.retryBudget?.minRetryConcurrency ?? 3,
+    },
+    outlierDetection: outlierDetection === undefined ? null : outliers(outlierDetection),
+    keepAlive: {
+      idleTimeoutMs: connectionPool?.http.idleTimeout ?? null,
+      maxRequests: connectionPool?.http.maxRequestsPerConnection ?? null,
+      maxAgeMs: connectionPool?.tcp.maxConnectionDuration ?? null,
+      maxStreams: connectionPool?.http.maxConcurrentStreams ?? null,
+    },
+    tcpKeepAlive: tcpKeepAlive(connectionPool),
+    // What is passed through is TLS already, between the client and the endpoint.
+    tls: carried === 'tls' ? null : (outside.tls ?? clusterTls(mesh, service, policy.parts.tls)),
+    localityWeighted: (locality?.enabled ?? false) && (locality?.distribute.length ?? 0) > 0,
+    origins: [
+      ...(rule === null ? [] : [originOf(rule.resource, 'spec')]),
+      ...(outside.origin === null ? [] : [outside.origin]),
+      ...(service.entry === null ? [] : [originOf(service.entry, 'spec')]),
+    ],
+  }
+  // As in Istio, watching for outliers also prefers endpoints nearby; either can be had without the other here.
+  const nearby = locality ?? (outlierDetection === undefined ? null : { enabled: true, distribute: [], failover: [] })
+  return {
+    ...{ cluster, service, port, subset: chosen?.labels ?? null, locality: nearby?.enabled ? nearby : null },
+    isClosed,
+    findings: [...findings, ...outside.findings],
+  }
+}
+
+/** One rule holds for a service: of the client's namespace, then of the service's, then of the mesh; the oldest of each. */
+function chooseRule(
+  mesh: Mesh,
+  service: ServiceDefinition,
+  namespace: string,
+): { rule: Parsed<DestinationRuleSpec> | null; findings: MeshFinding[] } {
+  const rules = (attachments(mesh).services.get(service.key)?.destinationRules ?? []).filter(({ resource, spec }) =>
+    isVisible(spec.exportTo, resource.metadata.namespace, namespace),
+  )
+  const places = [namespace, service.namespace, mesh.options.rootNamespace]
+  const rule =
+    places.flatMap((place) => rules.filter(({ resource }) => resource.metadata.namespace === place))[0] ?? null
+  if (rule === null) return { rule, findings: [] }
+  const same = rules.filter(
+    (other) => other !== rule && other.resource.metadata.namespace === rule.resource.metadata.namespace,
+  )
+  const findings = same.map(
+    ({ resource }): MeshFinding => ({
+      severity: 'error',
+      code: 'WEFT_MESH_CONFLICT',
+      origin: originOf(resource, 'spec.host'),
+      message: `${describeOrigin(originOf(rule.resource, ''))} is older and already says how ${service.key} is called`,
+      hint: 'write one DestinationRule for a host',
+    }),
+  )
+  return { rule, findings }
+}
+
+interface EffectivePolicy {
+  parts: TrafficPolicyParts
+  retryBudget: TrafficPolicy['retryBudget']
+}
+
+/** A subset's policy replaces field by field; a port's replaces all of them (its absent fields mean the defaults). */
+function effectivePolicy(
+  service: TrafficPolicy | undefined,
+  subset: TrafficPolicy | undefined,
+  port: number | null,
+): EffectivePolicy {
+  const parts = (policy: TrafficPolicy | undefined): TrafficPolicyParts => {
+    const ofPort = policy?.portLevelSettings.find((setting) => setting.port.number === port)
+    const { loadBalancer, connectionPool, outlierDetection, tls } = ofPort ?? policy ?? ({} as TrafficPolicyParts)
+    return Object.fromEntries(
+      Object.entries({ loadBalancer, connectionPool, outlierDetection, tls }).filter(
+        ([, value]) => value !== undefined,
+      ),
+    )
+  }
+  return { parts: { ...parts(service), ...parts(subset) }, retryBudget: subset?.retryBudget ?? service?.retryBudget }
+}
+
+const policies = {
+  LEAST_REQUEST: 'least-request',
+  LEAST_CONN: 'least-request',
+  UNSPECIFIED: 'least-request',
+  RANDOM: 'random',
+  ROUND_ROBIN: 'round-robin',
+} as const
+
+function balancer(written: TrafficPolicyParts['loadBalancer']): LoadBalancer {
+  const hash = written?.consistentHash
+  const warmup = written?.warmup
+  return {
+    policy:
+      hash === undefined
+        ? policies[written?.simple ?? 'LEAST_REQUEST']
+        : hash.maglev === undefined
+          ? 'ring-hash'
+          : 'maglev',
+    hashOn: hash === undefined ? null : hashOn(hash),
+    minRing: hash === undefined || hash.maglev !== undefined ? null : (hash.ringHash?.minimumRingSize ?? 1024),
+    tableSize: hash?.maglev?.tableSize ?? null,
+    slowStart:
+      warmup === undefined
+        ? null
+        : { windowMs: warmup.duration, minWeightPercent: warmup.minimumPercent, aggression: warmup.aggression },
+  }
+}
+
+function hashOn(hash: NonNullable<NonNullable<TrafficPolicyParts['loadBalancer']>['consistentHash']>): HashOn {
+  if (hash.httpHeaderName !== undefined) return { header: hash.httpHeaderName.toLowerCase() }
+  if (hash.httpCookie !== undefined) {
+    const { name, path, ttl } = hash.httpCookie
+    return { cookie: name, path: path ?? null, ttlMs: ttl ?? null }
+  }
+  return hash.httpQueryParameterName === undefined ? { clientAddress: true } : { query: hash.httpQueryParameterName }
+}
+
+function breaker(pool: TrafficPolicyParts['connectionPool']): CircuitBreaker {
+  return {
+    maxConnections: pool?.tcp.maxConnections ?? null,
+    maxPending: pool?.http.http1MaxPendingRequests ?? null,
+    maxRequests: pool?.http.http2MaxRequests ?? null,
+    maxRetries: pool?.http.maxRetries ?? null,
+  }
+}
+
+function outliers(written: NonNullable<TrafficPolicyParts['outlierDetection']>): OutlierDetection {
+  return {
+    consecutive5xx: written.consecutive5xxErrors ?? null,
+    consecutiveGatewayErrors: written.consecutiveGatewayErrors ?? null,
+    consecutiveLocalErrors: written.consecutiveLocalOriginFailures ?? null,
+    splitLocalErrors: written.splitExternalLocalOriginErrors,
+    intervalMs: written.interval ?? null,
+    baseEjectionMs: written.baseEjectionTime ?? null,
+    maxEjectionPercent: written.maxEjectionPercent ?? null,
+    minHealthPercent: written.minHealthPercent ?? null,
+  }
+}
+
+function tcpKeepAlive(pool: TrafficPolicyParts['connectionPool']): Cluster['tcpKeepAlive'] {
+  const written = pool?.tcp.tcpKeepalive
+  if (written === undefined) return null
+  const seconds = (ms: number | undefined) => (ms === undefined ? null : Math.max(1, Math.round(ms / 1000)))
+  return {
+    probes: written.probes ?? null,
+    timeSeconds: seconds(written.time),
+    intervalSeconds: seconds(written.interval),
+  }
+}
+
+/** Where nothing is said, mutual TLS goes to services that take nothing else. */
+function clusterTls(mesh: Mesh, service: ServiceDefinition, written: TrafficPolicyParts['tls']): ClusterTls | null {
+  const strict = !service.external && peerMode(mesh, service.namespace, { app: service.name }).mode === 'strict'
+  const mode = written?.mode ?? (strict ? 'ISTIO_MUTUAL' : 'DISABLE')
+  if (mode === 'DISABLE') return null
+  const { trustDomain } = mesh.options
+  const identities = service.accounts.map((account) => `spiffe://${trustDomain}/ns/${service.namespace}/sa/${account}`)
+  const names =
+    written !== undefined && written.subjectAltNames.length > 0 ? written.subjectAltNames : service.subjectAltNames
+  const serverName = written?.sni === undefined || written.sni === '' ? service.name : written.sni
+  if (mode === 'SIMPLE')
+    return { mode: 'simple', allow: names, serverName, verify: written?.insecureSkipVerify !== true, roots: null }
+  return { mode: 'mutual', allow: names.length > 0 ? names : identities, serverName, verify: true, roots: null }
+}
+
+function dnsEndpoints(mesh: Mesh, service: ServiceDefinition, port: ServicePort) {
+  const endpoints = mesh.services.get(service.key)?.endpoints ?? []
+  return endpoints.map(({ address, ports, weight }) => ({
+    host: address,
+    port: ports[port.name] ?? port.number ?? 0,
+    weight,
+  }))
+}

@@ -1,0 +1,243 @@
+/** Rules of a VirtualService as routes, in the order of its list: that order is what its authors wrote. */
+import type { MeshResource } from '../../mesh-source.js'
+import {
+  grpcStatuses,
+  type VirtualServiceMatch,
+  type VirtualServiceRule,
+  type VirtualServiceSpec,
+} from '../../resources/virtual-service.js'
+import { type MeshFinding, originOf } from '../finding.js'
+import type { Mesh } from '../mesh/mesh.js'
+import type { Parsed } from '../mesh/parsed.js'
+import { resolveReference } from '../mesh/references.js'
+import type {
+  Fault,
+  Forward,
+  HeaderChange,
+  HeaderMatch,
+  Mirror,
+  Retry,
+  Rewrite,
+  Route,
+  RouteAction,
+  RouteMatch,
+  TextMatch,
+} from '../nouns.js'
+import { type CompiledRoutes, defaultRetry } from './http-routes.js'
+
+/** Whose requests: those of clients in a namespace (gateway `mesh`), or those that come in at a gateway. */
+export interface Caller {
+  namespace: string
+  gateway: string
+}
+
+export function virtualServiceRoutes(
+  mesh: Mesh,
+  { resource, spec }: Parsed<VirtualServiceSpec>,
+  caller: Caller,
+): CompiledRoutes {
+  const parts = spec.http.map((rule, index) => ruleRoutes(mesh, resource, rule, index, caller))
+  return { routes: parts.flatMap(({ routes }) => routes), findings: parts.flatMap(({ findings }) => findings) }
+}
+
+function ruleRoutes(
+  mesh: Mesh,
+  resource: MeshResource,
+  rule: VirtualServiceRule,
+  index: number,
+  caller: Caller,
+): CompiledRoutes {
+  const path = `spec.http[${index}]`
+  const applies = ({ sourceNamespace, gateways }: VirtualServiceMatch) =>
+    (sourceNamespace === undefined || sourceNamespace === caller.namespace) &&
+    (gateways === undefined || gateways.includes(caller.gateway))
+  const written = rule.match.map((match, i) => ({ match, i })).filter(({ match }) => applies(match))
+  if (rule.match.length > 0 && written.length === 0) return { routes: [], findings: [] }
+  const matches: [RouteMatch, number][] =
+    rule.match.length === 0
+      ? [[{ path: { prefix: '/' }, method: null, headers: [], query: [] }, 0]]
+      : written.map(({ match, i }) => [routeMatch(match), i])
+  const { action, findings } = ruleAction(mesh, resource, path, rule)
+  const mirrors = ruleMirrors(mesh, resource, path, rule)
+  const routes = matches.map(
+    ([match, i]): Route => ({
+      name: `${resource.kind}/${resource.metadata.namespace}/${resource.metadata.name}/${rule.name ?? index}.${i}`,
+      match,
+      action,
+      timeoutMs: rule.timeout ?? 0,
+      retry: ruleRetry(rule),
+      requestHeaders: headerChange(rule.headers?.request),
+      responseHeaders: headerChange(rule.headers?.response),
+      rewrite: ruleRewrite(rule),
+      mirror: mirrors.nouns,
+      fault: ruleFault(rule),
+      cors: ruleCors(rule),
+      origin: originOf(resource, path),
+    }),
+  )
+  return { routes, findings: [...findings, ...mirrors.findings] }
+}
+
+function ruleAction(
+  mesh: Mesh,
+  resource: MeshResource,
+  path: string,
+  rule: VirtualServiceRule,
+): { action: RouteAction; findings: MeshFinding[] } {
+  if (rule.redirect !== undefined) {
+    const { scheme = null, authority = null, port = null, uri, redirectCode } = rule.redirect
+    const redirect = {
+      scheme,
+      host: authority,
+      port,
+      path: uri === undefined ? null : { full: uri },
+      status: redirectCode,
+    }
+    return { action: { redirect }, findings: [] }
+  }
+  if (rule.directResponse !== undefined) {
+    const { status, body } = rule.directResponse
+    return { action: { respond: { status, body: body?.string ?? '' } }, findings: [] }
+  }
+  const findings: MeshFinding[] = []
+  const only = rule.route.length === 1
+  const forward = rule.route.flatMap(({ destination, weight, headers }, i): Forward[] => {
+    const found = destinationCluster(mesh, resource, `${path}.route[${i}].destination`, destination)
+    findings.push(...found.findings)
+    if (weight === 0 && !only) return []
+    const changes = { requestHeaders: headerChange(headers?.request), responseHeaders: headerChange(headers?.response) }
+    return [{ cluster: found.cluster, weight: only ? 1 : weight, ...changes }]
+  })
+  return { action: forward.length === 0 ? { respond: { status: 503, body: '' } } : { forward }, findings }
+}
+
+type Destination = VirtualServiceRule['route'][number]['destination']
+
+function destinationCluster(mesh: Mesh, resource: MeshResource, path: string, { host, subset, port }: Destination) {
+  const { namespace } = resource.metadata
+  return resolveReference(mesh, resource, path, { host, namespace, port: port?.number, subset })
+}
+
+function ruleMirrors(
+  mesh: Mesh,
+  resource: MeshResource,
+  path: string,
+  rule: VirtualServiceRule,
+): { nouns: Mirror[]; findings: MeshFinding[] } {
+  const single =
+    rule.mirror === undefined
+      ? []
+      : [{ destination: rule.mirror, percentage: rule.mirrorPercentage ?? { value: 100 }, at: 'mirror' }]
+  const several = rule.mirrors.map((mirror, i) => ({ ...mirror, at: `mirrors[${i}].destination` }))
+  const found = [...single, ...several].map(({ destination, percentage, at }) => ({
+    ...destinationCluster(mesh, resource, `${path}.${at}`, destination),
+    percent: percentage.value,
+  }))
+  return {
+    nouns: found.filter(({ findings }) => findings.length === 0).map(({ cluster, percent }) => ({ cluster, percent })),
+    findings: found.flatMap(({ findings }) => findings),
+  }
+}
+
+/** Istio's default list; a number in `retryOn` is a status code. */
+const istioRetryOn = 'connect-failure,refused-stream,unavailable,cancelled,503'
+
+function ruleRetry({ retries }: VirtualServiceRule): Retry | null {
+  if (retries === undefined) return defaultRetry
+  if (retries.attempts === 0) return null
+  const words = (retries.retryOn === '' ? istioRetryOn : retries.retryOn).split(',').map((word) => word.trim())
+  const statusCodes = words.filter((word) => /^\d{3}$/.test(word)).map(Number)
+  const on = words.filter((word) => word !== '' && !/^\d{3}$/.test(word))
+  if (statusCodes.length > 0 && !on.includes('retriable-status-codes')) on.push('retriable-status-codes')
+  return {
+    retries: retries.attempts,
+    on,
+    statusCodes,
+    perTryTimeoutMs: retries.perTryTimeout ?? null,
+    backoffBaseMs: retries.backoff ?? null,
+    avoidPreviousEndpoints: retries.retryIgnorePreviousHosts,
+  }
+}
+
+/** A rewritten uri replaces what the rule matched: the prefix, or the whole path where the match is exact. */
+function ruleRewrite({ rewrite, match }: VirtualServiceRule): Rewrite | null {
+  if (rewrite === undefined) return null
+  const { uri, authority, uriRegexRewrite } = rewrite
+  const exact = match.some((one) => one.uri?.exact !== undefined)
+  const replaced = uri === undefined ? null : exact ? { full: uri } : { prefix: uri }
+  const path =
+    uriRegexRewrite === undefined ? replaced : { regex: uriRegexRewrite.match, substitution: uriRegexRewrite.rewrite }
+  return { host: authority ?? null, path }
+}
+
+function ruleFault({ fault }: VirtualServiceRule): Fault | null {
+  if (fault === undefined) return null
+  const { delay, abort } = fault
+  const percent = abort?.percentage.value ?? 0
+  const status = abort?.httpStatus
+  return {
+    delay: delay === undefined ? null : { fixedMs: delay.fixedDelay, percent: delay.percentage.value },
+    abort:
+      abort === undefined
+        ? null
+        : status !== undefined
+          ? { status, percent }
+          : { grpcStatus: grpcStatuses.indexOf(abort.grpcStatus ?? 'UNAVAILABLE'), percent },
+  }
+}
+
+function ruleCors({ corsPolicy }: VirtualServiceRule): Route['cors'] {
+  if (corsPolicy === undefined) return null
+  const { allowOrigins, allowMethods, allowHeaders, exposeHeaders, maxAge = null, allowCredentials = null } = corsPolicy
+  return {
+    origins: allowOrigins.map((origin) => textMatch(origin)),
+    methods: allowMethods,
+    headers: allowHeaders,
+    exposeHeaders,
+    maxAgeMs: maxAge,
+    credentials: allowCredentials,
+  }
+}
+
+function headerChange(change: HeaderChange | undefined): HeaderChange | null {
+  return change ?? null
+}
+
+function routeMatch(match: VirtualServiceMatch): RouteMatch {
+  const headers = Object.entries(match.headers).map(
+    ([name, value]): HeaderMatch => ({ name: name.toLowerCase(), ...textMatch(value) }),
+  )
+  const without = Object.entries(match.withoutHeaders).map(
+    ([name, value]): HeaderMatch => ({ name: name.toLowerCase(), ...textMatch(value), not: true }),
+  )
+  const authority: HeaderMatch[] =
+    match.authority === undefined ? [] : [{ name: ':authority', ...textMatch(match.authority) }]
+  const scheme: HeaderMatch[] = match.scheme === undefined ? [] : [{ name: ':scheme', ...textMatch(match.scheme) }]
+  return {
+    path: uriMatch(match),
+    method: match.method === undefined ? null : textMatch(match.method),
+    headers: [...headers, ...without, ...authority, ...scheme],
+    query: Object.entries(match.queryParams).map(([name, value]) => ({ name, ...textMatch(value) })),
+  }
+}
+
+function uriMatch({ uri, ignoreUriCase }: VirtualServiceMatch): RouteMatch['path'] {
+  if (uri === undefined) return { prefix: '/' }
+  const ignoreCase = ignoreUriCase ? { ignoreCase: true as const } : {}
+  if (uri.exact !== undefined) return { exact: uri.exact, ...ignoreCase }
+  return uri.regex !== undefined ? { regex: uri.regex } : { text: uri.prefix ?? '/', ...ignoreCase }
+}
+
+function textMatch({
+  exact,
+  prefix,
+  regex,
+}: {
+  exact?: string | undefined
+  prefix?: string | undefined
+  regex?: string | undefined
+}): TextMatch {
+  if (exact !== undefined) return { exact }
+  if (prefix !== undefined) return { prefix }
+  return regex !== undefined ? { regex } : { present: true }
+}
