@@ -50,6 +50,8 @@ export interface CertificateAuthorityOptions {
 /** How often it looks for what is due. */
 const lookMs = 1_000
 const pruneMs = 60_000
+/** How often a replica tells the others who follows the roots at it. */
+const reportMs = 500
 /** Authorities are renewed in the last fifth of their life, as Istio does. */
 const renewShare = 0.8
 
@@ -91,7 +93,7 @@ export class CertificateAuthority implements CertificateSource {
     const { issuer } = this
     this.workloads = new WorkloadCertificates({ issuer, trust, revocations, nowMs, random: Math.random, say: logger })
     this.followers = new RootsFollowers({
-      ...{ leafMs, nowMs: () => performance.now(), dataPlanes: () => this.dataPlanes() },
+      ...{ leafMs, nowMs: () => performance.now(), dataPlanes: () => this.dataPlanes(), replicas: store.replicas },
       current: () => this.bundle(),
     })
     const kubernetes =
@@ -107,10 +109,12 @@ export class CertificateAuthority implements CertificateSource {
     })
     const tell = () => this.followers.tell()
     const timer = setInterval(() => void this.look(), lookMs)
+    const reporting = store.replicas === null ? null : setInterval(() => this.followers.report(), reportMs)
     const pruning = setInterval(() => ledger.prune(), pruneMs)
     const endTimers = () => {
       clearInterval(timer)
       clearInterval(pruning)
+      if (reporting !== null) clearInterval(reporting)
     }
     this.ends.push(trust.onChange(tell), revocations.onChange(tell), endTimers)
   }

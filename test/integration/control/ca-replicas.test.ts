@@ -106,6 +106,29 @@ describe('the authority of control planes on etcd', () => {
     expect(await issue(three)).toBe(issuer)
   }, 90_000)
 
+  it('rotates when every replica has heard of the new root, and not before', async () => {
+    const etcd = await startEtcd()
+    const one = await replica(etcd.url, 'one', secretFile(secret))
+    const two = await replica(etcd.url, 'two', secretFile(secret))
+    const status = async () =>
+      JSON.parse((await one.weft('ca', 'status', '--output', 'json')).stdout) as AuthorityStatus
+    const {
+      authorities: [{ id } = { id: '' }],
+    } = await status()
+    const told = async () =>
+      execFileSync('etcdctl', ['--endpoints', etcd.url, 'get', '', '--prefix', '--keys-only'], {
+        env: { ...process.env, ETCDCTL_API: '3' },
+      }).toString()
+    await until(told, (keys) => keys.includes('replicas/two/roots'))
+
+    two.program.signal('SIGSTOP')
+    expect(await one.weft('ca', 'rotate', '--no-wait')).toMatchObject({ code: 0 })
+    const { rotation } = await status()
+    expect(rotation).toEqual({ step: 'wait', why: 'the new root is not taken yet by replica two' })
+    two.program.signal('SIGCONT')
+    await until(status, ({ authorities }) => authorities.some((other) => other.state === 'issuing' && other.id !== id))
+  }, 60_000)
+
   it('is shared from the moment when its replica is given the secret', async () => {
     const etcd = await startEtcd()
     const before = await replica(etcd.url, 'one', null)

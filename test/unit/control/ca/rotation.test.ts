@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { RootsFollowers, type RootsTold } from '../../../../src/control/ca/roots-followers.js'
 import { nextStep } from '../../../../src/control/ca/rotation.js'
+import type { Replicas } from '../../../../src/control/store/replicas.js'
+import type { Value } from '../../../../src/control/store/store.js'
 
 const one = (state: 'adding' | 'issuing' | 'retiring', sinceMs: number, untilMs: number | null = null) => {
   return { id: state, state, sinceMs, untilMs }
@@ -34,11 +36,11 @@ describe('the next step of a rotation', () => {
 })
 
 describe('who has the roots', () => {
-  const start = () => {
+  const start = (replicas: Replicas | null = null) => {
     const state = { roots: 'one', nowMs: 0, dataPlanes: [] as { node: string; taken: boolean }[] }
     const followers = new RootsFollowers({
       current: () => ({ roots: state.roots, revoked: '' }),
-      ...{ dataPlanes: () => state.dataPlanes, leafMs: 1_000, nowMs: () => state.nowMs },
+      ...{ dataPlanes: () => state.dataPlanes, leafMs: 1_000, nowMs: () => state.nowMs, replicas },
     })
     return { state, followers }
   }
@@ -64,6 +66,33 @@ describe('who has the roots', () => {
     expect(followers.waiting()).toEqual(['reader'])
     stream.taken(told[1]?.version ?? '')
     expect(followers.waiting()).toEqual([])
+  })
+
+  it('is known of other replicas as well, once they have heard of the roots', () => {
+    const heard = new Map<string, Map<string, Value>>()
+    const replica = (id: string): Replicas => ({
+      id,
+      tell: (part, value) => void (value !== null && heard.set(id, new Map([[part, value]]))),
+      told: () => new Map([...heard].filter(([other]) => other !== id)),
+      onTold: () => () => {},
+    })
+    const [one, two] = [start(replica('one')), start(replica('two'))]
+    two.state.dataPlanes = [{ node: 'envoy-2', taken: true }]
+    two.followers.report()
+    expect(one.followers.waiting()).toEqual([])
+    one.state.roots = 'two'
+    expect(one.followers.waiting()).toEqual(['replica two'])
+    two.state.roots = 'two'
+    two.state.dataPlanes = [{ node: 'envoy-2', taken: false }]
+    two.followers.report()
+    expect(one.followers.waiting()).toEqual(['envoy-2'])
+    one.state.dataPlanes = [{ node: 'envoy-2', taken: true }]
+    two.state.dataPlanes = []
+    two.followers.report()
+    expect(one.followers.waiting()).toEqual([])
+    one.state.dataPlanes = []
+    one.state.nowMs = 900
+    expect(one.followers.waiting()).toEqual(['envoy-2 (away)'])
   })
 
   it('counts who is away as waiting, for as long as its certificate may last', () => {
