@@ -215,11 +215,13 @@ export class CertificateAuthority implements CertificateSource {
   }
 
   private async look(): Promise<void> {
+    this.revocations.report()
     if (this.looking || !this.options.store.status().writable) return
     this.looking = true
     try {
       if (this.trust.all().length === 0) await this.found()
       await this.trust.shareKeys()
+      await this.revocations.takeBackRest()
       await this.revocations.prune()
       await this.renewAuthority()
       this.lastComplaint = ''

@@ -1,11 +1,13 @@
 /**
  * What was taken back: certificates by their serial number, and identities that get none any more. The store keeps both,
- * so that every replica and every restart knows them.
+ * so that every replica and every restart knows them. Which certificates an identity has is known to the replica that
+ * issued them: each tells the leader, which takes them back.
  *
  * Data planes are told as certificate revocation lists, one of each authority: once there is a list, whoever verifies
  * asks for one of every issuer, so all of them get one.
  */
 import { createHash } from 'node:crypto'
+import * as z from 'zod'
 import { WeftError } from '../../errors.js'
 import type { Key } from '../store/key.js'
 import type { Change, Store } from '../store/store.js'
@@ -36,6 +38,13 @@ export interface RevocationListOptions {
   clockSkewMs: number
 }
 
+/** What a replica tells of the identities that are revoked: their certificates from here that nobody has taken back. */
+const report = z.object({
+  issued: z.array(z.object({ serial: z.string(), identity: z.string(), untilMs: z.number() })),
+})
+const reportPart = 'banned'
+type Report = z.output<typeof report>
+
 /** A store takes a bounded number of changes at once. */
 const maxChanges = 100
 
@@ -59,7 +68,9 @@ export class RevocationList {
     const endTrust = trust.onChange(() => {
       this.signed = null
     })
-    this.ends = [endWatch, endTrust]
+    // What fails now is done with the next look.
+    const endTold = store.replicas?.onTold(() => void this.takeBackRest().catch(() => {}))
+    this.ends = [endWatch, endTrust, () => endTold?.()]
   }
 
   isRevoked(serial: string): boolean {
@@ -117,6 +128,39 @@ export class RevocationList {
     if (changes.length > 0) await this.options.store.commit({ author: 'control', reason: 'ca expired', changes })
   }
 
+  /**
+   * Certificates of revoked identities that other replicas have issued, or that were being issued when their identity was
+   * revoked. Only where changes are taken.
+   */
+  async takeBackRest(): Promise<void> {
+    const { store, nowMs } = this.options
+    if (!store.status().writable) return
+    const told = [...(store.replicas?.told().values() ?? [])]
+    const elsewhere = told.flatMap((parts) => report.safeParse(parts.get(reportPart)).data?.issued ?? [])
+    const left = [...this.leftHere(), ...elsewhere].flatMap(({ serial, identity, untilMs }): Revocation[] => {
+      const ban = this.banOf(identity)
+      if (ban === null || this.serials.has(serial)) return []
+      return [{ serial, identity, reason: ban.reason, by: ban.by, atMs: nowMs(), untilMs }]
+    })
+    if (left.length > 0) await this.commit(left, 'ca revoke: the rest of an identity', 'control')
+  }
+
+  /** To be called regularly, as certificates may still come into the ledger for a moment. */
+  report(): void {
+    const issued = this.leftHere()
+    this.options.store.replicas?.tell(reportPart, issued.length === 0 ? null : ({ issued } satisfies Report))
+  }
+
+  /** Certificates issued here of identities that are revoked, which nobody has taken back yet. */
+  private leftHere(): Report['issued'] {
+    return [...this.banned.keys()].flatMap((identity) =>
+      this.options.ledger
+        .ofIdentity(identity)
+        .filter(({ serial }) => !this.serials.has(serial))
+        .map(({ serial, notAfterMs }) => ({ serial, identity, untilMs: notAfterMs })),
+    )
+  }
+
   close(): void {
     for (const end of this.ends) end()
   }
@@ -145,6 +189,7 @@ export class RevocationList {
       all.flatMap((one) => (one.serial === null && one.identity !== null ? [[one.identity, one] as const] : [])),
     )
     this.signed = null
+    this.report()
   }
 
   private sign(): string {

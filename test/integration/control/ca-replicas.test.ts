@@ -129,6 +129,33 @@ describe('the authority of control planes on etcd', () => {
     await until(status, ({ authorities }) => authorities.some((other) => other.state === 'issuing' && other.id !== id))
   }, 60_000)
 
+  it('takes back what any replica has issued to an identity that is revoked', async () => {
+    const etcd = await startEtcd()
+    const one = await replica(etcd.url, 'one', secretFile(secret))
+    const two = await replica(etcd.url, 'two', secretFile(secret))
+    const status = async (at: ControlProcess) =>
+      JSON.parse((await at.weft('ca', 'status', '--token', one.token, '--output', 'json')).stdout) as AuthorityStatus
+    await until(
+      () => status(two),
+      ({ authorities: [authority] }) => authority?.keyHere === true,
+    )
+    const serials: string[] = []
+    for (const at of [one, two]) {
+      const out = join(scratchFolder(), 'out')
+      const issued = await at.weft('ca', 'issue', '--account', 'cart', '--out', out, '--token', one.token)
+      expect(issued).toMatchObject({ code: 0 })
+      serials.push(new X509Certificate(readFileSync(join(out, 'cert.pem'))).serialNumber.toLowerCase())
+    }
+    expect(await one.weft('ca', 'revoke', '--identity', 'spiffe://shop.example/ns/default/sa/cart')).toMatchObject({
+      code: 0,
+    })
+    for (const at of [one, two])
+      await until(
+        () => status(at),
+        ({ revoked }) => serials.every((serial) => revoked.some((one) => one.serial === serial)),
+      )
+  }, 60_000)
+
   it('is shared from the moment when its replica is given the secret', async () => {
     const etcd = await startEtcd()
     const before = await replica(etcd.url, 'one', null)
