@@ -1042,7 +1042,7 @@ overMs: number,
  * How many times slower tokens come to a cold one.
  */
 coldFactor: number, };
-export type KeyPart = { "header": string } | { "cookie": string } | { "query": string } | "clientAddress" | "path" | "host" | "method" | { "pathTemplate": Array<string> } | { "generic": string };
+export type KeyPart = { "header": string } | { "cookie": string } | { "query": string } | "clientAddress" | "identity" | "path" | "host" | "method" | { "pathTemplate": Array<string> } | { "generic": string };
 export type HeaderRewrite = { 
 /**
  * Before the request goes on.

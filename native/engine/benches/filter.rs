@@ -79,7 +79,7 @@ fn bucket_keyed_flood_of_new_keys(bencher: Bencher<'_, '_>) {
 }
 
 fn pass(chain: &Chain, head: &mut RequestHead, now: Instant) {
-    let facts = Facts { client: None, generated_id: None, retries_told: None, now };
+    let facts = Facts { client: None, trusted_hops: 0, generated_id: None, retries_told: None, now };
     for filter in chain.iter() {
         let mut state = None;
         let mut request =

@@ -1,7 +1,9 @@
-//! What is believed of `x-forwarded-for` and `x-forwarded-proto`: as much as proxies that stand before this one wrote.
+//! What is believed of `x-forwarded-for`, `x-forwarded-proto` and `x-forwarded-client-cert`: as much as proxies that stand
+//! before this one wrote.
 //!
 //! Each of them appended the address it saw, so that with n trusted ones the n-th entry from the right was written by
-//! the outermost of them and names the client; what stands left of it, anybody may have written.
+//! the outermost of them and names the client; what stands left of it, anybody may have written. The same holds for the
+//! certificates that they saw.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,6 +12,9 @@ use crate::snapshot::Overrides;
 
 /// The header by which Linkerd 1 lets callers override a request's way.
 pub const DTAB: &[u8] = b"l5d-dtab";
+
+/// Envoy's header for the certificates of clients.
+const CLIENT_CERT: &[u8] = b"x-forwarded-client-cert";
 
 /// The client that the n-th trusted proxy saw; `None` when the line has fewer entries or that one is no address.
 pub fn client(head: &RequestHead, trusted_hops: usize) -> Option<IpAddr> {
@@ -28,6 +33,35 @@ pub fn scheme(head: &RequestHead, trusted_hops: usize) -> Option<&'static str> {
     }
     let given = head.get(Known::XForwardedProto)?;
     ["http", "https"].into_iter().find(|scheme| given.eq_ignore_ascii_case(scheme.as_bytes()))
+}
+
+/// The URI of the certificate that the n-th trusted proxy saw, such as a SPIFFE ID; `None` when it saw none with one.
+pub fn identity(head: &RequestHead, trusted_hops: usize) -> Option<&[u8]> {
+    let place = trusted_hops.checked_sub(1)?;
+    let lines = head.section().iter().filter(|(name, _)| name.eq_ignore_ascii_case(CLIENT_CERT));
+    let entries = lines.flat_map(|(_, line)| unquoted(line, b','));
+    let entries: smallvec::SmallVec<[&[u8]; 4]> = entries.filter(|entry| !entry.trim_ascii().is_empty()).collect();
+    let entry = entries.iter().nth_back(place)?;
+    let uri = unquoted(entry, b';').map(<[u8]>::trim_ascii).find_map(|pair| {
+        let (name, value) = pair.split_at_checked(4)?;
+        name.eq_ignore_ascii_case(b"uri=").then_some(value)
+    })?;
+    let bare = uri.strip_prefix(b"\"").and_then(|uri| uri.strip_suffix(b"\"")).unwrap_or(uri);
+    (!bare.is_empty()).then_some(bare)
+}
+
+/// What stands between separators that are not within quotes, where `\` takes the next byte as it is.
+fn unquoted(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let (mut quoted, mut escaped) = (false, false);
+    text.split(move |byte| {
+        match (escaped, *byte) {
+            (true, _) => escaped = false,
+            (false, b'\\') => escaped = quoted,
+            (false, b'"') => quoted = !quoted,
+            (false, byte) => return byte == separator && !quoted,
+        }
+        false
+    })
 }
 
 /// Removes what a caller that is not trusted says of its request's way. Whether there was any of it.
@@ -82,6 +116,27 @@ mod tests {
         }
         for value in ["1.2.3.4", "1.2.3.4:80", "::1", "[::1]", "[::1]:80"] {
             assert!(client(&head(&format!("X-Forwarded-For: {value}\r\n")), 1).is_some(), "{value}");
+        }
+    }
+
+    #[test]
+    fn the_identity_is_that_of_the_certificate_that_the_outermost_trusted_proxy_saw() {
+        let sent = head(concat!(
+            "X-Forwarded-Client-Cert: By=spiffe://m/gate;URI=spiffe://m/forged\r\n",
+            "X-Forwarded-Client-Cert: Hash=1;Subject=\"CN=a,O=\\\"b\\\";URI=spiffe://m/no\";URI=spiffe://m/cart,,",
+            "By=x;uri=\"spiffe://m/gate\"\r\n",
+        ));
+        for (hops, expected) in [
+            (0, None),
+            (1, Some("spiffe://m/gate")),
+            (2, Some("spiffe://m/cart")),
+            (3, Some("spiffe://m/forged")),
+            (4, None),
+        ] {
+            assert_eq!(identity(&sent, hops), expected.map(str::as_bytes), "{hops} hops");
+        }
+        for value in ["", "URI=", "URI=\"\"", "Hash=1", "Subject=\"URI=a", "ur", "x;URI", "=;,URI"] {
+            assert_eq!(identity(&head(&format!("X-Forwarded-Client-Cert: {value}\r\n")), 1), None, "{value}");
         }
     }
 

@@ -4,7 +4,7 @@ import * as z from 'zod'
 import { duration } from '../forms/duration.js'
 import { headerName } from '../forms/header-name.js'
 import { name } from '../forms/name.js'
-import { notYetKeys, words } from '../forms/not-yet.js'
+import { words } from '../forms/not-yet.js'
 import { onlyOne } from '../forms/only-one.js'
 
 /** From empty to full: what the engine's clock has room for with plenty to spare. */
@@ -18,6 +18,7 @@ const parts = [
   'cookie',
   'query',
   'clientAddress',
+  'identity',
   'path',
   'host',
   'method',
@@ -38,6 +39,10 @@ const keyPart = z
     cookie: text().meta({ description: 'Value of this cookie' }),
     query: text().meta({ description: 'Value of this query parameter, as written' }),
     clientAddress: part().meta({ description: 'IP address of the client, behind `trustedHops` trusted proxies' }),
+    identity: part().meta({
+      description:
+        'URI of the client’s certificate, such as a SPIFFE ID, as `trustedHops` trusted proxies say in `x-forwarded-client-cert`',
+    }),
     path: part().meta({ description: 'Path without the query' }),
     host: part().meta({ description: 'Host without the port' }),
     method: part().meta({ description: 'Method' }),
@@ -46,11 +51,8 @@ const keyPart = z
         'The first of these that the path has the form of: `{id}` is one segment, a last `**` whatever follows',
     }),
     generic: text().meta({ description: 'This text, for every request' }),
-    ...notYetKeys('identity'),
   })
-  .superRefine((written, context) => {
-    if (written.identity === undefined) onlyOne(...parts)(written, context)
-  })
+  .superRefine(onlyOne(...parts))
   .meta({ title: 'key[]', description: 'One part of a key; exactly one of these.' })
 
 const rate = {

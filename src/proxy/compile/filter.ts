@@ -53,13 +53,14 @@ function compileBucket(bucket: ResolvedBucket): RateBucket {
 }
 
 function compileKeyPart(part: ResolvedBucket['key'][number]): KeyPart {
-  const { header, cookie, query, clientAddress, path, host, pathTemplate, generic } = part
+  const { header, cookie, query, clientAddress, identity, path, host, pathTemplate, generic } = part
   if (header !== undefined) return { header }
   if (cookie !== undefined) return { cookie }
   if (query !== undefined) return { query }
   if (pathTemplate !== undefined) return { pathTemplate }
   if (generic !== undefined) return { generic }
   if (clientAddress) return 'clientAddress'
+  if (identity) return 'identity'
   if (path) return 'path'
   return host ? 'host' : 'method'
 }

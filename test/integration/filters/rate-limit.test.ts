@@ -63,6 +63,21 @@ test('every key has its own bucket, and a request without the key is not limited
   expect(await statuses(proxy.port, 1, 5)).toEqual({ 200: 5 })
 })
 
+test('identities have their own buckets, as far as a trusted proxy says who it saw', async () => {
+  const buckets = [{ name: 'per-service', key: [{ identity: true }], tokens: 3, ...slow }]
+  const filters = [{ type: 'local-rate-limit', buckets }]
+  const { proxy } = await start(filters, {}, { listener: { filters, trustedHops: 1 } })
+  const from = (account: string) => [
+    `X-Forwarded-Client-Cert: URI=spiffe://m/sa/${Math.random()},By=x;Subject="CN=a,b";URI=spiffe://m/sa/${account}`,
+  ]
+  expect(await statuses(proxy.port, 1, 5, from('cart'))).toEqual({ 200: 3, 429: 2 })
+  expect(await statuses(proxy.port, 1, 5, from('cart'))).toEqual({ 429: 5 })
+  expect(await statuses(proxy.port, 1, 5, from('reviews'))).toEqual({ 200: 3, 429: 2 })
+  expect(await statuses(proxy.port, 1, 5)).toEqual({ 200: 5 })
+  const { proxy: alone } = await start(filters)
+  expect(await statuses(alone.port, 1, 5, from('cart'))).toEqual({ 200: 5 })
+})
+
 test('a request that one bucket refuses takes nothing from the others', async () => {
   const buckets = [
     { name: 'all', tokens: 4, ...slow },

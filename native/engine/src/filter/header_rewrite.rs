@@ -151,6 +151,7 @@ mod tests {
     fn facts() -> Facts<'static> {
         Facts {
             client: "10.0.0.7".parse().ok(),
+            trusted_hops: 0,
             generated_id: None,
             retries_told: None,
             now: std::time::Instant::now(),

@@ -153,6 +153,7 @@ mod tests {
         parse_request(b"GET /a?b HTTP/1.1\r\nHost: A:80\r\nX-User: u\r\n\r\n", limits, &mut head).unwrap();
         let facts = Facts {
             client: "10.0.0.7".parse().ok(),
+            trusted_hops: 0,
             generated_id: Some("id-1"),
             retries_told: None,
             now: std::time::Instant::now(),

@@ -8,6 +8,7 @@ use foldhash::quality::RandomState;
 
 use crate::http::head::{Known, RequestHead};
 use crate::snapshot::KeyPart;
+use crate::trust;
 
 /// One seed for the process, so that a key means the same bucket before and after a configuration change.
 fn seed() -> &'static RandomState {
@@ -15,8 +16,17 @@ fn seed() -> &'static RandomState {
     SEED.get_or_init(RandomState::default)
 }
 
+/// Where a request comes from.
+#[derive(Clone, Copy)]
+pub(super) struct From {
+    /// The client behind trusted proxies.
+    pub client: Option<IpAddr>,
+    /// How many of them there are.
+    pub trusted_hops: usize,
+}
+
 /// The hash of a request's key; `None` when the request lacks a part of it.
-pub(super) fn of(parts: &[KeyPart], head: &RequestHead, client: Option<IpAddr>) -> Option<u64> {
+pub(super) fn of(parts: &[KeyPart], head: &RequestHead, from: From) -> Option<u64> {
     let mut hasher = seed().build_hasher();
     for part in parts {
         let text: &[u8] = match part {
@@ -24,9 +34,10 @@ pub(super) fn of(parts: &[KeyPart], head: &RequestHead, client: Option<IpAddr>) 
             KeyPart::Cookie(name) => cookie(head, name.as_bytes())?,
             KeyPart::Query(name) => query(head, name.as_bytes())?,
             KeyPart::ClientAddress => {
-                write_address(&mut hasher, client?);
+                write_address(&mut hasher, from.client?);
                 continue;
             }
+            KeyPart::Identity => trust::identity(head, from.trusted_hops)?,
             KeyPart::Path => head.text(head.path),
             KeyPart::Host => head.text(head.host),
             KeyPart::Method => head.text(head.method_text),
@@ -114,8 +125,12 @@ mod tests {
         head
     }
 
+    fn from(ip: &str) -> From {
+        From { client: ip.parse().ok(), trusted_hops: 1 }
+    }
+
     fn key(parts: &[KeyPart], text: &str) -> Option<u64> {
-        of(parts, &head(text), "10.0.0.1".parse().ok())
+        of(parts, &head(text), from("10.0.0.1"))
     }
 
     #[test]
@@ -123,25 +138,26 @@ mod tests {
         let parts = [KeyPart::Path, KeyPart::Header("x-user".into())];
         assert_eq!(key(&parts, "GET / HTTP/1.1\r\nHost: a"), None);
         assert!(key(&parts, "GET / HTTP/1.1\r\nHost: a\r\nX-User: b").is_some());
-        assert_eq!(of(&[KeyPart::ClientAddress], &head("GET / HTTP/1.1\r\nHost: a"), None), None);
+        assert_eq!(of(&[KeyPart::ClientAddress], &head("GET / HTTP/1.1\r\nHost: a"), from("")), None);
     }
 
     #[test]
     fn every_part_tells_requests_apart() {
-        let base = "GET /a?u=1 HTTP/1.1\r\nHost: a\r\nX-User: b\r\nCookie: s=1; t=2";
+        let base = "GET /a?u=1 HTTP/1.1\r\nHost: a\r\nX-User: b\r\nCookie: s=1; t=2\r\nX-Forwarded-Client-Cert: URI=spiffe://m/sa/a";
         for (part, other) in [
             (KeyPart::Header("x-user".into()), base.replace("User: b", "User: c")),
             (KeyPart::Cookie("t".into()), base.replace("t=2", "t=3")),
             (KeyPart::Query("u".into()), base.replace("u=1", "u=2")),
             (KeyPart::Path, base.replace("/a", "/b")),
             (KeyPart::Host, base.replace("Host: a", "Host: b")),
+            (KeyPart::Identity, base.replace("sa/a", "sa/b")),
             (KeyPart::Method, base.replace("GET", "PUT")),
         ] {
             let parts = [part];
             assert_ne!(key(&parts, base), key(&parts, &other), "{parts:?}");
             assert_eq!(key(&parts, base), key(&parts, base));
         }
-        let of_client = |ip: &str| of(&[KeyPart::ClientAddress], &head(base), ip.parse().ok());
+        let of_client = |ip: &str| of(&[KeyPart::ClientAddress], &head(base), from(ip));
         assert_ne!(of_client("10.0.0.1"), of_client("10.0.0.2"));
     }
 

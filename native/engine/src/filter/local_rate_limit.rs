@@ -15,7 +15,7 @@ use weft_rt::Timer;
 
 use super::bucket::{Bucket, Rate, Taken};
 use super::chain::FilterBook;
-use super::{Filter, Request, Response, Verdict, key};
+use super::{Facts, Filter, Request, Response, Verdict, key};
 use crate::error::{Error, Kind};
 use crate::record::Mark;
 use crate::snapshot::{KeyPart, LocalRateLimit as Settings, RateBucket};
@@ -134,7 +134,8 @@ impl Keyed {
 
     /// The bucket that the request is counted in, with the hash of its key.
     fn bucket_of(&self, request: &Request<'_>) -> Option<(&Bucket, u64)> {
-        let key = key::of(&self.key, request.head, request.facts.client)?;
+        let Facts { client, trusted_hops, .. } = request.facts;
+        let key = key::of(&self.key, request.head, key::From { client, trusted_hops })?;
         let fixed = if self.fixed.is_empty() { None } else { self.fixed.get(&key) };
         fixed.or(self.others.as_ref()).map(|bucket| (&**bucket, key))
     }

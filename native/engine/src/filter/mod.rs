@@ -39,6 +39,7 @@ use crate::http::head::{RequestHead, ResponseHead};
 use crate::http::parse::{HeadLimits, Parsed, parse_response};
 use crate::ongoing::Ongoing;
 use crate::record::Mark;
+use crate::serving::View;
 
 pub use body::{BodyMode, Direction, SeesBodies};
 pub use chain::{Chain, FilterBook};
@@ -147,6 +148,8 @@ pub struct Response<'a> {
 pub struct Facts<'a> {
     /// The client behind trusted proxies; `None` on a unix socket.
     pub client: Option<IpAddr>,
+    /// How many proxies before this one are believed.
+    pub trusted_hops: usize,
     /// The exchange's id where the client brought none.
     pub generated_id: Option<&'a str>,
     /// Retries that were used, where the caller is told.
@@ -203,7 +206,7 @@ fn show_request(
     expired: bool,
     ask: impl FnOnce(&mut Request<'_>) -> Poll<Verdict>,
 ) -> Poll<Verdict> {
-    let facts = facts(exchange.client, exchange.account, exchange.allowance.as_deref());
+    let facts = facts(exchange.client, exchange.view, exchange.account, exchange.allowance.as_deref());
     let client = exchange.named.as_deref().unwrap_or(&exchange.downstream.client);
     let (worker, view) = (exchange.worker, exchange.view);
     let outside = Outside { worker, view, client, stage, expired, context: &mut exchange.outside };
@@ -220,9 +223,10 @@ fn show_request(
     verdict
 }
 
-fn facts<'a>(client: Option<IpAddr>, account: &'a Account, allowance: Option<&Allowance>) -> Facts<'a> {
+fn facts<'a>(client: Option<IpAddr>, view: &View, account: &'a Account, allowance: Option<&Allowance>) -> Facts<'a> {
+    let trusted_hops = view.listener().trusted_hops;
     let retries_told = allowance.and_then(|allowance| allowance.told.then(|| allowance.used()));
-    Facts { client, generated_id: account.generated_id(), retries_told, now: weft_rt::now() }
+    Facts { client, trusted_hops, generated_id: account.generated_id(), retries_told, now: weft_rt::now() }
 }
 
 impl Verdict {
@@ -310,7 +314,7 @@ fn show_response(
     expired: bool,
     ask: impl FnOnce(&dyn Filter, &mut Response<'_>) -> Poll<Verdict>,
 ) -> Poll<Verdict> {
-    let facts = facts(exchange.client, exchange.account, exchange.allowance.as_deref());
+    let facts = facts(exchange.client, exchange.view, exchange.account, exchange.allowance.as_deref());
     let client = exchange.named.as_deref().unwrap_or(&exchange.downstream.client);
     let (worker, view, stage) = (exchange.worker, exchange.view, Stage::Answer);
     let outside = Outside { worker, view, client, stage, expired, context: &mut exchange.outside };

@@ -153,6 +153,8 @@ pub enum KeyPart {
     Query(String),
     /// The client's IP address, behind trusted proxies where they are configured.
     ClientAddress,
+    /// The URI of the client's certificate, as trusted proxies say.
+    Identity,
     /// The path without the query.
     Path,
     /// The host without the port.
