@@ -52,6 +52,16 @@ async function driveAround(url: string, ageMs: number, rounds: number): Promise<
   return wrong
 }
 
+/**
+ * Nobody is told when an upstream closes, until it has done so once: that one time a request that cannot be sent twice
+ * may meet the end of its connection, if the machine stands still between the look at it and the write.
+ */
+async function driveUntilLearned(url: string, ageMs: number): Promise<void> {
+  const wrong = await driveAround(url, ageMs, 3)
+  expect(wrong.length).toBeLessThanOrEqual(1)
+  expect(wrong.filter((one) => one !== 'POST 503')).toEqual([])
+}
+
 async function learned(proxy: ProxyProcess): Promise<number | null> {
   return (await proxy.stats()).clusters[0]?.endpoints[0]?.closesIdleAfterMs ?? null
 }
@@ -60,7 +70,8 @@ it.each([1, 2])('nginx that closes after %i s', async (seconds) => {
   const nginx = await startNginx('', `keepalive_timeout ${seconds}s; location / { return 200 ok; }`)
   const proxy = await ProxyProcess.start(nginx.address)
   expect(await learned(proxy)).toBeNull()
-  expect(await driveAround(proxy.url, seconds * 1000, 10)).toEqual([])
+  await driveUntilLearned(proxy.url, seconds * 1000)
+  expect(await driveAround(proxy.url, seconds * 1000, 8)).toEqual([])
   const age = await learned(proxy)
   expect(age).toBeGreaterThan(seconds * 1000 - 100)
   expect(age).toBeLessThan(seconds * 1000 + 400)
@@ -72,7 +83,8 @@ it.each([1, 2])('nginx that closes after %i s', async (seconds) => {
 it('an nginx that announces more than it keeps', async () => {
   const nginx = await startNginx('', 'keepalive_timeout 1s 60s; location / { return 200 ok; }')
   const proxy = await ProxyProcess.start(nginx.address)
-  expect(await driveAround(proxy.url, 1_000, 8)).toEqual([])
+  await driveUntilLearned(proxy.url, 1_000)
+  expect(await driveAround(proxy.url, 1_000, 6)).toEqual([])
   expect(await learned(proxy)).toBeLessThan(1_400)
 })
 
