@@ -33,12 +33,40 @@ const requestMirror = z.strictObject({
   fraction: z.strictObject({ numerator: z.int().min(0), denominator: z.int().min(1).default(100) }).optional(),
 })
 
+/** `*` stands for any origin, and within a host for any of its labels. */
+const corsOrigin = z
+  .string()
+  .max(253)
+  .regex(/^(\*|[a-z][a-z0-9+.-]*:\/\/(\*|(\*\.)?[A-Za-z0-9.-]+)(:\d{1,5})?)$/, {
+    error: 'must be `*` or like https://shop.example, https://*.shop.example:8443',
+  })
+
+const cors = z
+  .strictObject({
+    allowOrigins: z.array(corsOrigin).max(64).default([]),
+    allowCredentials: z.boolean().default(false),
+    allowMethods: z.array(z.string().min(1)).max(16).default([]),
+    allowHeaders: z.array(z.string().min(1)).max(64).default([]),
+    exposeHeaders: z.array(z.string().min(1)).max(64).default([]),
+    maxAge: z.int().min(1).max(0x7fff_ffff).default(5),
+  })
+  .superRefine(({ allowCredentials, ...lists }, context) => {
+    for (const key of ['allowMethods', 'allowHeaders', 'exposeHeaders'] as const)
+      if (allowCredentials && lists[key].includes('*'))
+        context.addIssue({
+          code: 'custom',
+          path: [key],
+          message: 'must list them: with allowCredentials browsers take `*` for a name',
+        })
+  })
+
 const fieldOfType = {
   RequestHeaderModifier: 'requestHeaderModifier',
   ResponseHeaderModifier: 'responseHeaderModifier',
   RequestRedirect: 'requestRedirect',
   URLRewrite: 'urlRewrite',
   RequestMirror: 'requestMirror',
+  CORS: 'cors',
 } as const
 
 type FilterType = keyof typeof fieldOfType
@@ -46,13 +74,13 @@ const typesThatWork = Object.keys(fieldOfType) as [FilterType, ...FilterType[]]
 
 export const routeFilter = z
   .strictObject({
-    type: words<FilterType>(typesThatWork, ['CORS', 'ExternalAuth', 'ExtensionRef']),
+    type: words<FilterType>(typesThatWork, ['ExternalAuth', 'ExtensionRef']),
     requestHeaderModifier: headerChange.optional(),
     responseHeaderModifier: headerChange.optional(),
     requestRedirect: requestRedirect.optional(),
     urlRewrite: urlRewrite.optional(),
     requestMirror: requestMirror.optional(),
-    cors: z.unknown().optional(),
+    cors: cors.optional(),
     externalAuth: z.unknown().optional(),
     extensionRef: z.unknown().optional(),
   })
@@ -75,5 +103,20 @@ export const routeFilter = z
   })
 
 export const routeFilters = z.array(routeFilter).default([])
+
+/** What is changed for one of several services: the headers. */
+const backendFilters = routeFilters.superRefine((filters, context) => {
+  for (const [at, { type }] of filters.entries())
+    if (type !== 'RequestHeaderModifier' && type !== 'ResponseHeaderModifier')
+      context.addIssue({ code: 'custom', path: [at, 'type'], message: `${type} belongs to the filters of the rule` })
+})
+
+export const backendRef = z.strictObject({
+  ...backendRefFields,
+  weight: z.int().min(0).max(1_000_000).default(1),
+  filters: backendFilters,
+})
+
+export type BackendRef = z.output<typeof backendRef>
 export type RouteFilter = z.output<typeof routeFilter>
 export type PathRewrite = z.output<typeof pathRewrite>

@@ -24,12 +24,6 @@ export const backendRefFields = {
   port,
 } as const
 
-export const backendRef = z.strictObject({
-  ...backendRefFields,
-  weight: z.int().min(0).max(1_000_000).default(1),
-  ...notYetKeys('filters'),
-})
-
 export const targetRef = z.strictObject({
   group: z.enum(['', 'core', gatewayGroup]).optional(),
   kind: z.enum(['Gateway', 'Service']),
@@ -38,7 +32,6 @@ export const targetRef = z.strictObject({
 })
 
 export type ParentRef = z.output<typeof parentRef>
-export type BackendRef = z.output<typeof backendRef>
 
 /** A service is called by its own names; host names are for the gateways that a route hangs on. */
 export function hostsHaveAMeaning({

@@ -1,8 +1,8 @@
 /** `GRPCRoute` (Gateway API v1): rules for gRPC calls by service and method. */
 import * as z from 'zod'
 import { notYetKeys } from '../../config/forms/not-yet.js'
-import { routeFilters } from './gateway-filters.js'
-import { backendRef, hostsHaveAMeaning, hostsWithoutMeaning, parentRef } from './gateway-references.js'
+import { backendRef, routeFilters } from './gateway-filters.js'
+import { hostsHaveAMeaning, hostsWithoutMeaning, parentRef } from './gateway-references.js'
 import { hostPattern, resourceKind } from './kind.js'
 
 const match = z.strictObject({

@@ -91,6 +91,54 @@ spec:
     expect((await reviews('/?version=1')).status).toBe(404)
   })
 
+  it('changes headers for one of two services, and answers preflights of origins that may ask', async () => {
+    await steered.apply(`
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: canary }
+spec:
+  parentRefs: [{ group: '', kind: Service, name: reviews }]
+  rules:
+    - filters:
+        - { type: CORS, cors: { allowOrigins: ['https://*.shop.example', 'https://one.example:8443'], allowMethods: [PUT], allowHeaders: [x-user], allowCredentials: true, maxAge: 60 } }
+      backendRefs:
+        - { name: reviews-v1, port: 9080 }
+        - name: reviews-v2
+          port: 9080
+          filters:
+            - { type: RequestHeaderModifier, requestHeaderModifier: { set: [{ name: x-canary, value: 'yes' }] } }
+            - { type: ResponseHeaderModifier, responseHeaderModifier: { add: [{ name: x-served-by, value: canary }] } }
+`)
+    const marks = await tally(100, async () => {
+      const answer = await reviews()
+      return { ...answer, body: `${answer.body} ${answer.headers['x-served-by'] ?? 'plain'}` }
+    })
+    expect(Object.keys(marks).sort()).toEqual(['v1 plain', 'v2 canary'])
+    expect(v1.last?.headers['x-canary']).toBeUndefined()
+    expect(v2.last?.headers['x-canary']).toBe('yes')
+
+    const preflight = (origin: string) =>
+      reviews('/', { method: 'OPTIONS', headers: { origin, 'access-control-request-method': 'PUT' } })
+    for (const origin of ['https://a.b.shop.example', 'https://one.example:8443'])
+      expect(await preflight(origin)).toMatchObject({
+        status: 200,
+        headers: {
+          'access-control-allow-origin': origin,
+          'access-control-allow-methods': 'PUT',
+          'access-control-allow-headers': 'x-user',
+          'access-control-allow-credentials': 'true',
+          'access-control-max-age': '60',
+        },
+      })
+    for (const origin of [
+      'https://shop.example',
+      'https://a.shop.example.evil',
+      'https://one.example',
+      'http://a.shop.example',
+    ])
+      expect((await preflight(origin)).headers['access-control-allow-origin']).toBeUndefined()
+  })
+
   it('keeps the list order of a VirtualService, chooses subsets by labels and mirrors', async () => {
     steered.mesh.delete('HTTPRoute', 'canary')
     await steered.apply(`

@@ -1,7 +1,6 @@
 /** Rules of HTTPRoute and GRPCRoute as routes. */
 import type { MeshResource } from '../../mesh-source.js'
-import type { PathRewrite, RouteFilter } from '../../resources/gateway-filters.js'
-import type { BackendRef } from '../../resources/gateway-references.js'
+import type { BackendRef, PathRewrite, RouteFilter } from '../../resources/gateway-filters.js'
 import type { GrpcRouteSpec } from '../../resources/grpc-route.js'
 import type { HttpRouteRule } from '../../resources/http-route.js'
 import { type MeshFinding, originOf } from '../finding.js'
@@ -9,6 +8,7 @@ import type { Mesh } from '../mesh/mesh.js'
 import type { Parsed } from '../mesh/parsed.js'
 import { resolveReference } from '../mesh/references.js'
 import type {
+  Cors,
   HeaderChange,
   Mirror,
   NamedMatch,
@@ -18,6 +18,7 @@ import type {
   Route,
   RouteAction,
   RouteMatch,
+  TextMatch,
 } from '../nouns.js'
 
 export interface CompiledRoutes {
@@ -68,8 +69,7 @@ function ruleRoutes(mesh: Mesh, resource: MeshResource, index: number, rule: Rul
   const path = `spec.rules[${index}]`
   const { action, findings } = ruleAction(mesh, resource, path, rule)
   const mirrors = rule.filters.map((filter, i) => mirror(mesh, resource, `${path}.filters[${i}].requestMirror`, filter))
-  const filter = <Key extends keyof RouteFilter>(key: Key) =>
-    rule.filters.find((given) => given[key] !== undefined)?.[key]
+  const filter = <Key extends keyof RouteFilter>(key: Key) => filterOf(rule.filters, key)
   const matches = rule.matches.length === 0 ? [anyRequest] : rule.matches
   const routes = matches.map((match, i): Route => {
     const prefix = 'prefix' in match.path ? match.path.prefix : '/'
@@ -84,7 +84,7 @@ function ruleRoutes(mesh: Mesh, resource: MeshResource, index: number, rule: Rul
       rewrite: rewrite(filter('urlRewrite'), prefix),
       mirror: mirrors.flatMap(({ noun }) => noun ?? []),
       fault: null,
-      cors: null,
+      cors: cors(filter('cors')),
       origin: originOf(resource, path),
     }
   })
@@ -115,13 +115,17 @@ function ruleAction(
   }))
   const forward = resolved
     .filter(({ ref }) => ref.weight > 0)
-    .map(({ cluster, ref: { weight } }) => ({ cluster, weight, requestHeaders: null, responseHeaders: null }))
+    .map(({ cluster, ref: { weight, filters } }) => ({
+      ...{ cluster, weight },
+      requestHeaders: headerChange(filterOf(filters, 'requestHeaderModifier')),
+      responseHeaders: headerChange(filterOf(filters, 'responseHeaderModifier')),
+    }))
   const findings = resolved.flatMap((one) => one.findings)
   // A rule without a service to send to answers 500 (Gateway API, backendRefs).
   return { action: forward.length === 0 ? { respond: { status: 500, body: '' } } : { forward }, findings }
 }
 
-function backend(mesh: Mesh, resource: MeshResource, path: string, ref: Omit<BackendRef, 'weight'>) {
+function backend(mesh: Mesh, resource: MeshResource, path: string, ref: Omit<BackendRef, 'weight' | 'filters'>) {
   const namespace = ref.namespace ?? resource.metadata.namespace
   return resolveReference(mesh, resource, path, { host: ref.name, namespace, port: ref.port, subset: undefined })
 }
@@ -137,6 +141,28 @@ function mirror(
   const { cluster, findings } = backend(mesh, resource, path, backendRef)
   const share = fraction === undefined ? (percent ?? 100) : (100 * fraction.numerator) / fraction.denominator
   return { noun: findings.length === 0 ? { cluster, percent: share } : null, findings }
+}
+
+function filterOf<Key extends keyof RouteFilter>(filters: RouteFilter[], key: Key): RouteFilter[Key] | undefined {
+  return filters.find((given) => given[key] !== undefined)?.[key]
+}
+
+function cors(filter: RouteFilter['cors']): Cors | null {
+  if (filter === undefined) return null
+  const { allowOrigins, allowMethods, allowHeaders, exposeHeaders, maxAge, allowCredentials } = filter
+  return {
+    origins: allowOrigins.map(origin),
+    methods: allowMethods,
+    headers: allowHeaders,
+    exposeHeaders,
+    maxAgeMs: maxAge * 1_000,
+    credentials: allowCredentials,
+  }
+}
+
+function origin(written: string): TextMatch {
+  if (!written.includes('*')) return { exact: written }
+  return { regex: written === '*' ? '.*' : escapeRegex(written).replace('\\*', '[A-Za-z0-9.-]+') }
 }
 
 function ruleRetry({ retry, timeouts }: Rule): Retry {
