@@ -147,8 +147,10 @@ export class RevocationList {
 
   /** To be called regularly, as certificates may still come into the ledger for a moment. */
   report(): void {
+    const { replicas } = this.options.store
+    if (replicas === null) return
     const issued = this.leftHere()
-    this.options.store.replicas?.tell(reportPart, issued.length === 0 ? null : ({ issued } satisfies Report))
+    replicas.tell(reportPart, issued.length === 0 ? null : ({ issued } satisfies Report))
   }
 
   /** Certificates issued here of identities that are revoked, which nobody has taken back yet. */

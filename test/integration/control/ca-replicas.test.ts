@@ -37,6 +37,12 @@ function secretFile(text: string): string {
   return file
 }
 
+/** Keys and values, as text. */
+function heldBy(etcd: string): string {
+  const env = { ...process.env, ETCDCTL_API: '3' }
+  return execFileSync('etcdctl', ['--endpoints', etcd, 'get', '', '--prefix'], { env }).toString()
+}
+
 /** Asks until the answer is as it is waited for; each time is another look at the status. */
 async function until<Answer>(ask: () => Promise<Answer>, isSo: (answer: Answer) => boolean): Promise<Answer> {
   const limitAt = performance.now() + 30_000
@@ -75,9 +81,7 @@ describe('the authority of control planes on etcd', () => {
     expect(await issue(two)).toBe(await issue(one))
     // At two as it is at one: for its owner alone. In etcd and the audit logs there is no key.
     expect(statSync(join(two.data, 'ca', id, 'issuer.key')).mode & 0o777).toBe(0o600)
-    const held = execFileSync('etcdctl', ['--endpoints', etcd.url, 'get', '', '--prefix'], {
-      env: { ...process.env, ETCDCTL_API: '3' },
-    }).toString()
+    const held = heldBy(etcd.url)
     expect(held).toContain('"kind":"authority-key"')
     for (const text of [held, ...[one, two].map(({ data }) => readFileSync(join(data, 'audit.log'), 'utf8'))])
       expect(text).not.toContain('PRIVATE KEY')
@@ -115,11 +119,10 @@ describe('the authority of control planes on etcd', () => {
     const {
       authorities: [{ id } = { id: '' }],
     } = await status()
-    const told = async () =>
-      execFileSync('etcdctl', ['--endpoints', etcd.url, 'get', '', '--prefix', '--keys-only'], {
-        env: { ...process.env, ETCDCTL_API: '3' },
-      }).toString()
-    await until(told, (keys) => keys.includes('replicas/two/roots'))
+    await until(
+      async () => heldBy(etcd.url),
+      (held) => held.includes('replicas/two/roots'),
+    )
 
     two.program.signal('SIGSTOP')
     expect(await one.weft('ca', 'rotate', '--no-wait')).toMatchObject({ code: 0 })
