@@ -86,7 +86,7 @@ test('at three times what it can do a worker stays busy, and critical requests a
   const page = await (await fetch(`${proxy.admin}/stats/prometheus`)).text()
   expect(page).toMatch(/^weft_requests_shed_total [1-9]\d*$/m)
   expect(page).toMatch(/response_flags="OM"/)
-  // And when the load is gone everybody is served again.
+  // And when the load is gone everybody is served again: the level falls by one of three classes a second.
   await expect
     .poll(async () => (await ask(proxy.url, { headers: { 'x-criticality': 'sheddable' } })).statusCode)
     .toBe(200)
