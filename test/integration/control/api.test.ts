@@ -276,12 +276,14 @@ describe('access', () => {
 
   it('is bounded in requests per second for each caller', async () => {
     const control = await start({ limits: { requestsPerSecond: 5 } })
-    const tries = await Promise.allSettled(Array.from({ length: 30 }, () => control.admin.get('/v1/kinds')))
-    expect(tries.filter(({ status }) => status === 'fulfilled').length).toBeLessThan(20)
-    const answer = await fetch(`${control.control.url}/v1/kinds`, {
-      headers: { authorization: `Bearer ${control.adminToken}` },
-    })
-    expect([answer.status, Number(answer.headers.get('retry-after'))]).toEqual([429, 1])
+    const ask = () =>
+      fetch(`${control.control.url}/v1/kinds`, { headers: { authorization: `Bearer ${control.adminToken}` } })
+    const answers = await Promise.all(Array.from({ length: 60 }, ask))
+    const refused = answers.filter(({ status }) => status === 429)
+    expect(answers.filter(({ status }) => status === 200).length + refused.length).toBe(60)
+    // A machine that needs ten seconds for sixty requests would not be slow, it would stand.
+    expect(refused.length).toBeGreaterThan(10)
+    expect(refused.map(({ headers }) => headers.get('retry-after'))).toEqual(refused.map(() => '1'))
   })
 })
 
