@@ -12,6 +12,7 @@ import type { CompiledCluster } from './clusters/clusters.js'
 import { clusterEndpoints } from './clusters/endpoints.js'
 import { plainCluster } from './clusters/plain-cluster.js'
 import { describeOrigin, type MeshFinding } from './finding.js'
+import { withConnectionLimits } from './gateways/connection-limits.js'
 import { type CompiledGateway, compileGateway } from './gateways/gateways.js'
 import type { Authentication, ListenerTelemetry } from './listener-nouns.js'
 import { keep, type Mesh } from './mesh/mesh.js'
@@ -313,7 +314,14 @@ function gatewaySide(mesh: Mesh, node: MeshNode) {
   const { authentication, telemetry, clusters: collectors, findings: more } = listenerPolicies(mesh, node)
   const told = (listener: Listener) =>
     listener.routes === null ? listener : { ...listener, telemetry: telemetry.CLIENT }
-  return { listeners: listeners.map(told), authentication, tables, collectors, findings: [...findings, ...more] }
+  const whole = (listener: Listener) => withConnectionLimits(mesh, listener, node.namespace)
+  return {
+    listeners: listeners.map(told).map(whole),
+    authentication,
+    tables,
+    collectors,
+    findings: [...findings, ...more],
+  }
 }
 
 function secretsOf({ tls, connections }: Listener): MeshView['secrets'] {

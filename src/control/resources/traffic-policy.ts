@@ -1,10 +1,13 @@
 /** `trafficPolicy` of a DestinationRule: how connections to a service are balanced, limited, watched and secured. */
 import * as z from 'zod'
-import { notYetKeys, words } from '../../config/forms/not-yet.js'
+import { notYet, notYetKeys, words } from '../../config/forms/not-yet.js'
 import { port } from './kind.js'
 import { span } from './span.js'
 
 const uint32 = z.int().min(0).max(0xffff_ffff)
+
+/** Written into a header as it is. */
+const cookieText = z.string().regex(/^[ -:<-~]*$/, { error: 'must be printable ASCII without ;' })
 
 const consistentHash = z
   .strictObject({
@@ -14,14 +17,21 @@ const consistentHash = z
         name: z.string().min(1),
         path: z.string().optional(),
         ttl: span().optional(),
-        ...notYetKeys('attributes'),
+        attributes: z.array(z.strictObject({ name: cookieText.min(1), value: cookieText.default('') })).default([]),
+      })
+      .superRefine(({ attributes, ttl }, context) => {
+        const issue = (path: (string | number)[], message: string) =>
+          context.addIssue({ code: 'custom', path: ['attributes', ...path], message })
+        if (attributes.length > 0 && ttl === undefined) issue([], 'need ttl: without it no cookie is set')
+        for (const [index, { name }] of attributes.entries())
+          if (attributes.findIndex((one) => one.name === name) < index) issue([index, 'name'], `${name} is said twice`)
       })
       .optional(),
     useSourceIp: z.boolean().optional(),
     httpQueryParameterName: z.string().min(1).optional(),
     ringHash: z.strictObject({ minimumRingSize: uint32.min(1).default(1024) }).optional(),
     maglev: z.strictObject({ tableSize: uint32.min(2).max(5_000_011).default(65_537) }).optional(),
-    ...notYetKeys('minimumRingSize'),
+    minimumRingSize: notYet('write ringHash.minimumRingSize'),
   })
   .refine(
     (hash) =>
@@ -58,7 +68,8 @@ const loadBalancer = z.strictObject({
       aggression: z.number().min(1).default(1),
     })
     .optional(),
-  ...notYetKeys('warmupDurationSecs', 'zoneAware'),
+  warmupDurationSecs: notYet('write warmup.duration'),
+  ...notYetKeys('zoneAwareLbSetting'),
 })
 
 const connectionPool = z.strictObject({
@@ -70,7 +81,7 @@ const connectionPool = z.strictObject({
         .strictObject({ probes: uint32.optional(), time: span().optional(), interval: span().optional() })
         .optional(),
       maxConnectionDuration: span({ minMs: 1 }).optional(),
-      ...notYetKeys('idleTimeout'),
+      idleTimeout: span().optional(),
     })
     .prefault({}),
   http: z
@@ -82,7 +93,12 @@ const connectionPool = z.strictObject({
       idleTimeout: span().optional(),
       h2UpgradePolicy: z.enum(['DEFAULT', 'DO_NOT_UPGRADE', 'UPGRADE']).default('DEFAULT'),
       maxConcurrentStreams: uint32.min(1).optional(),
-      ...notYetKeys('useClientProtocol', 'http2KeepAlive'),
+      useClientProtocol: z.boolean().default(false),
+      http2KeepAlive: z.strictObject({ interval: span({ minMs: 1 }), timeout: span({ minMs: 1 }) }).optional(),
+    })
+    .refine(({ h2UpgradePolicy, useClientProtocol }) => h2UpgradePolicy !== 'UPGRADE' || !useClientProtocol, {
+      error: 'may not stand beside h2UpgradePolicy UPGRADE',
+      path: ['useClientProtocol'],
     })
     .prefault({}),
 })
@@ -96,7 +112,7 @@ const outlierDetection = z.strictObject({
   baseEjectionTime: span({ minMs: 1 }).optional(),
   maxEjectionPercent: z.int().min(0).max(100).optional(),
   minHealthPercent: z.int().min(0).max(100).optional(),
-  ...notYetKeys('consecutiveErrors'),
+  consecutiveErrors: notYet('write consecutive5xxErrors or consecutiveGatewayErrors'),
 })
 
 const tls = z.strictObject({

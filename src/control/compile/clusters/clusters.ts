@@ -6,7 +6,15 @@ import { attachments } from '../mesh/attachments.js'
 import { type Carried, carrying, clusterName, isVisible, keep, type Mesh } from '../mesh/mesh.js'
 import type { Parsed } from '../mesh/parsed.js'
 import type { ServiceDefinition, ServicePort } from '../mesh/services.js'
-import type { CircuitBreaker, Cluster, ClusterTls, HashOn, LoadBalancer, OutlierDetection } from '../nouns.js'
+import type {
+  CircuitBreaker,
+  Cluster,
+  ClusterTls,
+  ConnectionLimits,
+  HashOn,
+  LoadBalancer,
+  OutlierDetection,
+} from '../nouns.js'
 import { peerMode } from '../policies/peer-authentication.js'
 import { chooseBackendTls } from './backend-tls.js'
 
@@ -19,6 +27,8 @@ export interface CompiledCluster {
   /** Labels that an endpoint must have; null: all endpoints. */
   subset: Record<string, string> | null
   locality: LocalitySettings | null
+  /** For connections that are forwarded whole. */
+  limits: ConnectionLimits
   /** Has no endpoints, whatever there is. */
   isClosed: boolean
   findings: MeshFinding[]
@@ -47,14 +57,17 @@ function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
   const policy = effectivePolicy(rule?.spec.trafficPolicy, chosen?.trafficPolicy, port.number)
   const { loadBalancer, connectionPool, outlierDetection } = policy.parts
   const locality = loadBalancer?.localityLbSetting
+  const { http, tcp } = connectionPool ?? {}
+  const pings = http?.http2KeepAlive
+  const limits = { idleTimeoutMs: tcp?.idleTimeout ?? null, maxAgeMs: tcp?.maxConnectionDuration ?? null }
   const grpc = attachments(mesh).grpcServices.has(service.key) && port.name === 'main'
-  const http2 = port.protocol === 'http2' || grpc || connectionPool?.http.h2UpgradePolicy === 'UPGRADE'
+  const http2 = port.protocol === 'http2' || grpc || http?.h2UpgradePolicy === 'UPGRADE'
   const cluster: Cluster = {
     name,
-    protocol: carried !== 'requests' ? 'tcp' : http2 ? 'http2' : port.protocol,
+    protocol: carried !== 'requests' ? 'tcp' : http?.useClientProtocol ? 'downstream' : http2 ? 'http2' : port.protocol,
     discovery:
       service.dns && !isClosed ? { type: 'dns', endpoints: dnsEndpoints(mesh, service, port) } : { type: 'mesh' },
-    connectTimeoutMs: connectionPool?.tcp.connectTimeout ?? 1000,
+    connectTimeoutMs: tcp?.connectTimeout ?? 1000,
     loadBalancer: balancer(loadBalancer),
     circuitBreaker: breaker(connectionPool),
     retryBudget: {
@@ -63,10 +76,12 @@ function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
     },
     outlierDetection: outlierDetection === undefined ? null : outliers(outlierDetection),
     keepAlive: {
-      idleTimeoutMs: connectionPool?.http.idleTimeout ?? null,
-      maxRequests: connectionPool?.http.maxRequestsPerConnection ?? null,
-      maxAgeMs: connectionPool?.tcp.maxConnectionDuration ?? null,
-      maxStreams: connectionPool?.http.maxConcurrentStreams ?? null,
+      // As in Istio, what is said of TCP holds for HTTP where nothing is said of that.
+      idleTimeoutMs: http?.idleTimeout ?? limits.idleTimeoutMs,
+      maxRequests: http?.maxRequestsPerConnection ?? null,
+      maxAgeMs: limits.maxAgeMs,
+      maxStreams: http?.maxConcurrentStreams ?? null,
+      pings: pings === undefined ? null : { intervalMs: pings.interval, timeoutMs: pings.timeout },
     },
     tcpKeepAlive: tcpKeepAlive(connectionPool),
     // What is passed through is TLS already, between the client and the endpoint.
@@ -80,10 +95,11 @@ function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
   }
   // As in Istio, watching for outliers also prefers endpoints nearby; either can be had without the other here.
   const nearby = locality ?? (outlierDetection === undefined ? null : { enabled: true, distribute: [], failover: [] })
+  const unheard = pings !== undefined && cluster.protocol === 'http1' ? withoutHttp2(service, rule) : []
   return {
     ...{ cluster, service, port, subset: chosen?.labels ?? null, locality: nearby?.enabled ? nearby : null },
-    isClosed,
-    findings: [...findings, ...outside.findings],
+    ...{ limits, isClosed },
+    findings: [...findings, ...outside.findings, ...unheard],
   }
 }
 
@@ -113,6 +129,15 @@ function chooseRule(
     }),
   )
   return { rule, findings }
+}
+
+/** Where another port speaks HTTP/2, the rule means that one. */
+function withoutHttp2(service: ServiceDefinition, rule: Parsed<DestinationRuleSpec> | null): MeshFinding[] {
+  if (rule === null || service.ports.some(({ protocol }) => protocol === 'http2')) return []
+  const origin = originOf(rule.resource, 'spec.trafficPolicy')
+  const message = `http2KeepAlive is for HTTP/2 and has no effect: ${service.key} is called with HTTP/1.1`
+  const hint = 'set h2UpgradePolicy UPGRADE, or name the port http2 or grpc'
+  return [{ severity: 'error', code: 'WEFT_MESH_CONFLICT', origin, message, hint }]
 }
 
 interface EffectivePolicy {
@@ -169,8 +194,8 @@ function balancer(written: TrafficPolicyParts['loadBalancer']): LoadBalancer {
 function hashOn(hash: NonNullable<NonNullable<TrafficPolicyParts['loadBalancer']>['consistentHash']>): HashOn {
   if (hash.httpHeaderName !== undefined) return { header: hash.httpHeaderName.toLowerCase() }
   if (hash.httpCookie !== undefined) {
-    const { name, path, ttl } = hash.httpCookie
-    return { cookie: name, path: path ?? null, ttlMs: ttl ?? null }
+    const { name, path, ttl, attributes } = hash.httpCookie
+    return { cookie: name, path: path ?? null, ttlMs: ttl ?? null, attributes }
   }
   return hash.httpQueryParameterName === undefined ? { clientAddress: true } : { query: hash.httpQueryParameterName }
 }

@@ -45,6 +45,7 @@ export function connectionCandidate(mesh: Mesh, resource: MeshResource, rule: Co
     resource,
     route: {
       ...{ name, tls, forward: resolved.map(({ cluster, weight }) => ({ cluster, weight })) },
+      limits: { idleTimeoutMs: null, maxAgeMs: null },
       origin: originOf(resource, path),
     },
     claims,
