@@ -9,6 +9,7 @@
 import { connectionRefusals, refusals } from './capabilities.js'
 import { clustersOfConnections, clustersOfRoutes, referencedClusters } from './clusters/cluster-references.js'
 import type { CompiledCluster } from './clusters/clusters.js'
+import { type Client, clientOf } from './clusters/destination-rules.js'
 import { clusterEndpoints } from './clusters/endpoints.js'
 import { plainCluster } from './clusters/plain-cluster.js'
 import { describeOrigin, type MeshFinding } from './finding.js'
@@ -107,7 +108,8 @@ function isWithEndpoints({ cluster }: CompiledCluster): boolean {
 }
 
 export function sharedView(mesh: Mesh, node: MeshNode, reach: Reach): SharedView {
-  const key = `${node.plane} ${reach.key}`
+  const client = clientOf(mesh, node)
+  const key = `${node.plane} ${reach.key} for ${client.key}`
   return keep(mesh, `shared ${key}`, () => {
     const compiled = [
       ...reach.services.flatMap((service) =>
@@ -118,22 +120,26 @@ export function sharedView(mesh: Mesh, node: MeshNode, reach: Reach): SharedView
       ...foreignHosts(mesh, node.namespace).filter(({ host }) => reach.hosts(host.hosts[0] ?? '', node.namespace)),
     ]
     const findings = compiled.flatMap((one) => one.findings)
-    return withCapabilities(mesh, node, key, distinctHosts(compiled.map(({ host }) => host)), findings)
+    const hosts = distinctHosts(compiled.map(({ host }) => host))
+    // What is hashed on is written into routes and may be other than for the rest of the namespace.
+    const own = client.selecting.length === 0 ? hosts : hosts.map((host) => ({ ...host }))
+    return withCapabilities(mesh, node.plane, { key, client, hosts: own, findings })
   })
 }
 
+interface Wanted {
+  key: string
+  client: Client
+  hosts: HostRoutes[]
+  findings: MeshFinding[]
+}
+
 /** Leaves out what the data plane cannot do, and compiles the clusters that the rest names. */
-function withCapabilities(
-  mesh: Mesh,
-  node: MeshNode,
-  key: string,
-  hosts: HostRoutes[],
-  findings: MeshFinding[],
-): SharedView {
-  const clustersOf = (routes: Route[]) => referencedClusters(mesh, clustersOfRoutes(routes), node.namespace)
+function withCapabilities(mesh: Mesh, plane: MeshNode['plane'], { key, client, hosts, findings }: Wanted): SharedView {
+  const clustersOf = (routes: Route[]) => referencedClusters(mesh, clustersOfRoutes(routes), client)
   const all = hosts.flatMap(({ routes }) => routes)
   const { refused, findings: lacking } = refusals(
-    node.plane,
+    plane,
     all,
     clustersOf(all).map(({ cluster }) => cluster),
   )
@@ -293,7 +299,7 @@ function gatewayView(mesh: Mesh, node: MeshNode): MeshView {
   const routes = tables.flatMap(({ hosts }) => hosts.flatMap((host) => host.routes))
   const connections = listeners.flatMap((listener) => listener.connections)
   const names = [...clustersOfRoutes(routes), ...clustersOfConnections(connections)]
-  const clusters = referencedClusters(mesh, names, node.namespace)
+  const clusters = referencedClusters(mesh, names, clientOf(mesh, node))
   const nouns = clusters.map(({ cluster }) => cluster)
   return {
     node,
@@ -314,7 +320,7 @@ function gatewaySide(mesh: Mesh, node: MeshNode) {
   const { authentication, telemetry, clusters: collectors, findings: more } = listenerPolicies(mesh, node)
   const told = (listener: Listener) =>
     listener.routes === null ? listener : { ...listener, telemetry: telemetry.CLIENT }
-  const whole = (listener: Listener) => withConnectionLimits(mesh, listener, node.namespace)
+  const whole = (listener: Listener) => withConnectionLimits(mesh, listener, clientOf(mesh, node))
   return {
     listeners: listeners.map(told).map(whole),
     authentication,

@@ -1,9 +1,9 @@
 /** A service, its port and perhaps a subset as a cluster: defaults, then what DestinationRules say. */
 import type { DestinationRuleSpec } from '../../resources/destination-rule.js'
 import type { TrafficPolicy, TrafficPolicyParts } from '../../resources/traffic-policy.js'
-import { describeOrigin, type MeshFinding, originOf } from '../finding.js'
+import { type MeshFinding, originOf } from '../finding.js'
 import { attachments } from '../mesh/attachments.js'
-import { type Carried, carrying, clusterName, isVisible, keep, type Mesh } from '../mesh/mesh.js'
+import { type Carried, carrying, clusterName, keep, type Mesh } from '../mesh/mesh.js'
 import type { Parsed } from '../mesh/parsed.js'
 import type { ServiceDefinition, ServicePort } from '../mesh/services.js'
 import type {
@@ -17,6 +17,7 @@ import type {
 } from '../nouns.js'
 import { peerMode } from '../policies/peer-authentication.js'
 import { chooseBackendTls } from './backend-tls.js'
+import { type Client, chooseRule, effectivePolicy } from './destination-rules.js'
 
 type LocalitySettings = NonNullable<NonNullable<TrafficPolicy['loadBalancer']>['localityLbSetting']>
 
@@ -38,22 +39,22 @@ export interface ClusterQuery {
   service: ServiceDefinition
   port: ServicePort
   subset: string | undefined
-  /** The namespace of the clients. */
-  namespace: string
+  client: Client
   carried?: Carried
 }
 
 export function compileCluster(mesh: Mesh, query: ClusterQuery): CompiledCluster {
   const name = carrying(clusterName(query.service, query.port, query.subset), query.carried ?? 'requests')
-  return keep(mesh, `cluster ${name} for ${query.namespace}`, () => build(mesh, name, query))
+  return keep(mesh, `cluster ${name} for ${query.client.key}`, () => build(mesh, name, query))
 }
 
 function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
-  const { service, port, subset, namespace, carried = 'requests' } = query
-  const { rule, findings } = chooseRule(mesh, service, namespace)
+  const { service, port, subset, client, carried = 'requests' } = query
+  const { rule, inherited, findings } = chooseRule(mesh, service, client)
   const outside = chooseBackendTls(mesh, service, rule)
-  const isClosed = outside.isClosed && carried !== 'tls'
   const chosen = rule?.spec.subsets.find((one) => one.name === subset)
+  // A subset that only other clients know is not the whole service.
+  const isClosed = (outside.isClosed && carried !== 'tls') || (subset !== undefined && chosen === undefined)
   const policy = effectivePolicy(rule?.spec.trafficPolicy, chosen?.trafficPolicy, port.number)
   const { loadBalancer, connectionPool, outlierDetection } = policy.parts
   const locality = loadBalancer?.localityLbSetting
@@ -89,6 +90,7 @@ function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
     localityWeighted: (locality?.enabled ?? false) && (locality?.distribute.length ?? 0) > 0,
     origins: [
       ...(rule === null ? [] : [originOf(rule.resource, 'spec')]),
+      ...(inherited === null ? [] : [originOf(inherited, 'spec')]),
       ...(outside.origin === null ? [] : [outside.origin]),
       ...(service.entry === null ? [] : [originOf(service.entry, 'spec')]),
     ],
@@ -103,34 +105,6 @@ function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
   }
 }
 
-/** One rule holds for a service: of the client's namespace, then of the service's, then of the mesh; the oldest of each. */
-function chooseRule(
-  mesh: Mesh,
-  service: ServiceDefinition,
-  namespace: string,
-): { rule: Parsed<DestinationRuleSpec> | null; findings: MeshFinding[] } {
-  const rules = (attachments(mesh).services.get(service.key)?.destinationRules ?? []).filter(({ resource, spec }) =>
-    isVisible(spec.exportTo, resource.metadata.namespace, namespace),
-  )
-  const places = [namespace, service.namespace, mesh.options.rootNamespace]
-  const rule =
-    places.flatMap((place) => rules.filter(({ resource }) => resource.metadata.namespace === place))[0] ?? null
-  if (rule === null) return { rule, findings: [] }
-  const same = rules.filter(
-    (other) => other !== rule && other.resource.metadata.namespace === rule.resource.metadata.namespace,
-  )
-  const findings = same.map(
-    ({ resource }): MeshFinding => ({
-      severity: 'error',
-      code: 'WEFT_MESH_CONFLICT',
-      origin: originOf(resource, 'spec.host'),
-      message: `${describeOrigin(originOf(rule.resource, ''))} is older and already says how ${service.key} is called`,
-      hint: 'write one DestinationRule for a host',
-    }),
-  )
-  return { rule, findings }
-}
-
 /** Where another port speaks HTTP/2, the rule means that one. */
 function withoutHttp2(service: ServiceDefinition, rule: Parsed<DestinationRuleSpec> | null): MeshFinding[] {
   if (rule === null || service.ports.some(({ protocol }) => protocol === 'http2')) return []
@@ -138,29 +112,6 @@ function withoutHttp2(service: ServiceDefinition, rule: Parsed<DestinationRuleSp
   const message = `http2KeepAlive is for HTTP/2 and has no effect: ${service.key} is called with HTTP/1.1`
   const hint = 'set h2UpgradePolicy UPGRADE, or name the port http2 or grpc'
   return [{ severity: 'error', code: 'WEFT_MESH_CONFLICT', origin, message, hint }]
-}
-
-interface EffectivePolicy {
-  parts: TrafficPolicyParts
-  retryBudget: TrafficPolicy['retryBudget']
-}
-
-/** A subset's policy replaces field by field; a port's replaces all of them (its absent fields mean the defaults). */
-function effectivePolicy(
-  service: TrafficPolicy | undefined,
-  subset: TrafficPolicy | undefined,
-  port: number | null,
-): EffectivePolicy {
-  const parts = (policy: TrafficPolicy | undefined): TrafficPolicyParts => {
-    const ofPort = policy?.portLevelSettings.find((setting) => setting.port.number === port)
-    const { loadBalancer, connectionPool, outlierDetection, tls } = ofPort ?? policy ?? ({} as TrafficPolicyParts)
-    return Object.fromEntries(
-      Object.entries({ loadBalancer, connectionPool, outlierDetection, tls }).filter(
-        ([, value]) => value !== undefined,
-      ),
-    )
-  }
-  return { parts: { ...parts(service), ...parts(subset) }, retryBudget: subset?.retryBudget ?? service?.retryBudget }
 }
 
 const policies = {

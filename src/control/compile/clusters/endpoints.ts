@@ -10,19 +10,17 @@ export interface ClientLocality {
   zone: string
 }
 
-const kept = new WeakMap<readonly ServiceEndpoint[], Map<string, [CompiledCluster, ClusterEndpoints]>>()
+/** Clusters of one name may be several: what a rule says may differ from client to client. */
+const kept = new WeakMap<readonly ServiceEndpoint[], WeakMap<CompiledCluster, Map<string, ClusterEndpoints>>>()
 
 export function clusterEndpoints(mesh: Mesh, compiled: CompiledCluster, client: ClientLocality): ClusterEndpoints {
   const endpoints = mesh.services.get(compiled.service.key)?.endpoints ?? none
   const place = compiled.locality === null ? '' : `${client.region}/${client.zone}`
-  const known = kept.get(endpoints) ?? new Map<string, [CompiledCluster, ClusterEndpoints]>()
-  if (known.size === 0) kept.set(endpoints, known)
-  const key = `${compiled.cluster.name} from ${place}`
-  const [builtFor, value] = known.get(key) ?? []
-  if (builtFor === compiled && value !== undefined) return value
-  const built = build(compiled, endpoints, client)
-  known.set(key, [compiled, built])
-  return built
+  const ofService = kept.get(endpoints) ?? new WeakMap<CompiledCluster, Map<string, ClusterEndpoints>>()
+  const ofCluster = ofService.get(compiled) ?? new Map<string, ClusterEndpoints>()
+  const value = ofCluster.get(place) ?? build(compiled, endpoints, client)
+  kept.set(endpoints, ofService.set(compiled, ofCluster.set(place, value)))
+  return value
 }
 
 const none: readonly ServiceEndpoint[] = []

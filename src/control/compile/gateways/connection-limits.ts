@@ -3,17 +3,17 @@
  * Istio, since one connection knows no other.
  */
 import { referencedClusters } from '../clusters/cluster-references.js'
+import type { Client } from '../clusters/destination-rules.js'
 import type { Mesh } from '../mesh/mesh.js'
 import type { ConnectionRoute, Listener } from '../nouns.js'
 
-/** `namespace`: that of the client. */
-export function withConnectionLimits(mesh: Mesh, listener: Listener, namespace: string): Listener {
+export function withConnectionLimits(mesh: Mesh, listener: Listener, client: Client): Listener {
   if (listener.connections.length === 0) return listener
-  return { ...listener, connections: listener.connections.map((route) => limited(mesh, route, namespace)) }
+  return { ...listener, connections: listener.connections.map((route) => limited(mesh, route, client)) }
 }
 
-function limited(mesh: Mesh, route: ConnectionRoute, namespace: string): ConnectionRoute {
+function limited(mesh: Mesh, route: ConnectionRoute, client: Client): ConnectionRoute {
   const first = route.forward.find(({ weight }) => weight > 0)
-  const [compiled] = first === undefined ? [] : referencedClusters(mesh, [first.cluster], namespace)
+  const [compiled] = first === undefined ? [] : referencedClusters(mesh, [first.cluster], client)
   return compiled === undefined ? route : { ...route, limits: compiled.limits }
 }
