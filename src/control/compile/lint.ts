@@ -11,6 +11,7 @@ import { peerAuthentication } from '../resources/peer-authentication.js'
 import { requestAuthentication } from '../resources/request-authentication.js'
 import { serviceEntry } from '../resources/service-entry.js'
 import { telemetry } from '../resources/telemetry.js'
+import { ruleFindings } from './clusters/rule-findings.js'
 import { describeOrigin, type MeshFinding, originOf } from './finding.js'
 import { compileGateway } from './gateways/gateways.js'
 import { routeParents } from './gateways/route-parents.js'
@@ -26,6 +27,7 @@ export function lintMesh(mesh: Mesh): MeshFinding[] {
     ...routeParents(mesh),
     ...targets(mesh),
     ...duplicates(mesh),
+    ...mesh.kinds.of(destinationRule).flatMap(ruleFindings),
     ...clients(mesh),
     ...gateways(mesh),
     ...plainKeys(mesh),

@@ -11,6 +11,7 @@ import { clustersOfConnections, clustersOfRoutes, referencedClusters } from './c
 import type { CompiledCluster } from './clusters/clusters.js'
 import { type Client, clientOf } from './clusters/destination-rules.js'
 import { clusterEndpoints } from './clusters/endpoints.js'
+import { outlook, type Placed } from './clusters/locality-order.js'
 import { plainCluster } from './clusters/plain-cluster.js'
 import { describeOrigin, type MeshFinding } from './finding.js'
 import { withConnectionLimits } from './gateways/connection-limits.js'
@@ -42,8 +43,6 @@ export interface SharedView {
   /** The same as `compiled`, alone: a list that keeps its identity. */
   nouns: Cluster[]
   clusters: CompiledCluster[]
-  /** Whether some of the clusters look at where a client stands. */
-  isLocal: boolean
   identity: MeshView['identity']
   findings: MeshFinding[]
 }
@@ -92,15 +91,21 @@ function sidecarView(mesh: Mesh, node: MeshNode, identities: boolean): MeshView 
 
 const endpointLists = new WeakMap<Mesh, Map<string, ClusterEndpoints[]>>()
 
-/** One list for all nodes of a locality, and for all nodes where none of the clusters cares. */
-function sharedEndpoints(mesh: Mesh, { key, clusters, isLocal }: SharedView, node: MeshNode): ClusterEndpoints[] {
+/** One list for all nodes that see the same, and for all nodes where none of the clusters looks at a node. */
+function sharedEndpoints(mesh: Mesh, { key, clusters }: SharedView, node: MeshNode): ClusterEndpoints[] {
   const lists = endpointLists.get(mesh) ?? new Map<string, ClusterEndpoints[]>()
   if (lists.size === 0) endpointLists.set(mesh, lists)
-  const place = isLocal ? `${node.region}/${node.zone}` : ''
-  const at = `${key} from ${place}`
-  const list = lists.get(at) ?? clusters.filter(isWithEndpoints).map((one) => clusterEndpoints(mesh, one, node))
+  const orders = keep(mesh, `orders of ${key}`, () => clusters.map(({ order }) => order).filter((one) => one !== null))
+  const client = placed(node)
+  const at = `${key} from ${outlook(orders, client)}`
+  const list = lists.get(at) ?? clusters.filter(isWithEndpoints).map((one) => clusterEndpoints(mesh, one, client))
   lists.set(at, list)
   return list
+}
+
+function placed(node: MeshNode): Placed {
+  const { region, zone } = node
+  return { region, zone, labels: selectableLabels(node) }
 }
 
 function isWithEndpoints({ cluster }: CompiledCluster): boolean {
@@ -157,7 +162,6 @@ function withCapabilities(mesh: Mesh, plane: MeshNode['plane'], { key, client, h
     table,
     nouns,
     clusters,
-    isLocal: clusters.some(({ locality }) => locality !== null),
     identity: mutualOf(nouns),
     findings: [...findings, ...clusters.flatMap((one) => one.findings), ...lacking],
   }
@@ -174,7 +178,7 @@ function withoutRefused(compiled: CompiledCluster, refused: ReadonlySet<string>)
     outlierDetection: null,
     localityWeighted: false,
   }
-  return { ...compiled, cluster: plain, locality: null }
+  return { ...compiled, cluster: plain, order: null }
 }
 
 /** Each host name stands once: a name of the client's own namespace before the same one from elsewhere. */
@@ -307,7 +311,7 @@ function gatewayView(mesh: Mesh, node: MeshNode): MeshView {
     authentication,
     tables,
     clusters: collectors.length === 0 ? [nouns] : [nouns, collectors],
-    endpoints: [clusters.filter(isWithEndpoints).map((one) => clusterEndpoints(mesh, one, node))],
+    endpoints: [clusters.filter(isWithEndpoints).map((one) => clusterEndpoints(mesh, one, placed(node)))],
     secrets: listeners.flatMap(secretsOf).filter(isFirstOfName),
     identity: mutualOf(nouns),
     findings: [...findings, ...clusters.flatMap((one) => one.findings)],

@@ -1,7 +1,7 @@
 /** `trafficPolicy` of a DestinationRule: how connections to a service are balanced, limited, watched and secured. */
 import * as z from 'zod'
 import { notYet, notYetKeys, words } from '../../config/forms/not-yet.js'
-import { port } from './kind.js'
+import { port, regionLabel, subzoneLabel, zoneLabel } from './kind.js'
 import { span } from './span.js'
 
 const uint32 = z.int().min(0).max(0xffff_ffff)
@@ -43,18 +43,33 @@ const consistentHash = z
     },
   )
 
+const failover = z.array(z.strictObject({ from: z.string().min(1), to: z.string().min(1) })).default([])
+
+/** Labels, compared with the client's or with a value that is named; the nth counts where those before it match. */
+const failoverPriority = z
+  .array(z.string().regex(/^[^=]+(=[^=]*)?$/, { error: 'must be a label, or label=value' }))
+  .default([])
+
+/** Labels that say where something stands. */
+const placeLabels: readonly string[] = [regionLabel, zoneLabel, subzoneLabel]
+
 const locality = z
   .strictObject({
     enabled: z.boolean().default(true),
     distribute: z
       .array(z.strictObject({ from: z.string().min(1), to: z.record(z.string(), uint32.max(100)) }))
       .default([]),
-    failover: z.array(z.strictObject({ from: z.string().min(1), to: z.string().min(1) })).default([]),
-    ...notYetKeys('failoverPriority'),
+    failover,
+    failoverPriority,
   })
-  .refine(({ distribute, failover }) => distribute.length === 0 || failover.length === 0, {
-    error: 'may not stand beside distribute',
-    path: ['failover'],
+  .superRefine((setting, context) => {
+    const issue = (path: (string | number)[], message: string) => context.addIssue({ code: 'custom', path, message })
+    const { distribute, failover: regions, failoverPriority: labels } = setting
+    if (distribute.length > 0 && regions.length > 0) issue(['failover'], 'may not stand beside distribute')
+    if (distribute.length > 0 && labels.length > 0) issue(['failoverPriority'], 'may not stand beside distribute')
+    for (const [index, label] of labels.entries())
+      if (regions.length > 0 && placeLabels.includes(label))
+        issue(['failoverPriority', index], `${label} may not stand beside failover, which orders by place itself`)
   })
 
 const loadBalancer = z.strictObject({

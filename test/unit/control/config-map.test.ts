@@ -109,7 +109,9 @@ it('closes a service whose policy finds nobody to believe, but not to connection
   if (service === undefined || port === undefined) throw new Error('the entry makes a service')
   const endpoints = (carried: 'requests' | 'tls') => {
     const cluster = compileCluster(mesh, { service, port, subset: undefined, client: clientsOf('default'), carried })
-    return clusterEndpoints(mesh, cluster, { region: '', zone: '' }).localities.flatMap((one) => one.endpoints).length
+    return clusterEndpoints(mesh, cluster, { region: '', zone: '', labels: {} }).localities.flatMap(
+      (one) => one.endpoints,
+    ).length
   }
   expect([endpoints('requests'), endpoints('tls')]).toEqual([0, 1])
 })

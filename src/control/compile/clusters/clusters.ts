@@ -1,6 +1,6 @@
 /** A service, its port and perhaps a subset as a cluster: defaults, then what DestinationRules say. */
 import type { DestinationRuleSpec } from '../../resources/destination-rule.js'
-import type { TrafficPolicy, TrafficPolicyParts } from '../../resources/traffic-policy.js'
+import type { TrafficPolicyParts } from '../../resources/traffic-policy.js'
 import { type MeshFinding, originOf } from '../finding.js'
 import { attachments } from '../mesh/attachments.js'
 import { type Carried, carrying, clusterName, keep, type Mesh } from '../mesh/mesh.js'
@@ -17,9 +17,8 @@ import type {
 } from '../nouns.js'
 import { peerMode } from '../policies/peer-authentication.js'
 import { chooseBackendTls } from './backend-tls.js'
-import { type Client, chooseRule, effectivePolicy } from './destination-rules.js'
-
-type LocalitySettings = NonNullable<NonNullable<TrafficPolicy['loadBalancer']>['localityLbSetting']>
+import { type Client, chooseRule, type EffectivePolicy, effectivePolicy } from './destination-rules.js'
+import { type LocalityOrder, localityOrder } from './locality-order.js'
 
 export interface CompiledCluster {
   cluster: Cluster
@@ -27,7 +26,8 @@ export interface CompiledCluster {
   port: ServicePort
   /** Labels that an endpoint must have; null: all endpoints. */
   subset: Record<string, string> | null
-  locality: LocalitySettings | null
+  /** Null: all endpoints are equal. */
+  order: LocalityOrder | null
   /** For connections that are forwarded whole. */
   limits: ConnectionLimits
   /** Has no endpoints, whatever there is. */
@@ -57,7 +57,7 @@ function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
   const isClosed = (outside.isClosed && carried !== 'tls') || (subset !== undefined && chosen === undefined)
   const policy = effectivePolicy(rule?.spec.trafficPolicy, chosen?.trafficPolicy, port.number)
   const { loadBalancer, connectionPool, outlierDetection } = policy.parts
-  const locality = loadBalancer?.localityLbSetting
+  const order = localityOrder(policy.parts)
   const { http, tcp } = connectionPool ?? {}
   const pings = http?.http2KeepAlive
   const limits = { idleTimeoutMs: tcp?.idleTimeout ?? null, maxAgeMs: tcp?.maxConnectionDuration ?? null }
@@ -87,7 +87,7 @@ function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
     tcpKeepAlive: tcpKeepAlive(connectionPool),
     // What is passed through is TLS already, between the client and the endpoint.
     tls: carried === 'tls' ? null : (outside.tls ?? clusterTls(mesh, service, policy.parts.tls)),
-    localityWeighted: (locality?.enabled ?? false) && (locality?.distribute.length ?? 0) > 0,
+    localityWeighted: (order?.distribute.length ?? 0) > 0,
     origins: [
       ...(rule === null ? [] : [originOf(rule.resource, 'spec')]),
       ...(inherited === null ? [] : [originOf(inherited, 'spec')]),
@@ -95,23 +95,43 @@ function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
       ...(service.entry === null ? [] : [originOf(service.entry, 'spec')]),
     ],
   }
-  // As in Istio, watching for outliers also prefers endpoints nearby; either can be had without the other here.
-  const nearby = locality ?? (outlierDetection === undefined ? null : { enabled: true, distribute: [], failover: [] })
-  const unheard = pings !== undefined && cluster.protocol === 'http1' ? withoutHttp2(service, rule) : []
+  const idle = rule === null ? [] : withoutEffect(cluster, service, { rule, policy })
   return {
-    ...{ cluster, service, port, subset: chosen?.labels ?? null, locality: nearby?.enabled ? nearby : null },
+    ...{ cluster, service, port, subset: chosen?.labels ?? null, order },
     ...{ limits, isClosed },
-    findings: [...findings, ...outside.findings, ...unheard],
+    findings: [...findings, ...outside.findings, ...idle],
   }
 }
 
-/** Where another port speaks HTTP/2, the rule means that one. */
-function withoutHttp2(service: ServiceDefinition, rule: Parsed<DestinationRuleSpec> | null): MeshFinding[] {
-  if (rule === null || service.ports.some(({ protocol }) => protocol === 'http2')) return []
-  const origin = originOf(rule.resource, 'spec.trafficPolicy')
-  const message = `http2KeepAlive is for HTTP/2 and has no effect: ${service.key} is called with HTTP/1.1`
-  const hint = 'set h2UpgradePolicy UPGRADE, or name the port http2 or grpc'
-  return [{ severity: 'error', code: 'WEFT_MESH_CONFLICT', origin, message, hint }]
+/** What the cluster has no use for, as the service is. */
+function withoutEffect(
+  { protocol, discovery }: Cluster,
+  { key, ports }: ServiceDefinition,
+  { rule, policy }: { rule: Parsed<DestinationRuleSpec>; policy: EffectivePolicy },
+): MeshFinding[] {
+  const { connectionPool, loadBalancer } = policy.parts
+  const finding = (what: string, why: string, hint: string | null): MeshFinding => ({
+    ...{ severity: 'error', code: 'WEFT_MESH_NO_EFFECT', origin: originOf(rule.resource, 'spec.trafficPolicy') },
+    ...{ message: `${what} has no effect: ${key} ${why}`, hint },
+  })
+  // Where another port speaks HTTP/2, the rule means that one.
+  const isHttp1 = protocol === 'http1' && ports.every((port) => port.protocol !== 'http2')
+  const pings = connectionPool?.http.http2KeepAlive !== undefined && isHttp1
+  const local = loadBalancer?.localityLbSetting?.enabled === true && discovery.type === 'dns'
+  return [
+    ...(pings
+      ? [
+          finding(
+            'http2KeepAlive',
+            'is called with HTTP/1.1',
+            'set h2UpgradePolicy UPGRADE, or name the port http2 or grpc',
+          ),
+        ]
+      : []),
+    ...(local
+      ? [finding('localityLbSetting', 'is resolved by the data planes, which do not know where it is', null)]
+      : []),
+  ]
 }
 
 const policies = {

@@ -12,6 +12,7 @@ import { isVisible, keep, type Mesh } from '../mesh/mesh.js'
 import { type MeshNode, selectableLabels } from '../mesh/node.js'
 import type { Parsed } from '../mesh/parsed.js'
 import { includesLabels, type ServiceDefinition } from '../mesh/services.js'
+import { ruleFindings } from './rule-findings.js'
 
 type Rule = Parsed<DestinationRuleSpec>
 
@@ -59,7 +60,9 @@ export function chooseRule(mesh: Mesh, service: ServiceDefinition, { namespace, 
   if (own !== undefined) {
     const findings = others.map((other) => conflict(other, 'spec.workloadSelector', own, service))
     const base = plain.find(({ resource }) => resource.metadata.namespace === namespace)
-    return { ...inheriting(own, base), findings }
+    const chosen = inheriting(own, base)
+    const inherited = base !== undefined && chosen.inherited !== null ? ruleFindings(base) : []
+    return { ...chosen, findings: [...findings, ...ruleFindings(own), ...inherited] }
   }
   const places = [namespace, service.namespace, mesh.options.rootNamespace]
   const rule =
@@ -68,7 +71,8 @@ export function chooseRule(mesh: Mesh, service: ServiceDefinition, { namespace, 
   const same = plain.filter(
     (other) => other !== rule && other.resource.metadata.namespace === rule.resource.metadata.namespace,
   )
-  return { rule, inherited: null, findings: same.map((other) => conflict(other, 'spec.host', rule, service)) }
+  const conflicts = same.map((other) => conflict(other, 'spec.host', rule, service))
+  return { rule, inherited: null, findings: [...conflicts, ...ruleFindings(rule)] }
 }
 
 /** As in Istio: the whole traffic policy where it has none, and subsets that it does not name. */
