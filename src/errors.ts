@@ -51,6 +51,7 @@ export const codes = {
   WEFT_MESH_SHADOWED: 'A rule is never reached, because an earlier rule takes all of its requests.',
   WEFT_MESH_REFERENCE:
     'A resource names a service, port, subset or certificate that is not in the mesh or not allowed to it.',
+  WEFT_MESH_NO_EFFECT: 'A part of a resource has no effect: what it needs is not there.',
   WEFT_MESH_UNSUPPORTED: 'A data plane cannot do what a resource asks for; there the resource is not in force.',
   WEFT_XDS_REFUSED:
     'A data plane refused a resource that it was sent (NACK); its last good version stays in force there.',

@@ -52,6 +52,8 @@ export interface Caller {
   name: string | null
   /** Sends a line and resolves with what comes back; null when the connection is closed instead. */
   echo(line: string): Promise<string | null>
+  /** The next line, whoever asked for it; null when the connection is closed instead. */
+  next(): Promise<string | null>
   close(): void
 }
 
@@ -77,6 +79,7 @@ export async function call(port: number, { ca, serverName, first }: Calling = {}
       if (socket.writable) socket.write(`${line}\n`)
       return lines.next()
     },
+    next: () => lines.next(),
     close: () => socket.destroy(),
   }
 }

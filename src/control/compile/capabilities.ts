@@ -31,7 +31,7 @@ const routeLacks: Record<Plane, (route: Route) => string[]> = {
 
 const clusterLacks: Record<Plane, (cluster: Cluster) => string[]> = {
   envoy: () => [],
-  grpc: ({ loadBalancer, discovery, circuitBreaker, tls }) => [
+  grpc: ({ loadBalancer, discovery, circuitBreaker, keepAlive, tcpKeepAlive, tls }) => [
     ...(loadBalancer.policy === 'maglev' || loadBalancer.policy === 'random'
       ? [`the load balancer ${loadBalancer.policy}`]
       : []),
@@ -40,6 +40,12 @@ const clusterLacks: Record<Plane, (cluster: Cluster) => string[]> = {
     ...(discovery.type === 'dns' && discovery.endpoints.length !== 1 ? ['resolution DNS with several endpoints'] : []),
     ...(circuitBreaker.maxConnections === null ? [] : ['maxConnections']),
     ...(circuitBreaker.maxPending === null ? [] : ['http1MaxPendingRequests']),
+    ...(keepAlive.idleTimeoutMs === null ? [] : ['idleTimeout']),
+    ...(keepAlive.maxRequests === null ? [] : ['maxRequestsPerConnection']),
+    ...(keepAlive.maxAgeMs === null ? [] : ['maxConnectionDuration']),
+    ...(keepAlive.maxStreams === null ? [] : ['maxConcurrentStreams']),
+    ...(keepAlive.pings === null ? [] : ['http2KeepAlive']),
+    ...(tcpKeepAlive === null ? [] : ['tcpKeepalive']),
     ...(tls?.mode === 'simple' ? ['TLS mode SIMPLE'] : []),
   ],
 }

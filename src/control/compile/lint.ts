@@ -4,16 +4,18 @@
  */
 import { isLoopback } from '../../config/forms/loopback.js'
 import { backendTlsPolicy } from '../resources/backend-tls-policy.js'
+import { type DestinationRuleSpec, destinationRule } from '../resources/destination-rule.js'
 import { gateway } from '../resources/gateway.js'
 import { istioGateway } from '../resources/istio-gateway.js'
 import { peerAuthentication } from '../resources/peer-authentication.js'
 import { requestAuthentication } from '../resources/request-authentication.js'
 import { serviceEntry } from '../resources/service-entry.js'
 import { telemetry } from '../resources/telemetry.js'
+import { ruleFindings } from './clusters/rule-findings.js'
 import { describeOrigin, type MeshFinding, originOf } from './finding.js'
 import { compileGateway } from './gateways/gateways.js'
 import { routeParents } from './gateways/route-parents.js'
-import type { Mesh } from './mesh/mesh.js'
+import { findService, type Mesh } from './mesh/mesh.js'
 import type { MeshNode } from './mesh/node.js'
 import type { Parsed } from './mesh/parsed.js'
 import { reachOf } from './mesh/reach.js'
@@ -25,6 +27,7 @@ export function lintMesh(mesh: Mesh): MeshFinding[] {
     ...routeParents(mesh),
     ...targets(mesh),
     ...duplicates(mesh),
+    ...mesh.kinds.of(destinationRule).flatMap(ruleFindings),
     ...clients(mesh),
     ...gateways(mesh),
     ...plainKeys(mesh),
@@ -107,11 +110,21 @@ function duplicates(mesh: Mesh): MeshFinding[] {
     .of(telemetry)
     .filter(({ spec }) => spec.targetRefs === undefined)
     .map((entry) => ({ ...entry, what: workloadsOf(entry.spec.selector?.matchLabels), path: 'spec.selector' }))
-  return [...firstOf(entries), ...firstOf(modes), ...firstOf(told)]
+  const calls = mesh.kinds
+    .of(destinationRule)
+    .filter(({ spec }) => spec.workloadSelector !== undefined)
+    .map((entry) => ({ ...entry, what: callsOf(mesh, entry), path: 'spec.workloadSelector' }))
+  return [...firstOf(entries), ...firstOf(modes), ...firstOf(told), ...firstOf(calls)]
 }
 
 function workloadsOf(labels: Record<string, string> = {}): string {
   return `the workloads ${JSON.stringify(labels)}`
+}
+
+function callsOf(mesh: Mesh, { resource, spec }: Parsed<DestinationRuleSpec>): string {
+  const { host, workloadSelector } = spec
+  const service = findService(mesh, host, resource.metadata.namespace)?.key ?? host
+  return `how ${workloadsOf(workloadSelector?.matchLabels)} call ${service}`
 }
 
 /** Keys that come over a network that anybody may stand in are no proof of anything. */

@@ -148,7 +148,15 @@ export interface ConnectionRoute {
   tls: ConnectionTls
   /** Of weight 0: known, and chosen never. Nothing with a weight: connections are closed. */
   forward: { cluster: string; weight: number }[]
+  limits: ConnectionLimits
   origin: Origin
+}
+
+/** When connections that are forwarded whole are ended. */
+export interface ConnectionLimits {
+  /** Without a byte; 0 is never, null an hour. */
+  idleTimeoutMs: number | null
+  maxAgeMs: number | null
 }
 
 /** `none`: whatever it is; `passthrough`: TLS that an endpoint ends; `terminate`: TLS that ends here. */
@@ -171,7 +179,7 @@ export interface LoadBalancer {
 
 export type HashOn =
   | { header: string }
-  | { cookie: string; path: string | null; ttlMs: number | null }
+  | { cookie: string; path: string | null; ttlMs: number | null; attributes: { name: string; value: string }[] }
   | { query: string }
   | { clientAddress: true }
 
@@ -219,6 +227,8 @@ export interface Cluster {
     maxRequests: number | null
     maxAgeMs: number | null
     maxStreams: number | null
+    /** HTTP/2 connections are probed; one that does not answer in time is closed. */
+    pings: { intervalMs: number; timeoutMs: number } | null
   }
   tcpKeepAlive: { probes: number | null; timeSeconds: number | null; intervalSeconds: number | null } | null
   tls: ClusterTls | null

@@ -9,9 +9,12 @@
 import { connectionRefusals, refusals } from './capabilities.js'
 import { clustersOfConnections, clustersOfRoutes, referencedClusters } from './clusters/cluster-references.js'
 import type { CompiledCluster } from './clusters/clusters.js'
+import { type Client, clientOf } from './clusters/destination-rules.js'
 import { clusterEndpoints } from './clusters/endpoints.js'
+import { outlook, type Placed } from './clusters/locality-order.js'
 import { plainCluster } from './clusters/plain-cluster.js'
 import { describeOrigin, type MeshFinding } from './finding.js'
+import { withConnectionLimits } from './gateways/connection-limits.js'
 import { type CompiledGateway, compileGateway } from './gateways/gateways.js'
 import type { Authentication, ListenerTelemetry } from './listener-nouns.js'
 import { keep, type Mesh } from './mesh/mesh.js'
@@ -40,8 +43,6 @@ export interface SharedView {
   /** The same as `compiled`, alone: a list that keeps its identity. */
   nouns: Cluster[]
   clusters: CompiledCluster[]
-  /** Whether some of the clusters look at where a client stands. */
-  isLocal: boolean
   identity: MeshView['identity']
   findings: MeshFinding[]
 }
@@ -90,15 +91,21 @@ function sidecarView(mesh: Mesh, node: MeshNode, identities: boolean): MeshView 
 
 const endpointLists = new WeakMap<Mesh, Map<string, ClusterEndpoints[]>>()
 
-/** One list for all nodes of a locality, and for all nodes where none of the clusters cares. */
-function sharedEndpoints(mesh: Mesh, { key, clusters, isLocal }: SharedView, node: MeshNode): ClusterEndpoints[] {
+/** One list for all nodes that see the same, and for all nodes where none of the clusters looks at a node. */
+function sharedEndpoints(mesh: Mesh, { key, clusters }: SharedView, node: MeshNode): ClusterEndpoints[] {
   const lists = endpointLists.get(mesh) ?? new Map<string, ClusterEndpoints[]>()
   if (lists.size === 0) endpointLists.set(mesh, lists)
-  const place = isLocal ? `${node.region}/${node.zone}` : ''
-  const at = `${key} from ${place}`
-  const list = lists.get(at) ?? clusters.filter(isWithEndpoints).map((one) => clusterEndpoints(mesh, one, node))
+  const orders = keep(mesh, `orders of ${key}`, () => clusters.map(({ order }) => order).filter((one) => one !== null))
+  const client = placed(node)
+  const at = `${key} from ${outlook(orders, client)}`
+  const list = lists.get(at) ?? clusters.filter(isWithEndpoints).map((one) => clusterEndpoints(mesh, one, client))
   lists.set(at, list)
   return list
+}
+
+function placed(node: MeshNode): Placed {
+  const { region, zone } = node
+  return { region, zone, labels: selectableLabels(node) }
 }
 
 function isWithEndpoints({ cluster }: CompiledCluster): boolean {
@@ -106,7 +113,8 @@ function isWithEndpoints({ cluster }: CompiledCluster): boolean {
 }
 
 export function sharedView(mesh: Mesh, node: MeshNode, reach: Reach): SharedView {
-  const key = `${node.plane} ${reach.key}`
+  const client = clientOf(mesh, node)
+  const key = `${node.plane} ${reach.key} for ${client.key}`
   return keep(mesh, `shared ${key}`, () => {
     const compiled = [
       ...reach.services.flatMap((service) =>
@@ -117,22 +125,26 @@ export function sharedView(mesh: Mesh, node: MeshNode, reach: Reach): SharedView
       ...foreignHosts(mesh, node.namespace).filter(({ host }) => reach.hosts(host.hosts[0] ?? '', node.namespace)),
     ]
     const findings = compiled.flatMap((one) => one.findings)
-    return withCapabilities(mesh, node, key, distinctHosts(compiled.map(({ host }) => host)), findings)
+    const hosts = distinctHosts(compiled.map(({ host }) => host))
+    // What is hashed on is written into routes and may be other than for the rest of the namespace.
+    const own = client.selecting.length === 0 ? hosts : hosts.map((host) => ({ ...host }))
+    return withCapabilities(mesh, node.plane, { key, client, hosts: own, findings })
   })
 }
 
+interface Wanted {
+  key: string
+  client: Client
+  hosts: HostRoutes[]
+  findings: MeshFinding[]
+}
+
 /** Leaves out what the data plane cannot do, and compiles the clusters that the rest names. */
-function withCapabilities(
-  mesh: Mesh,
-  node: MeshNode,
-  key: string,
-  hosts: HostRoutes[],
-  findings: MeshFinding[],
-): SharedView {
-  const clustersOf = (routes: Route[]) => referencedClusters(mesh, clustersOfRoutes(routes), node.namespace)
+function withCapabilities(mesh: Mesh, plane: MeshNode['plane'], { key, client, hosts, findings }: Wanted): SharedView {
+  const clustersOf = (routes: Route[]) => referencedClusters(mesh, clustersOfRoutes(routes), client)
   const all = hosts.flatMap(({ routes }) => routes)
   const { refused, findings: lacking } = refusals(
-    node.plane,
+    plane,
     all,
     clustersOf(all).map(({ cluster }) => cluster),
   )
@@ -150,7 +162,6 @@ function withCapabilities(
     table,
     nouns,
     clusters,
-    isLocal: clusters.some(({ locality }) => locality !== null),
     identity: mutualOf(nouns),
     findings: [...findings, ...clusters.flatMap((one) => one.findings), ...lacking],
   }
@@ -167,7 +178,7 @@ function withoutRefused(compiled: CompiledCluster, refused: ReadonlySet<string>)
     outlierDetection: null,
     localityWeighted: false,
   }
-  return { ...compiled, cluster: plain, locality: null }
+  return { ...compiled, cluster: plain, order: null }
 }
 
 /** Each host name stands once: a name of the client's own namespace before the same one from elsewhere. */
@@ -292,7 +303,7 @@ function gatewayView(mesh: Mesh, node: MeshNode): MeshView {
   const routes = tables.flatMap(({ hosts }) => hosts.flatMap((host) => host.routes))
   const connections = listeners.flatMap((listener) => listener.connections)
   const names = [...clustersOfRoutes(routes), ...clustersOfConnections(connections)]
-  const clusters = referencedClusters(mesh, names, node.namespace)
+  const clusters = referencedClusters(mesh, names, clientOf(mesh, node))
   const nouns = clusters.map(({ cluster }) => cluster)
   return {
     node,
@@ -300,7 +311,7 @@ function gatewayView(mesh: Mesh, node: MeshNode): MeshView {
     authentication,
     tables,
     clusters: collectors.length === 0 ? [nouns] : [nouns, collectors],
-    endpoints: [clusters.filter(isWithEndpoints).map((one) => clusterEndpoints(mesh, one, node))],
+    endpoints: [clusters.filter(isWithEndpoints).map((one) => clusterEndpoints(mesh, one, placed(node)))],
     secrets: listeners.flatMap(secretsOf).filter(isFirstOfName),
     identity: mutualOf(nouns),
     findings: [...findings, ...clusters.flatMap((one) => one.findings)],
@@ -313,7 +324,14 @@ function gatewaySide(mesh: Mesh, node: MeshNode) {
   const { authentication, telemetry, clusters: collectors, findings: more } = listenerPolicies(mesh, node)
   const told = (listener: Listener) =>
     listener.routes === null ? listener : { ...listener, telemetry: telemetry.CLIENT }
-  return { listeners: listeners.map(told), authentication, tables, collectors, findings: [...findings, ...more] }
+  const whole = (listener: Listener) => withConnectionLimits(mesh, listener, clientOf(mesh, node))
+  return {
+    listeners: listeners.map(told).map(whole),
+    authentication,
+    tables,
+    collectors,
+    findings: [...findings, ...more],
+  }
 }
 
 function secretsOf({ tls, connections }: Listener): MeshView['secrets'] {

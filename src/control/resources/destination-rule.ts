@@ -1,6 +1,5 @@
 /** `DestinationRule` (Istio): how a service is called, and the subsets of its endpoints. */
 import * as z from 'zod'
-import { notYetKeys } from '../../config/forms/not-yet.js'
 import { dnsName, labels, resourceKind } from './kind.js'
 import { trafficPolicy } from './traffic-policy.js'
 
@@ -14,7 +13,7 @@ export const destinationRule = resourceKind({
       .array(z.strictObject({ name: dnsName(), labels: labels.default({}), trafficPolicy: trafficPolicy.optional() }))
       .default([]),
     exportTo: z.array(z.string()).default(['*']),
-    ...notYetKeys('workloadSelector'),
+    workloadSelector: z.strictObject({ matchLabels: labels.default({}) }).optional(),
   }),
 })
 

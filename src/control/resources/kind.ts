@@ -49,6 +49,11 @@ export function includesHost(wide: string, narrow: string): boolean {
   return wide === '*' || wide === narrow || (wide.startsWith('*.') && narrow.endsWith(wide.slice(1)))
 }
 
+/** Labels that stand for a place, as Kubernetes and Istio name them. */
+export const regionLabel = 'topology.kubernetes.io/region'
+export const zoneLabel = 'topology.kubernetes.io/zone'
+export const subzoneLabel = 'topology.istio.io/subzone'
+
 export const port = z.int().min(1).max(65_535)
 export const labels = z.record(z.string(), z.string())
 export const namespace = dnsName().max(63)

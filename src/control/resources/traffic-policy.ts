@@ -1,10 +1,13 @@
 /** `trafficPolicy` of a DestinationRule: how connections to a service are balanced, limited, watched and secured. */
 import * as z from 'zod'
-import { notYetKeys, words } from '../../config/forms/not-yet.js'
-import { port } from './kind.js'
+import { notYet, notYetKeys, words } from '../../config/forms/not-yet.js'
+import { port, regionLabel, subzoneLabel, zoneLabel } from './kind.js'
 import { span } from './span.js'
 
 const uint32 = z.int().min(0).max(0xffff_ffff)
+
+/** Written into a header as it is. */
+const cookieText = z.string().regex(/^[ -:<-~]*$/, { error: 'must be printable ASCII without ;' })
 
 const consistentHash = z
   .strictObject({
@@ -14,14 +17,21 @@ const consistentHash = z
         name: z.string().min(1),
         path: z.string().optional(),
         ttl: span().optional(),
-        ...notYetKeys('attributes'),
+        attributes: z.array(z.strictObject({ name: cookieText.min(1), value: cookieText.default('') })).default([]),
+      })
+      .superRefine(({ attributes, ttl }, context) => {
+        const issue = (path: (string | number)[], message: string) =>
+          context.addIssue({ code: 'custom', path: ['attributes', ...path], message })
+        if (attributes.length > 0 && ttl === undefined) issue([], 'need ttl: without it no cookie is set')
+        for (const [index, { name }] of attributes.entries())
+          if (attributes.findIndex((one) => one.name === name) < index) issue([index, 'name'], `${name} is said twice`)
       })
       .optional(),
     useSourceIp: z.boolean().optional(),
     httpQueryParameterName: z.string().min(1).optional(),
     ringHash: z.strictObject({ minimumRingSize: uint32.min(1).default(1024) }).optional(),
     maglev: z.strictObject({ tableSize: uint32.min(2).max(5_000_011).default(65_537) }).optional(),
-    ...notYetKeys('minimumRingSize'),
+    minimumRingSize: notYet('write ringHash.minimumRingSize'),
   })
   .refine(
     (hash) =>
@@ -33,18 +43,33 @@ const consistentHash = z
     },
   )
 
+const failover = z.array(z.strictObject({ from: z.string().min(1), to: z.string().min(1) })).default([])
+
+/** Labels, compared with the client's or with a value that is named; the nth counts where those before it match. */
+const failoverPriority = z
+  .array(z.string().regex(/^[^=]+(=[^=]*)?$/, { error: 'must be a label, or label=value' }))
+  .default([])
+
+/** Labels that say where something stands. */
+const placeLabels: readonly string[] = [regionLabel, zoneLabel, subzoneLabel]
+
 const locality = z
   .strictObject({
     enabled: z.boolean().default(true),
     distribute: z
       .array(z.strictObject({ from: z.string().min(1), to: z.record(z.string(), uint32.max(100)) }))
       .default([]),
-    failover: z.array(z.strictObject({ from: z.string().min(1), to: z.string().min(1) })).default([]),
-    ...notYetKeys('failoverPriority'),
+    failover,
+    failoverPriority,
   })
-  .refine(({ distribute, failover }) => distribute.length === 0 || failover.length === 0, {
-    error: 'may not stand beside distribute',
-    path: ['failover'],
+  .superRefine((setting, context) => {
+    const issue = (path: (string | number)[], message: string) => context.addIssue({ code: 'custom', path, message })
+    const { distribute, failover: regions, failoverPriority: labels } = setting
+    if (distribute.length > 0 && regions.length > 0) issue(['failover'], 'may not stand beside distribute')
+    if (distribute.length > 0 && labels.length > 0) issue(['failoverPriority'], 'may not stand beside distribute')
+    for (const [index, label] of labels.entries())
+      if (regions.length > 0 && placeLabels.includes(label))
+        issue(['failoverPriority', index], `${label} may not stand beside failover, which orders by place itself`)
   })
 
 const loadBalancer = z.strictObject({
@@ -58,7 +83,8 @@ const loadBalancer = z.strictObject({
       aggression: z.number().min(1).default(1),
     })
     .optional(),
-  ...notYetKeys('warmupDurationSecs', 'zoneAware'),
+  warmupDurationSecs: notYet('write warmup.duration'),
+  ...notYetKeys('zoneAwareLbSetting'),
 })
 
 const connectionPool = z.strictObject({
@@ -70,7 +96,7 @@ const connectionPool = z.strictObject({
         .strictObject({ probes: uint32.optional(), time: span().optional(), interval: span().optional() })
         .optional(),
       maxConnectionDuration: span({ minMs: 1 }).optional(),
-      ...notYetKeys('idleTimeout'),
+      idleTimeout: span().optional(),
     })
     .prefault({}),
   http: z
@@ -82,7 +108,12 @@ const connectionPool = z.strictObject({
       idleTimeout: span().optional(),
       h2UpgradePolicy: z.enum(['DEFAULT', 'DO_NOT_UPGRADE', 'UPGRADE']).default('DEFAULT'),
       maxConcurrentStreams: uint32.min(1).optional(),
-      ...notYetKeys('useClientProtocol', 'http2KeepAlive'),
+      useClientProtocol: z.boolean().default(false),
+      http2KeepAlive: z.strictObject({ interval: span({ minMs: 1 }), timeout: span({ minMs: 1 }) }).optional(),
+    })
+    .refine(({ h2UpgradePolicy, useClientProtocol }) => h2UpgradePolicy !== 'UPGRADE' || !useClientProtocol, {
+      error: 'may not stand beside h2UpgradePolicy UPGRADE',
+      path: ['useClientProtocol'],
     })
     .prefault({}),
 })
@@ -96,7 +127,7 @@ const outlierDetection = z.strictObject({
   baseEjectionTime: span({ minMs: 1 }).optional(),
   maxEjectionPercent: z.int().min(0).max(100).optional(),
   minHealthPercent: z.int().min(0).max(100).optional(),
-  ...notYetKeys('consecutiveErrors'),
+  consecutiveErrors: notYet('write consecutive5xxErrors or consecutiveGatewayErrors'),
 })
 
 const tls = z.strictObject({

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { checkResources } from '../../../src/control/check-resources.js'
 import { compileCluster } from '../../../src/control/compile/clusters/clusters.js'
+import { clientsOf } from '../../../src/control/compile/clusters/destination-rules.js'
 import { clusterEndpoints } from '../../../src/control/compile/clusters/endpoints.js'
 import { indexMesh } from '../../../src/control/compile/mesh/mesh.js'
 import { validateResource } from '../../../src/control/resources/index.js'
@@ -107,8 +108,10 @@ it('closes a service whose policy finds nobody to believe, but not to connection
   const port = service?.ports[0]
   if (service === undefined || port === undefined) throw new Error('the entry makes a service')
   const endpoints = (carried: 'requests' | 'tls') => {
-    const cluster = compileCluster(mesh, { service, port, subset: undefined, namespace: 'default', carried })
-    return clusterEndpoints(mesh, cluster, { region: '', zone: '' }).localities.flatMap((one) => one.endpoints).length
+    const cluster = compileCluster(mesh, { service, port, subset: undefined, client: clientsOf('default'), carried })
+    return clusterEndpoints(mesh, cluster, { region: '', zone: '', labels: {} }).localities.flatMap(
+      (one) => one.endpoints,
+    ).length
   }
   expect([endpoints('requests'), endpoints('tls')]).toEqual([0, 1])
 })

@@ -3,6 +3,7 @@
 import { carriedBy, type Mesh } from '../mesh/mesh.js'
 import type { ConnectionRoute, Route } from '../nouns.js'
 import { type CompiledCluster, compileCluster } from './clusters.js'
+import type { Client } from './destination-rules.js'
 
 export function clustersOfRoutes(routes: readonly Route[]): string[] {
   return routes.flatMap(({ action, mirror }) => [
@@ -16,7 +17,7 @@ export function clustersOfConnections(routes: readonly ConnectionRoute[]): strin
   return routes.flatMap(({ forward }) => forward.map(({ cluster }) => cluster))
 }
 
-export function referencedClusters(mesh: Mesh, names: readonly string[], namespace: string): CompiledCluster[] {
+export function referencedClusters(mesh: Mesh, names: readonly string[], client: Client): CompiledCluster[] {
   return [...new Set(names)].sort().flatMap((name) => {
     const { carried, cluster } = carriedBy(name)
     const [place = '', service = '', port = '', subset] = cluster.split('/')
@@ -24,6 +25,6 @@ export function referencedClusters(mesh: Mesh, names: readonly string[], namespa
     const found = definition?.ports.find((one) => one.name === port || String(one.number) === port)
     return definition === undefined || found === undefined
       ? []
-      : [compileCluster(mesh, { service: definition, port: found, subset, namespace, carried })]
+      : [compileCluster(mesh, { service: definition, port: found, subset, client, carried })]
   })
 }

@@ -1,16 +1,24 @@
 /** A service, its port and perhaps a subset as a cluster: defaults, then what DestinationRules say. */
 import type { DestinationRuleSpec } from '../../resources/destination-rule.js'
-import type { TrafficPolicy, TrafficPolicyParts } from '../../resources/traffic-policy.js'
-import { describeOrigin, type MeshFinding, originOf } from '../finding.js'
+import type { TrafficPolicyParts } from '../../resources/traffic-policy.js'
+import { type MeshFinding, originOf } from '../finding.js'
 import { attachments } from '../mesh/attachments.js'
-import { type Carried, carrying, clusterName, isVisible, keep, type Mesh } from '../mesh/mesh.js'
+import { type Carried, carrying, clusterName, keep, type Mesh } from '../mesh/mesh.js'
 import type { Parsed } from '../mesh/parsed.js'
 import type { ServiceDefinition, ServicePort } from '../mesh/services.js'
-import type { CircuitBreaker, Cluster, ClusterTls, HashOn, LoadBalancer, OutlierDetection } from '../nouns.js'
+import type {
+  CircuitBreaker,
+  Cluster,
+  ClusterTls,
+  ConnectionLimits,
+  HashOn,
+  LoadBalancer,
+  OutlierDetection,
+} from '../nouns.js'
 import { peerMode } from '../policies/peer-authentication.js'
 import { chooseBackendTls } from './backend-tls.js'
-
-type LocalitySettings = NonNullable<NonNullable<TrafficPolicy['loadBalancer']>['localityLbSetting']>
+import { type Client, chooseRule, type EffectivePolicy, effectivePolicy } from './destination-rules.js'
+import { type LocalityOrder, localityOrder } from './locality-order.js'
 
 export interface CompiledCluster {
   cluster: Cluster
@@ -18,7 +26,10 @@ export interface CompiledCluster {
   port: ServicePort
   /** Labels that an endpoint must have; null: all endpoints. */
   subset: Record<string, string> | null
-  locality: LocalitySettings | null
+  /** Null: all endpoints are equal. */
+  order: LocalityOrder | null
+  /** For connections that are forwarded whole. */
+  limits: ConnectionLimits
   /** Has no endpoints, whatever there is. */
   isClosed: boolean
   findings: MeshFinding[]
@@ -28,33 +39,36 @@ export interface ClusterQuery {
   service: ServiceDefinition
   port: ServicePort
   subset: string | undefined
-  /** The namespace of the clients. */
-  namespace: string
+  client: Client
   carried?: Carried
 }
 
 export function compileCluster(mesh: Mesh, query: ClusterQuery): CompiledCluster {
   const name = carrying(clusterName(query.service, query.port, query.subset), query.carried ?? 'requests')
-  return keep(mesh, `cluster ${name} for ${query.namespace}`, () => build(mesh, name, query))
+  return keep(mesh, `cluster ${name} for ${query.client.key}`, () => build(mesh, name, query))
 }
 
 function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
-  const { service, port, subset, namespace, carried = 'requests' } = query
-  const { rule, findings } = chooseRule(mesh, service, namespace)
+  const { service, port, subset, client, carried = 'requests' } = query
+  const { rule, inherited, findings } = chooseRule(mesh, service, client)
   const outside = chooseBackendTls(mesh, service, rule)
-  const isClosed = outside.isClosed && carried !== 'tls'
   const chosen = rule?.spec.subsets.find((one) => one.name === subset)
+  // A subset that only other clients know is not the whole service.
+  const isClosed = (outside.isClosed && carried !== 'tls') || (subset !== undefined && chosen === undefined)
   const policy = effectivePolicy(rule?.spec.trafficPolicy, chosen?.trafficPolicy, port.number)
   const { loadBalancer, connectionPool, outlierDetection } = policy.parts
-  const locality = loadBalancer?.localityLbSetting
+  const order = localityOrder(policy.parts)
+  const { http, tcp } = connectionPool ?? {}
+  const pings = http?.http2KeepAlive
+  const limits = { idleTimeoutMs: tcp?.idleTimeout ?? null, maxAgeMs: tcp?.maxConnectionDuration ?? null }
   const grpc = attachments(mesh).grpcServices.has(service.key) && port.name === 'main'
-  const http2 = port.protocol === 'http2' || grpc || connectionPool?.http.h2UpgradePolicy === 'UPGRADE'
+  const http2 = port.protocol === 'http2' || grpc || http?.h2UpgradePolicy === 'UPGRADE'
   const cluster: Cluster = {
     name,
-    protocol: carried !== 'requests' ? 'tcp' : http2 ? 'http2' : port.protocol,
+    protocol: carried !== 'requests' ? 'tcp' : http?.useClientProtocol ? 'downstream' : http2 ? 'http2' : port.protocol,
     discovery:
       service.dns && !isClosed ? { type: 'dns', endpoints: dnsEndpoints(mesh, service, port) } : { type: 'mesh' },
-    connectTimeoutMs: connectionPool?.tcp.connectTimeout ?? 1000,
+    connectTimeoutMs: tcp?.connectTimeout ?? 1000,
     loadBalancer: balancer(loadBalancer),
     circuitBreaker: breaker(connectionPool),
     retryBudget: {
@@ -63,79 +77,61 @@ function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
     },
     outlierDetection: outlierDetection === undefined ? null : outliers(outlierDetection),
     keepAlive: {
-      idleTimeoutMs: connectionPool?.http.idleTimeout ?? null,
-      maxRequests: connectionPool?.http.maxRequestsPerConnection ?? null,
-      maxAgeMs: connectionPool?.tcp.maxConnectionDuration ?? null,
-      maxStreams: connectionPool?.http.maxConcurrentStreams ?? null,
+      // As in Istio, what is said of TCP holds for HTTP where nothing is said of that.
+      idleTimeoutMs: http?.idleTimeout ?? limits.idleTimeoutMs,
+      maxRequests: http?.maxRequestsPerConnection ?? null,
+      maxAgeMs: limits.maxAgeMs,
+      maxStreams: http?.maxConcurrentStreams ?? null,
+      pings: pings === undefined ? null : { intervalMs: pings.interval, timeoutMs: pings.timeout },
     },
     tcpKeepAlive: tcpKeepAlive(connectionPool),
     // What is passed through is TLS already, between the client and the endpoint.
     tls: carried === 'tls' ? null : (outside.tls ?? clusterTls(mesh, service, policy.parts.tls)),
-    localityWeighted: (locality?.enabled ?? false) && (locality?.distribute.length ?? 0) > 0,
+    localityWeighted: (order?.distribute.length ?? 0) > 0,
     origins: [
       ...(rule === null ? [] : [originOf(rule.resource, 'spec')]),
+      ...(inherited === null ? [] : [originOf(inherited, 'spec')]),
       ...(outside.origin === null ? [] : [outside.origin]),
       ...(service.entry === null ? [] : [originOf(service.entry, 'spec')]),
     ],
   }
-  // As in Istio, watching for outliers also prefers endpoints nearby; either can be had without the other here.
-  const nearby = locality ?? (outlierDetection === undefined ? null : { enabled: true, distribute: [], failover: [] })
+  const idle = rule === null ? [] : withoutEffect(cluster, service, { rule, policy })
   return {
-    ...{ cluster, service, port, subset: chosen?.labels ?? null, locality: nearby?.enabled ? nearby : null },
-    isClosed,
-    findings: [...findings, ...outside.findings],
+    ...{ cluster, service, port, subset: chosen?.labels ?? null, order },
+    ...{ limits, isClosed },
+    findings: [...findings, ...outside.findings, ...idle],
   }
 }
 
-/** One rule holds for a service: of the client's namespace, then of the service's, then of the mesh; the oldest of each. */
-function chooseRule(
-  mesh: Mesh,
-  service: ServiceDefinition,
-  namespace: string,
-): { rule: Parsed<DestinationRuleSpec> | null; findings: MeshFinding[] } {
-  const rules = (attachments(mesh).services.get(service.key)?.destinationRules ?? []).filter(({ resource, spec }) =>
-    isVisible(spec.exportTo, resource.metadata.namespace, namespace),
-  )
-  const places = [namespace, service.namespace, mesh.options.rootNamespace]
-  const rule =
-    places.flatMap((place) => rules.filter(({ resource }) => resource.metadata.namespace === place))[0] ?? null
-  if (rule === null) return { rule, findings: [] }
-  const same = rules.filter(
-    (other) => other !== rule && other.resource.metadata.namespace === rule.resource.metadata.namespace,
-  )
-  const findings = same.map(
-    ({ resource }): MeshFinding => ({
-      severity: 'error',
-      code: 'WEFT_MESH_CONFLICT',
-      origin: originOf(resource, 'spec.host'),
-      message: `${describeOrigin(originOf(rule.resource, ''))} is older and already says how ${service.key} is called`,
-      hint: 'write one DestinationRule for a host',
-    }),
-  )
-  return { rule, findings }
-}
-
-interface EffectivePolicy {
-  parts: TrafficPolicyParts
-  retryBudget: TrafficPolicy['retryBudget']
-}
-
-/** A subset's policy replaces field by field; a port's replaces all of them (its absent fields mean the defaults). */
-function effectivePolicy(
-  service: TrafficPolicy | undefined,
-  subset: TrafficPolicy | undefined,
-  port: number | null,
-): EffectivePolicy {
-  const parts = (policy: TrafficPolicy | undefined): TrafficPolicyParts => {
-    const ofPort = policy?.portLevelSettings.find((setting) => setting.port.number === port)
-    const { loadBalancer, connectionPool, outlierDetection, tls } = ofPort ?? policy ?? ({} as TrafficPolicyParts)
-    return Object.fromEntries(
-      Object.entries({ loadBalancer, connectionPool, outlierDetection, tls }).filter(
-        ([, value]) => value !== undefined,
-      ),
-    )
-  }
-  return { parts: { ...parts(service), ...parts(subset) }, retryBudget: subset?.retryBudget ?? service?.retryBudget }
+/** What the cluster has no use for, as the service is. */
+function withoutEffect(
+  { protocol, discovery }: Cluster,
+  { key, ports }: ServiceDefinition,
+  { rule, policy }: { rule: Parsed<DestinationRuleSpec>; policy: EffectivePolicy },
+): MeshFinding[] {
+  const { connectionPool, loadBalancer } = policy.parts
+  const finding = (what: string, why: string, hint: string | null): MeshFinding => ({
+    ...{ severity: 'error', code: 'WEFT_MESH_NO_EFFECT', origin: originOf(rule.resource, 'spec.trafficPolicy') },
+    ...{ message: `${what} has no effect: ${key} ${why}`, hint },
+  })
+  // Where another port speaks HTTP/2, the rule means that one.
+  const isHttp1 = protocol === 'http1' && ports.every((port) => port.protocol !== 'http2')
+  const pings = connectionPool?.http.http2KeepAlive !== undefined && isHttp1
+  const local = loadBalancer?.localityLbSetting?.enabled === true && discovery.type === 'dns'
+  return [
+    ...(pings
+      ? [
+          finding(
+            'http2KeepAlive',
+            'is called with HTTP/1.1',
+            'set h2UpgradePolicy UPGRADE, or name the port http2 or grpc',
+          ),
+        ]
+      : []),
+    ...(local
+      ? [finding('localityLbSetting', 'is resolved by the data planes, which do not know where it is', null)]
+      : []),
+  ]
 }
 
 const policies = {
@@ -169,8 +165,8 @@ function balancer(written: TrafficPolicyParts['loadBalancer']): LoadBalancer {
 function hashOn(hash: NonNullable<NonNullable<TrafficPolicyParts['loadBalancer']>['consistentHash']>): HashOn {
   if (hash.httpHeaderName !== undefined) return { header: hash.httpHeaderName.toLowerCase() }
   if (hash.httpCookie !== undefined) {
-    const { name, path, ttl } = hash.httpCookie
-    return { cookie: name, path: path ?? null, ttlMs: ttl ?? null }
+    const { name, path, ttl, attributes } = hash.httpCookie
+    return { cookie: name, path: path ?? null, ttlMs: ttl ?? null, attributes }
   }
   return hash.httpQueryParameterName === undefined ? { clientAddress: true } : { query: hash.httpQueryParameterName }
 }

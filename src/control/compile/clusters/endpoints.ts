@@ -1,84 +1,78 @@
-/** The endpoints of a cluster as a client in some locality sees them: grouped, and ordered by how near they are. */
+/** The endpoints of a cluster as a client in some place sees them: grouped, and in the order in which it tries them. */
 
 import type { Mesh } from '../mesh/mesh.js'
 import { includesLabels, type ServiceEndpoint } from '../mesh/services.js'
 import type { ClusterEndpoints, Locality } from '../nouns.js'
 import type { CompiledCluster } from './clusters.js'
+import { outlook, type Placed, priorityOf } from './locality-order.js'
 
-export interface ClientLocality {
-  region: string
-  zone: string
-}
+/** Clusters of one name may be several: what a rule says may differ from client to client. */
+const kept = new WeakMap<readonly ServiceEndpoint[], WeakMap<CompiledCluster, Map<string, ClusterEndpoints>>>()
 
-const kept = new WeakMap<readonly ServiceEndpoint[], Map<string, [CompiledCluster, ClusterEndpoints]>>()
-
-export function clusterEndpoints(mesh: Mesh, compiled: CompiledCluster, client: ClientLocality): ClusterEndpoints {
+export function clusterEndpoints(mesh: Mesh, compiled: CompiledCluster, client: Placed): ClusterEndpoints {
   const endpoints = mesh.services.get(compiled.service.key)?.endpoints ?? none
-  const place = compiled.locality === null ? '' : `${client.region}/${client.zone}`
-  const known = kept.get(endpoints) ?? new Map<string, [CompiledCluster, ClusterEndpoints]>()
-  if (known.size === 0) kept.set(endpoints, known)
-  const key = `${compiled.cluster.name} from ${place}`
-  const [builtFor, value] = known.get(key) ?? []
-  if (builtFor === compiled && value !== undefined) return value
-  const built = build(compiled, endpoints, client)
-  known.set(key, [compiled, built])
-  return built
+  const seen = outlook([compiled.order], client)
+  const ofService = kept.get(endpoints) ?? new WeakMap<CompiledCluster, Map<string, ClusterEndpoints>>()
+  const ofCluster = ofService.get(compiled) ?? new Map<string, ClusterEndpoints>()
+  const value = ofCluster.get(seen) ?? build(compiled, endpoints, client)
+  kept.set(endpoints, ofService.set(compiled, ofCluster.set(seen, value)))
+  return value
 }
 
 const none: readonly ServiceEndpoint[] = []
 
 function build(
-  { cluster, port, subset, locality, service, isClosed }: CompiledCluster,
+  { cluster, port, subset, order, service, isClosed }: CompiledCluster,
   endpoints: readonly ServiceEndpoint[],
-  client: ClientLocality,
+  client: Placed,
 ): ClusterEndpoints {
   if (isClosed) return { cluster: cluster.name, localities: [] }
-  const chosen = endpoints.filter(
-    ({ labels, ports }) =>
-      (subset === null || includesLabels({ app: service.name, ...labels }, subset)) && (ports[port.name] ?? 0) > 0,
-  )
-  const groups = new Map<string, ServiceEndpoint[]>()
-  for (const endpoint of chosen) {
-    const key = `${endpoint.region}/${endpoint.zone}`
-    groups.set(key, [...(groups.get(key) ?? []), endpoint])
-  }
-  const shares = locality === null ? null : distribution(locality.distribute, client)
+  const chosen = endpoints
+    .map((endpoint) => ({ ...endpoint, labels: { app: service.name, ...endpoint.labels } }))
+    .filter(({ labels, ports }) => (subset === null || includesLabels(labels, subset)) && (ports[port.name] ?? 0) > 0)
+  const groups = groupBy(chosen, ({ region, zone }) => `${region}/${zone}`)
+  const shares = order === null ? null : distribution(order.distribute, client)
   const localities = [...groups]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .flatMap(([place, group]): Locality[] => {
       const [{ region, zone } = { region: '', zone: '' }] = group
-      const weight = shares === null ? null : share(shares, place, [...groups.keys()])
-      if (weight === 0) return []
-      const priority = locality === null || shares !== null ? 0 : distance(locality.failover, client, { region, zone })
-      return [{ region, zone, priority, weight, endpoints: group.map((endpoint) => noun(endpoint, port.name)) }]
+      const locality = (priority: number, weight: number | null, members: ServiceEndpoint[]): Locality => {
+        return { region, zone, priority, weight, endpoints: members.map((endpoint) => noun(endpoint, port.name)) }
+      }
+      if (shares !== null) {
+        const weight = share(shares, place, [...groups.keys()])
+        return weight === 0 ? [] : [locality(0, weight, group)]
+      }
+      const byPriority = groupBy(group, (endpoint) => (order === null ? 0 : priorityOf(order, client, endpoint)))
+      return [...byPriority].sort(([a], [b]) => a - b).map(([priority, members]) => locality(priority, null, members))
     })
   return { cluster: cluster.name, localities: withoutGaps(localities) }
+}
+
+function groupBy<Key>(endpoints: readonly ServiceEndpoint[], keyOf: (endpoint: ServiceEndpoint) => Key) {
+  const groups = new Map<Key, ServiceEndpoint[]>()
+  for (const endpoint of endpoints) {
+    const key = keyOf(endpoint)
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [endpoint])
+    else group.push(endpoint)
+  }
+  return groups
 }
 
 function noun({ address, ports, weight, health }: ServiceEndpoint, port: string) {
   return { address, port: ports[port] ?? 0, weight, healthy: health !== 'unhealthy', draining: health === 'draining' }
 }
 
-/** 0 in the same zone, 1 in the same region, 2 where the region fails over to, 3 elsewhere. */
-function distance(
-  failover: { from: string; to: string }[],
-  client: ClientLocality,
-  { region, zone }: ClientLocality,
-): number {
-  if (client.region === '') return 0
-  if (region === client.region) return zone === client.zone ? 0 : 1
-  return failover.some(({ from, to }) => from === client.region && to === region) ? 2 : 3
-}
-
 /** Priorities must follow each other without a hole. */
 function withoutGaps(localities: Locality[]): Locality[] {
-  const used = [...new Set(localities.map(({ priority }) => priority))].sort()
+  const used = [...new Set(localities.map(({ priority }) => priority))].sort((a, b) => a - b)
   return localities.map((locality) => ({ ...locality, priority: used.indexOf(locality.priority) }))
 }
 
 type Shares = Record<string, number>
 
-function distribution(rules: { from: string; to: Shares }[], client: ClientLocality): Shares | null {
+function distribution(rules: { from: string; to: Shares }[], client: Placed): Shares | null {
   return rules.find(({ from }) => placeMatches(from, `${client.region}/${client.zone}`))?.to ?? null
 }
 

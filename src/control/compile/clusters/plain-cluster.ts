@@ -11,7 +11,7 @@ export function plainCluster(name: string, protocol: Cluster['protocol']): Clust
     circuitBreaker: { maxConnections: null, maxPending: null, maxRequests: null, maxRetries: null },
     retryBudget: { percent: 20, minConcurrency: 3 },
     outlierDetection: null,
-    keepAlive: { idleTimeoutMs: null, maxRequests: null, maxAgeMs: null, maxStreams: null },
+    keepAlive: { idleTimeoutMs: null, maxRequests: null, maxAgeMs: null, maxStreams: null, pings: null },
     tcpKeepAlive: null,
     tls: null,
     localityWeighted: false,

@@ -2,6 +2,7 @@
 import type { MeshResource } from '../../mesh-source.js'
 import type { ConnectionRules } from '../../resources/connection-references.js'
 import { referencedClusters } from '../clusters/cluster-references.js'
+import { clientsOf } from '../clusters/destination-rules.js'
 import { type MeshFinding, originOf } from '../finding.js'
 import { carrying, type Mesh } from '../mesh/mesh.js'
 import type { Parsed } from '../mesh/parsed.js'
@@ -45,6 +46,7 @@ export function connectionCandidate(mesh: Mesh, resource: MeshResource, rule: Co
     resource,
     route: {
       ...{ name, tls, forward: resolved.map(({ cluster, weight }) => ({ cluster, weight })) },
+      limits: { idleTimeoutMs: null, maxAgeMs: null },
       origin: originOf(resource, path),
     },
     claims,
@@ -71,7 +73,7 @@ export function routeCandidate(
 
 /** A client outside has no certificate of the mesh, and what passes through is the client's own TLS. */
 function withoutIdentity(mesh: Mesh, name: string, origin: Origin): MeshFinding[] {
-  const [compiled] = referencedClusters(mesh, [name], origin.namespace)
+  const [compiled] = referencedClusters(mesh, [name], clientsOf(origin.namespace))
   if (compiled?.cluster.tls?.mode !== 'mutual') return []
   const message = `${compiled.service.key} is called with mutual TLS of the mesh, which a connection that passes through does not bring`
   const hint = 'let the gateway end TLS (tls.mode Terminate), or let the service take others (PeerAuthentication)'

@@ -5,6 +5,7 @@
  * identity as long as they say the same, so that everything compiled from them can be kept too.
  */
 import type { MeshResource, Workload } from '../../mesh-source.js'
+import { subzoneLabel } from '../../resources/kind.js'
 import type { ServiceEntrySpec } from '../../resources/service-entry.js'
 import type { WorkloadEntrySpec } from '../../resources/workload-entry.js'
 import type { Parsed } from './parsed.js'
@@ -166,14 +167,14 @@ function entryEndpoint(
   endpoint: ServiceEntrySpec['endpoints'][number],
   ports: ServiceEntrySpec['ports'],
 ): ServiceEndpoint {
-  const [region = '', zone = ''] = endpoint.locality.split('/')
+  const [region = '', zone = '', subzone = ''] = endpoint.locality.split('/')
   const numbers = ports.map(
     ({ name, number, targetPort }) => [name, endpoint.ports[name] ?? targetPort ?? number] as const,
   )
   return {
     address: endpoint.address,
     ports: Object.fromEntries(numbers),
-    labels: endpoint.labels,
+    labels: subzone === '' ? endpoint.labels : { [subzoneLabel]: subzone, ...endpoint.labels },
     region,
     zone,
     weight: endpoint.weight ?? 1,

@@ -6,6 +6,7 @@ import type {
   ClusterJson,
 } from '../../xds/protos/envoy/config/cluster/v3/cluster_pb.js'
 import type { OutlierDetectionJson } from '../../xds/protos/envoy/config/cluster/v3/outlier_detection_pb.js'
+import type { Http2ProtocolOptionsJson } from '../../xds/protos/envoy/config/core/v3/protocol_pb.js'
 import type {
   LbEndpointJson,
   LocalityLbEndpointsJson,
@@ -112,8 +113,12 @@ function outliers(outlier: OutlierDetection): OutlierDetectionJson {
 }
 
 function protocolOptions({ protocol, keepAlive }: Cluster): HttpProtocolOptionsJson {
-  const { idleTimeoutMs, maxRequests, maxAgeMs, maxStreams } = keepAlive
-  const http2ProtocolOptions = maxStreams === null ? {} : { maxConcurrentStreams: maxStreams }
+  const { idleTimeoutMs, maxRequests, maxAgeMs, maxStreams, pings } = keepAlive
+  const http2ProtocolOptions = present<Http2ProtocolOptionsJson>({
+    maxConcurrentStreams: maxStreams,
+    connectionKeepalive:
+      pings === null ? null : { interval: seconds(pings.intervalMs), timeout: seconds(pings.timeoutMs) },
+  })
   const common = present({
     idleTimeout: idleTimeoutMs === null ? null : seconds(idleTimeoutMs),
     maxConnectionDuration: maxAgeMs === null ? null : seconds(maxAgeMs),

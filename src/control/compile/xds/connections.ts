@@ -11,7 +11,7 @@ import {
   TcpProxySchema,
 } from '../../xds/protos/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js'
 import type { Authorization, AuthorizationRule, ConnectionRoute, Listener } from '../nouns.js'
-import { pack, typeUrl } from './any.js'
+import { pack, present, seconds, typeUrl } from './any.js'
 import { allowFilter, denyFilter, rbacRules } from './authorization.js'
 import type { NamedFilter } from './named-filter.js'
 import { fromAds, terminatingTls } from './tls.js'
@@ -57,12 +57,16 @@ function rbac(action: RBAC_ActionJson, rules: AuthorizationRule[] | null): AnyJs
 }
 
 /** Three attempts to connect, as for requests; no endpoint has seen a byte of those that failed. */
-function tcpProxy({ name, forward }: ConnectionRoute): AnyJson {
+function tcpProxy({ name, forward, limits: { idleTimeoutMs, maxAgeMs } }: ConnectionRoute): AnyJson {
   const clusters = forward.filter(({ weight }) => weight > 0).map(({ cluster, weight }) => ({ name: cluster, weight }))
   const [first, ...others] = clusters
   const to: TcpProxyJson =
     first === undefined || others.length === 0
       ? { cluster: first?.name ?? nowhere }
       : { weightedClusters: { clusters } }
-  return pack(TcpProxySchema, { statPrefix: name, ...to, maxConnectAttempts: 3 })
+  const ends = present<TcpProxyJson>({
+    idleTimeout: idleTimeoutMs === null ? null : seconds(idleTimeoutMs),
+    maxDownstreamConnectionDuration: maxAgeMs === null ? null : seconds(maxAgeMs),
+  })
+  return pack(TcpProxySchema, { statPrefix: name, ...to, maxConnectAttempts: 3, ...ends })
 }

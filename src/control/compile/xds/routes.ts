@@ -160,8 +160,9 @@ function hashPolicies(hashes: (HashOn | null)[]): RouteAction_HashPolicyJson[] {
     if ('header' in hash) return { header: { headerName: hash.header } }
     if ('query' in hash) return { queryParameter: { name: hash.query } }
     if ('clientAddress' in hash) return { connectionProperties: { sourceIp: true } }
-    const ttl = hash.ttlMs === null ? {} : { ttl: seconds(hash.ttlMs) }
-    return { cookie: { name: hash.cookie, ...ttl, ...(hash.path === null ? {} : { path: hash.path }) } }
+    const { cookie: name, path, ttlMs, attributes } = hash
+    const ttl = ttlMs === null ? null : seconds(ttlMs)
+    return { cookie: present({ name, ttl, path, attributes: attributes.length === 0 ? null : attributes }) }
   })
 }
 

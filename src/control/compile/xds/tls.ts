@@ -23,13 +23,24 @@ const systemRoots = '/etc/ssl/certs/ca-certificates.crt'
 
 export const fromAds: ConfigSourceJson = { ads: {}, resourceApiVersion: 'V3' }
 
-/** What is no HTTP names no protocol of its own (ALPN): a server that knows others would refuse it. */
+/**
+ * Names of protocols (ALPN). What is no HTTP has none: a server that knows others would refuse it. Where the client says
+ * what is spoken, Envoy names that.
+ */
+const protocolNames: Record<Cluster['protocol'], string[]> = {
+  tcp: [],
+  http1: ['http/1.1'],
+  http2: ['h2'],
+  downstream: [],
+}
+
 export function upstreamTls(
   tls: ClusterTls,
   protocol: Cluster['protocol'],
   plane: MeshNode['plane'],
 ): TransportSocketJson {
-  const alpn = protocol === 'tcp' ? {} : { alpnProtocols: [protocol === 'http2' ? 'h2' : 'http/1.1'] }
+  const names = protocolNames[protocol]
+  const alpn = names.length === 0 ? {} : { alpnProtocols: names }
   const context = tls.mode === 'simple' ? simple(tls) : mutual(tls, plane)
   const sni = plane === 'grpc' ? {} : { sni: tls.serverName }
   const commonTlsContext = plane === 'grpc' ? context : { ...alpn, ...context }

@@ -155,6 +155,9 @@ export declare const Cluster_MaglevLbConfigSchema: GenMessage<Cluster_MaglevLbCo
 export declare type Cluster_CommonLbConfig = Message<"envoy.config.cluster.v3.Cluster.CommonLbConfig"> & {
   healthyPanicThreshold?: Percent | undefined;
   localityConfigSpecifier: {
+    value: Cluster_CommonLbConfig_ZoneAwareLbConfig;
+    case: "zoneAwareLbConfig";
+  } | {
     value: Cluster_CommonLbConfig_LocalityWeightedLbConfig;
     case: "localityWeightedLbConfig";
   } | { case: undefined; value?: undefined };
@@ -164,12 +167,24 @@ export declare type Cluster_CommonLbConfig = Message<"envoy.config.cluster.v3.Cl
 };
 export declare type Cluster_CommonLbConfigJson = {
   healthyPanicThreshold?: PercentJson;
+  zoneAwareLbConfig?: Cluster_CommonLbConfig_ZoneAwareLbConfigJson;
   localityWeightedLbConfig?: Cluster_CommonLbConfig_LocalityWeightedLbConfigJson;
   updateMergeWindow?: DurationJson;
   ignoreNewHostsUntilFirstHc?: boolean;
   closeConnectionsOnHostSetChange?: boolean;
 };
 export declare const Cluster_CommonLbConfigSchema: GenMessage<Cluster_CommonLbConfig, {jsonType: Cluster_CommonLbConfigJson}>;
+export declare type Cluster_CommonLbConfig_ZoneAwareLbConfig = Message<"envoy.config.cluster.v3.Cluster.CommonLbConfig.ZoneAwareLbConfig"> & {
+  routingEnabled?: Percent | undefined;
+  minClusterSize?: bigint | undefined;
+  failTrafficOnPanic: boolean;
+};
+export declare type Cluster_CommonLbConfig_ZoneAwareLbConfigJson = {
+  routingEnabled?: PercentJson;
+  minClusterSize?: UInt64ValueJson;
+  failTrafficOnPanic?: boolean;
+};
+export declare const Cluster_CommonLbConfig_ZoneAwareLbConfigSchema: GenMessage<Cluster_CommonLbConfig_ZoneAwareLbConfig, {jsonType: Cluster_CommonLbConfig_ZoneAwareLbConfigJson}>;
 export declare type Cluster_CommonLbConfig_LocalityWeightedLbConfig = Message<"envoy.config.cluster.v3.Cluster.CommonLbConfig.LocalityWeightedLbConfig"> & {
 };
 export declare type Cluster_CommonLbConfig_LocalityWeightedLbConfigJson = {

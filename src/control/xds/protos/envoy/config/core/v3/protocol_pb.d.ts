@@ -69,6 +69,19 @@ export declare type Http1ProtocolOptionsJson = {
   ignoreHttp11Upgrade?: StringMatcherJson[];
 };
 export declare const Http1ProtocolOptionsSchema: GenMessage<Http1ProtocolOptions, {jsonType: Http1ProtocolOptionsJson}>;
+export declare type KeepaliveSettings = Message<"envoy.config.core.v3.KeepaliveSettings"> & {
+  interval?: Duration | undefined;
+  timeout?: Duration | undefined;
+  intervalJitter?: Percent | undefined;
+  connectionIdleInterval?: Duration | undefined;
+};
+export declare type KeepaliveSettingsJson = {
+  interval?: DurationJson;
+  timeout?: DurationJson;
+  intervalJitter?: PercentJson;
+  connectionIdleInterval?: DurationJson;
+};
+export declare const KeepaliveSettingsSchema: GenMessage<KeepaliveSettings, {jsonType: KeepaliveSettingsJson}>;
 export declare type Http2ProtocolOptions = Message<"envoy.config.core.v3.Http2ProtocolOptions"> & {
   hpackTableSize?: number | undefined;
   maxConcurrentStreams?: number | undefined;
@@ -82,6 +95,7 @@ export declare type Http2ProtocolOptions = Message<"envoy.config.core.v3.Http2Pr
   maxInboundPriorityFramesPerStream?: number | undefined;
   maxInboundWindowUpdateFramesPerDataFrameSent?: number | undefined;
   overrideStreamErrorOnInvalidHttpMessage?: boolean | undefined;
+  connectionKeepalive?: KeepaliveSettings | undefined;
   useOghttp2Codec?: boolean | undefined;
   maxMetadataSize?: bigint | undefined;
   enableHuffmanEncoding?: boolean | undefined;
@@ -103,6 +117,7 @@ export declare type Http2ProtocolOptionsJson = {
   maxInboundPriorityFramesPerStream?: UInt32ValueJson;
   maxInboundWindowUpdateFramesPerDataFrameSent?: UInt32ValueJson;
   overrideStreamErrorOnInvalidHttpMessage?: BoolValueJson;
+  connectionKeepalive?: KeepaliveSettingsJson;
   useOghttp2Codec?: BoolValueJson;
   maxMetadataSize?: UInt64ValueJson;
   enableHuffmanEncoding?: BoolValueJson;

@@ -313,15 +313,26 @@ export declare type RouteAction_HashPolicy_HeaderJson = {
   regexRewrite?: RegexMatchAndSubstituteJson;
 };
 export declare const RouteAction_HashPolicy_HeaderSchema: GenMessage<RouteAction_HashPolicy_Header, {jsonType: RouteAction_HashPolicy_HeaderJson}>;
+export declare type RouteAction_HashPolicy_CookieAttribute = Message<"envoy.config.route.v3.RouteAction.HashPolicy.CookieAttribute"> & {
+  name: string;
+  value: string;
+};
+export declare type RouteAction_HashPolicy_CookieAttributeJson = {
+  name?: string;
+  value?: string;
+};
+export declare const RouteAction_HashPolicy_CookieAttributeSchema: GenMessage<RouteAction_HashPolicy_CookieAttribute, {jsonType: RouteAction_HashPolicy_CookieAttributeJson}>;
 export declare type RouteAction_HashPolicy_Cookie = Message<"envoy.config.route.v3.RouteAction.HashPolicy.Cookie"> & {
   name: string;
   ttl?: Duration | undefined;
   path: string;
+  attributes: RouteAction_HashPolicy_CookieAttribute[];
 };
 export declare type RouteAction_HashPolicy_CookieJson = {
   name?: string;
   ttl?: DurationJson;
   path?: string;
+  attributes?: RouteAction_HashPolicy_CookieAttributeJson[];
 };
 export declare const RouteAction_HashPolicy_CookieSchema: GenMessage<RouteAction_HashPolicy_Cookie, {jsonType: RouteAction_HashPolicy_CookieJson}>;
 export declare type RouteAction_HashPolicy_ConnectionProperties = Message<"envoy.config.route.v3.RouteAction.HashPolicy.ConnectionProperties"> & {
