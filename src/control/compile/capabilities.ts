@@ -46,7 +46,7 @@ const clusterLacks: Record<Plane, (cluster: Cluster) => string[]> = {
     ...(keepAlive.maxStreams === null ? [] : ['maxConcurrentStreams']),
     ...(keepAlive.pings === null ? [] : ['http2KeepAlive']),
     ...(tcpKeepAlive === null ? [] : ['tcpKeepalive']),
-    ...(tls?.mode === 'simple' ? ['TLS mode SIMPLE'] : []),
+    ...(tls?.mode === 'simple' ? [`TLS mode ${tls.certificate === null ? 'SIMPLE' : 'MUTUAL'}`] : []),
   ],
 }
 

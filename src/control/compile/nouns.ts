@@ -202,14 +202,26 @@ export interface OutlierDetection {
 }
 
 export interface ClusterTls {
-  /** `mutual` shows the workload's own certificate and checks the SPIFFE ids; `simple` checks a server name. */
+  /** `mutual` shows the workload's own certificate and checks the SPIFFE ids; `simple` checks names of a service. */
   mode: 'mutual' | 'simple'
   allow: string[]
   serverName: string
   verify: boolean
-  /** Authorities that are believed, and the name of the secret that brings them; null: those of the system or the mesh. */
-  roots: { secret: string; pem: string } | null
+  /** Shown where the workload's own is not; null: none. */
+  certificate: ClusterCertificate | null
+  /** Authorities that are believed; null: those of the system or the mesh. */
+  roots: ClusterRoots | null
 }
+
+/** With the name of the secret that brings it: `NAMESPACE/NAME` of the control plane's, or files of the data plane. */
+export type ClusterCertificate = { secret: string } & ({ credential: string } | { chain: string; key: string })
+
+/** `file` null: the system's; `revoked`: a file too. */
+export type ClusterRoots = { secret: string } & (
+  | { pem: string }
+  | { credential: string }
+  | { file: string | null; revoked: string | null }
+)
 
 export interface Cluster {
   name: string

@@ -1,6 +1,7 @@
 /** `trafficPolicy` of a DestinationRule: how connections to a service are balanced, limited, watched and secured. */
 import * as z from 'zod'
 import { notYet, notYetKeys, words } from '../../config/forms/not-yet.js'
+import { clientTls } from './client-tls.js'
 import { port, regionLabel, subzoneLabel, zoneLabel } from './kind.js'
 import { span } from './span.js'
 
@@ -130,19 +131,11 @@ const outlierDetection = z.strictObject({
   consecutiveErrors: notYet('write consecutive5xxErrors or consecutiveGatewayErrors'),
 })
 
-const tls = z.strictObject({
-  mode: words(['DISABLE', 'ISTIO_MUTUAL', 'SIMPLE'], ['MUTUAL']),
-  subjectAltNames: z.array(z.string().min(1)).default([]),
-  sni: z.string().default(''),
-  insecureSkipVerify: z.boolean().default(false),
-  ...notYetKeys('clientCertificate', 'privateKey', 'caCertificates', 'credentialName', 'caCrl'),
-})
-
 const parts = {
   loadBalancer: loadBalancer.optional(),
   connectionPool: connectionPool.optional(),
   outlierDetection: outlierDetection.optional(),
-  tls: tls.optional(),
+  tls: clientTls.optional(),
 }
 
 export const trafficPolicy = z.strictObject({

@@ -6,17 +6,9 @@ import { attachments } from '../mesh/attachments.js'
 import { type Carried, carrying, clusterName, keep, type Mesh } from '../mesh/mesh.js'
 import type { Parsed } from '../mesh/parsed.js'
 import type { ServiceDefinition, ServicePort } from '../mesh/services.js'
-import type {
-  CircuitBreaker,
-  Cluster,
-  ClusterTls,
-  ConnectionLimits,
-  HashOn,
-  LoadBalancer,
-  OutlierDetection,
-} from '../nouns.js'
-import { peerMode } from '../policies/peer-authentication.js'
+import type { CircuitBreaker, Cluster, ConnectionLimits, HashOn, LoadBalancer, OutlierDetection } from '../nouns.js'
 import { chooseBackendTls } from './backend-tls.js'
+import { clusterTls } from './client-tls.js'
 import { type Client, chooseRule, type EffectivePolicy, effectivePolicy } from './destination-rules.js'
 import { type LocalityOrder, localityOrder } from './locality-order.js'
 
@@ -32,6 +24,8 @@ export interface CompiledCluster {
   limits: ConnectionLimits
   /** Has no endpoints, whatever there is. */
   isClosed: boolean
+  /** The DestinationRule is for some workloads and no others. */
+  selectsWorkloads: boolean
   findings: MeshFinding[]
 }
 
@@ -86,7 +80,7 @@ function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
     },
     tcpKeepAlive: tcpKeepAlive(connectionPool),
     // What is passed through is TLS already, between the client and the endpoint.
-    tls: carried === 'tls' ? null : (outside.tls ?? clusterTls(mesh, service, policy.parts.tls)),
+    tls: carried === 'tls' ? null : (outside.tls ?? clusterTls(mesh, service, policy.parts.tls, client.namespace)),
     localityWeighted: (order?.distribute.length ?? 0) > 0,
     origins: [
       ...(rule === null ? [] : [originOf(rule.resource, 'spec')]),
@@ -98,7 +92,7 @@ function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
   const idle = rule === null ? [] : withoutEffect(cluster, service, { rule, policy })
   return {
     ...{ cluster, service, port, subset: chosen?.labels ?? null, order },
-    ...{ limits, isClosed },
+    ...{ limits, isClosed, selectsWorkloads: rule?.spec.workloadSelector !== undefined },
     findings: [...findings, ...outside.findings, ...idle],
   }
 }
@@ -202,21 +196,6 @@ function tcpKeepAlive(pool: TrafficPolicyParts['connectionPool']): Cluster['tcpK
     timeSeconds: seconds(written.time),
     intervalSeconds: seconds(written.interval),
   }
-}
-
-/** Where nothing is said, mutual TLS goes to services that take nothing else. */
-function clusterTls(mesh: Mesh, service: ServiceDefinition, written: TrafficPolicyParts['tls']): ClusterTls | null {
-  const strict = !service.external && peerMode(mesh, service.namespace, { app: service.name }).mode === 'strict'
-  const mode = written?.mode ?? (strict ? 'ISTIO_MUTUAL' : 'DISABLE')
-  if (mode === 'DISABLE') return null
-  const { trustDomain } = mesh.options
-  const identities = service.accounts.map((account) => `spiffe://${trustDomain}/ns/${service.namespace}/sa/${account}`)
-  const names =
-    written !== undefined && written.subjectAltNames.length > 0 ? written.subjectAltNames : service.subjectAltNames
-  const serverName = written?.sni === undefined || written.sni === '' ? service.name : written.sni
-  if (mode === 'SIMPLE')
-    return { mode: 'simple', allow: names, serverName, verify: written?.insecureSkipVerify !== true, roots: null }
-  return { mode: 'mutual', allow: names.length > 0 ? names : identities, serverName, verify: true, roots: null }
 }
 
 function dnsEndpoints(mesh: Mesh, service: ServiceDefinition, port: ServicePort) {
