@@ -149,6 +149,8 @@ export interface ConnectionRoute {
   /** Of weight 0: known, and chosen never. Nothing with a weight: connections are closed. */
   forward: { cluster: string; weight: number }[]
   limits: ConnectionLimits
+  /** Null: they go to the endpoints as they are. */
+  tunnel: Tunnel | null
   origin: Origin
 }
 
@@ -157,6 +159,12 @@ export interface ConnectionLimits {
   /** Without a byte; 0 is never, null an hour. */
   idleTimeoutMs: number | null
   maxAgeMs: number | null
+}
+
+/** Connections inside of requests to a proxy, which makes them to `target` (`host:port`). */
+export interface Tunnel {
+  method: 'CONNECT' | 'POST'
+  target: string
 }
 
 /** `none`: whatever it is; `passthrough`: TLS that an endpoint ends; `terminate`: TLS that ends here. */
@@ -244,6 +252,8 @@ export interface Cluster {
   }
   tcpKeepAlive: { probes: number | null; timeSeconds: number | null; intervalSeconds: number | null } | null
   tls: ClusterTls | null
+  /** The PROXY protocol: each connection says first whose bytes it carries. */
+  proxyProtocol: 'v1' | 'v2' | null
   /** Requests are spread over localities by weight instead of by priority. */
   localityWeighted: boolean
   origins: Origin[]

@@ -179,6 +179,7 @@ function withoutRefused(compiled: CompiledCluster, refused: ReadonlySet<string>)
     loadBalancer: { policy: 'round-robin', hashOn: null, minRing: null, tableSize: null, slowStart: null },
     circuitBreaker: { maxConnections: null, maxPending: null, maxRequests: null, maxRetries: null },
     outlierDetection: null,
+    proxyProtocol: null,
     localityWeighted: false,
   }
   return { ...compiled, cluster: plain, order: null }

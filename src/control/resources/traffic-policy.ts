@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { notYet, notYetKeys, words } from '../../config/forms/not-yet.js'
 import { clientTls } from './client-tls.js'
+import { proxyProtocol, tunnel } from './connection-wrapping.js'
 import { port, regionLabel, subzoneLabel, zoneLabel } from './kind.js'
 import { span } from './span.js'
 
@@ -74,7 +75,11 @@ const locality = z
   })
 
 const loadBalancer = z.strictObject({
-  simple: words(['LEAST_REQUEST', 'RANDOM', 'ROUND_ROBIN', 'UNSPECIFIED', 'LEAST_CONN'], ['PASSTHROUGH']).optional(),
+  simple: words(
+    ['LEAST_REQUEST', 'RANDOM', 'ROUND_ROBIN', 'UNSPECIFIED', 'LEAST_CONN'],
+    ['PASSTHROUGH'],
+    'nothing is intercepted here, so there is no address that the caller meant; leave it out',
+  ).optional(),
   consistentHash: consistentHash.optional(),
   localityLbSetting: locality.optional(),
   warmup: z
@@ -138,7 +143,7 @@ const parts = {
   tls: clientTls.optional(),
 }
 
-export const trafficPolicy = z.strictObject({
+const shape = z.strictObject({
   ...parts,
   portLevelSettings: z.array(z.strictObject({ port: z.strictObject({ number: port }), ...parts })).default([]),
   retryBudget: z
@@ -148,8 +153,14 @@ export const trafficPolicy = z.strictObject({
       ...notYetKeys('budgetInterval'),
     })
     .optional(),
-  ...notYetKeys('tunnel', 'proxyProtocol'),
+  tunnel: tunnel.optional(),
+  proxyProtocol: proxyProtocol.optional(),
 })
+
+export const trafficPolicy = shape.refine(
+  (policy) => policy.tunnel === undefined || policy.proxyProtocol === undefined,
+  { error: 'may not stand beside tunnel', path: ['proxyProtocol'] },
+)
 
 export type TrafficPolicy = z.output<typeof trafficPolicy>
 /** What a port may override as a whole. */
