@@ -56,10 +56,10 @@ export function compileCluster(mesh: Mesh, query: ClusterQuery): CompiledCluster
 function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
   const { service, port, subset, client, carried = 'requests' } = query
   const { rule, inherited, findings } = chooseRule(mesh, service, client)
-  const outside = chooseBackendTls(mesh, service, rule)
   const chosen = rule?.spec.subsets.find((one) => one.name === subset)
   const policy = effectivePolicy(rule?.spec.trafficPolicy, chosen?.trafficPolicy, port.number)
-  const { loadBalancer, connectionPool, outlierDetection } = policy.parts
+  const { loadBalancer, connectionPool, outlierDetection, tls } = policy.parts
+  const outside = chooseBackendTls(mesh, { service, port, rule: tls === undefined ? null : rule })
   const order = localityOrder(policy.parts)
   const { http, tcp } = connectionPool ?? {}
   const pings = http?.http2KeepAlive
@@ -94,7 +94,7 @@ function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
       pings: pings === undefined ? null : { intervalMs: pings.interval, timeoutMs: pings.timeout },
     },
     tcpKeepAlive: tcpKeepAlive(connectionPool),
-    tls: passing ? null : (outside.tls ?? clusterTls(mesh, service, policy.parts.tls, client.namespace)),
+    tls: passing ? null : (outside.tls ?? clusterTls(mesh, service, tls, client.namespace)),
     proxyProtocol,
     localityWeighted: (order?.distribute.length ?? 0) > 0,
     origins: [
