@@ -141,13 +141,30 @@ describe('credentialName', () => {
     expect((await asking()).status).toBe(503)
   })
 
-  it('gives no key to workloads that no rule selects: they do not call the service at all', async () => {
+  it('gives a key to the workloads that its rule selects, and the others do not call the service at all', async () => {
+    const folder = scratchFolder()
+    const named = join(folder, 'named/default')
+    mkdirSync(named, { recursive: true })
+    certificates = fileCertificates(folder)
     const bank = await startBank()
-    certificates = fileCertificates(scratchFolder())
+    const own = bank.client('own')
+    put(named, { 'own.crt': own.certificate, 'own.key': own.key, 'own.ca.crt': bank.bankCa.ca })
     steered = await steerMesh({}, { certificates })
-    await steered.apply(entry(bank.service.port) + rule('mode: MUTUAL, credentialName: bank-client'))
-    expect((await steered.ask('bank')).status).toBe(503)
+    const asking = () => steered.ask('bank')
+    const selected = (labels: string) =>
+      rule('mode: MUTUAL, credentialName: own').replace(
+        'spec: {',
+        `spec: { workloadSelector: { matchLabels: ${labels} },`,
+      )
+    await steered.apply(entry(bank.service.port) + rule('mode: MUTUAL, credentialName: own'))
+    expect((await asking()).status).toBe(503)
     expect(bank.service.connections).toBe(0)
+
+    await steered.apply(selected('{ app: productpage }'))
+    expect(await asking()).toMatchObject({ status: 200, body: 'api.bank.example for own' })
+    // Other workloads are called as if there were no rule: in plain text, which the bank refuses.
+    await steered.apply(selected('{ app: other }'))
+    expect((await asking()).status).not.toBe(200)
   })
 })
 

@@ -48,6 +48,10 @@ export function forWorkloads(compiled: CompiledCluster): CompiledCluster {
     message: `workloads do not call ${service.key}: credentialName holds at gateways, and at workloads that the rule selects`,
     hint: 'add a workloadSelector, or call it through a gateway',
   }
-  const closed: Cluster = { ...cluster, discovery: { type: 'mesh' }, tls: null }
-  return { ...compiled, cluster: closed, isClosed: true, findings: [...findings, finding] }
+  return { ...closed(compiled), findings: [...findings, finding] }
+}
+
+/** Without endpoints, whatever there is. */
+export function closed(compiled: CompiledCluster): CompiledCluster {
+  return { ...compiled, cluster: { ...compiled.cluster, discovery: { type: 'mesh' }, tls: null }, isClosed: true }
 }
