@@ -16,27 +16,42 @@ export interface TrustBundle {
   leavesOnly: boolean
 }
 
+/** Who may vouch for a service outside. */
+export interface Authorities {
+  /** PEM. */
+  roots: string
+  /** PEM; empty: nothing was revoked. */
+  revoked: string
+}
+
 export interface WorkloadName {
   namespace: string
   account: string
 }
 
-export interface CertificateSource {
+/** What people named, such as `default/shop-cert`: equal answers are the same object until one changes. */
+export interface NamedCertificates {
+  /** Gateways show it to clients outside, and clients to services outside. */
+  named(name: string): Certificate | null
+  /** What stands beside the certificate of that name, or alone. */
+  authorities(name: string): Authorities | null
+  /** Calls after each change; the returned function ends it. */
+  onChange(listener: () => void): () => void
+}
+
+export interface CertificateSource extends NamedCertificates {
   /** The certificate in which a workload shows its SPIFFE id, or null when there is none for it. */
   identity(workload: WorkloadName): Certificate | null
   /** Resolves when `identity` has its answer, never rejects; null or absent: it has it now. */
   prepare?(workload: WorkloadName): Promise<void> | null
-  /** A certificate that people named, such as `default/shop-cert`: gateways show these to clients outside. */
-  named(name: string): Certificate | null
   roots(): TrustBundle | null
-  /** Calls after each change; the returned function ends it. */
-  onChange(listener: () => void): () => void
 }
 
 /** A mesh without certificates: what needs one never gets it, and so never serves without. */
 export const noCertificates: CertificateSource = {
   identity: () => null,
   named: () => null,
+  authorities: () => null,
   roots: () => null,
   onChange: () => () => {},
 }

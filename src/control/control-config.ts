@@ -125,7 +125,7 @@ export const controlConfig = z
       .prefault({}),
     certificates: z.string().nullable().default(null).meta({
       description:
-        'Folder of workload certificates: NAMESPACE/ACCOUNT.crt and .key, roots.pem, named/NAMESPACE/NAME.crt',
+        'Folder of workload certificates: NAMESPACE/ACCOUNT.crt and .key, roots.pem, named/NAMESPACE/NAME.crt, .key, .ca.crt',
     }),
     authority: authority.nullable().default(null).meta({
       description: 'Issues workload certificates; absent: only where `weft ca init` has made one in the data folder',

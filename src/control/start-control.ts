@@ -164,8 +164,7 @@ async function openCertificates(
   // Loaded only here: a mesh that issues no certificates needs no addon.
   const { hasAuthority, openAuthority } = await import('./ca/open-authority.js')
   if (!hasAuthority(config)) return { certificates: files, authority: null }
-  const named = (name: string) => files?.named(name) ?? null
-  const authority = await openAuthority({ config, logger, nowMs, named, ...parts })
+  const authority = await openAuthority({ config, logger, nowMs, files: files ?? noCertificates, ...parts })
   opened.push(() => authority.close())
   return { certificates: authority.authority, authority: authority.authority }
 }

@@ -49,6 +49,7 @@ const someNode: MeshNode = {
 const certificates: CertificateSource = {
   identity: ({ namespace, account }) => ({ chain: `certificate of ${namespace}/${account}`, key: 'key' }),
   named: (name) => ({ chain: `certificate ${name}`, key: 'key' }),
+  authorities: (name) => ({ roots: `authorities ${name}`, revoked: '' }),
   roots: () => ({ roots: 'roots', revoked: '', leavesOnly: false }),
   onChange: () => () => {},
 }

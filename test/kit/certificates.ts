@@ -9,6 +9,8 @@ export interface Authority {
   ca: string
   /** Signs a certificate for the names, such as `IP:127.0.0.1` or `URI:spiffe://shop/ns/a/sa/b`. */
   issue(commonName: string, names: string): { certificate: string; key: string }
+  /** PEM file of the list of all that it has taken back, these among them. */
+  revoke(...certificates: string[]): string
 }
 
 export function makeAuthority(): Authority {
@@ -42,6 +44,23 @@ export function makeAuthority(): Authority {
         ...['-days', '2', '-extfile', file(`${issued}.ext`), '-out', certificate],
       )
       return { certificate, key }
+    },
+    revoke(...certificates) {
+      const config = `[ca]
+default_ca = own
+[own]
+database = ${file('index')}
+certificate = ${file('ca.pem')}
+private_key = ${file('ca.key')}
+default_md = sha256
+default_crl_days = 2
+`
+      writeFileSync(file('ca.cnf'), config)
+      writeFileSync(file('index'), '', { flag: 'a' })
+      for (const one of certificates) openssl('ca', '-config', file('ca.cnf'), '-revoke', one)
+      issued += 1
+      openssl('ca', '-config', file('ca.cnf'), '-gencrl', '-out', file(`${issued}.crl`))
+      return file(`${issued}.crl`)
     },
   }
 }

@@ -19,13 +19,17 @@ export function notYetKeys<const Name extends string>(...names: Name[]) {
   return Object.fromEntries(names.map((name) => [name, notYet()])) as Record<Name, ReturnType<typeof notYet>>
 }
 
-/** One of `works`; a word of `later` is refused as not working yet, any other as unknown. */
-export function words<const Word extends string>(works: readonly [Word, ...Word[]], later: readonly string[]) {
+/** One of `works`; a word of `later` is refused as not working yet, any other as unknown. `hint`: what there is in its place. */
+export function words<const Word extends string>(
+  works: readonly [Word, ...Word[]],
+  later: readonly string[],
+  hint?: string,
+) {
   return z
     .string()
     .superRefine((value, context) => {
       if ((works as readonly string[]).includes(value)) return
-      if (later.includes(value)) context.addIssue({ code: 'custom', params: notYetMark, message: '' })
+      if (later.includes(value)) context.addIssue({ code: 'custom', params: { ...notYetMark, hint }, message: '' })
       else context.addIssue({ code: 'custom', message: `must be one of: ${works.join(', ')}` })
     })
     .transform((value) => value as Word)

@@ -10,7 +10,7 @@ import { WeftError } from '../../errors.js'
 import type { Logger } from '../../telemetry/logger.js'
 import type { Tokens } from '../access/tokens.js'
 import type { AuditLog } from '../audit.js'
-import type { CertificateSource, TrustBundle } from '../certificate-source.js'
+import type { CertificateSource, NamedCertificates, TrustBundle } from '../certificate-source.js'
 import { type AuthorityConfig, type ControlConfig, defaultAuthority } from '../control-config.js'
 import type { Store } from '../store/store.js'
 import { Attestor } from './attestation/attestor.js'
@@ -42,7 +42,7 @@ export interface CertificateAuthorityOptions {
   audit: AuditLog
   logger: Logger
   /** Certificates that people named lie in files, whoever issues those of workloads. */
-  named: CertificateSource['named']
+  files: NamedCertificates
   /** Wall clock. */
   nowMs: () => number
 }
@@ -144,7 +144,11 @@ export class CertificateAuthority implements CertificateSource {
   }
 
   named(name: string) {
-    return this.options.named(name)
+    return this.options.files.named(name)
+  }
+
+  authorities(name: string) {
+    return this.options.files.authorities(name)
   }
 
   roots(): TrustBundle | null {
@@ -158,7 +162,8 @@ export class CertificateAuthority implements CertificateSource {
   }
 
   onChange(listener: () => void): () => void {
-    const ends = [this.workloads.onChange(listener), this.trust.onChange(listener), this.revocations.onChange(listener)]
+    const sources = [this.workloads, this.trust, this.revocations, this.options.files]
+    const ends = sources.map((source) => source.onChange(listener))
     return () => {
       for (const end of ends) end()
     }

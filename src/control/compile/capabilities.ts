@@ -31,7 +31,7 @@ const routeLacks: Record<Plane, (route: Route) => string[]> = {
 
 const clusterLacks: Record<Plane, (cluster: Cluster) => string[]> = {
   envoy: () => [],
-  grpc: ({ loadBalancer, discovery, circuitBreaker, keepAlive, tcpKeepAlive, tls }) => [
+  grpc: ({ loadBalancer, discovery, circuitBreaker, keepAlive, tcpKeepAlive, tls, proxyProtocol }) => [
     ...(loadBalancer.policy === 'maglev' || loadBalancer.policy === 'random'
       ? [`the load balancer ${loadBalancer.policy}`]
       : []),
@@ -46,7 +46,8 @@ const clusterLacks: Record<Plane, (cluster: Cluster) => string[]> = {
     ...(keepAlive.maxStreams === null ? [] : ['maxConcurrentStreams']),
     ...(keepAlive.pings === null ? [] : ['http2KeepAlive']),
     ...(tcpKeepAlive === null ? [] : ['tcpKeepalive']),
-    ...(tls?.mode === 'simple' ? ['TLS mode SIMPLE'] : []),
+    ...(tls?.mode === 'simple' ? [`TLS mode ${tls.certificate === null ? 'SIMPLE' : 'MUTUAL'}`] : []),
+    ...(proxyProtocol === null ? [] : ['the PROXY protocol']),
   ],
 }
 

@@ -82,13 +82,20 @@ function lintNode(
   }
 }
 
-/** Policies for services that are not there. */
+/** Policies for services or ports that are not there. */
 function targets(mesh: Mesh): MeshFinding[] {
   return mesh.kinds.of(backendTlsPolicy).flatMap(({ resource, spec }) =>
-    spec.targetRefs.flatMap(({ name }, index): MeshFinding[] => {
+    spec.targetRefs.flatMap(({ name, sectionName }, index): MeshFinding[] => {
       const { namespace } = resource.metadata
-      if (mesh.services.has(`${namespace}/${name}`)) return []
+      const definition = mesh.services.get(`${namespace}/${name}`)?.definition
       const origin = originOf(resource, `spec.targetRefs[${index}]`)
+      if (definition !== undefined) {
+        const ports = definition.ports.map((port) => port.name)
+        if (sectionName === undefined || ports.includes(sectionName)) return []
+        const absent = `${namespace}/${name} has no port of the name ${sectionName}`
+        const named = `its ports: ${ports.join(', ')}`
+        return [{ severity: 'warning', code: 'WEFT_MESH_REFERENCE', origin, message: absent, hint: named }]
+      }
       const message = `there is no service ${namespace}/${name}`
       const hint = 'register it, or add a ServiceEntry, in the namespace of the policy'
       return [{ severity: 'warning', code: 'WEFT_MESH_REFERENCE', origin, message, hint }]

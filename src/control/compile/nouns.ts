@@ -149,6 +149,8 @@ export interface ConnectionRoute {
   /** Of weight 0: known, and chosen never. Nothing with a weight: connections are closed. */
   forward: { cluster: string; weight: number }[]
   limits: ConnectionLimits
+  /** Null: they go to the endpoints as they are. */
+  tunnel: Tunnel | null
   origin: Origin
 }
 
@@ -157,6 +159,12 @@ export interface ConnectionLimits {
   /** Without a byte; 0 is never, null an hour. */
   idleTimeoutMs: number | null
   maxAgeMs: number | null
+}
+
+/** Connections inside of requests to a proxy, which makes them to `target` (`host:port`). */
+export interface Tunnel {
+  method: 'CONNECT' | 'POST'
+  target: string
 }
 
 /** `none`: whatever it is; `passthrough`: TLS that an endpoint ends; `terminate`: TLS that ends here. */
@@ -202,14 +210,26 @@ export interface OutlierDetection {
 }
 
 export interface ClusterTls {
-  /** `mutual` shows the workload's own certificate and checks the SPIFFE ids; `simple` checks a server name. */
+  /** `mutual` shows the workload's own certificate and checks the SPIFFE ids; `simple` checks names of a service. */
   mode: 'mutual' | 'simple'
   allow: string[]
   serverName: string
   verify: boolean
-  /** Authorities that are believed, and the name of the secret that brings them; null: those of the system or the mesh. */
-  roots: { secret: string; pem: string } | null
+  /** Shown where the workload's own is not; null: none. */
+  certificate: ClusterCertificate | null
+  /** Authorities that are believed; null: those of the system or the mesh. */
+  roots: ClusterRoots | null
 }
+
+/** With the name of the secret that brings it: `NAMESPACE/NAME` of the control plane's, or files of the data plane. */
+export type ClusterCertificate = { secret: string } & ({ credential: string } | { chain: string; key: string })
+
+/** `file` null: the system's; `revoked`: a file too. */
+export type ClusterRoots = { secret: string } & (
+  | { pem: string }
+  | { credential: string }
+  | { file: string | null; revoked: string | null }
+)
 
 export interface Cluster {
   name: string
@@ -232,6 +252,8 @@ export interface Cluster {
   }
   tcpKeepAlive: { probes: number | null; timeSeconds: number | null; intervalSeconds: number | null } | null
   tls: ClusterTls | null
+  /** The PROXY protocol: each connection says first whose bytes it carries. */
+  proxyProtocol: 'v1' | 'v2' | null
   /** Requests are spread over localities by weight instead of by priority. */
   localityWeighted: boolean
   origins: Origin[]

@@ -9,6 +9,7 @@
 import { connectionRefusals, refusals } from './capabilities.js'
 import { clustersOfConnections, clustersOfRoutes, referencedClusters } from './clusters/cluster-references.js'
 import type { CompiledCluster } from './clusters/clusters.js'
+import { closed, forWorkloads } from './clusters/credentials.js'
 import { type Client, clientOf } from './clusters/destination-rules.js'
 import { clusterEndpoints } from './clusters/endpoints.js'
 import { outlook, type Placed } from './clusters/locality-order.js'
@@ -154,7 +155,9 @@ function withCapabilities(mesh: Mesh, plane: MeshNode['plane'], { key, client, h
     const routes = host.routes.filter(inForce)
     return { ...host, routes: routes.length > 0 || host.name.startsWith('host/') ? routes : [defaultRoute(host.name)] }
   })
-  const clusters = clustersOf(kept.flatMap(({ routes }) => routes)).map((one) => withoutRefused(one, refused))
+  const clusters = clustersOf(kept.flatMap(({ routes }) => routes)).map((one) =>
+    forWorkloads(withoutRefused(one, refused)),
+  )
   const table = { name: outboundTable, hosts: kept, authorization: null }
   const nouns = clusters.map(({ cluster }) => cluster)
   return {
@@ -167,18 +170,23 @@ function withCapabilities(mesh: Mesh, plane: MeshNode['plane'], { key, client, h
   }
 }
 
-/** A cluster whose DestinationRule is not in force keeps to what every data plane can. */
+/**
+ * A cluster whose DestinationRule is not in force keeps to what every data plane can. TLS that one cannot speak is not left
+ * out: the service is not called.
+ */
 function withoutRefused(compiled: CompiledCluster, refused: ReadonlySet<string>): CompiledCluster {
   if (!compiled.cluster.origins.some((origin) => refused.has(describeOrigin(origin)))) return compiled
-  const { cluster } = compiled
+  const known = compiled.cluster.tls?.mode === 'simple' ? closed(compiled) : compiled
+  const { cluster } = known
   const plain: Cluster = {
     ...cluster,
     loadBalancer: { policy: 'round-robin', hashOn: null, minRing: null, tableSize: null, slowStart: null },
     circuitBreaker: { maxConnections: null, maxPending: null, maxRequests: null, maxRetries: null },
     outlierDetection: null,
+    proxyProtocol: null,
     localityWeighted: false,
   }
-  return { ...compiled, cluster: plain, order: null }
+  return { ...known, cluster: plain, order: null }
 }
 
 /** Each host name stands once: a name of the client's own namespace before the same one from elsewhere. */

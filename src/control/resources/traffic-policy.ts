@@ -1,6 +1,8 @@
 /** `trafficPolicy` of a DestinationRule: how connections to a service are balanced, limited, watched and secured. */
 import * as z from 'zod'
 import { notYet, notYetKeys, words } from '../../config/forms/not-yet.js'
+import { clientTls } from './client-tls.js'
+import { proxyProtocol, tunnel } from './connection-wrapping.js'
 import { port, regionLabel, subzoneLabel, zoneLabel } from './kind.js'
 import { span } from './span.js'
 
@@ -73,7 +75,11 @@ const locality = z
   })
 
 const loadBalancer = z.strictObject({
-  simple: words(['LEAST_REQUEST', 'RANDOM', 'ROUND_ROBIN', 'UNSPECIFIED', 'LEAST_CONN'], ['PASSTHROUGH']).optional(),
+  simple: words(
+    ['LEAST_REQUEST', 'RANDOM', 'ROUND_ROBIN', 'UNSPECIFIED', 'LEAST_CONN'],
+    ['PASSTHROUGH'],
+    'nothing is intercepted here, so there is no address that the caller meant; leave it out',
+  ).optional(),
   consistentHash: consistentHash.optional(),
   localityLbSetting: locality.optional(),
   warmup: z
@@ -130,22 +136,14 @@ const outlierDetection = z.strictObject({
   consecutiveErrors: notYet('write consecutive5xxErrors or consecutiveGatewayErrors'),
 })
 
-const tls = z.strictObject({
-  mode: words(['DISABLE', 'ISTIO_MUTUAL', 'SIMPLE'], ['MUTUAL']),
-  subjectAltNames: z.array(z.string().min(1)).default([]),
-  sni: z.string().default(''),
-  insecureSkipVerify: z.boolean().default(false),
-  ...notYetKeys('clientCertificate', 'privateKey', 'caCertificates', 'credentialName', 'caCrl'),
-})
-
 const parts = {
   loadBalancer: loadBalancer.optional(),
   connectionPool: connectionPool.optional(),
   outlierDetection: outlierDetection.optional(),
-  tls: tls.optional(),
+  tls: clientTls.optional(),
 }
 
-export const trafficPolicy = z.strictObject({
+const shape = z.strictObject({
   ...parts,
   portLevelSettings: z.array(z.strictObject({ port: z.strictObject({ number: port }), ...parts })).default([]),
   retryBudget: z
@@ -155,8 +153,14 @@ export const trafficPolicy = z.strictObject({
       ...notYetKeys('budgetInterval'),
     })
     .optional(),
-  ...notYetKeys('tunnel', 'proxyProtocol'),
+  tunnel: tunnel.optional(),
+  proxyProtocol: proxyProtocol.optional(),
 })
+
+export const trafficPolicy = shape.refine(
+  (policy) => policy.tunnel === undefined || policy.proxyProtocol === undefined,
+  { error: 'may not stand beside tunnel', path: ['proxyProtocol'] },
+)
 
 export type TrafficPolicy = z.output<typeof trafficPolicy>
 /** What a port may override as a whole. */

@@ -14,7 +14,7 @@ import {
   askedHostResource,
   certificateResource,
   clusterResource,
-  clusterRoots,
+  clusterSecrets,
   endpointsResource,
   filterResources,
   grpcListenerResource,
@@ -27,6 +27,7 @@ import {
   tableResource,
   type XdsResource,
 } from '../compile/xds/resources.js'
+import { namedSecrets } from './named-secrets.js'
 
 /** Resources by name, never changed: several snapshots may have the same one. */
 export type Part = ReadonlyMap<string, XdsResource>
@@ -87,7 +88,7 @@ export function buildSnapshot(mesh: Mesh, node: MeshNode, certificates: Certific
   const needed = view.identity !== null && plane !== 'grpc'
   const own = needed ? certificates.identity({ namespace: node.namespace, account: node.account }) : null
   const { trustDomain } = mesh.options
-  const shown = named(view, certificates)
+  const named = namedSecrets(view, certificates)
   let hashes: Map<string, HashOn | null> | null = null
   const hashOf = (name: string) => {
     hashes ??= new Map(view.clusters.flat().map((cluster) => [cluster.name, cluster.loadBalancer.hashOn]))
@@ -115,12 +116,12 @@ export function buildSnapshot(mesh: Mesh, node: MeshNode, certificates: Certific
           ],
     virtualHosts: [],
     secrets: [
-      byName([...(view.identity === null ? [] : identity(own, roots)), ...shown.resources]),
-      ...(plane === 'grpc' ? [] : view.clusters.map((list) => partOf(list, 'roots', clusterRoots))),
+      byName([...(view.identity === null ? [] : identity(own, roots)), ...named.resources]),
+      ...(plane === 'grpc' ? [] : view.clusters.map((list) => partOf(list, 'secrets', clusterSecrets))),
     ],
   }
   // A gRPC client reads its certificates from files; what it lacks it says itself.
-  const lacking = [...missing(view, own, roots), ...shown.findings]
+  const lacking = [...missing(view, own, roots), ...named.findings]
   const findings = plane === 'grpc' ? view.findings : [...view.findings, ...lacking]
   const made = {
     ...(plane === 'grpc' && { listeners: dialledBy(view) }),
@@ -174,22 +175,6 @@ function identity(own: Certificate | null, roots: TrustBundle | null): XdsResour
     ...(own === null ? [] : [certificateResource(identitySecret, own)]),
     ...(roots === null ? [] : [rootsResource(roots)]),
   ]
-}
-
-/** Envoy goes on with the listener that it had until it has every certificate of the new one. */
-function named({ secrets }: MeshView, certificates: CertificateSource) {
-  const resources: XdsResource[] = []
-  const findings: MeshFinding[] = []
-  for (const { name, origin } of secrets) {
-    const certificate = certificates.named(name)
-    if (certificate !== null) resources.push(certificateResource(name, certificate))
-    else {
-      const message = `the control plane has no certificate ${name}: the listener waits for it`
-      const hint = 'give the control plane the certificate, or take the listener away'
-      findings.push({ severity: 'error', code: 'WEFT_MESH_REFERENCE', origin, message, hint, stops: true })
-    }
-  }
-  return { resources, findings }
 }
 
 /** A listener or cluster without its certificate serves nobody: that is safe, and has to be said. */

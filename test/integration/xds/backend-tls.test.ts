@@ -180,3 +180,27 @@ it('keeps its connections when its roots are changed, and is believed by the new
   bank.show(renewed)
   await expect.poll(async () => (await steered.ask('bank')).status, { timeout: 10_000 }).toBe(200)
 })
+
+it('is asked for by the name of the policy of its port, before that of the policy of the service', async () => {
+  const authority = makeAuthority()
+  const bank = await startBank(authority.issue('bank', 'DNS:api.bank.example,DNS:admin.bank.example'))
+  const ofPort = (section: string, hostname: string) => `
+apiVersion: gateway.networking.k8s.io/v1
+kind: BackendTLSPolicy
+metadata: { name: ${section} }
+spec:
+  targetRefs: [{ group: '', kind: Service, name: bank, sectionName: ${section} }]
+  validation: { hostname: ${hostname}, caCertificateRefs: [{ group: '', kind: ConfigMap, name: roots }] }
+---
+`
+  steered = await steerMesh()
+  await steered.apply(`${entry(bank.port)}${ownRoots('roots')}${configMap('roots', authority.ca)}`)
+  expect(await steered.ask('bank')).toMatchObject({ status: 200, body: 'for api.bank.example' })
+  await steered.apply(ofPort('other', 'other.bank.example'))
+  expect(await steered.ask('bank')).toMatchObject({ status: 200, body: 'for api.bank.example' })
+  await steered.apply(ofPort('http', 'admin.bank.example'))
+  expect(await steered.ask('bank')).toMatchObject({ status: 200, body: 'for admin.bank.example' })
+  steered.mesh.delete('BackendTLSPolicy', 'http')
+  await steered.inForce()
+  expect(await steered.ask('bank')).toMatchObject({ status: 200, body: 'for api.bank.example' })
+})

@@ -1,6 +1,6 @@
 /**
- * TLS to a service outside of the mesh, as its BackendTLSPolicy says: the oldest one, and none where a DestinationRule
- * says how.
+ * TLS to a service outside of the mesh, as its BackendTLSPolicy says: one for the port before one for the service, the
+ * oldest of them, and none where a DestinationRule says how.
  *
  * Invariant: where a policy has no authority to believe, the service is not asked at all; never in plain text.
  */
@@ -11,7 +11,7 @@ import { describeOrigin, type MeshFinding, originOf } from '../finding.js'
 import { attachments } from '../mesh/attachments.js'
 import { keep, type Mesh } from '../mesh/mesh.js'
 import type { Parsed } from '../mesh/parsed.js'
-import type { ServiceDefinition } from '../mesh/services.js'
+import type { ServiceDefinition, ServicePort } from '../mesh/services.js'
 import type { ClusterTls, Origin } from '../nouns.js'
 
 export interface BackendTls {
@@ -23,12 +23,12 @@ export interface BackendTls {
   findings: MeshFinding[]
 }
 
+/** `rule`: the DestinationRule where it says how TLS to this port is spoken. */
 export function chooseBackendTls(
   mesh: Mesh,
-  service: ServiceDefinition,
-  rule: Parsed<DestinationRuleSpec> | null,
+  { service, port, rule }: { service: ServiceDefinition; port: ServicePort; rule: Parsed<DestinationRuleSpec> | null },
 ): BackendTls {
-  const all = attachments(mesh).services.get(service.key)?.backendTls ?? []
+  const all = policiesFor(service, port, attachments(mesh).services.get(service.key)?.backendTls ?? [])
   const silent = { tls: null, isClosed: false, origin: null }
   const conflict = ({ resource }: Parsed<unknown>, holder: string): MeshFinding => ({
     ...{ severity: 'error', code: 'WEFT_MESH_CONFLICT', origin: originOf(resource, 'spec.targetRefs') },
@@ -37,7 +37,7 @@ export function chooseBackendTls(
   })
   const [first, ...rest] = all
   if (first === undefined) return { ...silent, findings: [] }
-  if (rule?.spec.trafficPolicy?.tls !== undefined) {
+  if (rule !== null) {
     const holder = describeOrigin(originOf(rule.resource, ''))
     return { ...silent, findings: all.map((policy) => conflict(policy, holder)) }
   }
@@ -45,11 +45,27 @@ export function chooseBackendTls(
   const { roots, isClosed, findings } = rootsOf(mesh, first)
   const allow = subjectAltNames.map((name) => name.hostname)
   return {
-    tls: { mode: 'simple', allow, serverName: hostname, verify: true, roots },
+    tls: { mode: 'simple', allow, serverName: hostname, verify: true, certificate: null, roots },
     isClosed,
     origin: originOf(first.resource, 'spec.validation'),
     findings: [...findings, ...rest.map((policy) => conflict(policy, describeOrigin(originOf(first.resource, ''))))],
   }
+}
+
+/** The narrowest that there are. */
+function policiesFor(
+  service: ServiceDefinition,
+  port: ServicePort,
+  all: Parsed<BackendTlsPolicySpec>[],
+): Parsed<BackendTlsPolicySpec>[] {
+  const naming = (section: string | undefined) =>
+    all.filter(({ resource: { metadata }, spec }) =>
+      spec.targetRefs.some(
+        ({ name, sectionName }) => `${metadata.namespace}/${name}` === service.key && sectionName === section,
+      ),
+    )
+  const ofPort = naming(port.name)
+  return ofPort.length > 0 ? ofPort : naming(undefined)
 }
 
 /** One set of roots for a policy: what its references hold together. */

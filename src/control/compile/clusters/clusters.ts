@@ -9,14 +9,15 @@ import type { ServiceDefinition, ServicePort } from '../mesh/services.js'
 import type {
   CircuitBreaker,
   Cluster,
-  ClusterTls,
   ConnectionLimits,
   HashOn,
   LoadBalancer,
   OutlierDetection,
+  Tunnel,
 } from '../nouns.js'
-import { peerMode } from '../policies/peer-authentication.js'
 import { chooseBackendTls } from './backend-tls.js'
+import { clusterTls } from './client-tls.js'
+import { wrapping } from './connection-wrapping.js'
 import { type Client, chooseRule, type EffectivePolicy, effectivePolicy } from './destination-rules.js'
 import { type LocalityOrder, localityOrder } from './locality-order.js'
 
@@ -32,6 +33,10 @@ export interface CompiledCluster {
   limits: ConnectionLimits
   /** Has no endpoints, whatever there is. */
   isClosed: boolean
+  /** For connections that it carries. */
+  tunnel: Tunnel | null
+  /** The DestinationRule is for some workloads and no others. */
+  selectsWorkloads: boolean
   findings: MeshFinding[]
 }
 
@@ -51,21 +56,25 @@ export function compileCluster(mesh: Mesh, query: ClusterQuery): CompiledCluster
 function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
   const { service, port, subset, client, carried = 'requests' } = query
   const { rule, inherited, findings } = chooseRule(mesh, service, client)
-  const outside = chooseBackendTls(mesh, service, rule)
   const chosen = rule?.spec.subsets.find((one) => one.name === subset)
-  // A subset that only other clients know is not the whole service.
-  const isClosed = (outside.isClosed && carried !== 'tls') || (subset !== undefined && chosen === undefined)
   const policy = effectivePolicy(rule?.spec.trafficPolicy, chosen?.trafficPolicy, port.number)
-  const { loadBalancer, connectionPool, outlierDetection } = policy.parts
+  const { loadBalancer, connectionPool, outlierDetection, tls } = policy.parts
+  const outside = chooseBackendTls(mesh, { service, port, rule: tls === undefined ? null : rule })
   const order = localityOrder(policy.parts)
   const { http, tcp } = connectionPool ?? {}
   const pings = http?.http2KeepAlive
   const limits = { idleTimeoutMs: tcp?.idleTimeout ?? null, maxAgeMs: tcp?.maxConnectionDuration ?? null }
+  const { tunnel, proxyProtocol } = wrapping(policy)
+  // What is passed through is TLS already, between the client and the endpoint; in a tunnel it is inside of ours.
+  const passing = carried === 'tls' && tunnel === null
+  // A subset that only other clients know is not the whole service.
+  const isClosed = (outside.isClosed && !passing) || (subset !== undefined && chosen === undefined)
   const grpc = attachments(mesh).grpcServices.has(service.key) && port.name === 'main'
   const http2 = port.protocol === 'http2' || grpc || http?.h2UpgradePolicy === 'UPGRADE'
+  const requested = http?.useClientProtocol ? 'downstream' : http2 ? 'http2' : port.protocol
   const cluster: Cluster = {
     name,
-    protocol: carried !== 'requests' ? 'tcp' : http?.useClientProtocol ? 'downstream' : http2 ? 'http2' : port.protocol,
+    protocol: carried === 'requests' ? requested : tunnel !== null && http2 ? 'http2' : 'tcp',
     discovery:
       service.dns && !isClosed ? { type: 'dns', endpoints: dnsEndpoints(mesh, service, port) } : { type: 'mesh' },
     connectTimeoutMs: tcp?.connectTimeout ?? 1000,
@@ -85,8 +94,8 @@ function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
       pings: pings === undefined ? null : { intervalMs: pings.interval, timeoutMs: pings.timeout },
     },
     tcpKeepAlive: tcpKeepAlive(connectionPool),
-    // What is passed through is TLS already, between the client and the endpoint.
-    tls: carried === 'tls' ? null : (outside.tls ?? clusterTls(mesh, service, policy.parts.tls)),
+    tls: passing ? null : (outside.tls ?? clusterTls(mesh, service, tls, client.namespace)),
+    proxyProtocol,
     localityWeighted: (order?.distribute.length ?? 0) > 0,
     origins: [
       ...(rule === null ? [] : [originOf(rule.resource, 'spec')]),
@@ -98,7 +107,7 @@ function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
   const idle = rule === null ? [] : withoutEffect(cluster, service, { rule, policy })
   return {
     ...{ cluster, service, port, subset: chosen?.labels ?? null, order },
-    ...{ limits, isClosed },
+    ...{ limits, isClosed, tunnel, selectsWorkloads: rule?.spec.workloadSelector !== undefined },
     findings: [...findings, ...outside.findings, ...idle],
   }
 }
@@ -202,21 +211,6 @@ function tcpKeepAlive(pool: TrafficPolicyParts['connectionPool']): Cluster['tcpK
     timeSeconds: seconds(written.time),
     intervalSeconds: seconds(written.interval),
   }
-}
-
-/** Where nothing is said, mutual TLS goes to services that take nothing else. */
-function clusterTls(mesh: Mesh, service: ServiceDefinition, written: TrafficPolicyParts['tls']): ClusterTls | null {
-  const strict = !service.external && peerMode(mesh, service.namespace, { app: service.name }).mode === 'strict'
-  const mode = written?.mode ?? (strict ? 'ISTIO_MUTUAL' : 'DISABLE')
-  if (mode === 'DISABLE') return null
-  const { trustDomain } = mesh.options
-  const identities = service.accounts.map((account) => `spiffe://${trustDomain}/ns/${service.namespace}/sa/${account}`)
-  const names =
-    written !== undefined && written.subjectAltNames.length > 0 ? written.subjectAltNames : service.subjectAltNames
-  const serverName = written?.sni === undefined || written.sni === '' ? service.name : written.sni
-  if (mode === 'SIMPLE')
-    return { mode: 'simple', allow: names, serverName, verify: written?.insecureSkipVerify !== true, roots: null }
-  return { mode: 'mutual', allow: names.length > 0 ? names : identities, serverName, verify: true, roots: null }
 }
 
 function dnsEndpoints(mesh: Mesh, service: ServiceDefinition, port: ServicePort) {

@@ -102,9 +102,8 @@ function nameOf({ resource }: Rule): string {
   return resource.metadata.name
 }
 
-export interface EffectivePolicy {
+export interface EffectivePolicy extends Pick<TrafficPolicy, 'retryBudget' | 'tunnel' | 'proxyProtocol'> {
   parts: TrafficPolicyParts
-  retryBudget: TrafficPolicy['retryBudget']
 }
 
 /** A subset's policy replaces field by field; a port's replaces all of them (its absent fields mean the defaults). */
@@ -122,5 +121,12 @@ export function effectivePolicy(
       ),
     )
   }
-  return { parts: { ...parts(service), ...parts(subset) }, retryBudget: subset?.retryBudget ?? service?.retryBudget }
+  // A subset that says either says both: the two exclude each other.
+  const wraps = subset?.tunnel !== undefined || subset?.proxyProtocol !== undefined ? subset : service
+  return {
+    parts: { ...parts(service), ...parts(subset) },
+    retryBudget: subset?.retryBudget ?? service?.retryBudget,
+    tunnel: wraps?.tunnel,
+    proxyProtocol: wraps?.proxyProtocol,
+  }
 }

@@ -14,6 +14,7 @@ export function plainCluster(name: string, protocol: Cluster['protocol']): Clust
     keepAlive: { idleTimeoutMs: null, maxRequests: null, maxAgeMs: null, maxStreams: null, pings: null },
     tcpKeepAlive: null,
     tls: null,
+    proxyProtocol: null,
     localityWeighted: false,
     origins: [],
   }

@@ -47,6 +47,7 @@ export function connectionCandidate(mesh: Mesh, resource: MeshResource, rule: Co
     route: {
       ...{ name, tls, forward: resolved.map(({ cluster, weight }) => ({ cluster, weight })) },
       limits: { idleTimeoutMs: null, maxAgeMs: null },
+      tunnel: null,
       origin: originOf(resource, path),
     },
     claims,
@@ -74,7 +75,7 @@ export function routeCandidate(
 /** A client outside has no certificate of the mesh, and what passes through is the client's own TLS. */
 function withoutIdentity(mesh: Mesh, name: string, origin: Origin): MeshFinding[] {
   const [compiled] = referencedClusters(mesh, [name], clientsOf(origin.namespace))
-  if (compiled?.cluster.tls?.mode !== 'mutual') return []
+  if (compiled?.cluster.tls?.mode !== 'mutual' || compiled.tunnel !== null) return []
   const message = `${compiled.service.key} is called with mutual TLS of the mesh, which a connection that passes through does not bring`
   const hint = 'let the gateway end TLS (tls.mode Terminate), or let the service take others (PeerAuthentication)'
   return [{ severity: 'warning', code: 'WEFT_MESH_CONFLICT', origin, message, hint }]

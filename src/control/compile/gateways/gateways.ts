@@ -15,6 +15,7 @@ import type { Door } from './door.js'
 import { gatewayDoors } from './gateway-doors.js'
 import { istioDoors } from './istio-doors.js'
 import { anyName, type Claimant, settleNames } from './server-names.js'
+import { throughTunnels } from './tunnels.js'
 
 export interface CompiledGateway {
   listeners: Listener[]
@@ -59,7 +60,9 @@ export function compileGateway(mesh: Mesh, node: MeshNode): CompiledGateway {
     if (routes !== null) tables.push({ name, hosts: joinHosts(requests, findings), authorization: policies })
   }
   const forwards = listeners.some(({ connections }) => connections.length > 0)
-  return { listeners, tables, findings: forwards ? [...findings, ...connecting.findings] : findings }
+  const through = throughTunnels(mesh, node, listeners)
+  findings.push(...through.findings)
+  return { listeners: through.listeners, tables, findings: forwards ? [...findings, ...connecting.findings] : findings }
 }
 
 /** The first door of an address says what is spoken there. */

@@ -19,6 +19,7 @@ import {
 import type { MeshNode } from '../mesh/node.js'
 import type { Cluster, ClusterEndpoints, LoadBalancer, Locality, OutlierDetection } from '../nouns.js'
 import { pack, present, seconds } from './any.js'
+import { afterProxyHeader } from './proxy-protocol.js'
 import { fromAds, upstreamTls } from './tls.js'
 
 const lbPolicies = {
@@ -30,7 +31,7 @@ const lbPolicies = {
 } as const satisfies Record<LoadBalancer['policy'], Cluster_LbPolicyJson>
 
 export function clusterJson(cluster: Cluster, plane: MeshNode['plane']): ClusterJson {
-  const { discovery, tls, tcpKeepAlive, outlierDetection } = cluster
+  const { discovery, tcpKeepAlive, outlierDetection } = cluster
   return present<ClusterJson>({
     name: cluster.name,
     ...(discovery.type === 'mesh'
@@ -43,7 +44,7 @@ export function clusterJson(cluster: Cluster, plane: MeshNode['plane']): Cluster
     ...balancer(cluster.loadBalancer),
     circuitBreakers: { thresholds: [thresholds(cluster)] },
     outlierDetection: outlierDetection === null ? null : outliers(outlierDetection),
-    transportSocket: tls === null ? null : upstreamTls(tls, cluster.protocol, plane),
+    transportSocket: transportSocket(cluster, plane),
     typedExtensionProtocolOptions:
       plane === 'grpc'
         ? null
@@ -65,6 +66,11 @@ export function clusterJson(cluster: Cluster, plane: MeshNode['plane']): Cluster
             }),
           },
   })
+}
+
+function transportSocket({ tls, protocol, proxyProtocol }: Cluster, plane: MeshNode['plane']) {
+  const inner = tls === null ? null : upstreamTls(tls, protocol, plane)
+  return proxyProtocol === null || plane === 'grpc' ? inner : afterProxyHeader(proxyProtocol, inner)
 }
 
 function balancer({ policy, minRing, tableSize, slowStart }: LoadBalancer): Partial<ClusterJson> {

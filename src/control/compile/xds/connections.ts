@@ -57,7 +57,7 @@ function rbac(action: RBAC_ActionJson, rules: AuthorizationRule[] | null): AnyJs
 }
 
 /** Three attempts to connect, as for requests; no endpoint has seen a byte of those that failed. */
-function tcpProxy({ name, forward, limits: { idleTimeoutMs, maxAgeMs } }: ConnectionRoute): AnyJson {
+function tcpProxy({ name, forward, tunnel, limits: { idleTimeoutMs, maxAgeMs } }: ConnectionRoute): AnyJson {
   const clusters = forward.filter(({ weight }) => weight > 0).map(({ cluster, weight }) => ({ name: cluster, weight }))
   const [first, ...others] = clusters
   const to: TcpProxyJson =
@@ -68,5 +68,7 @@ function tcpProxy({ name, forward, limits: { idleTimeoutMs, maxAgeMs } }: Connec
     idleTimeout: idleTimeoutMs === null ? null : seconds(idleTimeoutMs),
     maxDownstreamConnectionDuration: maxAgeMs === null ? null : seconds(maxAgeMs),
   })
-  return pack(TcpProxySchema, { statPrefix: name, ...to, maxConnectAttempts: 3, ...ends })
+  const usePost = tunnel?.method === 'POST' ? { usePost: true } : {}
+  const through = tunnel === null ? {} : { tunnelingConfig: { hostname: tunnel.target, ...usePost } }
+  return pack(TcpProxySchema, { statPrefix: name, ...to, ...through, maxConnectAttempts: 3, ...ends })
 }

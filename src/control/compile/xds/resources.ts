@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { fromJson, toBinary } from '@bufbuild/protobuf'
 import type { GenMessage } from '@bufbuild/protobuf/codegenv2'
-import type { Certificate, TrustBundle } from '../../certificate-source.js'
+import type { Authorities, Certificate, TrustBundle } from '../../certificate-source.js'
 import { ClusterSchema } from '../../xds/protos/envoy/config/cluster/v3/cluster_pb.js'
 import { TypedExtensionConfigSchema } from '../../xds/protos/envoy/config/core/v3/extension_pb.js'
 import { ClusterLoadAssignmentSchema } from '../../xds/protos/envoy/config/endpoint/v3/endpoint_pb.js'
@@ -24,7 +24,7 @@ import { grpcListenerJson, type ListenerContext, listenerJson } from './listener
 import type { NamedFilter } from './named-filter.js'
 import { onDemandTable, steeredBy } from './on-demand-hosts.js'
 import { type HashOf, routeConfiguration, virtualHost } from './routes.js'
-import { identitySecret, rootsSecret } from './tls.js'
+import { certificateSecret, identitySecret, rootsSecret, rootsSecretOf } from './tls.js'
 
 const schemas = {
   clusters: ClusterSchema,
@@ -69,10 +69,9 @@ export function clusterResource(cluster: Cluster, plane: Plane): XdsResource {
   return once(cluster, plane, () => {
     const json = clusterJson(cluster, plane)
     const pieces = () => cluster.origins.map((origin) => ({ origin, text: JSON.stringify(json) }))
-    const roots = plane === 'grpc' ? null : (cluster.tls?.roots ?? null)
     const refs = [
       ...(cluster.discovery.type === 'mesh' ? [['endpoints', cluster.name] as const] : []),
-      ...(roots === null ? [] : [['secrets', roots.secret] as const]),
+      ...(plane === 'grpc' ? [] : secretsOf(cluster).map((name) => ['secrets', name] as const)),
     ]
     return encode('clusters', cluster.name, json, pieces, refs)
   })
@@ -175,16 +174,37 @@ export function rootsResource(bundle: TrustBundle): XdsResource {
   return resource
 }
 
-/** Authorities that a cluster's endpoints must be vouched for by, where they are its own. */
-export function clusterRoots({ tls, origins }: Cluster): XdsResource[] {
-  if (tls === null || tls.roots === null) return []
-  const { secret: name, pem } = tls.roots
-  return [
-    once(tls.roots, '', () => {
-      const json = { name, validationContext: { trustedCa: { inlineString: pem } } }
-      return encode('secrets', name, json, () => origins.map((origin) => ({ origin, text: JSON.stringify(json) })))
-    }),
+export function authoritiesResource(name: string, authorities: Authorities): XdsResource {
+  return once(authorities, name, () => {
+    const { roots, revoked } = authorities
+    const crl = revoked === '' ? {} : { crl: { inlineString: revoked } }
+    return encode(
+      'secrets',
+      name,
+      { name, validationContext: { trustedCa: { inlineString: roots }, ...crl } },
+      () => [],
+    )
+  })
+}
+
+function secretsOf({ tls }: Cluster): string[] {
+  return [tls?.certificate, tls?.roots].flatMap((one) => one?.secret ?? [])
+}
+
+/** What a cluster shows and believes, where resources say it themselves or name files of the data plane. */
+export function clusterSecrets({ tls, origins }: Cluster): XdsResource[] {
+  const secrets = [
+    ...(tls?.certificate == null ? [] : [{ noun: tls.certificate, json: certificateSecret(tls.certificate) }]),
+    ...(tls?.roots == null ? [] : [{ noun: tls.roots, json: rootsSecretOf(tls.roots) }]),
   ]
+  return secrets.flatMap(({ noun, json: content }) => {
+    if (content === null) return []
+    return once(noun, '', () => {
+      const json = { name: noun.secret, ...content }
+      const pieces = () => origins.map((origin) => ({ origin, text: JSON.stringify(json) }))
+      return encode('secrets', noun.secret, json, pieces)
+    })
+  })
 }
 
 /** An Envoy has every cluster; a gRPC client asks for those that its routes name. */

@@ -1,18 +1,20 @@
 /** TLS contexts of both sides. Certificates come by SDS (Envoy) or from files that the bootstrap names (gRPC). */
 
+import { isIP } from 'node:net'
 import type { TransportSocketJson } from '../../xds/protos/envoy/config/core/v3/base_pb.js'
 import type { ConfigSourceJson } from '../../xds/protos/envoy/config/core/v3/config_source_pb.js'
 import type {
   CertificateValidationContextJson,
   SubjectAltNameMatcherJson,
 } from '../../xds/protos/envoy/extensions/transport_sockets/tls/v3/common_pb.js'
+import type { SecretJson } from '../../xds/protos/envoy/extensions/transport_sockets/tls/v3/secret_pb.js'
 import {
   type CommonTlsContextJson,
   DownstreamTlsContextSchema,
   UpstreamTlsContextSchema,
 } from '../../xds/protos/envoy/extensions/transport_sockets/tls/v3/tls_pb.js'
 import type { MeshNode } from '../mesh/node.js'
-import type { Cluster, ClusterTls, ListenerTls } from '../nouns.js'
+import type { Cluster, ClusterCertificate, ClusterRoots, ClusterTls, ListenerTls } from '../nouns.js'
 import { pack } from './any.js'
 
 /** Names under which a data plane asks for its own certificate and for the roots that it trusts. */
@@ -50,21 +52,27 @@ export function upstreamTls(
   }
 }
 
-function simple({ verify, allow, serverName, roots }: ClusterTls): CommonTlsContextJson {
-  if (!verify) return {}
+function simple({ verify, allow, serverName, certificate, roots }: ClusterTls): CommonTlsContextJson {
+  const shown = certificate === null ? {} : shownCertificate(certificate.secret)
+  if (!verify) return shown
   const names = allow.length > 0 ? allow : [serverName]
   const matchTypedSubjectAltNames = names.map((exact): SubjectAltNameMatcherJson => {
-    return { sanType: 'DNS', matcher: { exact } }
+    return { sanType: sanTypeOf(exact), matcher: { exact } }
   })
   // As a secret, other roots change no cluster, so that its connections live on.
-  if (roots !== null) return rootsWith({ matchTypedSubjectAltNames }, roots.secret)
-  return { validationContext: { trustedCa: { filename: systemRoots }, matchTypedSubjectAltNames } }
+  if (roots !== null) return { ...shown, ...rootsWith({ matchTypedSubjectAltNames }, roots.secret) }
+  return { ...shown, validationContext: { trustedCa: { filename: systemRoots }, matchTypedSubjectAltNames } }
+}
+
+function sanTypeOf(name: string): 'URI' | 'IP_ADDRESS' | 'DNS' {
+  if (name.includes('://')) return 'URI'
+  return isIP(name) === 0 ? 'DNS' : 'IP_ADDRESS'
 }
 
 function mutual({ allow }: ClusterTls, plane: MeshNode['plane']): CommonTlsContextJson {
   const names = allow.map((exact): SubjectAltNameMatcherJson => ({ sanType: 'URI', matcher: { exact } }))
   const matching: CertificateValidationContextJson = names.length === 0 ? {} : { matchTypedSubjectAltNames: names }
-  if (plane === 'envoy') return { ...ownCertificate(), ...rootsWith(matching) }
+  if (plane === 'envoy') return { ...shownCertificate(), ...rootsWith(matching) }
   return {
     tlsCertificateProviderInstance: { instanceName: identitySecret },
     validationContext: { caCertificateProviderInstance: { instanceName: identitySecret }, ...matching },
@@ -77,7 +85,9 @@ export function downstreamTls(tls: ListenerTls, certificates: string[], trustDom
     matchTypedSubjectAltNames: [{ sanType: 'URI', matcher: { prefix: `spiffe://${trustDomain}/` } }],
   }
   const shown = certificates.map((name) => ({ name, sdsConfig: fromAds }))
-  const common = mesh ? { ...ownCertificate(), ...rootsWith(inTrustDomain) } : { tlsCertificateSdsSecretConfigs: shown }
+  const common = mesh
+    ? { ...shownCertificate(), ...rootsWith(inTrustDomain) }
+    : { tlsCertificateSdsSecretConfigs: shown }
   return {
     name: 'envoy.transport_sockets.tls',
     typedConfig: pack(DownstreamTlsContextSchema, {
@@ -89,12 +99,12 @@ export function downstreamTls(tls: ListenerTls, certificates: string[], trustDom
 
 /** TLS that ends here for connections that are forwarded as they are. */
 export function terminatingTls(secret: string): TransportSocketJson {
-  const commonTlsContext = { tlsCertificateSdsSecretConfigs: [{ name: secret, sdsConfig: fromAds }] }
+  const commonTlsContext = shownCertificate(secret)
   return { name: 'envoy.transport_sockets.tls', typedConfig: pack(DownstreamTlsContextSchema, { commonTlsContext }) }
 }
 
-function ownCertificate(): CommonTlsContextJson {
-  return { tlsCertificateSdsSecretConfigs: [{ name: identitySecret, sdsConfig: fromAds }] }
+function shownCertificate(name = identitySecret): CommonTlsContextJson {
+  return { tlsCertificateSdsSecretConfigs: [{ name, sdsConfig: fromAds }] }
 }
 
 function rootsWith(
@@ -104,3 +114,19 @@ function rootsWith(
   const validationContextSdsSecretConfig = { name, sdsConfig: fromAds }
   return { combinedValidationContext: { defaultValidationContext, validationContextSdsSecretConfig } }
 }
+
+/** What of a secret resources say themselves: files of the data plane, which it watches; null: it comes from elsewhere. */
+export function certificateSecret(certificate: ClusterCertificate): SecretContent | null {
+  if ('credential' in certificate) return null
+  const { chain, key } = certificate
+  return { tlsCertificate: { certificateChain: { filename: chain }, privateKey: { filename: key } } }
+}
+
+export function rootsSecretOf(roots: ClusterRoots): SecretContent | null {
+  if ('credential' in roots) return null
+  if ('pem' in roots) return { validationContext: { trustedCa: { inlineString: roots.pem } } }
+  const crl = roots.revoked === null ? {} : { crl: { filename: roots.revoked } }
+  return { validationContext: { trustedCa: { filename: roots.file ?? systemRoots }, ...crl } }
+}
+
+type SecretContent = Pick<SecretJson, 'tlsCertificate' | 'validationContext'>

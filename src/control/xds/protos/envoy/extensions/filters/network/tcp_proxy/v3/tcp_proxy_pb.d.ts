@@ -3,11 +3,12 @@
 /* eslint-disable */
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Metadata, MetadataJson } from "../../../../../config/core/v3/base_pb.js";
+import type { HeaderValueOption, HeaderValueOptionJson, Metadata, MetadataJson } from "../../../../../config/core/v3/base_pb.js";
 import type { BoolValueJson, Duration, DurationJson, UInt32ValueJson } from "@bufbuild/protobuf/wkt";
 import type { AccessLog, AccessLogJson } from "../../../../../config/accesslog/v3/accesslog_pb.js";
 import type { BackoffStrategy, BackoffStrategyJson } from "../../../../../config/core/v3/backoff_pb.js";
 import type { Percent, PercentJson } from "../../../../../type/v3/percent_pb.js";
+import type { TypedExtensionConfig, TypedExtensionConfigJson } from "../../../../../config/core/v3/extension_pb.js";
 export declare const file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy: GenFile;
 export declare type TcpProxy = Message<"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"> & {
   statPrefix: string;
@@ -25,6 +26,7 @@ export declare type TcpProxy = Message<"envoy.extensions.filters.network.tcp_pro
   accessLog: AccessLog[];
   maxConnectAttempts?: number | undefined;
   backoffOptions?: BackoffStrategy | undefined;
+  tunnelingConfig?: TcpProxy_TunnelingConfig | undefined;
   maxDownstreamConnectionDuration?: Duration | undefined;
   maxDownstreamConnectionDurationJitterPercentage?: Percent | undefined;
   maxEarlyDataBytes?: number | undefined;
@@ -41,6 +43,7 @@ export declare type TcpProxyJson = {
   accessLog?: AccessLogJson[];
   maxConnectAttempts?: UInt32ValueJson;
   backoffOptions?: BackoffStrategyJson;
+  tunnelingConfig?: TcpProxy_TunnelingConfigJson;
   maxDownstreamConnectionDuration?: DurationJson;
   maxDownstreamConnectionDurationJitterPercentage?: PercentJson;
   maxEarlyDataBytes?: UInt32ValueJson;
@@ -65,3 +68,26 @@ export declare type TcpProxy_WeightedCluster_ClusterWeightJson = {
   metadataMatch?: MetadataJson;
 };
 export declare const TcpProxy_WeightedCluster_ClusterWeightSchema: GenMessage<TcpProxy_WeightedCluster_ClusterWeight, {jsonType: TcpProxy_WeightedCluster_ClusterWeightJson}>;
+export declare type TcpProxy_TunnelingConfig = Message<"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig"> & {
+  hostname: string;
+  usePost: boolean;
+  headersToAdd: HeaderValueOption[];
+  propagateResponseHeaders: boolean;
+  postPath: string;
+  propagateResponseTrailers: boolean;
+  requestIdHeader: string;
+  requestIdMetadataKey: string;
+  formatters: TypedExtensionConfig[];
+};
+export declare type TcpProxy_TunnelingConfigJson = {
+  hostname?: string;
+  usePost?: boolean;
+  headersToAdd?: HeaderValueOptionJson[];
+  propagateResponseHeaders?: boolean;
+  postPath?: string;
+  propagateResponseTrailers?: boolean;
+  requestIdHeader?: string;
+  requestIdMetadataKey?: string;
+  formatters?: TypedExtensionConfigJson[];
+};
+export declare const TcpProxy_TunnelingConfigSchema: GenMessage<TcpProxy_TunnelingConfig, {jsonType: TcpProxy_TunnelingConfigJson}>;
