@@ -10,10 +10,9 @@ use crate::error::Error;
 use crate::exchange::account::Account;
 use crate::exchange::downstream::{Downstream, Next, Request};
 use crate::exchange::ongoing::{Aim, Ongoing};
-use crate::exchange::{dtab, fault, mirror, relay, reply, socket, trace, tunnel};
+use crate::exchange::{dtab, fault, mirror, overrides, relay, reply, socket, trace, tunnel};
 use crate::filter::{self, Stage, Stop, body};
 use crate::http::framing::request_framing;
-use crate::http::trust;
 use crate::route::Action;
 use crate::snapshot::{GenerationRoute, Moment};
 use crate::telemetry::record::Mark;
@@ -33,7 +32,7 @@ pub async fn run(downstream: &mut Downstream, worker: &Rc<Worker>, request: Requ
     let mut head = request.head;
     account.traced(trace::carry(&mut head, view.generation.tracing, account.generated_id()));
     let overrides = &view.listener().overrides;
-    if !overrides.trusted && trust::refuse_overrides(&mut head, overrides) {
+    if !overrides.trusted && overrides::refuse(&mut head, overrides) {
         account.mark(Mark::OverrideIgnored);
     }
     let mut exchange = Ongoing::begin(downstream, worker, &view, &mut head, &mut account);

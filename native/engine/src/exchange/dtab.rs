@@ -6,7 +6,7 @@
 
 use crate::error::{Error, Kind};
 use crate::exchange::ongoing::Ongoing;
-use crate::http::trust::DTAB;
+use crate::exchange::overrides::DTAB;
 use crate::snapshot::Generation;
 use crate::telemetry::record::Mark;
 use crate::upstream::attempt::Answered;

@@ -22,6 +22,7 @@ pub mod account;
 pub mod affinity;
 pub mod deadline;
 pub mod downstream;
+pub mod overrides;
 pub mod respond;
 pub mod share;
 pub mod trace;

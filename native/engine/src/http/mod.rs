@@ -1,6 +1,6 @@
 //! HTTP/1: heads, framing, bodies and header hygiene. Pure: bytes in, bytes out, no I/O, no clock.
 //!
-//! A head owns its bytes; every part of it is a [`head::Slot`] into them. Calls nothing of ours.
+//! A head owns its bytes; every part of it is a [`head::Slot`] into them. Uses nothing of ours.
 
 pub mod body;
 pub mod changes;

@@ -8,10 +8,6 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::http::head::{Known, RequestHead};
-use crate::snapshot::Overrides;
-
-/// The header by which Linkerd 1 lets callers override a request's way.
-pub const DTAB: &[u8] = b"l5d-dtab";
 
 /// Envoy's header for the certificates of clients.
 const CLIENT_CERT: &[u8] = b"x-forwarded-client-cert";
@@ -62,18 +58,6 @@ fn unquoted(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
         }
         false
     })
-}
-
-/// Removes what a caller that is not trusted says of its request's way. Whether there was any of it.
-pub fn refuse_overrides(head: &mut RequestHead, overrides: &Overrides) -> bool {
-    let lane = overrides.lane_header.as_bytes();
-    let is_one = |name: &[u8]| name.eq_ignore_ascii_case(lane) || name.eq_ignore_ascii_case(DTAB);
-    let found = head.section().iter().any(|(name, _)| is_one(name));
-    if found {
-        head.remove(lane);
-        head.remove(DTAB);
-    }
-    found
 }
 
 /// An address as proxies write it: bare, or with a port.
