@@ -32,24 +32,21 @@ const mayImport = {
 const onlyImporter = { 'uWebSockets.js': 'src/door/uws.ts' }
 
 /**
- * The engine's modules stand in lib.rs in the order of a request. A module may be handed values of any other, so types
- * (capitals) may be imported from anywhere; what it calls (small letters) must stand below it. These stand below all.
+ * The engine's rooms stand in lib.rs in the order of a request, and the modules of a room of several steps in its mod.rs.
+ * A module may be handed values of any other, so types (capitals) may be imported from anywhere; what it calls (small
+ * letters) must stand below it. The ground floor stands below all.
  */
-const engineBase = [
-  'snapshot',
-  'http',
-  'tls',
-  'record',
-  'stats',
-  'telemetry',
-  'buffer',
-  'deadline',
-  'error',
-  'clock',
-  'transfer',
+const engineGround = ['snapshot', 'http', 'tls', 'telemetry', 'error', 'clock', 'transfer']
+const engineRooms = ['proxy', 'listener', 'exchange', 'upstream', 'worker']
+/** Called by the driver alone, never by each other; one phase each. */
+const enginePhases = [
+  ['filter'],
+  ['route'],
+  ['upstream::cluster'],
+  ['upstream::attempt', 'upstream::connection'],
+  ['upstream::retry'],
+  ['exchange::respond'],
 ]
-/** Called by the driver alone, never by each other. */
-const enginePhases = ['filter', 'route', 'cluster', 'upstream', 'retry', 'respond']
 const engineOrder = readEngineOrder()
 
 const topLevel = [
@@ -157,20 +154,29 @@ function checkRust(file, lines) {
     }
   })
   if (crate !== 'engine' || folder !== 'src' || /(^|_)tests?\.rs$/.test(file)) return
-  const own = inside[0].replace(/\.rs$/, '')
+  const own = engineModule([...inside.slice(0, -1), inside.at(-1).replace(/\.rs$/, '')])
   const production = lines.join('\n').split('#[cfg(test)]')[0]
-  for (const { imported, leaf } of engineImports(production)) checkEngineImport(file, own, imported, leaf)
+  const stepOfRoom = /^\w+\/(?!mod\.rs)\w+(\.rs|\/mod\.rs)$/.test(inside.join('/'))
+  const text = stepOfRoom ? production.replace(/\bsuper::/g, `crate::${inside[0]}::`) : production
+  for (const { imported, leaf } of engineImports(text)) checkEngineImport(file, own, imported, leaf)
+}
+
+/** `['exchange', 'relay', 'run']` → `exchange::relay`, `['http', 'head']` → `http`. */
+function engineModule([room, inside]) {
+  const module = `${room}::${inside}`
+  return engineOrder.includes(module) ? module : room
 }
 
 /** Every name that is taken from another module of the engine, from `use` trees and from paths in the code. */
 function* engineImports(text) {
   for (const [, tree] of text.matchAll(/^\s*(?:pub(?:\(crate\))? )?use crate::([^;]+);/gm)) {
-    for (const path of expandUse(tree)) yield { imported: path.split('::')[0], leaf: path.split('::').at(-1) }
+    for (const path of expandUse(tree))
+      yield { imported: engineModule(path.split('::')), leaf: path.split('::').at(-1) }
   }
-  const code = text.replace(/^\s*(?:pub(?:\(crate\))? )?use [^;]+;/gm, '').replace(/\/\/.*$/gm, '')
+  const code = text.replace(/^\s*(?:pub(?:\(crate\))? )?use [^;]+;|\bpub\(in [^)]*\)|\/\/.*$/gm, '')
   for (const [, path] of code.matchAll(/\bcrate::([a-z_0-9]+(?:::\w+)*)/g)) {
     const parts = path.split('::')
-    yield { imported: parts[0], leaf: parts.find((part) => /^[A-Z]/.test(part)) ?? parts.at(-1) }
+    yield { imported: engineModule(parts), leaf: parts.find((part) => /^[A-Z]/.test(part)) ?? parts.at(-1) }
   }
 }
 
@@ -198,7 +204,8 @@ function expandUse(tree) {
 
 function checkEngineImport(file, own, imported, leaf) {
   if (own === imported || own === 'lib' || !engineOrder.includes(imported) || /^[A-Z]/.test(leaf)) return
-  if (enginePhases.includes(own) && enginePhases.includes(imported)) {
+  const [caller, called] = [own, imported].map((module) => enginePhases.find((phase) => phase.includes(module)))
+  if (caller !== undefined && called !== undefined && caller !== called) {
     report(file, 0, `the phase ${own} may not call the phase ${imported} (${leaf}): the driver does`)
   } else if (!engineOrder.includes(own) || engineOrder.indexOf(imported) < engineOrder.indexOf(own)) {
     report(file, 0, `${own} may not call ${imported} (${leaf}), which stands above it`)
@@ -206,8 +213,14 @@ function checkEngineImport(file, own, imported, leaf) {
 }
 
 function readEngineOrder() {
-  const text = readFileSync(join(root, 'native/engine/src/lib.rs'), 'utf8')
-  return [...text.matchAll(/^(?:pub )?mod (\w+);/gm)]
-    .map(([, name]) => name)
-    .filter((name) => !engineBase.includes(name))
+  const modules = (file) => {
+    const text = readFileSync(join(root, 'native/engine/src', file), 'utf8')
+    return [...text.matchAll(/^(?:pub )?mod (\w+);/gm)].map(([, name]) => name)
+  }
+  return modules('lib.rs')
+    .filter((room) => !engineGround.includes(room))
+    .flatMap((room) => {
+      const inside = engineRooms.includes(room) ? modules(`${room}/mod.rs`) : []
+      return [room, ...inside.map((module) => `${room}::${module}`)]
+    })
 }

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use fastrand::Rng;
-use weft_engine::cluster::{Heard, Load, Picker, Wish, choose, learn};
 use weft_engine::error::Kind;
 use weft_engine::route::key_hash;
 use weft_engine::snapshot::{ClusterBook, Endpoint, LoadBalancer, Membership, Moment, Place, Wanted};
+use weft_engine::upstream::cluster::{Heard, Load, Picker, Wish, choose, learn};
 
 use crate::scenario::{Change, ENDPOINTS, RATE, SECONDS, Scenario, TIMEOUT_S};
 use crate::service::{Manner, Outcome, Service};

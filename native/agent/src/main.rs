@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use weft_engine::proxy::steer;
 use weft_engine::proxy::{Drain, Proxy};
 use weft_engine::snapshot;
-use weft_engine::steer;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

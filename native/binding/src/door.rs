@@ -35,7 +35,7 @@ use std::rc::Rc;
 use napi::bindgen_prelude::{ArrayBuffer, FnArgs, Function, Uint8Array};
 use napi::{Env, JsString, JsValue, Result, sys};
 use napi_derive::napi;
-use weft_engine::door::{self, Entered, Entering, Event, Outside};
+use weft_engine::listener::door::{self, Entered, Entering, Event, Outside};
 use weft_engine::worker::Worker;
 
 use crate::error::{failed, guarded};

@@ -3,8 +3,8 @@
 use napi::Result;
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
-use weft_engine::asked::{self, Question};
-use weft_engine::replay as replaying;
+use weft_engine::route::asked::{self, Question};
+use weft_engine::route::replay as replaying;
 use weft_engine::snapshot;
 
 use crate::error::{failed, guarded};

@@ -11,10 +11,10 @@ use napi::bindgen_prelude::Buffer;
 use napi::{Env, Result};
 use napi_derive::napi;
 use weft_engine::listener::handover;
+use weft_engine::proxy::reasons;
+use weft_engine::proxy::stats;
+use weft_engine::proxy::steer;
 use weft_engine::proxy::{Drain, Proxy};
-use weft_engine::reasons;
-use weft_engine::stats;
-use weft_engine::steer;
 
 use crate::error::{failed, guarded, unknown_proxy, unknown_worker};
 use crate::{door, environment, script};

@@ -7,9 +7,9 @@ use std::os::unix::net::UnixStream;
 use std::task::{Context, Poll, Waker};
 
 use divan::{Bencher, black_box};
-use weft_engine::buffer::{Buffer, Buffers};
 use weft_engine::error::Error;
 use weft_engine::http::framing::Framing;
+use weft_engine::transfer::buffer::{Buffer, Buffers};
 use weft_engine::transfer::{BodyFilter, BodyPart, Transfer};
 use weft_rt::Stream;
 

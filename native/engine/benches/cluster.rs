@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use divan::{Bencher, black_box};
-use weft_engine::cluster::{Heard, Picked, Picker, Wish, choose, learn};
 use weft_engine::snapshot::{ClusterBook, LoadBalancer, Membership, Moment, Place, SlowStart, Wanted};
+use weft_engine::upstream::cluster::{Heard, Picked, Picker, Wish, choose, learn};
 
 fn main() {
     divan::main();

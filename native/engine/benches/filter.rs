@@ -4,6 +4,7 @@ use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use divan::{Bencher, black_box};
+use weft_engine::exchange::trace;
 use weft_engine::filter::bucket::{Bucket, Rate};
 use weft_engine::filter::{Chain, Facts, FilterBook, Request};
 use weft_engine::http::head::RequestHead;
@@ -11,7 +12,6 @@ use weft_engine::http::parse::{HeadLimits, parse_request};
 use weft_engine::snapshot::{
     Filter, HeaderEdits, HeaderLine, HeaderRewrite, KeyPart, LocalRateLimit, RateBucket, RateKey, Tracing,
 };
-use weft_engine::trace;
 
 fn main() {
     divan::main();

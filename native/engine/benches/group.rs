@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use divan::{Bencher, black_box};
-use weft_engine::cluster::{Picker, Wish, choose};
 use weft_engine::snapshot::{
     ClusterBook, Division, Instead, LoadBalancer, Locality, Moment, Place, Provision, Spot, Subset, SubsetRule, Wanted,
     Zoning,
 };
+use weft_engine::upstream::cluster::{Picker, Wish, choose};
 
 fn main() {
     divan::main();

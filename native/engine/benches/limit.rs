@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use divan::{Bencher, black_box};
 use weft_engine::http::head::RequestHead;
-use weft_engine::limit::{Adaptive, Counter, Gate};
-use weft_engine::overload::{Criticality, Gauge, Memory, Overload, Shedder};
-use weft_engine::retry::{Outcome, Said, Standing, classify};
 use weft_engine::snapshot::{AdaptiveConcurrency, GenerationRetry, RetryOn};
+use weft_engine::upstream::limit::{Adaptive, Counter, Gate};
+use weft_engine::upstream::retry::{Outcome, Said, Standing, classify};
+use weft_engine::worker::overload::{Criticality, Gauge, Memory, Overload, Shedder};
 
 fn main() {
     divan::main();

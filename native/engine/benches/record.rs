@@ -3,9 +3,9 @@
 use divan::{Bencher, black_box};
 use parking_lot::Mutex;
 use std::sync::Arc;
-use weft_engine::record::{Address, Candidate, Record, Ring, RingOptions, Texts, frame};
 use weft_engine::telemetry::access_log::{Entry, Format, LogWriter};
 use weft_engine::telemetry::metrics::{ClusterCounter, DEFAULT_SERIES, Ids, Latency, Metrics, Names, SeriesBudget};
+use weft_engine::telemetry::record::{Address, Candidate, Record, Ring, RingOptions, Texts, frame};
 
 fn main() {
     divan::main();

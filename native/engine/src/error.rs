@@ -1,4 +1,5 @@
-//! What can go wrong with an exchange: a closed list of kinds. Status, flag and wording belong to [`crate::respond`].
+//! What can go wrong with an exchange: a closed list of kinds. Status, flag and wording belong to
+//! [`respond`](crate::exchange::respond).
 
 use std::io;
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use proptest::prelude::*;
-use weft_engine::cluster::{Heard, Load, Picked, Picker, Wish, choose, learn};
 use weft_engine::error::Kind;
 use weft_engine::snapshot::{ClusterBook, Endpoint, LoadBalancer, Membership, Moment, Place, SlowStart, Wanted};
+use weft_engine::upstream::cluster::{Heard, Load, Picked, Picker, Wish, choose, learn};
 
 const RING: LoadBalancer = LoadBalancer::RingHash { min_ring: 1024, max_ring: 8_388_608, bounded_load: None };
 const MAGLEV: LoadBalancer = LoadBalancer::Maglev { table_size: 65_537, bounded_load: None };

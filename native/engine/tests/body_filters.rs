@@ -10,10 +10,10 @@ use std::task::{Context, Poll};
 use std::thread;
 
 use proptest::prelude::*;
-use weft_engine::buffer::{Buffer, Buffers};
 use weft_engine::error::{Error, Kind};
 use weft_engine::http::body::BodyDecoder;
 use weft_engine::http::framing::Framing;
+use weft_engine::transfer::buffer::{Buffer, Buffers};
 use weft_engine::transfer::{BodyFilter, BodyPart, Broken, Gathered, Transfer};
 use weft_rt::Stream;
 

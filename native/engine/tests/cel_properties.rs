@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use cel::{Context, Env, Value as Other};
 use proptest::prelude::*;
-use weft_engine::cel::{Cel, Environment, Fault, Kind, Type, Value, Variable, Variables};
+use weft_engine::snapshot::cel::{Cel, Environment, Fault, Kind, Type, Value, Variable, Variables};
 
 static ENVIRONMENT: Environment = Environment {
     variables: &[

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use proptest::prelude::*;
-use weft_engine::cluster::{Picked, Picker, Wish, choose};
-use weft_engine::record::Mark;
 use weft_engine::snapshot::{ClusterBook, Endpoint, LoadBalancer, Membership, Place, Wanted};
+use weft_engine::telemetry::record::Mark;
+use weft_engine::upstream::cluster::{Picked, Picker, Wish, choose};
 
 const ROUND_ROBIN: LoadBalancer = LoadBalancer::RoundRobin { slow_start: None };
 const RANDOM: LoadBalancer = LoadBalancer::Random {};

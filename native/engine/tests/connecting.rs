@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
-use weft_engine::upstream::race;
+use weft_engine::upstream::connection::race;
 use weft_rt::Addr;
 
 /// An address that never answers: a listener whose queue is full lets further connections wait.

@@ -6,12 +6,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use weft_engine::cluster::{Picked, Picker, Wish, choose};
-use weft_engine::record::Mark;
 use weft_engine::snapshot::{
     ClusterBook, Division, Endpoint, Instead, LoadBalancer, Locality, Membership, PartitionTold, Place, Provision,
     Spot, Subset, SubsetRule, Wanted, Zoning,
 };
+use weft_engine::telemetry::record::Mark;
+use weft_engine::upstream::cluster::{Picked, Picker, Wish, choose};
 
 const RANDOM: LoadBalancer = LoadBalancer::Random {};
 const PICKS: u32 = 20_000;

@@ -15,12 +15,12 @@ use super::{
     Chain, Filter, OutsideContext, Patience, Ran, Request, Response, Stage, Stop, Verdict, ask_back, show_request,
     show_response,
 };
-use crate::buffer::Buffer;
-use crate::deadline::Deadlines;
 use crate::error::{Error, Kind};
+use crate::exchange::deadline::Deadlines;
+use crate::exchange::ongoing::Ongoing;
 use crate::http::framing::Framing;
 use crate::http::head::ResponseHead;
-use crate::ongoing::Ongoing;
+use crate::transfer::buffer::Buffer;
 use crate::transfer::{BodyFilter, Gathered, Transfer};
 use crate::worker::Worker;
 

@@ -1,16 +1,16 @@
 //! `budget`: believes what the hop before says of the request's time and retries, if a key that both have signed it.
 //!
-//! The line is always taken off: what goes on is this hop's own (see [`crate::allowance`]). One that is not to be believed
-//! counts as none, whoever sent it: a client cannot buy itself time or retries, nor take them from others.
+//! The line is always taken off: what goes on is this hop's own (see [`crate::upstream::allowance`]). One that is not to
+//! be believed counts as none, whoever sent it: a client cannot buy itself time or retries, nor take them from others.
 
 use std::fs;
 use std::sync::Arc;
 
 use super::chain::FilterBook;
 use super::{Filter, Request, Response, Verdict};
-use crate::allowance::{Allowance, Ignored, Issuing, LINE, Signer};
-use crate::record::Mark;
 use crate::snapshot::Budget as Settings;
+use crate::telemetry::record::Mark;
+use crate::upstream::allowance::{Allowance, Ignored, Issuing, LINE, Signer};
 
 /// A shorter key could be guessed.
 const MIN_KEY: usize = 16;

@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use foldhash::quality::RandomState;
 
 use crate::http::head::{Known, RequestHead};
+use crate::http::trust;
 use crate::snapshot::KeyPart;
-use crate::trust;
 
 /// One seed for the process, so that a key means the same bucket before and after a configuration change.
 fn seed() -> &'static RandomState {

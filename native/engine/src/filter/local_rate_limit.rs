@@ -17,8 +17,8 @@ use super::bucket::{Bucket, Rate, Taken};
 use super::chain::FilterBook;
 use super::{Facts, Filter, Request, Response, Verdict, key};
 use crate::error::{Error, Kind};
-use crate::record::Mark;
 use crate::snapshot::{KeyPart, LocalRateLimit as Settings, RateBucket};
+use crate::telemetry::record::Mark;
 
 /// The filter.
 pub(super) struct LocalRateLimit {

@@ -6,7 +6,7 @@
 //!
 //! A filter is one file here, made in one place: [`Chain::compile`]. Most work on heads, in place and at once; one that
 //! must wait is polled, by [`request`] and [`response`], until it has decided, its time is over, or the client is gone.
-//! What sees bodies as well says so in [`Filter::bodies`].
+//! What sees bodies as well says so in [`Filter::bodies`]. May use [`worker`](crate::worker) and the ground floor.
 
 mod bandwidth_limit;
 pub mod body;
@@ -29,17 +29,17 @@ use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
-use crate::account::Account;
-use crate::allowance::Allowance;
-use crate::downstream::Downstream;
 use crate::error::{Error, Kind};
+use crate::exchange::account::Account;
+use crate::exchange::downstream::Downstream;
+use crate::exchange::ongoing::Ongoing;
 use crate::http::direct::Direct;
 use crate::http::forward::encode_local;
 use crate::http::head::{RequestHead, ResponseHead};
 use crate::http::parse::{HeadLimits, Parsed, parse_response};
-use crate::ongoing::Ongoing;
-use crate::record::Mark;
-use crate::serving::View;
+use crate::telemetry::record::Mark;
+use crate::upstream::allowance::Allowance;
+use crate::worker::serving::View;
 
 pub use body::{BodyMode, Direction, SeesBodies};
 pub use chain::{Chain, FilterBook};

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::script::Place;
-use crate::serving::View;
 use crate::worker::Worker;
+use crate::worker::serving::View;
 
 /// How far the exchange has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! HTTP/1: heads, framing, bodies and header hygiene. Pure: bytes in, bytes out, no I/O, no clock.
 //!
-//! A head owns its bytes; every part of it is a [`head::Slot`] into them.
+//! A head owns its bytes; every part of it is a [`head::Slot`] into them. Uses nothing of ours.
 
 pub mod body;
 pub mod changes;
@@ -13,3 +13,4 @@ pub mod parse;
 pub mod path;
 pub mod retry_after;
 pub mod status;
+pub mod trust;

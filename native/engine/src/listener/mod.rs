@@ -1,8 +1,17 @@
 //! From a listening socket to connections, within the listener's bounds.
+//!
+//! A [`connection`] reads one head after the other, a [`door`] takes requests of TypeScript's; both hand them to the
+//! [driver](crate::exchange::driver). May use [`exchange`](crate::exchange), [`worker`](crate::worker) and the ground
+//! floor, and in this room what stands below.
+
+// Each module uses what stands below it. `scripts/check-structure` holds this order.
+pub mod handover;
 
 pub mod bind;
-pub mod handover;
 mod unix;
+
+pub mod connection;
+pub mod door;
 
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -13,13 +22,12 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use weft_rt::Addr;
 
-use crate::connection;
-use crate::downstream::{Downstream, Next};
-use crate::reply;
-use crate::serving::{Admitted, Serving};
+use crate::exchange::downstream::{Downstream, Next};
+use crate::exchange::reply;
 use crate::snapshot::Direction;
 use crate::telemetry::metrics::Counter;
 use crate::worker::Worker;
+use crate::worker::serving::{Admitted, Serving};
 
 /// How long a listening socket rests after an error of its own.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);

@@ -3,7 +3,7 @@
 use std::sync::Weak;
 
 use super::Proxy;
-use crate::cold::{Following, Watch};
+use crate::proxy::cold::{Following, Watch};
 use crate::snapshot::{Generation, Rejection};
 
 impl Proxy {

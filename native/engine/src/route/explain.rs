@@ -14,8 +14,8 @@ use super::split::Split;
 use super::sticky::{Sticky, key_hash};
 use super::table::{Chosen, Table};
 use super::words::{advantage, asks, obstacle, text};
-use crate::fault::Fault;
-use crate::mirror::Mirror;
+use crate::exchange::fault::Fault;
+use crate::exchange::mirror::Mirror;
 use crate::snapshot::{
     EndpointSet, Fault as Settings, Generation, GenerationCluster, GenerationListener, GenerationRoute, LoadBalancer,
     Member, PartitionTold, Subset,

@@ -2,14 +2,17 @@
 //!
 //! [`choose`] looks a request up in the listener's [`Table`]; the route's [`Action`] says what follows: a [`Split`] over
 //! clusters, a [`Redirect`], a fixed answer. [`explain`] says the same in words, for any request that can give
-//! [`RequestFacts`], be it live, asked about or long past.
+//! [`RequestFacts`], be it live, [asked] about or long past;
+//! [`replay`] says it of many. May use the ground floor.
 
 mod action;
+pub mod asked;
 mod explain;
 mod facts;
 mod fallback;
 mod lane;
 mod path_change;
+pub mod replay;
 mod rule;
 mod split;
 mod sticky;

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use super::facts::RequestFacts;
 use super::value::{cookie, parameter};
-use crate::cel::{Cel, Environment, Fault, Kind, Mistake, Type, Value, Variable, Variables};
+use crate::snapshot::cel::{Cel, Environment, Fault, Kind, Mistake, Type, Value, Variable, Variables};
 
 const METHOD: u8 = 0;
 const HOST: u8 = 1;

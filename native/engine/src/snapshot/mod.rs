@@ -1,8 +1,10 @@
 //! What the engine is told: plain values as they cross the boundary, and the generation compiled from them.
 //!
-//! A snapshot is complete and immutable. Defaults are not applied here: `src/config` owns them.
+//! A snapshot is complete and immutable. Defaults are not applied here: `src/config` owns them. Its
+//! conditions are written in [`cel`]. May use the ground floor; what it compiles are types of the rooms above.
 
 mod adaptive_concurrency;
+pub mod cel;
 mod circuit_breaker;
 mod cluster;
 pub(crate) mod compile;

@@ -1,9 +1,11 @@
-//! Readers of the decision record that run on every exchange: metrics and the access log; and the events that are told
-//! of endpoints.
+//! What is told of the traffic: the decision [record] of each exchange, its readers that run on every exchange, [metrics]
+//! and the [access log](access_log), and the [events] that are told of endpoints.
 //!
-//! The first two take a finished [`Record`](crate::record::Record); nothing here decides anything about a request.
+//! The readers take a finished [`Record`](record::Record); nothing here decides anything about a request. May use the
+//! ground floor.
 
 pub mod access_log;
 pub mod events;
 pub mod flags;
 pub mod metrics;
+pub mod record;

@@ -6,9 +6,9 @@ use std::task::{Context, Poll, ready};
 
 use weft_rt::Stream;
 
+use super::buffer::Buffers;
 use super::tap::{BodyFilter, BodyPart, Tap};
 use super::{Broken, Kept, Transfer};
-use crate::buffer::Buffers;
 use crate::error::Error;
 use crate::http::body::BodyEncoder;
 use crate::http::framing::Framing;

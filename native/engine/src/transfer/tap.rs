@@ -9,9 +9,9 @@ use std::task::{Context, Poll, ready};
 use smallvec::SmallVec;
 
 use super::Broken;
+use super::buffer::Buffer;
 use super::copy::Copying;
 use super::pace::Pace;
-use crate::buffer::Buffer;
 use crate::error::Error;
 
 /// What sees one body of one exchange, part by part.

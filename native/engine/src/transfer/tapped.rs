@@ -2,11 +2,11 @@
 
 use std::task::{Context, Poll};
 
+use super::buffer::Buffer;
 use super::copy::{Copied, Copying, copy};
 use super::pace::Pace;
 use super::tap::{BodyFilter, Part, Tap};
 use super::{Broken, COPIED_RUN, GATHERED, Transfer};
-use crate::buffer::Buffer;
 
 impl Transfer {
     /// Has a filter see what still comes of the body, behind those that see it already.

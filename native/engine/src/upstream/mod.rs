@@ -1,12 +1,17 @@
-//! The way to an endpoint: a request across its attempts, a connection for each, and the attempt itself.
+//! The endpoints' side: which of them a request goes to, how many requests may, how often it is tried, and the way there.
+//!
+//! The [`driver`](crate::exchange::driver) picks, attempts and classifies; nothing here knows what stands before it, but
+//! that an attempt is handed the exchange that it is for. May use [`worker`](crate::worker) and the ground floor, and in
+//! this room what stands below.
 
-pub mod answer;
+// Each module uses what stands below it. `scripts/check-structure` holds this order.
+pub mod hedge;
+
 pub mod attempt;
-pub mod beside;
-pub mod connect;
-pub mod discard;
-mod obtain;
-pub mod outgoing;
-pub mod pool;
-pub mod race;
-mod spare;
+pub mod cluster;
+pub mod retry;
+
+pub mod connection;
+
+pub mod allowance;
+pub mod limit;

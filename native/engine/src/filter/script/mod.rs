@@ -24,8 +24,8 @@ use super::chain::FilterBook;
 use super::{BodyMode, Filter, Outside, Request, Response, SeesBodies, Stage, Verdict};
 use crate::error::{Error, Kind};
 use crate::http::head::{RequestHead, ResponseHead};
+use crate::http::trust;
 use crate::snapshot::{OnFailure, Script as Settings};
-use crate::trust;
 
 /// What is counted about the filters of one name.
 #[derive(Default)]
@@ -264,5 +264,4 @@ fn reuse(outside: &mut Outside<'_>, outcome: Outcome) {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

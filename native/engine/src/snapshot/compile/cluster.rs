@@ -7,13 +7,13 @@ use std::time::Duration;
 use super::address::address;
 use super::fingerprint;
 use super::{Compiler, MAX_NOUNS, Rejection};
-use crate::cel::Mistake;
-use crate::cluster::TripCondition;
-use crate::hedge::Hedging;
 use crate::route::Sticky;
+use crate::snapshot::cel::Mistake;
 use crate::snapshot::{
     Cluster, ClusterEndpoint, Dns, GenerationCluster, Idle, KeepAlive, Keeping, Place, Reach, Resolution, Trip, Wanted,
 };
+use crate::upstream::cluster::TripCondition;
+use crate::upstream::hedge::Hedging;
 
 /// The largest weight of an endpoint: the sum of all weights of a cluster stays below 2^32.
 const MAX_WEIGHT: u32 = u16::MAX as u32;

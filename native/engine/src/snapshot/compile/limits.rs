@@ -1,8 +1,8 @@
 //! The bounds of a cluster, with what is counted against them.
 
 use super::Compiler;
-use crate::limit::{Adaptive, Breaker, Budget, Limits};
 use crate::snapshot::{CircuitBreaker, Cluster};
+use crate::upstream::limit::{Adaptive, Breaker, Budget, Limits};
 
 impl Compiler<'_> {
     pub(super) fn limits(&mut self, dto: &Cluster) -> Limits {

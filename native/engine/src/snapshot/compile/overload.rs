@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{Compiler, Rejection};
-use crate::overload::{Criticality, MOST_CLASSES, Memory, Overload};
 use crate::snapshot::Overload as Settings;
+use crate::worker::overload::{Criticality, MOST_CLASSES, Memory, Overload};
 
 impl Compiler<'_> {
     pub(super) fn overload(&mut self, index: usize, dto: &Settings) -> Overload {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::{Compiler, Rejection, bound};
-use crate::fault::Fault;
+use crate::exchange::fault::Fault;
+use crate::exchange::mirror::Mirror;
 use crate::http::changes::{self, InvalidLine};
 use crate::http::direct::Direct;
-use crate::mirror::Mirror;
 use crate::route::{Action, Fallback, HostPattern, PathChange, Redirect, Rule, Split, Target};
 use crate::snapshot::Mirror as MirrorDto;
 use crate::snapshot::{

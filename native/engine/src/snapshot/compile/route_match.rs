@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{Compiler, Rejection};
-use crate::cel::Mistake;
 use crate::route::{Condition, Expression, HostPattern, Lane, PathPattern, Pattern, Rule, Test};
+use crate::snapshot::cel::Mistake;
 use crate::snapshot::{FieldMatch, PathMatch, Route, RouteMatch, ValueTest};
 
 impl Compiler<'_> {

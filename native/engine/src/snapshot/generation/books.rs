@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::cluster_book::ClusterBook;
 use crate::filter::FilterBook;
-use crate::limit::LimitBook;
 use crate::telemetry::access_log::{LogWriter, Sink};
 use crate::telemetry::metrics::Names;
+use crate::upstream::limit::LimitBook;
 
 /// The thread that writes logs, started with the first log.
 #[derive(Default)]

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Division, Membership, Resolution};
-use crate::cluster::TripCondition;
 use crate::filter::Chain;
-use crate::hedge::Hedging;
-use crate::limit::Limits;
 use crate::route::Sticky;
 use crate::snapshot::{HealthCheck, LoadBalancer, OutlierDetection, TcpKeepAlive, Trip};
+use crate::upstream::cluster::TripCondition;
+use crate::upstream::hedge::Hedging;
+use crate::upstream::limit::Limits;
 
 /// A cluster, compiled. One that did not change is the same one in the next generation.
 pub struct GenerationCluster {

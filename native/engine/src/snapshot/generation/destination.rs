@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use arc_swap::ArcSwap;
 use weft_rt::Addr;
 
-use crate::record::Address;
+use crate::telemetry::record::Address;
 
 /// How to reach an endpoint.
 pub enum Destination {

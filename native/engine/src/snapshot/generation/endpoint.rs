@@ -11,8 +11,8 @@ use super::destination::{Destination, Reach};
 use super::health::{Finding, Health};
 use super::idle_age::IdleAge;
 use super::moment::Moment;
-use crate::cluster::{EndpointBreaker, OutlierState};
-use crate::record::Address;
+use crate::telemetry::record::Address;
+use crate::upstream::cluster::{EndpointBreaker, OutlierState};
 
 use crate::telemetry::metrics::Latency;
 
@@ -155,7 +155,7 @@ impl Endpoint {
         self.warms_since(Moment::default());
     }
 
-    /// Whether outlier detection puts it out. Under its cluster's [`crate::cluster::Ejections`].
+    /// Whether outlier detection puts it out. Under its cluster's [`crate::upstream::cluster::Ejections`].
     pub fn set_ejected(&self, ejected: bool) {
         if self.condition.set(bit::EJECTED, ejected) && !ejected {
             self.warms_since(Moment::now());

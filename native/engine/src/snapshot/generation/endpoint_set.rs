@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::endpoint::{Endpoint, Place};
 use super::hash_table::{HashTable, TableKind};
 use super::tiers::{Division, Provision, Tiers};
-use crate::cluster::Looked;
+use crate::upstream::cluster::Looked;
 
 /// Members per chunk: what a change copies, against how many chunks there are to list and to search.
 const CHUNK: usize = 128;

@@ -4,10 +4,10 @@ use weft_rt::Addr;
 
 use crate::filter::Chain;
 use crate::http::parse::HeadLimits;
-use crate::overload::Overload;
 use crate::route::Table;
 use crate::snapshot::{Direction, ListenerLimits, Overrides};
 use crate::telemetry::access_log::{Format, Sink};
+use crate::worker::overload::Overload;
 
 /// A listener, compiled.
 pub struct GenerationListener {

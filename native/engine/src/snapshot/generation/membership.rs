@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 
 use super::condition::Tally;
 use super::endpoint_set::EndpointSet;
-use crate::cluster::{Ejections, Trips};
 use crate::telemetry::events::Teller;
+use crate::upstream::cluster::{Ejections, Trips};
 
 /// The endpoints of a cluster as of now.
 pub struct Membership {

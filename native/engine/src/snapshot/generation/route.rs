@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::GenerationRetry;
-use crate::fault::Fault;
+use crate::exchange::fault::Fault;
+use crate::exchange::mirror::Mirror;
 use crate::filter::Chain;
 use crate::http::changes::HeaderChanges;
-use crate::mirror::Mirror;
 use crate::route::{Action, Fallback, PathChange};
 
 /// A route, compiled. A duration is `None` where there is no bound; what is not configured is `None`.

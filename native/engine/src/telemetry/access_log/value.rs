@@ -3,7 +3,7 @@
 use super::operator::{Operator, Plain, Source};
 use super::time::TimeFormat;
 use super::{Entry, escape};
-use crate::record::{Address, Protocol, REDACTED};
+use crate::telemetry::record::{Address, Protocol, REDACTED};
 use std::io::Write;
 
 /// The value of an operator, not yet escaped.

@@ -4,7 +4,7 @@
 //! the snapshot carries the [`Ids`] → observing a record takes those of the snapshot that its exchange held. Names are
 //! the process's.
 
-use crate::record::NONE;
+use crate::telemetry::record::NONE;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 

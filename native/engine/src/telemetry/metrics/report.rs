@@ -27,7 +27,7 @@ pub struct Report {
     pub series: Vec<NamedSeries>,
     /// Durations by route.
     pub routes: Vec<RouteLatency>,
-    /// Numbers by cluster; [`crate::stats`] joins them with the endpoints.
+    /// Numbers by cluster; [`crate::proxy::stats`] joins them with the endpoints.
     #[serde(skip)]
     pub cluster_counts: Vec<ClusterCounts>,
 }

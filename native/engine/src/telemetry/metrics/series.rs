@@ -3,8 +3,8 @@
 use super::increase;
 use super::latency::Latency;
 use super::names::Ids;
-use crate::record::{NONE, Record};
 use crate::telemetry::flags::Flag;
+use crate::telemetry::record::{NONE, Record};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
