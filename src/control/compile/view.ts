@@ -9,7 +9,7 @@
 import { connectionRefusals, refusals } from './capabilities.js'
 import { clustersOfConnections, clustersOfRoutes, referencedClusters } from './clusters/cluster-references.js'
 import type { CompiledCluster } from './clusters/clusters.js'
-import { closed, forWorkloads } from './clusters/credentials.js'
+import { closed } from './clusters/credentials.js'
 import { type Client, clientOf } from './clusters/destination-rules.js'
 import { clusterEndpoints } from './clusters/endpoints.js'
 import { outlook, type Placed } from './clusters/locality-order.js'
@@ -155,9 +155,7 @@ function withCapabilities(mesh: Mesh, plane: MeshNode['plane'], { key, client, h
     const routes = host.routes.filter(inForce)
     return { ...host, routes: routes.length > 0 || host.name.startsWith('host/') ? routes : [defaultRoute(host.name)] }
   })
-  const clusters = clustersOf(kept.flatMap(({ routes }) => routes)).map((one) =>
-    forWorkloads(withoutRefused(one, refused)),
-  )
+  const clusters = clustersOf(kept.flatMap(({ routes }) => routes)).map((one) => withoutRefused(one, refused))
   const table = { name: outboundTable, hosts: kept, authorization: null }
   const nouns = clusters.map(({ cluster }) => cluster)
   return {

@@ -18,6 +18,7 @@ import type {
 import { chooseBackendTls } from './backend-tls.js'
 import { clusterTls } from './client-tls.js'
 import { wrapping } from './connection-wrapping.js'
+import { forWorkloads } from './credentials.js'
 import { type Client, chooseRule, type EffectivePolicy, effectivePolicy } from './destination-rules.js'
 import { type LocalityOrder, localityOrder } from './locality-order.js'
 
@@ -50,7 +51,10 @@ export interface ClusterQuery {
 
 export function compileCluster(mesh: Mesh, query: ClusterQuery): CompiledCluster {
   const name = carrying(clusterName(query.service, query.port, query.subset), query.carried ?? 'requests')
-  return keep(mesh, `cluster ${name} for ${query.client.key}`, () => build(mesh, name, query))
+  return keep(mesh, `cluster ${name} for ${query.client.key}`, () => {
+    const compiled = build(mesh, name, query)
+    return query.client.isGateway ? compiled : forWorkloads(compiled)
+  })
 }
 
 function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {

@@ -21,26 +21,30 @@ export interface Client {
   /** Equal for clients for which the same rules hold. */
   key: string
   namespace: string
+  /** A gateway may have what no rule gives to workloads. */
+  isGateway: boolean
   /** Rules of its namespace that select it by its labels. */
   selecting: readonly Rule[]
 }
 
 /** Selected by none. */
-export function clientsOf(namespace: string): Client {
-  return { key: namespace, namespace, selecting: [] }
+export function clientsOf(namespace: string, role: MeshNode['role'] = 'sidecar'): Client {
+  const isGateway = role === 'gateway'
+  return { key: isGateway ? `gateways of ${namespace}` : namespace, namespace, isGateway, selecting: [] }
 }
 
 export function clientOf(mesh: Mesh, node: MeshNode): Client {
-  const { namespace } = node
+  const { namespace, role } = node
   const rules = keep(mesh, `rules of ${namespace} with a selector`, () =>
     mesh.kinds
       .of(destinationRule)
       .filter(({ resource, spec }) => spec.workloadSelector !== undefined && resource.metadata.namespace === namespace),
   )
-  if (rules.length === 0) return clientsOf(namespace)
+  const plain = clientsOf(namespace, role)
+  if (rules.length === 0) return plain
   const labels = selectableLabels(node)
   const selecting = rules.filter(({ spec }) => includesLabels(labels, spec.workloadSelector?.matchLabels ?? {}))
-  return { key: [namespace, ...selecting.map(nameOf)].join(' by '), namespace, selecting }
+  return { ...plain, key: [plain.key, ...selecting.map(nameOf)].join(' by '), selecting }
 }
 
 export interface ChosenRule {
