@@ -1,6 +1,7 @@
 /** Filters of Gateway API routes: each has a type and the one field of that type. */
 import * as z from 'zod'
 import { notYetMark, words } from '../../config/forms/not-yet.js'
+import { externalAuth } from './external-auth.js'
 import { backendRefFields } from './gateway-references.js'
 import { hostPattern, port } from './kind.js'
 
@@ -67,6 +68,7 @@ const fieldOfType = {
   URLRewrite: 'urlRewrite',
   RequestMirror: 'requestMirror',
   CORS: 'cors',
+  ExternalAuth: 'externalAuth',
 } as const
 
 type FilterType = keyof typeof fieldOfType
@@ -74,14 +76,14 @@ const typesThatWork = Object.keys(fieldOfType) as [FilterType, ...FilterType[]]
 
 export const routeFilter = z
   .strictObject({
-    type: words<FilterType>(typesThatWork, ['ExternalAuth', 'ExtensionRef']),
+    type: words<FilterType>(typesThatWork, ['ExtensionRef']),
     requestHeaderModifier: headerChange.optional(),
     responseHeaderModifier: headerChange.optional(),
     requestRedirect: requestRedirect.optional(),
     urlRewrite: urlRewrite.optional(),
     requestMirror: requestMirror.optional(),
     cors: cors.optional(),
-    externalAuth: z.unknown().optional(),
+    externalAuth: externalAuth.optional(),
     extensionRef: z.unknown().optional(),
   })
   .superRefine((filter, context) => {

@@ -3,6 +3,7 @@
 /* eslint-disable */
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { Matcher, MatcherJson } from "../../../../xds/type/matcher/v3/matcher_pb.js";
 import type { Any, AnyJson, BoolValueJson, Duration, DurationJson, UInt32ValueJson, UInt64ValueJson } from "@bufbuild/protobuf/wkt";
 import type { ClusterLoadAssignment, ClusterLoadAssignmentJson } from "../../endpoint/v3/endpoint_pb.js";
 import type { CircuitBreakers, CircuitBreakersJson } from "./circuit_breaker_pb.js";
@@ -14,6 +15,7 @@ import type { Percent, PercentJson } from "../../../type/v3/percent_pb.js";
 import type { TcpKeepalive, TcpKeepaliveJson } from "../../core/v3/address_pb.js";
 export declare const file_envoy_config_cluster_v3_cluster: GenFile;
 export declare type Cluster = Message<"envoy.config.cluster.v3.Cluster"> & {
+  transportSocketMatcher?: Matcher | undefined;
   name: string;
   altStatName: string;
   clusterDiscoveryType: {
@@ -58,6 +60,7 @@ export declare type Cluster = Message<"envoy.config.cluster.v3.Cluster"> & {
   connectionPoolPerDownstreamConnection: boolean;
 };
 export declare type ClusterJson = {
+  transportSocketMatcher?: MatcherJson;
   name?: string;
   altStatName?: string;
   type?: Cluster_DiscoveryTypeJson;
