@@ -76,6 +76,9 @@ export interface Refusals {
 export function refusals(plane: Plane, routes: readonly Route[], clusters: readonly Cluster[]): Refusals {
   return refuse(plane, [
     ...routes.map((route) => ({ lacking: routeLacks[plane](route), origin: route.origin })),
+    ...clusters.flatMap(({ tls }) =>
+      plane === 'envoy' || tls?.byEndpoint == null ? [] : [{ lacking: ['mutual TLS by port'], origin: tls.byEndpoint }],
+    ),
     ...clusters.map((cluster) => ({ lacking: clusterLacks[plane](cluster), origin: cluster.origins[0] ?? null })),
   ])
 }

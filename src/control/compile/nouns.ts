@@ -222,6 +222,8 @@ export interface ClusterTls {
   certificate: ClusterCertificate | null
   /** Authorities that are believed; null: those of the system or the mesh. */
   roots: ClusterRoots | null
+  /** Only to endpoints that are `mutual`, which is what this says; null: to all. */
+  byEndpoint: Origin | null
 }
 
 /** With the name of the secret that brings it: `NAMESPACE/NAME` of the control plane's, or files of the data plane. */
@@ -268,6 +270,8 @@ export interface Endpoint {
   weight: number
   healthy: boolean
   draining: boolean
+  /** Takes nothing but mutual TLS, where that is told endpoint by endpoint. */
+  mutual?: true
 }
 
 export interface Locality {

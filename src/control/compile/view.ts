@@ -19,7 +19,7 @@ import { withConnectionLimits } from './gateways/connection-limits.js'
 import { type CompiledGateway, compileGateway } from './gateways/gateways.js'
 import type { Authentication, ListenerTelemetry } from './listener-nouns.js'
 import { keep, type Mesh } from './mesh/mesh.js'
-import { type MeshNode, selectableLabels } from './mesh/node.js'
+import { inboundPort, type MeshNode, selectableLabels } from './mesh/node.js'
 import { type Reach, reachOf } from './mesh/reach.js'
 import type {
   Authorization,
@@ -250,7 +250,7 @@ interface OwnPolicies extends ListenerPolicies {
 function ownPolicies(mesh: Mesh, node: MeshNode): OwnPolicies {
   const serves = node.inbound !== null && node.app !== null
   const policies = listenerPolicies(mesh, node)
-  const peer = serves ? peerMode(mesh, node.namespace, selectableLabels(node)) : null
+  const peer = serves ? peerMode(mesh, node.namespace, selectableLabels(node), inboundPort(node)) : null
   const authorization = serves ? authorizationFor(mesh, node) : null
   const { authentication, telemetry, clusters, findings } = policies
   const said = [authorization, authentication, telemetry.CLIENT, telemetry.SERVER, ...clusters, ...findings]
