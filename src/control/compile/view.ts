@@ -152,7 +152,7 @@ function withCapabilities(mesh: Mesh, plane: MeshNode['plane'], { key, client, h
   const inForce = ({ origin }: Route) => origin === null || !refused.has(describeOrigin(origin))
   const kept = hosts.map((host) => {
     if (host.routes.every(inForce)) return host
-    const routes = host.routes.filter(inForce)
+    const routes = host.routes.flatMap((route) => (inForce(route) ? [route] : closedRoute(route)))
     return { ...host, routes: routes.length > 0 || host.name.startsWith('host/') ? routes : [defaultRoute(host.name)] }
   })
   const clusters = clustersOf(kept.flatMap(({ routes }) => routes)).map((one) =>
@@ -168,6 +168,13 @@ function withCapabilities(mesh: Mesh, plane: MeshNode['plane'], { key, client, h
     identity: mutualOf(nouns),
     findings: [...findings, ...clusters.flatMap((one) => one.findings), ...lacking],
   }
+}
+
+/** Where nobody can be asked whether requests pass, none does. */
+function closedRoute({ name, match, externalAuth, origin }: Route): Route[] {
+  if (externalAuth === null) return []
+  const action: Route['action'] = { respond: { status: 403, body: '' } }
+  return [{ ...defaultRoute(''), name, match: { ...match, method: null, query: [] }, action, retry: null, origin }]
 }
 
 /**
