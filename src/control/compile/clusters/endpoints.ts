@@ -41,7 +41,13 @@ function build(
     .flatMap(([place, group]): Locality[] => {
       const [{ region, zone } = { region: '', zone: '' }] = group
       const locality = (priority: number, weight: number | null, members: ServiceEndpoint[]): Locality => {
-        return { region, zone, priority, weight, endpoints: members.map((endpoint) => noun(endpoint, port.name, isMutual(endpoint))) }
+        return {
+          region,
+          zone,
+          priority,
+          weight,
+          endpoints: members.map((endpoint) => noun(endpoint, port.name, isMutual(endpoint))),
+        }
       }
       if (shares !== null) {
         const weight = share(shares, place, [...groups.keys()])
