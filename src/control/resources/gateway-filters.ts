@@ -104,7 +104,15 @@ export const routeFilter = z
       context.addIssue({ code: 'custom', message: `of type ${filter.type} needs ${field}` })
   })
 
-export const routeFilters = z.array(routeFilter).default([])
+/** Of two that change the same thing nobody could tell which holds (Gateway API). */
+export const routeFilters = z
+  .array(routeFilter)
+  .default([])
+  .superRefine((filters, context) => {
+    for (const [at, { type }] of filters.entries())
+      if (type !== 'RequestMirror' && filters.findIndex((one) => one.type === type) < at)
+        context.addIssue({ code: 'custom', path: [at, 'type'], message: `stands here already: ${type} may stand once` })
+  })
 
 /** What is changed for one of several services: the headers. */
 const backendFilters = routeFilters.superRefine((filters, context) => {

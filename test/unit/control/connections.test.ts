@@ -7,6 +7,7 @@ import { defaultMeshOptions, indexMesh } from '../../../src/control/compile/mesh
 import type { MeshNode } from '../../../src/control/compile/mesh/node.js'
 import type { Condition } from '../../../src/control/compile/nouns.js'
 import { authorizationFor } from '../../../src/control/compile/policies/authorization.js'
+import { authorizersFor } from '../../../src/control/compile/policies/authorizers.js'
 import { compileView } from '../../../src/control/compile/view.js'
 import { MemoryMesh, workload } from '../../kit/mesh-source.js'
 import { parseProviders } from '../../kit/providers.js'
@@ -137,6 +138,28 @@ spec: { action: AUDIT, rules: [{}] }`)
       expect.stringContaining('default/asked rules[0] cannot be asked about, so it denies'),
       expect.stringContaining('default/recorded rules[0] records none of'),
     ])
+  })
+})
+
+describe('CUSTOM policies of more providers than a request can be asked about', () => {
+  it('deny what the last of them would have asked about, and say so', () => {
+    const names = ['a', 'b', 'c', 'd', 'e']
+    const source = new MemoryMesh()
+    for (const name of names)
+      source.apply(`
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: ${name} }
+spec: { action: CUSTOM, provider: { name: ${name} }, rules: [{ to: [{ operation: { paths: [/${name}] } }] }] }`)
+    const providers = names.map((name) => ({ name, envoyExtAuthzGrpc: { service: '127.0.0.1', port: 9000 } }))
+    const options = { ...defaultMeshOptions, extensionProviders: parseProviders(providers) }
+    const mesh = indexMesh(source.current(), null, options)
+    const { custom, deny } = authorizationFor(mesh, edge) ?? undecided
+    expect(custom.map(({ authorizer }) => authorizer.name)).toEqual(['a', 'b', 'c', 'd'])
+    expect(deny.map(({ name }) => name)).toEqual(['AuthorizationPolicy default/e rules[0]'])
+    const { clusters, findings } = authorizersFor(mesh, edge)
+    expect(clusters.map(({ name }) => name)).toEqual(['a', 'b', 'c', 'd'].map((name) => `authorizer/${name}`))
+    expect(findings).toMatchObject([{ origin: { name: 'e' }, stops: true }])
   })
 })
 
