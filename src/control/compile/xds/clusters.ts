@@ -5,8 +5,8 @@ import type {
   Cluster_SlowStartConfigJson,
   ClusterJson,
 } from '../../xds/protos/envoy/config/cluster/v3/cluster_pb.js'
-import type { TransportSocketJson } from '../../xds/protos/envoy/config/core/v3/base_pb.js'
 import type { OutlierDetectionJson } from '../../xds/protos/envoy/config/cluster/v3/outlier_detection_pb.js'
+import type { TransportSocketJson } from '../../xds/protos/envoy/config/core/v3/base_pb.js'
 import type { Http2ProtocolOptionsJson } from '../../xds/protos/envoy/config/core/v3/protocol_pb.js'
 import type {
   LbEndpointJson,
