@@ -1,5 +1,6 @@
-/** Where telemetry goes: destinations with a name, which the control plane's configuration declares and `Telemetry` names. */
+/** Destinations with a name, which the control plane's configuration declares and `Telemetry` and `AuthorizationPolicy` name. */
 import * as z from 'zod'
+import { authorizerProviders } from './authorizer-providers.js'
 
 const endpoint = {
   service: z.string().min(1).meta({ description: 'Host name or address; data planes reach it themselves' }),
@@ -24,7 +25,7 @@ const fileLog = z
 
 const extensionProvider = z
   .strictObject({
-    name: z.string().min(1).meta({ description: 'As Telemetry names it' }),
+    name: z.string().min(1).meta({ description: 'As Telemetry and AuthorizationPolicy name it' }),
     envoyFileAccessLog: fileLog.optional(),
     zipkin: z
       .strictObject({ ...endpoint, path: z.string().startsWith('/').default('/api/v2/spans') })
@@ -40,12 +41,11 @@ const extensionProvider = z
       })
       .optional()
       .meta({ description: 'Traces, as OTLP' }),
+    ...authorizerProviders,
   })
-  .refine(
-    ({ envoyFileAccessLog, zipkin, opentelemetry }) =>
-      [envoyFileAccessLog, zipkin, opentelemetry].filter((one) => one !== undefined).length === 1,
-    { error: 'must be one of envoyFileAccessLog, zipkin and opentelemetry' },
-  )
+  .refine(({ name: _, ...types }) => Object.values(types).filter((one) => one !== undefined).length === 1, {
+    error: 'must be one of envoyFileAccessLog, zipkin, opentelemetry, envoyExtAuthzHttp and envoyExtAuthzGrpc',
+  })
 
 const names = z.array(z.string().min(1)).default([])
 
@@ -59,7 +59,7 @@ export const providerFields = {
           context.addIssue({ code: 'custom', message: 'is the name of another one', path: [index, 'name'] })
     })
     .default([])
-    .meta({ description: 'Destinations that Telemetry names' }),
+    .meta({ description: 'Destinations that Telemetry and AuthorizationPolicy name' }),
   defaultProviders: z
     .strictObject({ accessLogging: names, tracing: names })
     .prefault({})

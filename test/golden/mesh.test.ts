@@ -16,6 +16,7 @@ import { resourceTypes } from '../../src/control/compile/xds/resources.js'
 import { validateResource } from '../../src/control/resources/index.js'
 import { buildSnapshot, find, namesOf } from '../../src/control/xds/snapshot.js'
 import { readResources, workload } from '../kit/mesh-source.js'
+import { parseProviders } from '../kit/providers.js'
 
 const folder = join(import.meta.dirname, 'mesh')
 
@@ -23,6 +24,8 @@ interface Case {
   workloads: [string, number, Parameters<typeof workload>[2]?][]
   node: Partial<MeshNode>
   mesh?: Partial<MeshOptions>
+  /** Extension providers as a person writes them. */
+  providers?: object[]
   /** Names that a gRPC client dials. */
   dials?: string[]
   /** Hosts that an Envoy asks for on demand. */
@@ -71,6 +74,7 @@ describe('mesh resources', () => {
       workloads,
       node: written,
       mesh: options = {},
+      providers,
       dials = [],
       asks = [],
     } = JSON.parse(readFileSync(at('case.json'), 'utf8')) as Case
@@ -79,7 +83,9 @@ describe('mesh resources', () => {
       resources: readResources(yaml),
       workloads: workloads.map(([...one]) => workload(...one)),
     }
-    const mesh = indexMesh(state, null, { ...defaultMeshOptions, trustDomain: 'shop.example', ...options })
+    const declared = providers === undefined ? {} : { extensionProviders: parseProviders(providers) }
+    const all: MeshOptions = { ...defaultMeshOptions, trustDomain: 'shop.example', ...options, ...declared }
+    const mesh = indexMesh(state, null, all)
     const node = { ...someNode, ...written }
     const { node: _, ...nouns } = compileView(mesh, node)
     await expect(text({ ...nouns, lint: lintMesh(mesh) })).toMatchFileSnapshot(at('nouns.json'))

@@ -18,6 +18,7 @@ const routeLacks: Record<Plane, (route: Route) => string[]> = {
     ...(route.rewrite === null ? [] : ['rewriting']),
     ...(route.mirror.length === 0 ? [] : ['mirroring']),
     ...(route.cors === null ? [] : ['CORS']),
+    ...(route.externalAuth === null ? [] : ['external authorization (what needs it is refused)']),
     ...('redirect' in route.action ? ['redirects'] : []),
     ...(route.match.query.length === 0 ? [] : ['matching query parameters']),
     ...(route.match.method === null ? [] : ['matching the HTTP method']),
@@ -75,6 +76,9 @@ export interface Refusals {
 export function refusals(plane: Plane, routes: readonly Route[], clusters: readonly Cluster[]): Refusals {
   return refuse(plane, [
     ...routes.map((route) => ({ lacking: routeLacks[plane](route), origin: route.origin })),
+    ...clusters.flatMap(({ tls }) =>
+      plane === 'envoy' || tls?.byEndpoint == null ? [] : [{ lacking: ['mutual TLS by port'], origin: tls.byEndpoint }],
+    ),
     ...clusters.map((cluster) => ({ lacking: clusterLacks[plane](cluster), origin: cluster.origins[0] ?? null })),
   ])
 }

@@ -4,7 +4,7 @@ import { originOf } from './finding.js'
 import { gatewaysOf } from './gateways/gateway-doors.js'
 import { istioGatewaysOf } from './gateways/istio-doors.js'
 import type { Mesh } from './mesh/mesh.js'
-import { type MeshNode, selectableLabels } from './mesh/node.js'
+import { inboundPort, type MeshNode, selectableLabels } from './mesh/node.js'
 import { chosenSidecar } from './mesh/reach.js'
 import type { Listener, Origin, RouteTable } from './nouns.js'
 import { peerMode } from './policies/peer-authentication.js'
@@ -69,7 +69,7 @@ function doorParts(mesh: Mesh, node: MeshNode): Part[] {
     return doors.map(({ resource }) => server(originOf(resource, 'spec'), 'listeners'))
   }
   const narrowing = chosenSidecar(mesh, node)
-  const { mode, origin } = peerMode(mesh, node.namespace, selectableLabels(node))
+  const { mode, origin } = peerMode(mesh, node.namespace, selectableLabels(node), inboundPort(node))
   return [
     ...(narrowing === undefined ? [] : [client(originOf(narrowing.resource, 'spec'), 'what it may reach')]),
     ...(origin === null || node.inbound === null ? [] : [server(origin, `mutual TLS ${mode}`)]),

@@ -5,6 +5,7 @@
  * Invariant: names and meaning follow the configuration language; durations are milliseconds, `null` is "not set".
  */
 
+import type { Authorizer } from './authorizer-noun.js'
 import type { ListenerTelemetry } from './listener-nouns.js'
 
 /** Where in which resource a noun was written; a verdict points there. */
@@ -107,6 +108,8 @@ export interface Route {
   mirror: Mirror[]
   fault: Fault | null
   cors: Cors | null
+  /** Who must let requests pass. */
+  externalAuth: Authorizer | null
   origin: Origin | null
 }
 
@@ -219,6 +222,8 @@ export interface ClusterTls {
   certificate: ClusterCertificate | null
   /** Authorities that are believed; null: those of the system or the mesh. */
   roots: ClusterRoots | null
+  /** Only to endpoints that are `mutual`, which is what this says; null: to all. */
+  byEndpoint: Origin | null
 }
 
 /** With the name of the secret that brings it: `NAMESPACE/NAME` of the control plane's, or files of the data plane. */
@@ -265,6 +270,8 @@ export interface Endpoint {
   weight: number
   healthy: boolean
   draining: boolean
+  /** Takes nothing but mutual TLS, where that is told endpoint by endpoint. */
+  mutual?: true
 }
 
 export interface Locality {
@@ -280,12 +287,24 @@ export interface ClusterEndpoints {
   localities: Locality[]
 }
 
-/** Who may call: a request that a deny rule takes is refused; then one that no allow rule takes. */
-export interface Authorization {
+/**
+ * Who may call: a request that an authorizer turns down is refused; then one that a deny rule takes; then one that no
+ * allow rule takes.
+ */
+export interface Authorization extends Decisions {
+  /** What they take is recorded. */
+  audit: AuthorizationRule[]
+  /** Who is asked about what the rules take. */
+  custom: { authorizer: Authorizer; rules: AuthorizationRule[] }[]
+  /** What these would decide is recorded. */
+  dryRun: Decisions
+  origins: Origin[]
+}
+
+export interface Decisions {
   deny: AuthorizationRule[]
   /** Null: no ALLOW policy applies, so what is not denied is allowed. */
   allow: AuthorizationRule[] | null
-  origins: Origin[]
 }
 
 export interface AuthorizationRule {

@@ -19,7 +19,7 @@ import { withConnectionLimits } from './gateways/connection-limits.js'
 import { type CompiledGateway, compileGateway } from './gateways/gateways.js'
 import type { Authentication, ListenerTelemetry } from './listener-nouns.js'
 import { keep, type Mesh } from './mesh/mesh.js'
-import { type MeshNode, selectableLabels } from './mesh/node.js'
+import { inboundPort, type MeshNode, selectableLabels } from './mesh/node.js'
 import { type Reach, reachOf } from './mesh/reach.js'
 import type {
   Authorization,
@@ -152,7 +152,7 @@ function withCapabilities(mesh: Mesh, plane: MeshNode['plane'], { key, client, h
   const inForce = ({ origin }: Route) => origin === null || !refused.has(describeOrigin(origin))
   const kept = hosts.map((host) => {
     if (host.routes.every(inForce)) return host
-    const routes = host.routes.filter(inForce)
+    const routes = host.routes.flatMap((route) => (inForce(route) ? [route] : closedRoute(route)))
     return { ...host, routes: routes.length > 0 || host.name.startsWith('host/') ? routes : [defaultRoute(host.name)] }
   })
   const clusters = clustersOf(kept.flatMap(({ routes }) => routes)).map((one) => withoutRefused(one, refused))
@@ -166,6 +166,13 @@ function withCapabilities(mesh: Mesh, plane: MeshNode['plane'], { key, client, h
     identity: mutualOf(nouns),
     findings: [...findings, ...clusters.flatMap((one) => one.findings), ...lacking],
   }
+}
+
+/** Where nobody can be asked whether requests pass, none does. */
+function closedRoute({ name, match, externalAuth, origin }: Route): Route[] {
+  if (externalAuth === null) return []
+  const action: Route['action'] = { respond: { status: 403, body: '' } }
+  return [{ ...defaultRoute(''), name, match: { ...match, method: null, query: [] }, action, retry: null, origin }]
 }
 
 /**
@@ -248,7 +255,7 @@ interface OwnPolicies extends ListenerPolicies {
 function ownPolicies(mesh: Mesh, node: MeshNode): OwnPolicies {
   const serves = node.inbound !== null && node.app !== null
   const policies = listenerPolicies(mesh, node)
-  const peer = serves ? peerMode(mesh, node.namespace, selectableLabels(node)) : null
+  const peer = serves ? peerMode(mesh, node.namespace, selectableLabels(node), inboundPort(node)) : null
   const authorization = serves ? authorizationFor(mesh, node) : null
   const { authentication, telemetry, clusters, findings } = policies
   const said = [authorization, authentication, telemetry.CLIENT, telemetry.SERVER, ...clusters, ...findings]

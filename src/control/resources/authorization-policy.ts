@@ -1,8 +1,7 @@
 /** `AuthorizationPolicy` (Istio): who may call a workload, and with what. */
 import * as z from 'zod'
-import { notYetKeys, words } from '../../config/forms/not-yet.js'
 import { targetRef } from './gateway-references.js'
-import { labels, resourceKind } from './kind.js'
+import { type ContentIssue, labels, resourceKind } from './kind.js'
 
 const texts = z.array(z.string().min(1)).min(1).optional()
 const cidr = z.string().regex(/^[\da-fA-F.:]+(\/\d{1,3})?$/, { error: 'must be an IP address or a CIDR range' })
@@ -59,22 +58,42 @@ const rule = z.strictObject({
     .optional(),
 })
 
+/** Where it is `true`, what the policy would decide is recorded and not done. */
+export const dryRunAnnotation = 'istio.io/dry-run'
+
 export const authorizationPolicy = resourceKind({
   apiVersions: ['security.istio.io/v1', 'security.istio.io/v1beta1'],
   kind: 'AuthorizationPolicy',
   spec: z
     .strictObject({
       selector: z.strictObject({ matchLabels: labels.default({}) }).optional(),
+      targetRef: targetRef.optional(),
       targetRefs: z.array(targetRef).min(1).max(16).optional(),
-      action: words(['ALLOW', 'DENY'], ['AUDIT', 'CUSTOM']).prefault('ALLOW'),
+      action: z.enum(['ALLOW', 'DENY', 'AUDIT', 'CUSTOM']).prefault('ALLOW'),
+      provider: z.strictObject({ name: z.string().min(1) }).optional(),
       rules: z.array(rule).default([]),
-      ...notYetKeys('targetRef', 'provider'),
     })
-    .refine(({ selector, targetRefs }) => selector === undefined || targetRefs === undefined, {
-      error: 'may not stand beside selector',
-      path: ['targetRefs'],
-    }),
+    .superRefine(({ selector, targetRef: single, targetRefs, action, provider }, context) => {
+      const refuse = (key: string, message: string) => context.addIssue({ code: 'custom', path: [key], message })
+      if (selector !== undefined && single !== undefined) refuse('targetRef', 'may not stand beside selector')
+      if (selector !== undefined && targetRefs !== undefined) refuse('targetRefs', 'may not stand beside selector')
+      if (single !== undefined && targetRefs !== undefined) refuse('targetRef', 'may not stand beside targetRefs')
+      if (action === 'CUSTOM' && provider === undefined) refuse('provider', 'is needed: it decides for action CUSTOM')
+      if (action !== 'CUSTOM' && provider !== undefined)
+        refuse('provider', `decides for action CUSTOM, not for ${action}`)
+    })
+    .transform(({ targetRef: single, targetRefs = single && [single], ...spec }) => ({ ...spec, targetRefs })),
+  checkAnnotations: (annotations, { action }) => dryRunIssues(annotations[dryRunAnnotation], action),
 })
+
+function dryRunIssues(value: string | undefined, action: string): ContentIssue[] {
+  const path = [dryRunAnnotation]
+  if (value === undefined || value === 'false') return []
+  if (value !== 'true') return [{ path, message: 'must be "true" or "false"', hint: 'absent, the policy is in force' }]
+  if (action === 'ALLOW' || action === 'DENY') return []
+  const hint = action === 'AUDIT' ? 'remove it: AUDIT decides nothing as it is' : 'remove it, or the policy'
+  return [{ path, message: `does not work with action ${action}`, hint }]
+}
 
 export type AuthorizationPolicySpec = z.output<typeof authorizationPolicy.spec>
 export type AuthorizationRule = AuthorizationPolicySpec['rules'][number]

@@ -1,6 +1,7 @@
 /** Filters of Gateway API routes: each has a type and the one field of that type. */
 import * as z from 'zod'
 import { notYetMark, words } from '../../config/forms/not-yet.js'
+import { externalAuth } from './external-auth.js'
 import { backendRefFields } from './gateway-references.js'
 import { hostPattern, port } from './kind.js'
 
@@ -67,6 +68,7 @@ const fieldOfType = {
   URLRewrite: 'urlRewrite',
   RequestMirror: 'requestMirror',
   CORS: 'cors',
+  ExternalAuth: 'externalAuth',
 } as const
 
 type FilterType = keyof typeof fieldOfType
@@ -74,14 +76,14 @@ const typesThatWork = Object.keys(fieldOfType) as [FilterType, ...FilterType[]]
 
 export const routeFilter = z
   .strictObject({
-    type: words<FilterType>(typesThatWork, ['ExternalAuth', 'ExtensionRef']),
+    type: words<FilterType>(typesThatWork, ['ExtensionRef']),
     requestHeaderModifier: headerChange.optional(),
     responseHeaderModifier: headerChange.optional(),
     requestRedirect: requestRedirect.optional(),
     urlRewrite: urlRewrite.optional(),
     requestMirror: requestMirror.optional(),
     cors: cors.optional(),
-    externalAuth: z.unknown().optional(),
+    externalAuth: externalAuth.optional(),
     extensionRef: z.unknown().optional(),
   })
   .superRefine((filter, context) => {
@@ -102,7 +104,15 @@ export const routeFilter = z
       context.addIssue({ code: 'custom', message: `of type ${filter.type} needs ${field}` })
   })
 
-export const routeFilters = z.array(routeFilter).default([])
+/** Of two that change the same thing nobody could tell which holds (Gateway API). */
+export const routeFilters = z
+  .array(routeFilter)
+  .default([])
+  .superRefine((filters, context) => {
+    for (const [at, { type }] of filters.entries())
+      if (type !== 'RequestMirror' && filters.findIndex((one) => one.type === type) < at)
+        context.addIssue({ code: 'custom', path: [at, 'type'], message: `stands here already: ${type} may stand once` })
+  })
 
 /** What is changed for one of several services: the headers. */
 const backendFilters = routeFilters.superRefine((filters, context) => {

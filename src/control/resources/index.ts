@@ -122,9 +122,11 @@ function findings(value: unknown, nowMs: number): Finding[] {
   if (typeof kind !== 'string' || typeof apiVersion !== 'string') return found
   if (declaration === undefined) return [...found, unknownKind(kind, apiVersion)]
   const { [content]: said = {} } = value as Record<string, unknown>
+  const annotations = shape.success ? shape.data.metadata.annotations : {}
   return [
     ...found,
     ...contentFindings(declaration, said, nowMs).map((one) => ({ ...one, path: [content, ...one.path] })),
+    ...annotationFindings(declaration, annotations, said),
   ]
 }
 
@@ -132,6 +134,19 @@ function contentFindings({ spec, check }: ResourceKind, said: unknown, nowMs: nu
   const parsed = spec.safeParse(said)
   if (!parsed.success) return findingsOf(spec, said, parsed.error.issues)
   return (check?.(parsed.data, nowMs) ?? []).map((issue) => ({ ...issue, code: 'WEFT_CONFIG_VALUE' }))
+}
+
+function annotationFindings(
+  { spec, checkAnnotations }: ResourceKind,
+  annotations: Readonly<Record<string, string>>,
+  said: unknown,
+): Finding[] {
+  if (checkAnnotations === undefined) return []
+  const parsed = spec.safeParse(said)
+  if (!parsed.success) return []
+  return checkAnnotations(annotations, parsed.data).map((issue) => {
+    return { ...issue, code: 'WEFT_CONFIG_VALUE', path: ['metadata', 'annotations', ...issue.path] }
+  })
 }
 
 function kindOf(kind: string, apiVersion: string): Kinds | undefined {

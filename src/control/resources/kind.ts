@@ -17,9 +17,11 @@ export interface ResourceKind<Kind extends string = string, Spec extends z.ZodTy
   notYet?: readonly string[]
   /** What only holds for a time, looked at when the resource is written and not when it is read again. */
   check?(spec: z.output<Spec>, nowMs: number): readonly ContentIssue[]
+  /** What annotations ask for has to fit the content. */
+  checkAnnotations?(annotations: Readonly<Record<string, string>>, spec: z.output<Spec>): readonly ContentIssue[]
 }
 
-/** `path` begins inside of the content. */
+/** `path` begins inside of what was checked. */
 export interface ContentIssue {
   path: readonly (string | number)[]
   message: string

@@ -312,6 +312,15 @@ spec: { targetRefs: [{ group: gateway.networking.k8s.io, kind: Gateway, name: ed
     expect([await nameFor('a.shop.example'), await nameFor('b.shop.example')]).toEqual(['door', 'door'])
     await steered.apply(policy("action: DENY, rules: [{ from: [{ source: { ipBlocks: ['127.0.0.0/8'] } }] }]"))
     expect([await nameFor('a.shop.example'), await nameFor('b.shop.example')]).toEqual([null, null])
+    await steered.apply(
+      policy("action: DENY, rules: [{ from: [{ source: { ipBlocks: ['127.0.0.0/8'] } }] }]").replace(
+        '{ name: who }',
+        "{ name: who, annotations: { istio.io/dry-run: 'true' } }",
+      ),
+    )
+    const before = await counter('deny.rbac.dry_run_deny_.shadow_denied')
+    expect([await nameFor('a.shop.example'), await nameFor('b.shop.example')]).toEqual(['door', 'door'])
+    expect((await counter('deny.rbac.dry_run_deny_.shadow_denied')) - before).toBe(2)
     expect(await early.echo('still here')).toBe('still here')
     early.close()
     expect(await counter('listener_manager.listener_in_place_updated')).toBe(0)

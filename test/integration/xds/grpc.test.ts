@@ -89,8 +89,8 @@ describe.skipIf(!existsSync(binary))("grpc-go's own xDS client", () => {
   })
 
   it('reaches a registered service without a proxy', async () => {
-    const counts = await call('greeter:50051', 100)
-    expect(Object.keys(counts).sort()).toEqual(['v1', 'v2'])
+    // An endpoint takes its share as soon as its connection is there.
+    await expect.poll(async () => Object.keys(await call('greeter:50051', 100)).sort()).toEqual(['v1', 'v2'])
     expect(Object.keys(await call('greeter.default', 1))).toHaveLength(1)
   })
 
@@ -169,6 +169,26 @@ spec:
     expect(v1 + v2).toBe(50)
     mesh.delete('HTTPRoute', 'rewriting')
     await inForce()
+  })
+
+  it('makes no call of which somebody outside should have been asked', async () => {
+    mesh.apply(`
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: asked }
+spec:
+  parentRefs: [{ kind: Service, name: greeter }]
+  rules:
+    - filters: [{ type: ExternalAuth, externalAuth: { protocol: GRPC, backendRef: { name: greeter, port: 1 } } }]
+      backendRefs: [{ name: greeter, port: 1 }]
+`)
+    const [verdict] = await control.settled(mesh.current().revision, 10_000)
+    expect(verdict?.issues.map(({ message }) => message)).toEqual([expect.stringContaining('external authorization')])
+    await answeredBy(['Unavailable'])
+    expect(await call('greeter:50051', 20)).toEqual({ Unavailable: 20 })
+    mesh.delete('HTTPRoute', 'asked')
+    await inForce()
+    await answeredBy(['v1', 'v2'])
   })
 
   it('speaks mutual TLS with its own certificate to a sidecar that takes nothing else', async () => {

@@ -3,11 +3,15 @@ import { describe, expect, it } from 'vitest'
 import { effectsOn } from '../../../src/control/compile/effects.js'
 import { forConnections } from '../../../src/control/compile/gateways/connection-authorization.js'
 import { type Claimant, settleNames } from '../../../src/control/compile/gateways/server-names.js'
-import { indexMesh } from '../../../src/control/compile/mesh/mesh.js'
+import { defaultMeshOptions, indexMesh } from '../../../src/control/compile/mesh/mesh.js'
 import type { MeshNode } from '../../../src/control/compile/mesh/node.js'
 import type { Condition } from '../../../src/control/compile/nouns.js'
+import { authorizationFor } from '../../../src/control/compile/policies/authorization.js'
+import { authorizersFor } from '../../../src/control/compile/policies/authorizers.js'
 import { compileView } from '../../../src/control/compile/view.js'
 import { MemoryMesh, workload } from '../../kit/mesh-source.js'
+import { parseProviders } from '../../kit/providers.js'
+import { undecided } from '../../kit/undecided.js'
 
 function claimant(name: string, listener: string, ...names: string[]): Claimant {
   return {
@@ -15,6 +19,11 @@ function claimant(name: string, listener: string, ...names: string[]): Claimant 
     origin: { kind: 'TLSRoute', namespace: 'default', name, path: 'spec.rules[0]' },
     claims: names.map((one, index) => ({ name: one, path: `spec.hostnames[${index}]` })),
   }
+}
+
+const edge: MeshNode = {
+  ...{ id: 'edge-1', plane: 'envoy', role: 'gateway', namespace: 'default', service: 'edge', account: 'edge' },
+  ...{ labels: {}, region: '', zone: '', outbound: null, inbound: null, app: null, hosts: 'all' },
 }
 
 describe('a server name that several routes claim', () => {
@@ -89,7 +98,7 @@ describe('a rule that asks of requests, for connections', () => {
     fc.assert(
       fc.property(conditions, (condition) => {
         const rules = [{ name: 'AuthorizationPolicy default/x rules[0]', condition }]
-        const { authorization } = forConnections({ deny: rules, allow: rules, origins: [] })
+        const { authorization } = forConnections({ ...undecided, deny: rules, allow: rules })
         const [denied, allowed] = [authorization.deny[0]?.condition, authorization.allow?.[0]?.condition]
         if (denied === undefined || allowed === undefined) throw new Error('each rule stays')
         const [one, other] = [decide(condition, true), decide(condition, false)]
@@ -99,6 +108,58 @@ describe('a rule that asks of requests, for connections', () => {
         expect(JSON.stringify(authorization)).not.toContain('header')
       }),
     )
+  })
+})
+
+describe('a CUSTOM policy, for connections', () => {
+  it('denies what it cannot ask about', () => {
+    const source = new MemoryMesh()
+    source.apply(`
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: asked }
+spec: { action: CUSTOM, provider: { name: opa }, rules: [{ from: [{ source: { ipBlocks: [10.0.0.0/8] } }], to: [{ operation: { paths: [/x] } }] }] }
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: recorded }
+spec: { action: AUDIT, rules: [{}] }`)
+    const options = parseProviders([{ name: 'opa', envoyExtAuthzGrpc: { service: '127.0.0.1', port: 9000 } }])
+    const mesh = indexMesh(source.current(), null, { ...defaultMeshOptions, extensionProviders: options })
+    const policies = authorizationFor(mesh, edge)
+    if (policies === null) throw new Error('there are policies')
+    expect(policies.custom.map(({ rules }) => rules.length)).toEqual([1])
+    const { authorization, findings } = forConnections(policies)
+    expect(authorization).toMatchObject({ audit: [], custom: [], allow: null })
+    expect(authorization.deny.map(({ name }) => name)).toEqual(['AuthorizationPolicy default/asked rules[0]'])
+    const condition = JSON.stringify(authorization.deny)
+    expect([condition.includes('10.0.0.0/8'), condition.includes('path')]).toEqual([true, false])
+    expect(findings.map(({ message }) => message)).toEqual([
+      expect.stringContaining('default/asked rules[0] cannot be asked about, so it denies'),
+      expect.stringContaining('default/recorded rules[0] records none of'),
+    ])
+  })
+})
+
+describe('CUSTOM policies of more providers than a request can be asked about', () => {
+  it('deny what the last of them would have asked about, and say so', () => {
+    const names = ['a', 'b', 'c', 'd', 'e']
+    const source = new MemoryMesh()
+    for (const name of names)
+      source.apply(`
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: ${name} }
+spec: { action: CUSTOM, provider: { name: ${name} }, rules: [{ to: [{ operation: { paths: [/${name}] } }] }] }`)
+    const providers = names.map((name) => ({ name, envoyExtAuthzGrpc: { service: '127.0.0.1', port: 9000 } }))
+    const options = { ...defaultMeshOptions, extensionProviders: parseProviders(providers) }
+    const mesh = indexMesh(source.current(), null, options)
+    const { custom, deny } = authorizationFor(mesh, edge) ?? undecided
+    expect(custom.map(({ authorizer }) => authorizer.name)).toEqual(['a', 'b', 'c', 'd'])
+    expect(deny.map(({ name }) => name)).toEqual(['AuthorizationPolicy default/e rules[0]'])
+    const { clusters, findings } = authorizersFor(mesh, edge)
+    expect(clusters.map(({ name }) => name)).toEqual(['a', 'b', 'c', 'd'].map((name) => `authorizer/${name}`))
+    expect(findings).toMatchObject([{ origin: { name: 'e' }, stops: true }])
   })
 })
 
@@ -118,10 +179,6 @@ apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
 metadata: { name: who }
 spec: { targetRefs: [{ group: gateway.networking.k8s.io, kind: Gateway, name: edge }], action: DENY, rules: [{ to: [{ operation: { paths: [/admin] } }] }] }`
-  const node: MeshNode = {
-    ...{ id: 'edge-1', plane: 'envoy', role: 'gateway', namespace: 'default', service: 'edge', account: 'edge' },
-    ...{ labels: {}, region: '', zone: '', outbound: null, inbound: null, app: null, hosts: 'all' },
-  }
   const mesh = () => {
     const source = new MemoryMesh()
     source.register(workload('database', 5432))
@@ -130,7 +187,7 @@ spec: { targetRefs: [{ group: gateway.networking.k8s.io, kind: Gateway, name: ed
   }
 
   it('is reached by the route and by the policies that decide who may connect', () => {
-    const effects = effectsOn(mesh(), node, false).map(({ kind, parts, notes }) => [kind, parts, notes])
+    const effects = effectsOn(mesh(), edge, false).map(({ kind, parts, notes }) => [kind, parts, notes])
     expect(effects).toEqual([
       [
         'AuthorizationPolicy',
@@ -143,7 +200,7 @@ spec: { targetRefs: [{ group: gateway.networking.k8s.io, kind: Gateway, name: ed
   })
 
   it('cannot be a gRPC client, which says so by name', () => {
-    const { listeners, clusters, findings } = compileView(mesh(), { ...node, plane: 'grpc' })
+    const { listeners, clusters, findings } = compileView(mesh(), { ...edge, plane: 'grpc' })
     expect([listeners, clusters]).toEqual([[], [[]]])
     expect(findings).toContainEqual({
       severity: 'error',

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { forConnections } from '../../../src/control/compile/gateways/connection-authorization.js'
 import type { Condition, TextMatch } from '../../../src/control/compile/nouns.js'
 import { authCondition, nobody, requestPrincipal } from '../../../src/control/compile/policies/token-conditions.js'
+import { undecided } from '../../kit/undecided.js'
 
 type Claims = { iss: string; sub: string }
 
@@ -68,7 +69,7 @@ describe('a connection that nobody looks into', () => {
       const principal = requestPrincipal(issuers, { exact: 'https://a/x' })
       for (const condition of [principal, { not: principal }]) {
         const rule = { name: 'AuthorizationPolicy default/a rules[0]', condition }
-        const { authorization } = forConnections({ deny: [rule], allow: [rule], origins: [] })
+        const { authorization } = forConnections({ ...undecided, deny: [rule], allow: [rule] })
         const answers = [...authorization.deny, ...(authorization.allow ?? [])].map((one) =>
           holds(one.condition, { iss: '', sub: '' }),
         )

@@ -45,7 +45,7 @@ export function chooseBackendTls(
   const { roots, isClosed, findings } = rootsOf(mesh, first)
   const allow = subjectAltNames.map((name) => name.hostname)
   return {
-    tls: { mode: 'simple', allow, serverName: hostname, verify: true, certificate: null, roots },
+    tls: { mode: 'simple', allow, serverName: hostname, verify: true, certificate: null, roots, byEndpoint: null },
     isClosed,
     origin: originOf(first.resource, 'spec.validation'),
     findings: [...findings, ...rest.map((policy) => conflict(policy, describeOrigin(originOf(first.resource, ''))))],

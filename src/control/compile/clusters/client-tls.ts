@@ -3,10 +3,10 @@ import type { ClientTls } from '../../resources/client-tls.js'
 import type { Mesh } from '../mesh/mesh.js'
 import type { ServiceDefinition } from '../mesh/services.js'
 import type { ClusterCertificate, ClusterRoots, ClusterTls } from '../nouns.js'
-import { peerMode } from '../policies/peer-authentication.js'
+import { peerMode, portLevelOrigin } from '../policies/peer-authentication.js'
 
 /**
- * Where nothing is said, mutual TLS goes to services that take nothing else. A credential is of the namespace of the
+ * Where nothing is said, mutual TLS goes to services that take nothing else, and to those of their endpoints. A credential is of the namespace of the
  * clients, as in Istio: a rule that is seen elsewhere hands nobody a key of its own namespace.
  */
 export function clusterTls(
@@ -15,8 +15,10 @@ export function clusterTls(
   written: ClientTls | undefined,
   clientNamespace: string,
 ): ClusterTls | null {
-  const strict = !service.external && peerMode(mesh, service.namespace, { app: service.name }).mode === 'strict'
-  const mode = written?.mode ?? (strict ? 'ISTIO_MUTUAL' : 'DISABLE')
+  const { namespace, name, external } = service
+  const byEndpoint = external || service.dns || written !== undefined ? null : portLevelOrigin(mesh, namespace, name)
+  const strict = !external && peerMode(mesh, namespace, { app: name }, null).mode === 'strict'
+  const mode = written?.mode ?? (strict || byEndpoint !== null ? 'ISTIO_MUTUAL' : 'DISABLE')
   if (mode === 'DISABLE') return null
   const { trustDomain } = mesh.options
   const identities = service.accounts.map((account) => `spiffe://${trustDomain}/ns/${service.namespace}/sa/${account}`)
@@ -25,13 +27,14 @@ export function clusterTls(
   const serverName = written?.sni === undefined || written.sni === '' ? service.name : written.sni
   if (written === undefined || mode === 'ISTIO_MUTUAL') {
     const allow = names.length > 0 ? names : identities
-    return { mode: 'mutual', allow, serverName, verify: true, certificate: null, roots: null }
+    return { mode: 'mutual', allow, serverName, verify: true, certificate: null, roots: null, byEndpoint }
   }
   const verify = !written.insecureSkipVerify
   return {
     ...{ mode: 'simple', allow: names, serverName, verify },
     certificate: mode === 'MUTUAL' ? shownCertificate(written, clientNamespace) : null,
     roots: verify ? believedRoots(written, clientNamespace) : null,
+    byEndpoint: null,
   }
 }
 

@@ -6,9 +6,10 @@ import { type CompiledCluster, compileCluster } from './clusters.js'
 import type { Client } from './destination-rules.js'
 
 export function clustersOfRoutes(routes: readonly Route[]): string[] {
-  return routes.flatMap(({ action, mirror }) => [
+  return routes.flatMap(({ action, mirror, externalAuth }) => [
     ...('forward' in action ? action.forward.map(({ cluster }) => cluster) : []),
     ...mirror.map(({ cluster }) => cluster),
+    ...(externalAuth === null ? [] : [externalAuth.cluster]),
   ])
 }
 

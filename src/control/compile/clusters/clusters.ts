@@ -78,7 +78,7 @@ function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
   const requested = http?.useClientProtocol ? 'downstream' : http2 ? 'http2' : port.protocol
   const cluster: Cluster = {
     name,
-    protocol: carried === 'requests' ? requested : tunnel !== null && http2 ? 'http2' : 'tcp',
+    protocol: carried === 'requests' ? requested : carried === 'grpc' || (tunnel !== null && http2) ? 'http2' : 'tcp',
     discovery:
       service.dns && !isClosed ? { type: 'dns', endpoints: dnsEndpoints(mesh, service, port) } : { type: 'mesh' },
     connectTimeoutMs: tcp?.connectTimeout ?? 1000,

@@ -1,8 +1,9 @@
 /** The endpoints of a cluster as a client in some place sees them: grouped, and in the order in which it tries them. */
 
 import type { Mesh } from '../mesh/mesh.js'
-import { includesLabels, type ServiceEndpoint } from '../mesh/services.js'
-import type { ClusterEndpoints, Locality } from '../nouns.js'
+import { includesLabels, type ServiceDefinition, type ServiceEndpoint } from '../mesh/services.js'
+import type { ClusterEndpoints, Endpoint, Locality } from '../nouns.js'
+import { peerMode } from '../policies/peer-authentication.js'
 import type { CompiledCluster } from './clusters.js'
 import { outlook, type Placed, priorityOf } from './locality-order.js'
 
@@ -14,7 +15,7 @@ export function clusterEndpoints(mesh: Mesh, compiled: CompiledCluster, client: 
   const seen = outlook([compiled.order], client)
   const ofService = kept.get(endpoints) ?? new WeakMap<CompiledCluster, Map<string, ClusterEndpoints>>()
   const ofCluster = ofService.get(compiled) ?? new Map<string, ClusterEndpoints>()
-  const value = ofCluster.get(seen) ?? build(compiled, endpoints, client)
+  const value = ofCluster.get(seen) ?? build(mesh, compiled, endpoints, client)
   kept.set(endpoints, ofService.set(compiled, ofCluster.set(seen, value)))
   return value
 }
@@ -22,6 +23,7 @@ export function clusterEndpoints(mesh: Mesh, compiled: CompiledCluster, client: 
 const none: readonly ServiceEndpoint[] = []
 
 function build(
+  mesh: Mesh,
   { cluster, port, subset, order, service, isClosed }: CompiledCluster,
   endpoints: readonly ServiceEndpoint[],
   client: Placed,
@@ -30,6 +32,8 @@ function build(
   const chosen = endpoints
     .map((endpoint) => ({ ...endpoint, labels: { app: service.name, ...endpoint.labels } }))
     .filter(({ labels, ports }) => (subset === null || includesLabels(labels, subset)) && (ports[port.name] ?? 0) > 0)
+  const isMutual = (endpoint: ServiceEndpoint) =>
+    cluster.tls?.byEndpoint != null && takesMutualAlone(mesh, service, endpoint, port.name)
   const groups = groupBy(chosen, ({ region, zone }) => `${region}/${zone}`)
   const shares = order === null ? null : distribution(order.distribute, client)
   const localities = [...groups]
@@ -37,7 +41,13 @@ function build(
     .flatMap(([place, group]): Locality[] => {
       const [{ region, zone } = { region: '', zone: '' }] = group
       const locality = (priority: number, weight: number | null, members: ServiceEndpoint[]): Locality => {
-        return { region, zone, priority, weight, endpoints: members.map((endpoint) => noun(endpoint, port.name)) }
+        return {
+          region,
+          zone,
+          priority,
+          weight,
+          endpoints: members.map((endpoint) => noun(endpoint, port.name, isMutual(endpoint))),
+        }
       }
       if (shares !== null) {
         const weight = share(shares, place, [...groups.keys()])
@@ -60,8 +70,19 @@ function groupBy<Key>(endpoints: readonly ServiceEndpoint[], keyOf: (endpoint: S
   return groups
 }
 
-function noun({ address, ports, weight, health }: ServiceEndpoint, port: string) {
-  return { address, port: ports[port] ?? 0, weight, healthy: health !== 'unhealthy', draining: health === 'draining' }
+function takesMutualAlone(
+  mesh: Mesh,
+  { namespace, name }: ServiceDefinition,
+  { labels, ports }: ServiceEndpoint,
+  port: string,
+): boolean {
+  const selectable = { 'weft.io/service': name, ...labels }
+  return peerMode(mesh, namespace, selectable, ports[port] ?? null).mode === 'strict'
+}
+
+function noun({ address, ports, weight, health }: ServiceEndpoint, portName: string, mutual: boolean): Endpoint {
+  const [port, healthy, draining] = [ports[portName] ?? 0, health !== 'unhealthy', health === 'draining']
+  return { address, port, weight, healthy, draining, ...(mutual ? { mutual } : {}) }
 }
 
 /** Priorities must follow each other without a hole. */

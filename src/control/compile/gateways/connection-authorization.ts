@@ -1,33 +1,49 @@
 /**
  * Authorization of connections that nobody looks into: what a rule asks of a request cannot be answered there. A DENY rule
- * then denies whatever the request might be, and an ALLOW rule allows nothing (as in Istio): never more than was meant.
+ * then denies whatever the request might be, and an ALLOW rule allows nothing (as in Istio): never more than was meant. Nor
+ * is anybody asked about connections: what a CUSTOM rule may match is denied.
  */
 import { describeOrigin, type MeshFinding } from '../finding.js'
-import type { Authorization, AuthorizationRule, Condition } from '../nouns.js'
+import type { Authorization, AuthorizationRule, Condition, Decisions, Origin } from '../nouns.js'
 
 export interface ConnectionAuthorization {
   authorization: Authorization
   findings: MeshFinding[]
 }
 
-export function forConnections({ deny, allow, origins }: Authorization): ConnectionAuthorization {
+export function forConnections(policies: Authorization): ConnectionAuthorization {
+  const { audit, custom, deny, allow, dryRun, origins } = policies
   const narrowed = (rules: AuthorizationRule[], unknown: boolean) =>
     rules.map(({ name, condition }) => ({ name, condition: withUnknown(condition, unknown) }))
-  const asking = [...deny, ...(allow ?? [])].filter(({ condition }) => asksOfRequest(condition))
-  const findings = origins.flatMap((origin): MeshFinding[] => {
-    const rule = asking.find(({ name }) => name.startsWith(`${describeOrigin(origin)} `))
-    if (rule === undefined) return []
-    const what = deny.includes(rule) ? 'denies' : 'allows none of'
-    const message = `${rule.name} asks of requests, so it ${what} the connections of a TLSRoute or TCPRoute at this gateway`
-    const hint = 'give those a gateway of their own, or ask for ipBlocks, ports and connection.sni'
-    return [{ severity: 'warning', code: 'WEFT_MESH_UNSUPPORTED', origin, message, hint }]
+  const decisions = ({ deny: denying, allow: allowing }: Decisions): Decisions => ({
+    deny: narrowed(denying, true),
+    allow: allowing === null ? null : narrowed(allowing, false),
   })
-  const authorization = {
-    deny: narrowed(deny, true),
-    allow: allow === null ? null : narrowed(allow, false),
-    origins,
+  const asking = custom.flatMap(({ rules }) => rules)
+  const told: { rules: AuthorizationRule[]; what: string; hint: string }[] = [
+    { rules: deny.filter(asksOfRequest), what: 'asks of requests, so it denies', hint: ofItsOwn },
+    { rules: (allow ?? []).filter(asksOfRequest), what: 'asks of requests, so it allows none of', hint: ofItsOwn },
+    { rules: asking, what: 'cannot be asked about, so it denies', hint: 'give those a gateway of their own' },
+    { rules: audit, what: 'records none of', hint: 'give those a gateway of their own' },
+  ]
+  const findings = origins.flatMap((origin) => told.flatMap((one) => findingOf(origin, one)).slice(0, 1))
+  const all = { deny: [...asking, ...deny], allow }
+  return {
+    authorization: { audit: [], custom: [], ...decisions(all), dryRun: decisions(dryRun), origins },
+    findings,
   }
-  return { authorization, findings }
+}
+
+const ofItsOwn = 'give those a gateway of their own, or ask for ipBlocks, ports and connection.sni'
+
+function findingOf(
+  origin: Origin,
+  { rules, what, hint }: { rules: AuthorizationRule[]; what: string; hint: string },
+): MeshFinding[] {
+  const rule = rules.find(({ name }) => name.startsWith(`${describeOrigin(origin)} `))
+  if (rule === undefined) return []
+  const message = `${rule.name} ${what} the connections of a TLSRoute or TCPRoute at this gateway`
+  return [{ severity: 'warning', code: 'WEFT_MESH_UNSUPPORTED', origin, message, hint }]
 }
 
 const always: Condition = { always: true }
@@ -38,13 +54,17 @@ function withUnknown(condition: Condition, unknown: boolean): Condition {
   if ('all' in condition) return { all: condition.all.map((one) => withUnknown(one, unknown)) }
   if ('any' in condition) return { any: condition.any.map((one) => withUnknown(one, unknown)) }
   if ('not' in condition) return { not: withUnknown(condition.not, !unknown) }
-  if (!asksOfRequest(condition)) return condition
+  if (!isAboutRequest(condition)) return condition
   return unknown ? always : never
 }
 
-function asksOfRequest(condition: Condition): boolean {
-  if ('all' in condition) return condition.all.some(asksOfRequest)
-  if ('any' in condition) return condition.any.some(asksOfRequest)
-  if ('not' in condition) return asksOfRequest(condition.not)
+function asksOfRequest({ condition }: AuthorizationRule): boolean {
+  return isAboutRequest(condition)
+}
+
+function isAboutRequest(condition: Condition): boolean {
+  if ('all' in condition) return condition.all.some(isAboutRequest)
+  if ('any' in condition) return condition.any.some(isAboutRequest)
+  if ('not' in condition) return isAboutRequest(condition.not)
   return 'header' in condition || 'path' in condition || 'claim' in condition
 }

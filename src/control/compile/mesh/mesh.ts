@@ -111,8 +111,8 @@ export function clusterName(
   return `${service.key}/${portPart}${subset === undefined ? '' : `/${subset}`}`
 }
 
-/** What a cluster is for: requests, connections, or connections whose TLS the endpoints end. */
-export type Carried = 'requests' | 'tcp' | 'tls'
+/** What a cluster is for: requests, calls that are gRPC whatever the service is, connections, or connections whose TLS the endpoints end. */
+export type Carried = 'requests' | 'grpc' | 'tcp' | 'tls'
 
 /** What a cluster is for stands before its name. */
 export function carrying(cluster: string, carried: Carried): string {
@@ -120,7 +120,7 @@ export function carrying(cluster: string, carried: Carried): string {
 }
 
 export function carriedBy(name: string): { carried: Carried; cluster: string } {
-  const carried = (['tcp', 'tls'] as const).find((one) => name.startsWith(`${one}:`)) ?? 'requests'
+  const carried = (['grpc', 'tcp', 'tls'] as const).find((one) => name.startsWith(`${one}:`)) ?? 'requests'
   return { carried, cluster: carried === 'requests' ? name : name.slice(carried.length + 1) }
 }
 

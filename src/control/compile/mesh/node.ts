@@ -21,6 +21,11 @@ export interface MeshNode {
   hosts: 'all' | 'on-demand'
 }
 
+/** Where others call it; null: nobody does. */
+export function inboundPort({ inbound }: Pick<MeshNode, 'inbound'>): number | null {
+  return inbound === null ? null : Number(inbound.slice(inbound.lastIndexOf(':') + 1))
+}
+
 /** What selectors see: its labels, and who it is, so that a policy can be for a service or for this one node. */
 export function selectableLabels({
   id,

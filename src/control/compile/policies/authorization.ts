@@ -1,18 +1,21 @@
 /**
- * The AuthorizationPolicies that hold for one data plane, as conditions on a request (Istio's order: a DENY rule that
- * matches refuses; without an ALLOW policy all else is allowed; with one, some ALLOW rule must match).
+ * The AuthorizationPolicies that hold for one data plane, as conditions on a request (Istio's order: whom a CUSTOM rule
+ * that matches asks must agree; a DENY rule that matches refuses; without an ALLOW policy all else is allowed; with one,
+ * some ALLOW rule must match). AUDIT rules, and those of a dry run, are recorded and decide nothing.
  */
 import {
   type AuthorizationPolicySpec,
   type AuthorizationRule,
   authorizationPolicy,
+  dryRunAnnotation,
 } from '../../resources/authorization-policy.js'
 import { describeOrigin, originOf } from '../finding.js'
 import type { Mesh } from '../mesh/mesh.js'
 import type { MeshNode } from '../mesh/node.js'
 import type { Parsed } from '../mesh/parsed.js'
-import type { Authorization, Condition, AuthorizationRule as RuleNoun, TextMatch } from '../nouns.js'
+import type { Authorization, Condition, Decisions, AuthorizationRule as RuleNoun, TextMatch } from '../nouns.js'
 import { escapeRegex } from '../routes/http-routes.js'
+import { authorizerOf, authorizersAtMost } from './authorizers.js'
 import { holdsFor } from './policy-target.js'
 import { authenticationFor } from './request-authentication.js'
 import { authCondition, requestPrincipal } from './token-conditions.js'
@@ -22,12 +25,47 @@ export function authorizationFor(mesh: Mesh, node: MeshNode): Authorization | nu
   if (policies.length === 0) return null
   const { authentication } = authenticationFor(mesh, node)
   const context = { mesh, issuers: [...new Set(authentication?.tokens.map(({ issuer }) => issuer))] }
-  const allowing = policies.filter(({ spec }) => spec.action === 'ALLOW')
+  const decisions = (list: Policy[]): Decisions => {
+    const allowing = list.filter(({ spec }) => spec.action === 'ALLOW')
+    return { deny: rules('DENY', list), allow: allowing.length === 0 ? null : rules('ALLOW', allowing) }
+  }
+  const rules = (action: AuthorizationPolicySpec['action'], list: Policy[]) =>
+    list.filter(({ spec }) => spec.action === action).flatMap((policy) => ruleNouns(context, policy))
+  const inForce = policies.filter((policy) => !isDryRun(policy))
+  const { custom, unasked } = askedOf(
+    mesh,
+    inForce.filter(({ spec }) => spec.action === 'CUSTOM'),
+    (policy) => ruleNouns(context, policy),
+  )
+  const { deny, allow } = decisions(inForce)
   return {
-    deny: policies.filter(({ spec }) => spec.action === 'DENY').flatMap((policy) => ruleNouns(context, policy)),
-    allow: allowing.length === 0 ? null : allowing.flatMap((policy) => ruleNouns(context, policy)),
+    audit: rules('AUDIT', inForce),
+    custom,
+    deny: [...unasked, ...deny],
+    allow,
+    dryRun: decisions(policies.filter(isDryRun)),
     origins: policies.map(({ resource }) => originOf(resource, 'spec')),
   }
+}
+
+type Policy = Parsed<AuthorizationPolicySpec>
+
+function isDryRun({ resource }: Policy): boolean {
+  return resource.metadata.annotations[dryRunAnnotation] === 'true'
+}
+
+/** By provider. Where there is none of that name, or no place for it, the rules refuse what they would have asked about. */
+function askedOf(mesh: Mesh, policies: Policy[], rulesOf: (policy: Policy) => RuleNoun[]) {
+  const names = [...new Set(policies.map(({ spec }) => spec.provider?.name ?? ''))]
+  const custom: Authorization['custom'] = []
+  const unasked: RuleNoun[] = []
+  for (const name of names) {
+    const rules = policies.filter(({ spec }) => spec.provider?.name === name).flatMap(rulesOf)
+    const found = authorizerOf(mesh, name)
+    if (found === null || custom.length === authorizersAtMost) unasked.push(...rules)
+    else custom.push({ authorizer: found.authorizer, rules })
+  }
+  return { custom, unasked }
 }
 
 interface RuleContext {
@@ -36,7 +74,7 @@ interface RuleContext {
   issuers: readonly string[]
 }
 
-function ruleNouns(context: RuleContext, { resource, spec }: Parsed<AuthorizationPolicySpec>): RuleNoun[] {
+function ruleNouns(context: RuleContext, { resource, spec }: Policy): RuleNoun[] {
   const owner = describeOrigin(originOf(resource, ''))
   const { namespace } = resource.metadata
   return spec.rules.map((rule, index) => ({

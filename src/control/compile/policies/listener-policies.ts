@@ -5,6 +5,7 @@ import type { Authentication, ListenerTelemetry } from '../listener-nouns.js'
 import type { Mesh } from '../mesh/mesh.js'
 import type { MeshNode } from '../mesh/node.js'
 import type { Cluster, Origin } from '../nouns.js'
+import { authorizersFor } from './authorizers.js'
 import { authenticationFor } from './request-authentication.js'
 import { type ChosenTelemetry, type TelemetrySide, telemetryFor } from './telemetry.js'
 
@@ -12,7 +13,7 @@ export interface ListenerPolicies {
   /** Of listeners that others call. */
   authentication: Authentication | null
   telemetry: Record<TelemetrySide, ListenerTelemetry | null>
-  /** Where traces are sent. */
+  /** Where traces are sent, and who is asked whether a request passes. */
   clusters: Cluster[]
   findings: MeshFinding[]
 }
@@ -26,12 +27,13 @@ export function listenerPolicies(mesh: Mesh, node: MeshNode): ListenerPolicies {
   ])
   if (node.plane === 'grpc')
     return { authentication: null, telemetry: { SERVER: null, CLIENT: null }, clusters: [], findings: lacked }
+  const authorizers = authorizersFor(mesh, node)
   const collectors = [server, client].flatMap(({ tracing }) => (tracing === null ? [] : [tracing.exporter.clusterNoun]))
   return {
     authentication,
     telemetry: { SERVER: telemetryNoun(server, node), CLIENT: telemetryNoun(client, node) },
-    clusters: [...new Map(collectors.map((cluster) => [cluster.name, cluster])).values()],
-    findings: distinct([...findings, ...server.findings, ...client.findings]),
+    clusters: [...new Map([...collectors, ...authorizers.clusters].map((cluster) => [cluster.name, cluster])).values()],
+    findings: distinct([...findings, ...server.findings, ...client.findings, ...authorizers.findings]),
   }
 }
 

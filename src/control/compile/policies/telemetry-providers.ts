@@ -1,10 +1,9 @@
 /** What the names of telemetry providers mean: the built-in access log, or what the control plane's configuration declares. */
-import type { ExtensionProvider } from '../../extension-providers.js'
-import { plainCluster } from '../clusters/plain-cluster.js'
 import type { MeshFinding } from '../finding.js'
 import type { AccessLog, TraceExporter } from '../listener-nouns.js'
 import type { Mesh } from '../mesh/mesh.js'
 import type { Cluster, Origin } from '../nouns.js'
+import { authorityOf, noProviderFinding, provider, providerCluster } from './providers.js'
 
 /** Standard output of the data plane, a JSON line for each request; `stdout` is another name for it. */
 export const builtInLog = 'envoy'
@@ -43,21 +42,15 @@ export function exporterOf(
   return null
 }
 
-function provider({ options }: Mesh, name: string): ExtensionProvider | undefined {
-  return options.extensionProviders.find((one) => one.name === name)
-}
-
-/** Reached as it is, without the mesh's own TLS: whoever collects need not be part of the mesh. */
 function exporter(
   name: string,
   type: TraceExporter['type'],
-  { service: host, port }: { service: string; port: number },
+  place: { service: string; port: number },
   path: string | null,
 ): FoundExporter {
   const cluster = `telemetry/${name}`
-  const plain = plainCluster(cluster, type === 'otlp-grpc' ? 'http2' : 'http1')
-  const clusterNoun: Cluster = { ...plain, discovery: { type: 'dns', endpoints: [{ host, port, weight: 1 }] } }
-  return { type, cluster, authority: `${host.includes(':') ? `[${host}]` : host}:${port}`, path, clusterNoun }
+  const clusterNoun = providerCluster(cluster, type === 'otlp-grpc' ? 'http2' : 'http1', place)
+  return { type, cluster, authority: authorityOf(place), path, clusterNoun }
 }
 
 /** A default that leads nowhere has no resource to point to; the configuration is the operator's. */
@@ -70,12 +63,5 @@ function report(
 ): void {
   if (origin === null) return
   const known = builtIn.length === 0 ? '' : ` (built in: ${builtIn.join(', ')})`
-  findings.push({
-    severity: 'error',
-    code: 'WEFT_MESH_REFERENCE',
-    origin,
-    message: `there is no provider ${name} for ${what}`,
-    hint: `declare it under mesh.extensionProviders of the control plane${known}`,
-    stops: true,
-  })
+  findings.push(noProviderFinding(origin, name, what, known))
 }

@@ -20,6 +20,7 @@ import type {
   RouteMatch,
   TextMatch,
 } from '../nouns.js'
+import { externalAuthorizer } from './external-auth.js'
 
 export interface CompiledRoutes {
   routes: Route[]
@@ -67,7 +68,9 @@ const anyRequest: RouteMatch = { path: { prefix: '/' }, method: null, headers: [
 
 function ruleRoutes(mesh: Mesh, resource: MeshResource, index: number, rule: Rule): CompiledRoutes {
   const path = `spec.rules[${index}]`
-  const { action, findings } = ruleAction(mesh, resource, path, rule)
+  const asked = ruleAuthorizer(mesh, resource, path, rule)
+  const { action, findings } =
+    asked.findings.length > 0 ? { ...broken, ...asked } : ruleAction(mesh, resource, path, rule)
   const mirrors = rule.filters.map((filter, i) => mirror(mesh, resource, `${path}.filters[${i}].requestMirror`, filter))
   const filter = <Key extends keyof RouteFilter>(key: Key) => filterOf(rule.filters, key)
   const matches = rule.matches.length === 0 ? [anyRequest] : rule.matches
@@ -85,10 +88,21 @@ function ruleRoutes(mesh: Mesh, resource: MeshResource, index: number, rule: Rul
       mirror: mirrors.flatMap(({ noun }) => noun ?? []),
       fault: null,
       cors: cors(filter('cors')),
+      externalAuth: asked.noun,
       origin: originOf(resource, path),
     }
   })
   return { routes, findings: [...findings, ...mirrors.flatMap(({ findings: found }) => found)] }
+}
+
+/** What no service can answer (Gateway API, backendRefs and filters). */
+const broken: { action: RouteAction } = { action: { respond: { status: 500, body: '' } } }
+
+function ruleAuthorizer(mesh: Mesh, resource: MeshResource, path: string, { filters }: Rule) {
+  const index = filters.findIndex(({ externalAuth }) => externalAuth !== undefined)
+  const written = filters[index]?.externalAuth
+  if (written === undefined) return { noun: null, findings: [] }
+  return externalAuthorizer(mesh, resource, `${path}.filters[${index}].externalAuth`, written)
 }
 
 function ruleAction(
@@ -121,8 +135,7 @@ function ruleAction(
       responseHeaders: headerChange(filterOf(filters, 'responseHeaderModifier')),
     }))
   const findings = resolved.flatMap((one) => one.findings)
-  // A rule without a service to send to answers 500 (Gateway API, backendRefs).
-  return { action: forward.length === 0 ? { respond: { status: 500, body: '' } } : { forward }, findings }
+  return { action: forward.length === 0 ? broken.action : { forward }, findings }
 }
 
 function backend(mesh: Mesh, resource: MeshResource, path: string, ref: Omit<BackendRef, 'weight' | 'filters'>) {

@@ -66,6 +66,7 @@ export function defaultRoute(cluster: string): Route {
     mirror: [],
     fault: null,
     cors: null,
+    externalAuth: null,
     origin: null,
   }
 }

@@ -72,6 +72,7 @@ function ruleRoutes(
       mirror: mirrors.nouns,
       fault: ruleFault(rule),
       cors: ruleCors(rule),
+      externalAuth: null,
       origin: originOf(resource, path),
     }),
   )

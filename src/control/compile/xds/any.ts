@@ -8,7 +8,9 @@ import { file_envoy_config_trace_v3_zipkin } from '../../xds/protos/envoy/config
 import { file_envoy_extensions_access_loggers_file_v3_file } from '../../xds/protos/envoy/extensions/access_loggers/file/v3/file_pb.js'
 import { file_envoy_extensions_access_loggers_filters_cel_v3_cel } from '../../xds/protos/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.js'
 import { file_envoy_extensions_access_loggers_stream_v3_stream } from '../../xds/protos/envoy/extensions/access_loggers/stream/v3/stream_pb.js'
+import { file_envoy_extensions_filters_http_composite_v3_composite } from '../../xds/protos/envoy/extensions/filters/http/composite/v3/composite_pb.js'
 import { file_envoy_extensions_filters_http_cors_v3_cors } from '../../xds/protos/envoy/extensions/filters/http/cors/v3/cors_pb.js'
+import { file_envoy_extensions_filters_http_ext_authz_v3_ext_authz } from '../../xds/protos/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.js'
 import { file_envoy_extensions_filters_http_fault_v3_fault } from '../../xds/protos/envoy/extensions/filters/http/fault/v3/fault_pb.js'
 import { file_envoy_extensions_filters_http_jwt_authn_v3_config } from '../../xds/protos/envoy/extensions/filters/http/jwt_authn/v3/config_pb.js'
 import { file_envoy_extensions_filters_http_on_demand_v3_on_demand } from '../../xds/protos/envoy/extensions/filters/http/on_demand/v3/on_demand_pb.js'
@@ -34,7 +36,9 @@ export const anyRegistry = createRegistry(
   file_envoy_extensions_filters_http_jwt_authn_v3_config,
   file_envoy_config_rbac_v3_rbac,
   file_envoy_extensions_access_loggers_stream_v3_stream,
+  file_envoy_extensions_filters_http_composite_v3_composite,
   file_envoy_extensions_filters_http_cors_v3_cors,
+  file_envoy_extensions_filters_http_ext_authz_v3_ext_authz,
   file_envoy_extensions_filters_http_fault_v3_fault,
   file_envoy_extensions_filters_http_on_demand_v3_on_demand,
   file_envoy_extensions_filters_http_rbac_v3_rbac,

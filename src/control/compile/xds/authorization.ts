@@ -1,4 +1,4 @@
-/** Authorization as Envoy's RBAC: one filter that denies, one that allows, both set by the route configuration. */
+/** Authorization as Envoy's RBAC: filters that record, that ask, that deny and that allow, all set by the route configuration. */
 import type { AnyJson } from '@bufbuild/protobuf/wkt'
 import type { CidrRangeJson } from '../../xds/protos/envoy/config/core/v3/address_pb.js'
 import type {
@@ -8,28 +8,88 @@ import type {
   RBAC_ActionJson,
   RBACJson,
 } from '../../xds/protos/envoy/config/rbac/v3/rbac_pb.js'
-import { RBACPerRouteSchema } from '../../xds/protos/envoy/extensions/filters/http/rbac/v3/rbac_pb.js'
+import {
+  type RBACJson as FilterJson,
+  RBACPerRouteSchema,
+  RBACSchema,
+} from '../../xds/protos/envoy/extensions/filters/http/rbac/v3/rbac_pb.js'
 import type { ValueMatcherJson } from '../../xds/protos/envoy/type/matcher/v3/value_pb.js'
 import type { Authorization, AuthorizationRule, Condition, TextMatch } from '../nouns.js'
+import { authorizersAtMost } from '../policies/authorizers.js'
 import { pack } from './any.js'
 import { payloadKey, tokenFilter } from './authentication.js'
+import { authorizerFilter } from './authorizers.js'
+import { chosenFilters } from './chosen-filters.js'
 import { headerMatcher, stringMatcher } from './match.js'
 
+export const auditFilter = 'weft.audit'
 export const denyFilter = 'weft.deny'
 export const allowFilter = 'weft.allow'
+
+/** One place for each that may be asked: of several filters in a place, Envoy runs none after the first that waits. */
+export const customFilters = Array.from({ length: authorizersAtMost }, (_, index) => `weft.custom-${index}`)
+
+/** What Envoy writes before the names of what rules say that decide nothing, in statistics and in what logs can name. */
+export const shadowPrefixes = {
+  [auditFilter]: 'audit_',
+  [denyFilter]: 'dry_run_deny_',
+  [allowFilter]: 'dry_run_allow_',
+}
 
 /** By the name of the filter; a filter that is not named stays off. */
 export function authorizationByFilter(authorization: Authorization | null): Record<string, AnyJson> {
   if (authorization === null) return {}
-  const { deny, allow } = authorization
+  const { audit, custom, deny, allow, dryRun } = authorization
   return {
-    ...(deny.length === 0 ? {} : { [denyFilter]: perRoute('DENY', deny) }),
-    ...(allow === null ? {} : { [allowFilter]: perRoute('ALLOW', allow) }),
+    ...(audit.length === 0 ? {} : { [auditFilter]: perRoute(auditFilter, 'LOG', audit, audit) }),
+    ...Object.fromEntries(
+      custom.map((asked, index) => [customFilters[index], chosenFilters(askingFilters(asked, index))]),
+    ),
+    ...decisions(denyFilter, 'DENY', some(deny), some(dryRun.deny)),
+    ...decisions(allowFilter, 'ALLOW', allow, dryRun.allow),
   }
 }
 
-function perRoute(action: RBAC_ActionJson, rules: AuthorizationRule[]): AnyJson {
-  return pack(RBACPerRouteSchema, { rbac: { rules: rbacRules(action, rules) } })
+/** Null: there are none. */
+export type Rules = AuthorizationRule[] | null
+
+export function some(rules: AuthorizationRule[]): Rules {
+  return rules.length === 0 ? null : rules
+}
+
+type ShadowFilter = keyof typeof shadowPrefixes
+
+function decisions(
+  filter: ShadowFilter,
+  action: RBAC_ActionJson,
+  rules: Rules,
+  watched: Rules,
+): Record<string, AnyJson> {
+  return rules === null && watched === null ? {} : { [filter]: perRoute(filter, action, rules, watched) }
+}
+
+function perRoute(filter: ShadowFilter, action: RBAC_ActionJson, rules: Rules, watched: Rules): AnyJson {
+  return pack(RBACPerRouteSchema, { rbac: filterRules(shadowPrefixes[filter], action, rules, watched) })
+}
+
+/** Without rules the filter lets everything pass; what is watched is recorded and decides nothing. */
+export function filterRules(prefix: string, action: RBAC_ActionJson, rules: Rules, watched: Rules): FilterJson {
+  return {
+    ...(rules === null ? {} : { rules: rbacRules(action, rules) }),
+    ...(watched === null ? {} : { shadowRules: rbacRules(action, watched), shadowRulesStatPrefix: prefix }),
+  }
+}
+
+/** One that finds out whether the rules match, and one that asks if they do. */
+function askingFilters({ authorizer, rules }: Authorization['custom'][number], index: number) {
+  const prefix = `custom_${index}_`
+  return [
+    { name: `rules ${authorizer.name}`, typedConfig: pack(RBACSchema, filterRules(prefix, 'DENY', null, rules)) },
+    {
+      name: authorizer.name,
+      typedConfig: authorizerFilter(authorizer, { key: `${prefix}shadow_engine_result`, value: 'denied' }),
+    },
+  ]
 }
 
 export function rbacRules(action: RBAC_ActionJson, rules: AuthorizationRule[]): RBACJson {

@@ -6,6 +6,7 @@ import type {
   ClusterJson,
 } from '../../xds/protos/envoy/config/cluster/v3/cluster_pb.js'
 import type { OutlierDetectionJson } from '../../xds/protos/envoy/config/cluster/v3/outlier_detection_pb.js'
+import type { TransportSocketJson } from '../../xds/protos/envoy/config/core/v3/base_pb.js'
 import type { Http2ProtocolOptionsJson } from '../../xds/protos/envoy/config/core/v3/protocol_pb.js'
 import type {
   LbEndpointJson,
@@ -44,7 +45,7 @@ export function clusterJson(cluster: Cluster, plane: MeshNode['plane']): Cluster
     ...balancer(cluster.loadBalancer),
     circuitBreakers: { thresholds: [thresholds(cluster)] },
     outlierDetection: outlierDetection === null ? null : outliers(outlierDetection),
-    transportSocket: transportSocket(cluster, plane),
+    ...transportSockets(cluster, plane),
     typedExtensionProtocolOptions:
       plane === 'grpc'
         ? null
@@ -68,9 +69,15 @@ export function clusterJson(cluster: Cluster, plane: MeshNode['plane']): Cluster
   })
 }
 
-function transportSocket({ tls, protocol, proxyProtocol }: Cluster, plane: MeshNode['plane']) {
+/** A gRPC client knows one way for a whole cluster: mutual TLS, which all take but those that refuse it. */
+function transportSockets({ tls, protocol, proxyProtocol }: Cluster, plane: MeshNode['plane']): Partial<ClusterJson> {
+  const wrapped = (inner: TransportSocketJson | null) => {
+    const socket = proxyProtocol === null || plane === 'grpc' ? inner : afterProxyHeader(proxyProtocol, inner)
+    return socket === null ? {} : { transportSocket: socket }
+  }
   const inner = tls === null ? null : upstreamTls(tls, protocol, plane)
-  return proxyProtocol === null || plane === 'grpc' ? inner : afterProxyHeader(proxyProtocol, inner)
+  if (tls?.byEndpoint == null || plane === 'grpc') return wrapped(inner)
+  return { ...wrapped(null), transportSocketMatches: [{ name: 'mutual', match: { mutual: true }, ...wrapped(inner) }] }
 }
 
 function balancer({ policy, minRing, tableSize, slowStart }: LoadBalancer): Partial<ClusterJson> {
@@ -154,15 +161,19 @@ export function assignmentJson({ cluster, localities }: ClusterEndpoints): Clust
   return endpoints.length === 0 ? { clusterName: cluster } : { clusterName: cluster, endpoints }
 }
 
+/** What a cluster's `transportSocketMatches` look for. */
+const mutualMetadata = { filterMetadata: { 'envoy.transport_socket_match': { mutual: true } } }
+
 /** An endpoint of weight 0 takes nothing, so it is not told. */
 function localityJson({ region, zone, priority, weight, endpoints }: Locality): LocalityLbEndpointsJson {
   const lbEndpoints = endpoints
     .filter((endpoint) => endpoint.weight > 0)
     .map(
-      ({ address, port, weight: loadBalancingWeight, healthy, draining }): LbEndpointJson => ({
+      ({ address, port, weight: loadBalancingWeight, healthy, draining, mutual }): LbEndpointJson => ({
         endpoint: { address: { socketAddress: { address, portValue: port } } },
         healthStatus: draining ? 'DRAINING' : healthy ? 'HEALTHY' : 'UNHEALTHY',
         loadBalancingWeight,
+        ...(mutual === true ? { metadata: mutualMetadata } : {}),
       }),
     )
   return {

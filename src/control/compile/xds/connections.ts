@@ -4,15 +4,14 @@
  */
 import type { AnyJson } from '@bufbuild/protobuf/wkt'
 import type { FilterChainJson, FilterJson } from '../../xds/protos/envoy/config/listener/v3/listener_components_pb.js'
-import type { RBAC_ActionJson } from '../../xds/protos/envoy/config/rbac/v3/rbac_pb.js'
 import { RBACSchema } from '../../xds/protos/envoy/extensions/filters/network/rbac/v3/rbac_pb.js'
 import {
   type TcpProxyJson,
   TcpProxySchema,
 } from '../../xds/protos/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js'
-import type { Authorization, AuthorizationRule, ConnectionRoute, Listener } from '../nouns.js'
+import type { ConnectionRoute, Listener } from '../nouns.js'
 import { pack, present, seconds, typeUrl } from './any.js'
-import { allowFilter, denyFilter, rbacRules } from './authorization.js'
+import { allowFilter, denyFilter, filterRules, type Rules, shadowPrefixes, some } from './authorization.js'
 import type { NamedFilter } from './named-filter.js'
 import { fromAds, terminatingTls } from './tls.js'
 
@@ -42,18 +41,18 @@ function discovered(name: string, typeUrlOfFilter: string): FilterJson {
 export function connectionFilters({ connections, authorization }: Listener): NamedFilter[] {
   if (connections.length === 0) return []
   const origins = authorization?.origins ?? []
-  const { deny = [], allow = null }: Partial<Authorization> = authorization ?? {}
+  const { deny = [], allow = null, dryRun = { deny: [], allow: null } } = authorization ?? {}
   return [
-    { name: denyFilter, config: rbac('DENY', deny.length === 0 ? null : deny), origins },
-    { name: allowFilter, config: rbac('ALLOW', allow), origins },
+    { name: denyFilter, config: rbac(denyFilter, some(deny), some(dryRun.deny)), origins },
+    { name: allowFilter, config: rbac(allowFilter, allow, dryRun.allow), origins },
     ...connections.map((route) => ({ name: route.name, config: tcpProxy(route), origins: [route.origin] })),
   ]
 }
 
-/** Without rules the filter lets everything pass. */
-function rbac(action: RBAC_ActionJson, rules: AuthorizationRule[] | null): AnyJson {
+function rbac(filter: typeof denyFilter | typeof allowFilter, rules: Rules, watched: Rules): AnyJson {
+  const action = filter === denyFilter ? 'DENY' : 'ALLOW'
   const statPrefix = action.toLowerCase()
-  return pack(RBACSchema, rules === null ? { statPrefix } : { statPrefix, rules: rbacRules(action, rules) })
+  return pack(RBACSchema, { statPrefix, ...filterRules(shadowPrefixes[filter], action, rules, watched) })
 }
 
 /** Three attempts to connect, as for requests; no endpoint has seen a byte of those that failed. */

@@ -21,9 +21,10 @@ import type { MeshNode } from '../mesh/node.js'
 import type { Listener } from '../nouns.js'
 import { pack } from './any.js'
 import { tokenFilterSlot } from './authentication.js'
-import { allowFilter, denyFilter } from './authorization.js'
+import { allowFilter, auditFilter, customFilters, denyFilter, shadowPrefixes } from './authorization.js'
+import { filterPlace } from './chosen-filters.js'
 import { connectionChain } from './connections.js'
-import { corsFilter, faultFilter } from './routes.js'
+import { corsFilter, externalAuthFilter, faultFilter } from './routes.js'
 import { telemetryFields } from './telemetry.js'
 import { downstreamTls, fromAds } from './tls.js'
 
@@ -38,11 +39,19 @@ function httpFilters(readsTokens: boolean): HttpFilterJson[] {
   return [
     { name: corsFilter, disabled: true, typedConfig: pack(CorsSchema, {}) },
     ...(readsTokens ? [tokenFilterSlot] : []),
-    { name: denyFilter, disabled: true, typedConfig: pack(RBACSchema, {}) },
-    { name: allowFilter, disabled: true, typedConfig: pack(RBACSchema, {}) },
+    rbacFilter(auditFilter),
+    ...customFilters.map(filterPlace),
+    rbacFilter(denyFilter),
+    rbacFilter(allowFilter),
+    filterPlace(externalAuthFilter),
     { name: faultFilter, disabled: true, typedConfig: pack(HTTPFaultSchema, {}) },
     { name: 'envoy.filters.http.router', typedConfig: pack(RouterSchema, {}) },
   ]
+}
+
+function rbacFilter(name: keyof typeof shadowPrefixes): HttpFilterJson {
+  const typedConfig = pack(RBACSchema, { shadowRulesStatPrefix: shadowPrefixes[name] })
+  return { name, disabled: true, typedConfig }
 }
 
 /** Holds a request back whose host is not known, until the control plane has said what it is. It works once for a request, so it stands first. */

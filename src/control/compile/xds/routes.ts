@@ -18,10 +18,13 @@ import type { MeshNode } from '../mesh/node.js'
 import type { Forward, HashOn, HeaderChange, HostRoutes, Redirect, Retry, Route, RouteTable } from '../nouns.js'
 import { fraction, pack, present, seconds } from './any.js'
 import { authorizationByFilter } from './authorization.js'
+import { authorizerFilter } from './authorizers.js'
+import { chosenFilters } from './chosen-filters.js'
 import { routeMatch, stringMatcher } from './match.js'
 
 export const corsFilter = 'weft.cors'
 export const faultFilter = 'weft.fault'
+export const externalAuthFilter = 'weft.external-auth'
 
 /** What a route needs to know of the clusters that it names: how their requests are hashed. */
 export type HashOf = (cluster: string) => HashOn | null
@@ -190,8 +193,12 @@ function option(
   return { header: { key, value: value.replaceAll('%', '%%') }, appendAction }
 }
 
-function typedPerFilter({ fault, cors }: Route): Record<string, AnyJson> {
+function typedPerFilter({ fault, cors, externalAuth }: Route): Record<string, AnyJson> {
   const perFilter: Record<string, AnyJson> = {}
+  if (externalAuth !== null)
+    perFilter[externalAuthFilter] = chosenFilters([
+      { name: externalAuth.name, typedConfig: authorizerFilter(externalAuth) },
+    ])
   if (fault !== null) {
     const { delay, abort } = fault
     perFilter[faultFilter] = pack(HTTPFaultSchema, {

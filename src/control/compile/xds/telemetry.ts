@@ -27,7 +27,9 @@ export function telemetryFields(telemetry: ListenerTelemetry | null): Telling {
   }
 }
 
-/** Names as in Istio’s JSON lines, so that what reads those reads these. */
+const ofAuthorization = (key: string) => `%DYNAMIC_METADATA(envoy.filters.http.rbac:${key})%`
+
+/** Names as in Istio’s JSON lines, so that what reads those reads these; the last ones tell what policies only record. */
 const jsonLine: Record<string, string> = {
   start_time: '%START_TIME%',
   method: '%REQ(:METHOD)%',
@@ -51,6 +53,10 @@ const jsonLine: Record<string, string> = {
   requested_server_name: '%REQUESTED_SERVER_NAME%',
   downstream_peer: '%DOWNSTREAM_PEER_URI_SAN%',
   downstream_remote_address: '%DOWNSTREAM_REMOTE_ADDRESS%',
+  audit_policy: ofAuthorization('audit_shadow_effective_policy_id'),
+  dry_run_deny: ofAuthorization('dry_run_deny_shadow_engine_result'),
+  dry_run_deny_policy: ofAuthorization('dry_run_deny_shadow_effective_policy_id'),
+  dry_run_allow: ofAuthorization('dry_run_allow_shadow_engine_result'),
 }
 
 function accessLog({ path, format, filter }: AccessLog): AccessLogJson {

@@ -2,8 +2,9 @@
 // @generated from file envoy/config/cluster/v3/cluster.proto (package envoy.config.cluster.v3, syntax proto3)
 /* eslint-disable */
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import type { Message } from "@bufbuild/protobuf";
-import type { Any, AnyJson, BoolValueJson, Duration, DurationJson, UInt32ValueJson, UInt64ValueJson } from "@bufbuild/protobuf/wkt";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
+import type { Matcher, MatcherJson } from "../../../../xds/type/matcher/v3/matcher_pb.js";
+import type { Any, AnyJson, BoolValueJson, Duration, DurationJson, StructJson, UInt32ValueJson, UInt64ValueJson } from "@bufbuild/protobuf/wkt";
 import type { ClusterLoadAssignment, ClusterLoadAssignmentJson } from "../../endpoint/v3/endpoint_pb.js";
 import type { CircuitBreakers, CircuitBreakersJson } from "./circuit_breaker_pb.js";
 import type { TypedExtensionConfig, TypedExtensionConfigJson } from "../../core/v3/extension_pb.js";
@@ -14,6 +15,8 @@ import type { Percent, PercentJson } from "../../../type/v3/percent_pb.js";
 import type { TcpKeepalive, TcpKeepaliveJson } from "../../core/v3/address_pb.js";
 export declare const file_envoy_config_cluster_v3_cluster: GenFile;
 export declare type Cluster = Message<"envoy.config.cluster.v3.Cluster"> & {
+  transportSocketMatches: Cluster_TransportSocketMatch[];
+  transportSocketMatcher?: Matcher | undefined;
   name: string;
   altStatName: string;
   clusterDiscoveryType: {
@@ -58,6 +61,8 @@ export declare type Cluster = Message<"envoy.config.cluster.v3.Cluster"> & {
   connectionPoolPerDownstreamConnection: boolean;
 };
 export declare type ClusterJson = {
+  transportSocketMatches?: Cluster_TransportSocketMatchJson[];
+  transportSocketMatcher?: MatcherJson;
   name?: string;
   altStatName?: string;
   type?: Cluster_DiscoveryTypeJson;
@@ -90,6 +95,17 @@ export declare type ClusterJson = {
   connectionPoolPerDownstreamConnection?: boolean;
 };
 export declare const ClusterSchema: GenMessage<Cluster, {jsonType: ClusterJson}>;
+export declare type Cluster_TransportSocketMatch = Message<"envoy.config.cluster.v3.Cluster.TransportSocketMatch"> & {
+  name: string;
+  match?: JsonObject | undefined;
+  transportSocket?: TransportSocket | undefined;
+};
+export declare type Cluster_TransportSocketMatchJson = {
+  name?: string;
+  match?: StructJson;
+  transportSocket?: TransportSocketJson;
+};
+export declare const Cluster_TransportSocketMatchSchema: GenMessage<Cluster_TransportSocketMatch, {jsonType: Cluster_TransportSocketMatchJson}>;
 export declare type Cluster_EdsClusterConfig = Message<"envoy.config.cluster.v3.Cluster.EdsClusterConfig"> & {
   edsConfig?: ConfigSource | undefined;
   serviceName: string;

@@ -5,6 +5,7 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import type { Message } from "@bufbuild/protobuf";
 import type { Address, AddressJson, TcpKeepalive, TcpKeepaliveJson } from "../../core/v3/address_pb.js";
 import type { FilterChain, FilterChainJson, ListenerFilter, ListenerFilterJson } from "./listener_components_pb.js";
+import type { Matcher, MatcherJson } from "../../../../xds/type/matcher/v3/matcher_pb.js";
 import type { BoolValueJson, Duration, DurationJson, UInt32ValueJson } from "@bufbuild/protobuf/wkt";
 import type { Metadata, MetadataJson } from "../../core/v3/base_pb.js";
 import type { ApiListener, ApiListenerJson } from "./api_listener_pb.js";
@@ -15,6 +16,7 @@ export declare type Listener = Message<"envoy.config.listener.v3.Listener"> & {
   address?: Address | undefined;
   statPrefix: string;
   filterChains: FilterChain[];
+  filterChainMatcher?: Matcher | undefined;
   useOriginalDst?: boolean | undefined;
   defaultFilterChain?: FilterChain | undefined;
   perConnectionBufferLimitBytes?: number | undefined;
@@ -43,6 +45,7 @@ export declare type ListenerJson = {
   address?: AddressJson;
   statPrefix?: string;
   filterChains?: FilterChainJson[];
+  filterChainMatcher?: MatcherJson;
   useOriginalDst?: BoolValueJson;
   defaultFilterChain?: FilterChainJson;
   perConnectionBufferLimitBytes?: UInt32ValueJson;

@@ -3,6 +3,7 @@
 /* eslint-disable */
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { Matcher, MatcherJson } from "../../../../xds/type/matcher/v3/matcher_pb.js";
 import type { DataSource, DataSourceJson, HeaderValueOption, HeaderValueOptionJson, Metadata, MetadataJson, RoutingPriority, RoutingPriorityJson, RuntimeFractionalPercent, RuntimeFractionalPercentJson } from "../../core/v3/base_pb.js";
 import type { Any, AnyJson, BoolValue, BoolValueJson, Duration, DurationJson, UInt32ValueJson, UInt64ValueJson } from "@bufbuild/protobuf/wkt";
 import type { TypedExtensionConfig, TypedExtensionConfigJson } from "../../core/v3/extension_pb.js";
@@ -16,6 +17,7 @@ export declare type VirtualHost = Message<"envoy.config.route.v3.VirtualHost"> &
   name: string;
   domains: string[];
   routes: Route[];
+  matcher?: Matcher | undefined;
   requireTls: VirtualHost_TlsRequirementType;
   requestHeadersToAdd: HeaderValueOption[];
   requestHeadersToRemove: string[];
@@ -36,6 +38,7 @@ export declare type VirtualHostJson = {
   name?: string;
   domains?: string[];
   routes?: RouteJson[];
+  matcher?: MatcherJson;
   requireTls?: VirtualHost_TlsRequirementTypeJson;
   requestHeadersToAdd?: HeaderValueOptionJson[];
   requestHeadersToRemove?: string[];

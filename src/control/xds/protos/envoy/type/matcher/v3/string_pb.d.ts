@@ -4,6 +4,7 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { RegexMatcher, RegexMatcherJson } from "./regex_pb.js";
+import type { TypedExtensionConfig, TypedExtensionConfigJson } from "../../../../xds/core/v3/extension_pb.js";
 export declare const file_envoy_type_matcher_v3_string: GenFile;
 export declare type StringMatcher = Message<"envoy.type.matcher.v3.StringMatcher"> & {
   matchPattern: {
@@ -21,6 +22,9 @@ export declare type StringMatcher = Message<"envoy.type.matcher.v3.StringMatcher
   } | {
     value: string;
     case: "contains";
+  } | {
+    value: TypedExtensionConfig;
+    case: "custom";
   } | { case: undefined; value?: undefined };
   ignoreCase: boolean;
 };
@@ -30,6 +34,7 @@ export declare type StringMatcherJson = {
   suffix?: string;
   safeRegex?: RegexMatcherJson;
   contains?: string;
+  custom?: TypedExtensionConfigJson;
   ignoreCase?: boolean;
 };
 export declare const StringMatcherSchema: GenMessage<StringMatcher, {jsonType: StringMatcherJson}>;

@@ -4,18 +4,23 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { RBAC as RBAC$1, RBACJson as RBACJson$1 } from "../../../../../config/rbac/v3/rbac_pb.js";
+import type { Matcher, MatcherJson } from "../../../../../../xds/type/matcher/v3/matcher_pb.js";
 export declare const file_envoy_extensions_filters_http_rbac_v3_rbac: GenFile;
 export declare type RBAC = Message<"envoy.extensions.filters.http.rbac.v3.RBAC"> & {
   rules?: RBAC$1 | undefined;
   rulesStatPrefix: string;
+  matcher?: Matcher | undefined;
   shadowRules?: RBAC$1 | undefined;
+  shadowMatcher?: Matcher | undefined;
   shadowRulesStatPrefix: string;
   trackPerRuleStats: boolean;
 };
 export declare type RBACJson = {
   rules?: RBACJson$1;
   rulesStatPrefix?: string;
+  matcher?: MatcherJson;
   shadowRules?: RBACJson$1;
+  shadowMatcher?: MatcherJson;
   shadowRulesStatPrefix?: string;
   trackPerRuleStats?: boolean;
 };

@@ -9,6 +9,7 @@ import type { Any, AnyJson, BoolValueJson, Duration, DurationJson, UInt32ValueJs
 import type { Percent, PercentJson } from "../../../../../type/v3/percent_pb.js";
 import type { AccessLog, AccessLogJson } from "../../../../../config/accesslog/v3/accesslog_pb.js";
 import type { TypedExtensionConfig, TypedExtensionConfigJson } from "../../../../../config/core/v3/extension_pb.js";
+import type { Matcher, MatcherJson } from "../../../../../../xds/type/matcher/v3/matcher_pb.js";
 import type { CustomTag, CustomTagJson } from "../../../../../type/tracing/v3/custom_tag_pb.js";
 import type { Tracing_Http, Tracing_HttpJson } from "../../../../../config/trace/v3/http_tracer_pb.js";
 import type { ConfigSource, ConfigSourceJson, ExtensionConfigSource, ExtensionConfigSourceJson } from "../../../../../config/core/v3/config_source_pb.js";
@@ -52,6 +53,7 @@ export declare type HttpConnectionManager = Message<"envoy.extensions.filters.ne
   alwaysSetRequestIdInResponse: boolean;
   forwardClientCertDetails: HttpConnectionManager_ForwardClientCertDetails;
   setCurrentClientCertDetails?: HttpConnectionManager_SetCurrentClientCertDetails | undefined;
+  forwardClientCertMatcher?: Matcher | undefined;
   proxy100Continue: boolean;
   representIpv4RemoteAddressAsIpv4MappedIpv6: boolean;
   upgradeConfigs: HttpConnectionManager_UpgradeConfig[];
@@ -104,6 +106,7 @@ export declare type HttpConnectionManagerJson = {
   alwaysSetRequestIdInResponse?: boolean;
   forwardClientCertDetails?: HttpConnectionManager_ForwardClientCertDetailsJson;
   setCurrentClientCertDetails?: HttpConnectionManager_SetCurrentClientCertDetailsJson;
+  forwardClientCertMatcher?: MatcherJson;
   proxy100Continue?: boolean;
   representIpv4RemoteAddressAsIpv4MappedIpv6?: boolean;
   upgradeConfigs?: HttpConnectionManager_UpgradeConfigJson[];

@@ -4,11 +4,14 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { RBAC as RBAC$1, RBACJson as RBACJson$1 } from "../../../../../config/rbac/v3/rbac_pb.js";
+import type { Matcher, MatcherJson } from "../../../../../../xds/type/matcher/v3/matcher_pb.js";
 import type { Duration, DurationJson } from "@bufbuild/protobuf/wkt";
 export declare const file_envoy_extensions_filters_network_rbac_v3_rbac: GenFile;
 export declare type RBAC = Message<"envoy.extensions.filters.network.rbac.v3.RBAC"> & {
   rules?: RBAC$1 | undefined;
+  matcher?: Matcher | undefined;
   shadowRules?: RBAC$1 | undefined;
+  shadowMatcher?: Matcher | undefined;
   shadowRulesStatPrefix: string;
   statPrefix: string;
   enforcementType: RBAC_EnforcementType;
@@ -16,7 +19,9 @@ export declare type RBAC = Message<"envoy.extensions.filters.network.rbac.v3.RBA
 };
 export declare type RBACJson = {
   rules?: RBACJson$1;
+  matcher?: MatcherJson;
   shadowRules?: RBACJson$1;
+  shadowMatcher?: MatcherJson;
   shadowRulesStatPrefix?: string;
   statPrefix?: string;
   enforcementType?: RBAC_EnforcementTypeJson;
