@@ -108,7 +108,10 @@ function describePlanes(server: XdsServer, source: MeshSource): DataPlanes {
       look()
       return server.planes().map((plane) => dataPlaneOf(plane, behindSinceMs, refused))
     },
-    reached: () => server.effects().map(({ node, effects }) => reachedOf(node, effects, source)),
+    reached(planes) {
+      const nodes = planes.flatMap(({ description }) => description ?? [])
+      return server.effects(nodes).map(({ node, effects }) => reachedOf(node, effects, source))
+    },
     verdicts: (revision) => server.verdicts(revision).map((verdict) => verdictOf(verdict, source)),
     onChange: (listener) => server.onChange(listener),
   }
@@ -125,6 +128,7 @@ function dataPlaneOf(
     ...{ node: id, kind, namespace, service, replica: null, connectedAtMs: Date.now() - connectedForMs },
     ...{ sentRevision, ackedRevision: revision, staleMs: since === undefined ? 0 : Math.max(1, Date.now() - since) },
     lastRefusal: refused.get(id) ?? null,
+    description: node,
   }
 }
 

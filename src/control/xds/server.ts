@@ -65,8 +65,8 @@ export interface XdsServer {
   port: number
   planes(): PlaneStatus[]
   verdicts(revision: number): Verdict[]
-  /** Which resources reach each connected data plane, as the mesh was told last. */
-  effects(): { node: MeshNode; effects: Effect[] }[]
+  /** Which resources reach each of these, connected here or not, in the mesh as it was told last. */
+  effects(nodes: readonly MeshNode[]): { node: MeshNode; effects: Effect[] }[]
   /** Waits until every connected data plane has answered for the revision, at most so long. */
   settled(revision: number, timeoutMs: number): Promise<Verdict[]>
   /** Who follows the trusted roots, and whether each has taken the present ones. */
@@ -120,9 +120,9 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
     port,
     planes: () => [...planes.all].map(status),
     verdicts: (revision) => planes.verdicts(source.stateOf(revision)),
-    effects: () => {
+    effects: (nodes) => {
       const identities = certificates.roots() !== null
-      return [...planes.all].map(({ node }) => ({ node, effects: effectsOn(mesh, node, identities) }))
+      return nodes.map((node) => ({ node, effects: effectsOn(mesh, node, identities) }))
     },
     settled: (revision, timeoutMs) => planes.settled(source.stateOf(revision), AbortSignal.timeout(timeoutMs)),
     rootsFollowers: () => planes.rootsFollowers(),
