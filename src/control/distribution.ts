@@ -134,7 +134,7 @@ function dataPlaneOf(
   }
 }
 
-function reachedOf(node: MeshNode, effects: Effect[], source: MeshSource): Reached {
+function reachedOf(node: MeshNode, effects: readonly Effect[], source: MeshSource): Reached {
   const { id, plane: kind, namespace, service } = node
   const state = source.current()
   const resources = effects.map(({ parts, notes, ...origin }) => {

@@ -68,7 +68,7 @@ export interface XdsServer {
   planes(): PlaneStatus[]
   verdicts(revision: number): Verdict[]
   /** Which resources reach each of these, connected here or not, in the mesh as it was told last. */
-  effects(nodes: readonly MeshNode[]): { node: MeshNode; effects: Effect[] }[]
+  effects(nodes: readonly MeshNode[]): { node: MeshNode; effects: readonly Effect[] }[]
   /** Waits until every connected data plane has answered for the revision, at most so long. */
   settled(revision: number, timeoutMs: number): Promise<Verdict[]>
   /** Who follows the trusted roots, and whether each has taken the present ones. */
