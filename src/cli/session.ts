@@ -52,7 +52,10 @@ export async function withSession(
     const { ApiClient } = await import('../control/client/api-client.js')
     const { resolveClient } = await import('../control/client/client-config.js')
     const resolved = await resolveClient(options, process.env)
-    const client = new ApiClient(resolved)
+    const say = (text: string) => void process.stderr.write(`${text}\n`)
+    // Said to people: what else stands in standard error is for programs as well.
+    const late = () => process.stderr.isTTY && say(`waiting for ${resolved.server} …`)
+    const client = new ApiClient({ ...resolved, late })
     const session: Session = {
       ...{ client, format },
       async print(text, value) {
@@ -61,7 +64,7 @@ export async function withSession(
         else write(await dumpYaml(value))
       },
       fail: (error, place) => output.failure(error, place),
-      say: (text) => void process.stderr.write(`${text}\n`),
+      say,
     }
     try {
       return await run(session)

@@ -5,11 +5,26 @@
  * part, in which data planes that are equally far, or refuse the same, stand together.
  */
 import * as z from 'zod'
+import type { MeshNode } from './compile/mesh/node.js'
 import type { DataPlane, DataPlanes, Verdict } from './data-planes.js'
 import type { Value } from './store/store.js'
 
 const refusal = z.object({ resource: z.string().nullable(), path: z.string().nullable(), message: z.string() })
 const lastRefusal = refusal.extend({ revision: z.int(), atMs: z.number() })
+
+/** What a member says of itself beside its names. */
+const description = z.object({
+  plane: z.enum(['envoy', 'grpc']),
+  role: z.enum(['sidecar', 'gateway']),
+  account: z.string(),
+  labels: z.record(z.string(), z.string()),
+  region: z.string(),
+  zone: z.string(),
+  outbound: z.string().nullable(),
+  inbound: z.string().nullable(),
+  app: z.string().nullable(),
+  hosts: z.enum(['all', 'on-demand']),
+}) satisfies z.ZodType<Omit<MeshNode, 'id' | 'namespace' | 'service'>>
 
 const member = z.object({
   node: z.string(),
@@ -17,6 +32,7 @@ const member = z.object({
   namespace: z.string(),
   service: z.string(),
   connectedAtMs: z.number(),
+  description: description.nullable().catch(null),
 })
 const members = z.object({ members: z.array(member) })
 
@@ -42,6 +58,8 @@ type Progress = z.output<typeof progress>
 const progressPart = 'progress'
 /** Somebody who comes or goes changes one of them. */
 const memberParts = 16
+/** Who has longer labels is told without a description: one of them must not keep the others from being told. */
+const maxLabelsLength = 4_096
 
 /** Every part, by name; null: there is nothing to say in it. */
 export function writeReport(planes: Pick<DataPlanes, 'list' | 'verdicts'>, nowMs: number): Map<string, Value | null> {
@@ -50,13 +68,21 @@ export function writeReport(planes: Pick<DataPlanes, 'list' | 'verdicts'>, nowMs
   const byPart = grouped(list, ({ node }) => partOf(node))
   for (let index = 0; index < memberParts; index += 1) {
     const name = `members-${index}`
-    const written = (byPart.get(name) ?? []).map(({ node, kind, namespace, service, connectedAtMs }) => {
-      return { node, kind, namespace, service, connectedAtMs: Math.round(connectedAtMs) }
+    const written = (byPart.get(name) ?? []).map(({ node, kind, namespace, service, connectedAtMs, ...plane }) => {
+      const description = writeDescription(plane.description)
+      return { node, kind, namespace, service, connectedAtMs: Math.round(connectedAtMs), description }
     })
     parts.set(name, written.length === 0 ? null : { members: written })
   }
   parts.set(progressPart, list.length === 0 ? null : progressOf(list, planes, nowMs))
   return parts
+}
+
+function writeDescription(node: MeshNode | null): z.output<typeof description> | null {
+  if (node === null) return null
+  const { id, namespace, service, ...written } = node
+  const length = Object.entries(node.labels).reduce((sum, [name, value]) => sum + name.length + value.length, 0)
+  return length > maxLabelsLength ? null : written
 }
 
 function progressOf(list: readonly DataPlane[], { verdicts }: Pick<DataPlanes, 'verdicts'>, nowMs: number): Progress {
@@ -111,18 +137,33 @@ export function readReport(replica: string, parts: ReadonlyMap<string, Value>, n
   const refusedBy = byNode(refused)
   const lastOf = byNode(lastRefusals)
   return [...parts.values()].flatMap((part) => {
-    const who = members.safeParse(part)
-    return (who.success ? who.data.members : []).map((one): ReportedPlane => {
+    return membersIn(part).map(({ description, ...one }): ReportedPlane => {
+      const { node: id, namespace, service } = one
       const { sentRevision = 0, ackedRevision = 0, sinceMs = null } = groupOf.get(one.node) ?? rest ?? {}
       const staleMs = sinceMs === null ? 0 : Math.max(1, nowMs - sinceMs)
       const last = lastOf.get(one.node)?.refusal ?? null
       return {
-        plane: { ...one, replica, sentRevision, ackedRevision, staleMs, lastRefusal: last },
+        plane: {
+          ...{ ...one, replica, sentRevision, ackedRevision, staleMs, lastRefusal: last },
+          description: description && { id, namespace, service, ...description },
+        },
         refusals: refusedBy.get(one.node)?.refusals ?? [],
         holds: refusedBy.get(one.node)?.holds ?? false,
       }
     })
   })
+}
+
+const read = new WeakMap<Value, readonly z.output<typeof member>[]>()
+
+/** Read once: what is told anew is another value. */
+function membersIn(part: Value): readonly z.output<typeof member>[] {
+  const known = read.get(part)
+  if (known !== undefined) return known
+  const who = members.safeParse(part)
+  const found = who.success ? who.data.members : []
+  read.set(part, found)
+  return found
 }
 
 function byNode<Group extends { nodes: readonly string[] | null }>(groups: readonly Group[]): Map<string, Group> {

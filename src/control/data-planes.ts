@@ -2,6 +2,7 @@
  * What the API says about data planes: who is connected, what each has taken or refused. The xDS server is one; where
  * none runs, `noDataPlanes` answers.
  */
+import type { MeshNode } from './compile/mesh/node.js'
 
 /** One refusal of a data plane, as precise as it was told. */
 export interface Refusal {
@@ -28,6 +29,8 @@ export interface DataPlane {
   /** Milliseconds for which it has been behind; 0 when it is in step. */
   staleMs: number
   lastRefusal: (Refusal & { revision: number; atMs: number }) | null
+  /** All that what reaches it follows from; null: its replica could not tell. */
+  description: MeshNode | null
 }
 
 /** What one data plane made of one revision. */
@@ -57,8 +60,8 @@ export interface Reached {
 
 export interface DataPlanes {
   list(): readonly DataPlane[]
-  /** What reaches each of them. */
-  reached(): readonly Reached[]
+  /** What reaches each of these whose description is known. */
+  reached(planes: readonly DataPlane[]): readonly Reached[]
   /** Verdicts on a revision by every data plane that it concerns, as they stand now. */
   verdicts(revision: number): readonly Verdict[]
   /** Calls back when a data plane came, went, accepted or refused; the returned function ends it. */

@@ -18,6 +18,7 @@ import { originName } from './mesh-kinds.js'
 import type { MeshSource } from './mesh-source.js'
 import type { ServerCertificate } from './server/start-server.js'
 import type { Distribution } from './start-control.js'
+import { issuesOf, type Plane } from './xds/planes.js'
 import { type PlaneStatus, startXdsServer, type XdsServer } from './xds/server.js'
 import type { Verdict as XdsVerdict } from './xds/verdicts.js'
 import { refuseDataPlane } from './xds-admission.js'
@@ -83,52 +84,57 @@ export async function startDistribution(
   }
 }
 
-/** Keeps what the server does not: since when each is behind, and what it refused last and when. */
+/** What the server does not keep: since when a data plane is behind, and what it refused last and when. */
+interface Kept {
+  behindSinceMs: number | null
+  refused: DataPlane['lastRefusal']
+}
+
 function describePlanes(server: XdsServer, source: MeshSource): DataPlanes {
-  const behindSinceMs = new Map<string, number>()
-  const refused = new Map<string, NonNullable<DataPlane['lastRefusal']>>()
-  const look = () => {
-    const planes = server.planes()
-    for (const { node, revision, sentRevision } of planes) {
-      if (revision >= sentRevision) behindSinceMs.delete(node.id)
-      else if (!behindSinceMs.has(node.id)) behindSinceMs.set(node.id, Date.now())
-    }
-    for (const verdict of server.verdicts(0)) {
-      const [first] = refusalsOf(verdict, source)
-      const known = refused.get(verdict.node)
-      if (first === undefined || (known?.revision === verdict.revision && known.message === first.message)) continue
-      refused.set(verdict.node, { ...first, revision: verdict.revision, atMs: Date.now() })
-    }
-    const connected = new Set(planes.map(({ node }) => node.id))
-    for (const kept of [behindSinceMs, refused]) for (const id of kept.keys()) if (!connected.has(id)) kept.delete(id)
+  const kept = new WeakMap<Plane, Kept>()
+  const look = (plane: Plane): Kept => {
+    const before = kept.get(plane) ?? { behindSinceMs: null, refused: null }
+    const { answeredRevision: revision, snapshot } = plane.stream
+    const behindSinceMs = revision >= (snapshot?.revision ?? 0) ? null : (before.behindSinceMs ?? Date.now())
+    const now = { behindSinceMs, refused: refusedBy(plane, revision, before.refused, source) }
+    kept.set(plane, now)
+    return now
   }
-  server.onChange(look)
+  server.onChange((changed) => {
+    for (const plane of changed) look(plane)
+  })
   return {
-    list() {
-      look()
-      return server.planes().map((plane) => dataPlaneOf(plane, behindSinceMs, refused))
+    list: () => server.planes().map((status) => dataPlaneOf(status, look(status.plane))),
+    reached(planes) {
+      const nodes = planes.flatMap(({ description }) => description ?? [])
+      return server.effects(nodes).map(({ node, effects }) => reachedOf(node, effects, source))
     },
-    reached: () => server.effects().map(({ node, effects }) => reachedOf(node, effects, source)),
     verdicts: (revision) => server.verdicts(revision).map((verdict) => verdictOf(verdict, source)),
-    onChange: (listener) => server.onChange(listener),
+    onChange: (listener) => server.onChange(() => listener()),
   }
+}
+
+/** The same as before, with its time, where it refuses the same. */
+function refusedBy(plane: Plane, revision: number, before: Kept['refused'], source: MeshSource): Kept['refused'] {
+  const [first] = refusalsOf({ issues: issuesOf(plane).slice(0, 1) }, source)
+  if (first === undefined || (before?.revision === revision && before.message === first.message)) return before
+  return { ...first, revision, atMs: Date.now() }
 }
 
 function dataPlaneOf(
   { node, connectedForMs, revision, sentRevision }: PlaneStatus,
-  behindSinceMs: ReadonlyMap<string, number>,
-  refused: ReadonlyMap<string, NonNullable<DataPlane['lastRefusal']>>,
+  { behindSinceMs: since, refused }: Kept,
 ): DataPlane {
   const { id, plane: kind, namespace, service } = node
-  const since = behindSinceMs.get(id)
   return {
     ...{ node: id, kind, namespace, service, replica: null, connectedAtMs: Date.now() - connectedForMs },
-    ...{ sentRevision, ackedRevision: revision, staleMs: since === undefined ? 0 : Math.max(1, Date.now() - since) },
-    lastRefusal: refused.get(id) ?? null,
+    ...{ sentRevision, ackedRevision: revision, staleMs: since === null ? 0 : Math.max(1, Date.now() - since) },
+    lastRefusal: refused,
+    description: node,
   }
 }
 
-function reachedOf(node: MeshNode, effects: Effect[], source: MeshSource): Reached {
+function reachedOf(node: MeshNode, effects: readonly Effect[], source: MeshSource): Reached {
   const { id, plane: kind, namespace, service } = node
   const state = source.current()
   const resources = effects.map(({ parts, notes, ...origin }) => {
@@ -141,7 +147,7 @@ function verdictOf(verdict: XdsVerdict, source: MeshSource): Verdict {
   return { node: verdict.node, state: verdict.state, refusals: refusalsOf(verdict, source) }
 }
 
-function refusalsOf({ issues }: XdsVerdict, source: MeshSource): Refusal[] {
+function refusalsOf({ issues }: Pick<XdsVerdict, 'issues'>, source: MeshSource): Refusal[] {
   return issues.map(({ origin, message }) => {
     const resource = origin === null ? null : originName(origin, source.current())
     return { resource, path: origin?.path ?? null, message }

@@ -26,9 +26,21 @@ function noticeOf({ origin, message, hint }: MeshFinding, state: MeshState): Not
 
 /** `Kind.group/namespace/name`: an origin says which resource, without its group. */
 export function originName(origin: { kind: string; namespace: string; name: string }, state: MeshState): string {
-  const { kind, namespace, name } = origin
-  const named = state.resources.find(({ kind: other, metadata }) => {
-    return other === kind && metadata.namespace === namespace && metadata.name === name
-  })
-  return named === undefined ? formatKey(origin) : resourceName(named)
+  return namesIn(state.resources).get(formatKey(origin)) ?? formatKey(origin)
+}
+
+const names = new WeakMap<MeshState['resources'], ReadonlyMap<string, string>>()
+
+/** By kind without its group; of two groups with one kind the first counts. */
+function namesIn(resources: MeshState['resources']): ReadonlyMap<string, string> {
+  const known = names.get(resources)
+  if (known !== undefined) return known
+  const found = new Map<string, string>()
+  for (const resource of resources) {
+    const { kind, metadata } = resource
+    const key = formatKey({ kind, namespace: metadata.namespace, name: metadata.name })
+    if (!found.has(key)) found.set(key, resourceName(resource))
+  }
+  names.set(resources, found)
+  return found
 }

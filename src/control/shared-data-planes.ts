@@ -1,7 +1,8 @@
 /**
  * The data planes of all replicas: those connected here, told to the others, and those that the others tell of.
  *
- * Invariant: what reaches a data plane (`reached`) is known where it is connected and nowhere else.
+ * Invariant: what reaches a data plane of another replica is compiled here from its description, which is all that it
+ * follows from beside the mesh.
  */
 import { type ReportedPlane, readReport, writeReport } from './data-plane-report.js'
 import type { DataPlanes, Verdict } from './data-planes.js'
@@ -45,7 +46,7 @@ export function shareDataPlanes(
       ...own.list().map((plane) => ({ ...plane, replica: replicas.id })),
       ...others().map(({ plane }) => plane),
     ],
-    reached: () => own.reached(),
+    reached: (planes) => own.reached(planes),
     verdicts: (revision) => [
       ...own.verdicts(revision),
       ...others().map((reported) => verdictOf(reported, stateOf(revision))),

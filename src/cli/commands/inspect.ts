@@ -8,6 +8,12 @@ import { formatTable } from '../table.js'
 
 type Options = SessionOptions & { namespace?: string }
 
+interface Reach {
+  items: Reached[]
+  connected: number
+  unknown: string[]
+}
+
 export const inspect: CliCommand = {
   name: 'inspect',
   about: 'show which data planes a resource reaches, or which resources reach a data plane',
@@ -31,7 +37,7 @@ async function showNode({ client, print }: Session, node: string): Promise<numbe
 
 async function showResource({ client, print }: Session, kind: string, name: string, options: Options): Promise<number> {
   const key = [kind, options.namespace ?? 'default', name].map(encodeURIComponent).join('/')
-  const found = await client.get<{ items: Reached[]; connected: number }>(`/v1/inspect/resources/${key}`)
+  const found = await client.get<Reach>(`/v1/inspect/resources/${key}`)
   await print(describeReach(`${kind} ${name}`, found), found)
   return exitCodes.ok
 }
@@ -44,12 +50,14 @@ export function describeNode({ node, kind, namespace, service, resources }: Reac
   return `${title}\n${formatTable(['RESOURCE', 'SIDE', 'PART'], rows)}`
 }
 
-export function describeReach(name: string, { items, connected }: { items: Reached[]; connected: number }): string {
+export function describeReach(name: string, { items, connected, unknown }: Reach): string {
   const planes = connected === 1 ? '1 data plane' : `${connected} data planes`
+  const rest =
+    unknown.length === 0 ? '' : `\nnot looked at: ${unknown.join(', ')}; ask the replica that it is connected to`
   if (items.length === 0) {
     const why =
       connected === 0 ? 'none is connected' : 'it selects none of them, or another resource holds in its place'
-    return `${name} reaches none of ${planes}: ${why}`
+    return `${name} reaches none of ${planes}: ${why}${rest}`
   }
   const rows = items.flatMap(({ node, namespace, service, resources }) =>
     resources.flatMap(({ parts, notes }) =>
@@ -60,7 +68,7 @@ export function describeReach(name: string, { items, connected }: { items: Reach
       ]),
     ),
   )
-  return `${name} reaches ${items.length} of ${planes}\n${formatTable(['NODE', 'SERVICE', 'SIDE', 'PART'], rows)}`
+  return `${name} reaches ${items.length} of ${planes}\n${formatTable(['NODE', 'SERVICE', 'SIDE', 'PART'], rows)}${rest}`
 }
 
 /** What is not in force stands below what is; a name stands in its first line. */

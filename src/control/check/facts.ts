@@ -19,6 +19,7 @@ export async function gatherFacts(context: ApiContext): Promise<Facts> {
   const { store, audit, tokens, registry, dataPlanes, authority, trustDomain, kinds, place } = context
   const nowMs = context.nowMs()
   const state = place.source.current()
+  const planes = dataPlanes.list()
   const roots = authority === null ? (place.certificates.roots()?.roots ?? '') : ''
   return {
     nowMs,
@@ -37,8 +38,8 @@ export async function gatherFacts(context: ApiContext): Promise<Facts> {
     registry: registry.status(),
     lonelyServices: lonely(state),
     wantCertificates: state.resources.filter(wantsCertificates).map(resourceName),
-    dataPlanes: dataPlanes.list(),
-    reached: dataPlanes.reached(),
+    dataPlanes: planes,
+    reached: dataPlanes.reached(planes),
     resources: state.resources.filter(({ kind }) => steering.includes(kind)).map(resourceName),
     notices: kinds.review(state),
   }

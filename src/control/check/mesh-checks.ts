@@ -108,7 +108,7 @@ export const meshChecks: readonly Check[] = [
     group: 'resources',
     about: 'every resource reaches a data plane',
     look({ resources, reached, dataPlanes }) {
-      // What reaches a data plane is known where it is connected: others may be at another replica.
+      // Not every one may be known well enough to tell what reaches it.
       if (dataPlanes.length === 0 || dataPlanes.length > reached.length) return null
       const reaching = new Set(reached.flatMap((plane) => plane.resources.map(({ resource }) => resource)))
       const idle = resources.filter((name) => !reaching.has(name))

@@ -15,9 +15,13 @@ export interface ApiClientOptions {
   /** PEM text: who signs the server's certificate; null for the system's. */
   ca: string | null
   timeoutMs?: number
+  /** Called when an answer takes longer than a second. */
+  late?: () => void
 }
 
 const maxRedirects = 3
+/** Longer than this nobody waits without a word. */
+const lateMs = 1_000
 /** The server gives a sign of life every 15 s. */
 const maxSilenceMs = 45_000
 
@@ -39,6 +43,15 @@ export class ApiClient {
 
   /** Throws the error that the API answered with, or `WEFT_CLIENT_UNREACHABLE`. */
   async ask<Body>(method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<Body> {
+    const timer = setTimeout(() => this.options.late?.(), lateMs)
+    try {
+      return await this.answer<Body>(method, path, body)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  private async answer<Body>(method: string, path: string, body: unknown): Promise<Body> {
     const response = await this.open(method, path, body, this.options.timeoutMs ?? 30_000)
     const text = await readText(response).catch((cause) => {
       throw this.unreachable(cause as NodeJS.ErrnoException)

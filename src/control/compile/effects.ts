@@ -6,7 +6,7 @@ import { istioGatewaysOf } from './gateways/istio-doors.js'
 import type { Mesh } from './mesh/mesh.js'
 import { inboundPort, type MeshNode, selectableLabels } from './mesh/node.js'
 import { chosenSidecar } from './mesh/reach.js'
-import type { Listener, Origin, RouteTable } from './nouns.js'
+import type { Cluster, Listener, Origin, RouteTable } from './nouns.js'
 import { peerMode } from './policies/peer-authentication.js'
 import { compileView, type MeshView } from './view.js'
 
@@ -18,48 +18,83 @@ export interface Effect {
   namespace: string
   name: string
   /** Empty where it reaches the data plane and is not in force there. */
-  parts: { side: Side; part: string }[]
+  parts: readonly { side: Side; part: string }[]
   /** Why it, or a part of it, is not in force there; conflicts among them. */
-  notes: string[]
+  notes: readonly string[]
 }
 
+/** By resource. */
+type Effects = ReadonlyMap<string, Effect>
+
 /** Sorted by kind, namespace and name. `identities`: whether there are certificates. */
-export function effectsOn(mesh: Mesh, node: MeshNode, identities: boolean): Effect[] {
+export function effectsOn(mesh: Mesh, node: MeshNode, identities: boolean): readonly Effect[] {
   const view = compileView(mesh, node, identities)
+  const { listeners, authentication, tables, clusters, findings } = view
+  const first = [
+    ...doorParts(mesh, node),
+    ...(authentication?.origins ?? []).map((origin) => server(origin, 'tokens')),
+    ...listeners.flatMap(listenerParts),
+  ]
+  const all = [
+    gather(first),
+    ...tables.map((table) => kept(table, () => gather(tableParts(table)))),
+    gather(listeners.flatMap(connectionParts)),
+    ...clusters.map((list) => kept(list, () => gather(list.flatMap(clusterParts)))),
+    notesOf(findings),
+  ].filter(({ size }) => size > 0)
   const effects = new Map<string, Effect>()
-  const effectOf = ({ kind, namespace, name }: Origin) => {
-    const key = `${kind} ${namespace}/${name}`
-    const known = effects.get(key) ?? { kind, namespace, name, parts: [], notes: [] }
-    effects.set(key, known)
-    return known
+  for (const some of all) {
+    for (const [key, effect] of some) {
+      const known = effects.get(key)
+      effects.set(key, known === undefined ? effect : together(known, effect))
+    }
   }
-  for (const { origin, side, part } of partsOf(mesh, node, view)) {
-    const { parts } = effectOf(origin)
-    if (!parts.some((known) => known.side === side && known.part === part)) parts.push({ side, part })
+  return [...effects.keys()].sort().flatMap((key) => effects.get(key) ?? [])
+}
+
+const known = new WeakMap<object, Effects>()
+
+/** Once for all data planes that have the same nouns. */
+function kept(nouns: object, make: () => Effects): Effects {
+  const effects = known.get(nouns) ?? make()
+  known.set(nouns, effects)
+  return effects
+}
+
+function gather(parts: readonly Part[]): Effects {
+  const effects = new Map<string, Effect>()
+  for (const { origin, side, part } of parts) add(effects, origin, { parts: [{ side, part }], notes: [] })
+  return effects
+}
+
+function notesOf(findings: MeshView['findings']): Effects {
+  const effects = new Map<string, Effect>()
+  for (const { origin, message, hint } of findings) {
+    add(effects, origin, { parts: [], notes: [hint === null ? message : `${message}; ${hint}`] })
   }
-  for (const { origin, message, hint } of view.findings) {
-    const { notes } = effectOf(origin)
-    const note = hint === null ? message : `${message}; ${hint}`
-    if (!notes.includes(note)) notes.push(note)
-  }
-  return [...effects].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, effect]) => effect)
+  return effects
+}
+
+function add(effects: Map<string, Effect>, origin: Origin, what: Pick<Effect, 'parts' | 'notes'>): void {
+  const { kind, namespace, name } = origin
+  const key = `${kind} ${namespace}/${name}`
+  const before = effects.get(key)
+  const effect = { kind, namespace, name, ...what }
+  effects.set(key, before === undefined ? effect : together(before, effect))
+}
+
+function together(one: Effect, other: Effect): Effect {
+  const parts = other.parts.filter(({ side, part }) => {
+    return !one.parts.some((known) => known.side === side && known.part === part)
+  })
+  const notes = other.notes.filter((note) => !one.notes.includes(note))
+  return { ...one, parts: [...one.parts, ...parts], notes: [...one.notes, ...notes] }
 }
 
 interface Part {
   origin: Origin
   side: Side
   part: string
-}
-
-function partsOf(mesh: Mesh, node: MeshNode, view: MeshView): Part[] {
-  return [
-    ...doorParts(mesh, node),
-    ...(view.authentication?.origins ?? []).map((origin) => server(origin, 'tokens')),
-    ...view.listeners.flatMap(listenerParts),
-    ...view.tables.flatMap(tableParts),
-    ...view.listeners.flatMap(connectionParts),
-    ...view.clusters.flat().flatMap(({ name, origins }) => origins.map((origin) => client(origin, `cluster ${name}`))),
-  ]
 }
 
 /** What no noun tells: which services it may reach, whether its door wants certificates, which doors a gateway has. */
@@ -91,6 +126,10 @@ function tableParts({ name, hosts, authorization }: RouteTable): Part[] {
     ),
   )
   return [...routes, ...(authorization?.origins ?? []).map((origin) => on(origin, 'authorization'))]
+}
+
+function clusterParts({ name, origins }: Cluster): Part[] {
+  return origins.map((origin) => client(origin, `cluster ${name}`))
 }
 
 function connectionParts({ address, connections, authorization }: Listener): Part[] {

@@ -18,8 +18,10 @@ export interface DeltaRequest
 }
 
 /** Numbers of the fields that are read here. */
-const fields = { subscribe: 3, unsubscribe: 4, versions: 5 } as const
+const fields = { typeUrl: 2, subscribe: 3, unsubscribe: 4, versions: 5, nonce: 6 } as const
 const [keyField, valueField] = [1, 2]
+
+const nothing: Partial<Pick<DeltaRequest, 'node' | 'errorDetail'>> = {}
 
 /** Throws for bytes that are no such message. */
 export function readDeltaRequest(bytes: Buffer): DeltaRequest {
@@ -27,12 +29,15 @@ export function readDeltaRequest(bytes: Buffer): DeltaRequest {
   const unsubscribe: string[] = []
   const versions = new Map<string, string>()
   const others: Buffer[] = []
+  let [typeUrl, responseNonce] = ['', '']
   const reader = new BinaryReader(bytes)
   const textOf = textsOf(bytes)
   while (reader.pos < reader.len) {
     const start = reader.pos
     const [field, type] = reader.tag()
     if (type === WireType.LengthDelimited && field === fields.subscribe) subscribe.push(readText(reader, textOf))
+    else if (type === WireType.LengthDelimited && field === fields.typeUrl) typeUrl = readText(reader, textOf)
+    else if (type === WireType.LengthDelimited && field === fields.nonce) responseNonce = readText(reader, textOf)
     else if (type === WireType.LengthDelimited && field === fields.unsubscribe)
       unsubscribe.push(readText(reader, textOf))
     else if (type === WireType.LengthDelimited && field === fields.versions) readVersion(reader, textOf, versions)
@@ -41,8 +46,9 @@ export function readDeltaRequest(bytes: Buffer): DeltaRequest {
       others.push(bytes.subarray(start, reader.pos))
     }
   }
-  const rest = fromBinary(DeltaDiscoveryRequestSchema, Buffer.concat(others))
-  const { node, typeUrl, responseNonce, errorDetail } = rest
+  // Of most requests nothing is left.
+  const { node, errorDetail } =
+    others.length === 0 ? nothing : fromBinary(DeltaDiscoveryRequestSchema, Buffer.concat(others))
   return {
     ...{ node, typeUrl, responseNonce, errorDetail, initialResourceVersions: versions },
     ...{ resourceNamesSubscribe: subscribe, resourceNamesUnsubscribe: unsubscribe },

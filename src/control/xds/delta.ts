@@ -6,11 +6,15 @@ import type { DeltaRequest } from './delta-request.js'
 import { DeltaDiscoveryResponseSchema } from './protos/envoy/service/discovery/v3/discovery_pb.js'
 import { ResponseBytes } from './response-bytes.js'
 import type { Subscription, Wire, XdsStream } from './stream.js'
+import { writeTexts } from './write-texts.js'
 
 const responses = new ResponseBytes(({ name, version, type, bytes: value }) => {
   const resource = create(AnySchema, { typeUrl: typeUrls[type], value })
   return encode({ resources: [{ name, version, resource }] })
 })
+
+/** Numbers of the fields of `DeltaDiscoveryResponse` that are texts. */
+const fields = { systemVersionInfo: 1, typeUrl: 4, nonce: 5, removedResources: 6 } as const
 
 export function deltaWire(write: (response: Buffer) => void): Wire {
   return {
@@ -18,13 +22,21 @@ export function deltaWire(write: (response: Buffer) => void): Wire {
     isWhole: () => false,
     tellsRemoval: () => true,
     write({ type, nonce, revision, parts, resources, removed, absent }) {
-      const base = { systemVersionInfo: String(revision), typeUrl: typeUrls[type], nonce }
+      const base = [
+        ...([
+          [fields.systemVersionInfo, String(revision)],
+          [fields.typeUrl, typeUrls[type]],
+          [fields.nonce, nonce],
+        ] as const),
+        ...removed.map((name) => [fields.removedResources, name] as const),
+      ]
+      if (type !== 'virtualHosts') {
+        const gone = absent.map((name) => [fields.removedResources, name] as const)
+        return write(responses.join(writeTexts([...base, ...gone]), parts, resources))
+      }
       // A host that is not there is answered with a resource without content: the request that waits for it goes on.
-      const head =
-        type === 'virtualHosts'
-          ? { ...base, removedResources: removed, resources: absent.map((name) => ({ name, aliases: [name] })) }
-          : { ...base, removedResources: [...removed, ...absent] }
-      write(responses.join(encode(head), parts, resources))
+      const empty = encode({ resources: absent.map((name) => ({ name, aliases: [name] })) })
+      write(responses.join(Buffer.concat([writeTexts(base), empty]), parts, resources))
     },
   }
 }

@@ -9,6 +9,7 @@ import {
   DiscoveryRequestSchema,
   DiscoveryResponseSchema,
 } from './protos/envoy/service/discovery/v3/discovery_pb.js'
+import { frameHead } from './response-bytes.js'
 
 const service = '/envoy.service.discovery.v3.AggregatedDiscoveryService'
 
@@ -25,7 +26,10 @@ export const discoveryService = {
   ),
 }
 
-/** The same where it is served: responses come encoded, and long requests are read by what reads them fastest. */
+/**
+ * The same where it is served: responses come encoded and framed (`response-bytes.ts`), and long requests are read by what
+ * reads them fastest.
+ */
 export const servedDiscovery = {
   streamAggregatedResources: served(discoveryService.streamAggregatedResources, (bytes) =>
     fromBinary(DiscoveryRequestSchema, bytes),
@@ -47,11 +51,20 @@ function served<Request>(
   const requestSerialize = () => {
     throw new Error('requests are not written here')
   }
-  return { ...both, requestSerialize, requestDeserialize, responseSerialize: same, responseDeserialize: same }
+  return { ...both, requestSerialize, requestDeserialize, responseSerialize: unframed, responseDeserialize: unframed }
 }
 
-function same(bytes: Buffer): Buffer {
-  return bytes
+function unframed(bytes: Buffer): Buffer {
+  return bytes.subarray(frameHead)
+}
+
+/**
+ * Sends responses as they are framed. grpc-js frames each one in a buffer of its own; where its insides are not those of
+ * the version that is known, it goes on doing so.
+ */
+export function sendFramed(call: object): void {
+  const { call: inner } = call as { call?: { serializeMessage?: unknown } }
+  if (typeof inner?.serializeMessage === 'function') inner.serializeMessage = (framed: Buffer) => framed
 }
 
 function method<Request extends DescMessage, Response extends DescMessage>(

@@ -32,6 +32,7 @@ export class Planes {
   private mesh: Mesh
   private telling = false
   private isNewsPending = false
+  private changed = new Set<Plane>()
 
   constructor(mesh: Mesh, certificates: CertificateSource, now: () => number) {
     this.mesh = mesh
@@ -53,7 +54,7 @@ export class Planes {
       refused: (_, __, message) => {
         plane.lastRefusal = message
       },
-      settled: () => this.announce(),
+      settled: () => this.announce(plane),
     })
     const plane: Plane = { node, stream, connectedAtMs: this.now(), lastRefusal: null, fault: null }
     this.all.add(plane)
@@ -63,11 +64,14 @@ export class Planes {
 
   disconnect(plane: Plane): void {
     this.all.delete(plane)
-    this.announce()
+    this.announce(plane)
   }
 
-  /** Calls back soon after one came, went or has answered, once for all that did meanwhile; the returned function ends it. */
-  onChange(listener: () => void): () => void {
+  /**
+   * Calls back soon after one came, went, was told something or has answered, once for all that did meanwhile; the
+   * returned function ends it.
+   */
+  onChange(listener: (changed: ReadonlySet<Plane>) => void): () => void {
     this.events.on('settled', listener)
     return () => this.events.off('settled', listener)
   }
@@ -118,29 +122,27 @@ export class Planes {
       plane.fault = null
     } catch (error) {
       plane.fault = `revision ${mesh.revision} cannot be compiled for it: ${(error as Error).message}`
-      this.announce()
     }
+    this.announce(plane)
   }
 
-  private announce(): void {
+  private announce(plane: Plane): void {
+    this.changed.add(plane)
     if (this.isNewsPending) return
     this.isNewsPending = true
     const tell = () => {
+      const { changed } = this
       this.isNewsPending = false
-      this.events.emit('settled')
+      this.changed = new Set()
+      this.events.emit('settled', changed)
     }
     setTimeout(tell, pauseMs(this.all.size)).unref()
   }
 
   verdicts(revision: number): Verdict[] {
     return [...this.all].map((one): Verdict => {
-      const { node, stream, fault } = one
-      const { snapshot } = stream
-      const issues: VerdictIssue[] = [
-        ...(fault === null ? [] : [{ code: 'WEFT_XDS_REFUSED' as const, origin: null, message: fault }]),
-        ...stream.refusals().flatMap(refusalIssues),
-        ...findingIssues(snapshot?.findings ?? []),
-      ]
+      const { node, stream } = one
+      const issues = issuesOf(one)
       const answered = stream.answeredRevision
       const state = isPending(one, revision, answered) ? 'pending' : issues.length > 0 ? 'refused' : 'applied'
       const { id, plane, service, namespace } = node
@@ -159,6 +161,19 @@ export class Planes {
       }
     }
   }
+}
+
+const none: readonly VerdictIssue[] = []
+
+export function issuesOf({ fault, stream }: Plane): readonly VerdictIssue[] {
+  const refusals = stream.refusals()
+  const findings = stream.snapshot?.findings ?? []
+  if (fault === null && refusals.length === 0 && findings.length === 0) return none
+  return [
+    ...(fault === null ? [] : [{ code: 'WEFT_XDS_REFUSED' as const, origin: null, message: fault }]),
+    ...refusals.flatMap(refusalIssues),
+    ...findingIssues(findings),
+  ]
 }
 
 function isPending({ fault, stream }: Plane, revision: number, answered = stream.answeredRevision): boolean {

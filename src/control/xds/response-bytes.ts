@@ -11,8 +11,11 @@ import type { Part } from './snapshot.js'
 interface Joined {
   head: Uint8Array
   parts: readonly Part[]
-  bytes: Buffer
+  framed: Buffer
 }
+
+/** In front of each message of gRPC: that it is not compressed, and its length. */
+export const frameHead = 5
 
 export class ResponseBytes {
   /** A response that holds nothing but this resource. */
@@ -26,24 +29,26 @@ export class ResponseBytes {
     this.encodeOne = encodeOne
   }
 
-  /** Streams that join alike are sent alike, up to the nonce: then the bytes are the same ones. */
+  /** Framed. Streams that join alike are sent alike, up to the nonce: then the bytes are the same ones. */
   join(head: Uint8Array, parts: readonly Part[], resources: readonly XdsResource[]): Buffer {
-    const whole = this.joinParts(head, parts)
-    return resources.length === 0 ? whole : Buffer.concat([whole, ...resources.map((one) => this.ofResource(one))])
+    const last = this.lastOf(parts)
+    if (resources.length === 0 && last?.framed.subarray(frameHead, frameHead + last.head.length).equals(head))
+      return last.framed
+    const body = last === undefined ? this.bodiesOf(parts) : [last.framed.subarray(frameHead + last.head.length)]
+    const framed = frame([head, ...body, ...resources.map((one) => this.ofResource(one))])
+    const [first] = parts
+    if (first === undefined || resources.length > 0) return framed
+    // Kept from the second time on: a view that one data plane alone has would only take up room.
+    if (this.seen.has(first)) this.last.set(first, { head, parts, framed })
+    this.seen.add(first)
+    return framed
   }
 
-  private joinParts(head: Uint8Array, parts: readonly Part[]): Buffer {
+  private lastOf(parts: readonly Part[]): Joined | undefined {
     const [first] = parts
-    if (first === undefined) return Buffer.from(head)
-    const last = this.last.get(first)
+    const last = first === undefined ? undefined : this.last.get(first)
     const isSame = last?.parts.length === parts.length && last.parts.every((part, index) => part === parts[index])
-    if (isSame && last.bytes.subarray(0, last.head.length).equals(head)) return last.bytes
-    const body = isSame ? [last.bytes.subarray(last.head.length)] : this.bodiesOf(parts)
-    const bytes = Buffer.concat([head, ...body])
-    // Kept from the second time on: a view that one data plane alone has would only take up room.
-    if (this.seen.has(first)) this.last.set(first, { head, parts, bytes })
-    this.seen.add(first)
-    return bytes
+    return isSame ? last : undefined
   }
 
   private bodiesOf(parts: readonly Part[]): Uint8Array[] {
@@ -57,4 +62,10 @@ export class ResponseBytes {
     this.single.set(resource, bytes)
     return bytes
   }
+}
+
+function frame(bytes: readonly Uint8Array[]): Buffer {
+  const framed = Buffer.concat([new Uint8Array(frameHead), ...bytes])
+  framed.writeUInt32BE(framed.length - frameHead, 1)
+  return framed
 }

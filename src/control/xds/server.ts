@@ -22,7 +22,7 @@ import { type ResourceType, typeUrls } from '../compile/xds/resources.js'
 import type { MeshSource } from '../mesh-source.js'
 import { debounce } from './debounce.js'
 import { deltaSubscription, deltaWire } from './delta.js'
-import { type DiscoveryHandlers, servedDiscovery } from './discovery-service.js'
+import { type DiscoveryHandlers, sendFramed, servedDiscovery } from './discovery-service.js'
 import { nodeOf } from './node-of.js'
 import { type Plane, Planes } from './planes.js'
 import type { Node } from './protos/envoy/config/core/v3/base_pb.js'
@@ -52,6 +52,8 @@ export interface Service {
 }
 
 export interface PlaneStatus {
+  /** The same for as long as it is connected. */
+  plane: Plane
   node: MeshNode
   connectedForMs: number
   /** The revision that it has answered for, 0 while it has not; and the newest that it was sent. */
@@ -65,14 +67,14 @@ export interface XdsServer {
   port: number
   planes(): PlaneStatus[]
   verdicts(revision: number): Verdict[]
-  /** Which resources reach each connected data plane, as the mesh was told last. */
-  effects(): { node: MeshNode; effects: Effect[] }[]
+  /** Which resources reach each of these, connected here or not, in the mesh as it was told last. */
+  effects(nodes: readonly MeshNode[]): { node: MeshNode; effects: readonly Effect[] }[]
   /** Waits until every connected data plane has answered for the revision, at most so long. */
   settled(revision: number, timeoutMs: number): Promise<Verdict[]>
   /** Who follows the trusted roots, and whether each has taken the present ones. */
   rootsFollowers(): { node: string; taken: boolean }[]
-  /** Calls back when a data plane came, went or has answered; the returned function ends it. */
-  onChange(listener: () => void): () => void
+  /** Calls back with those that came, went, were told something or have answered; the returned function ends it. */
+  onChange(listener: (changed: ReadonlySet<Plane>) => void): () => void
   close(): Promise<void>
 }
 
@@ -118,11 +120,14 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
   const port = await bind(server, address, options.credentials ?? ServerCredentials.createInsecure())
   return {
     port,
-    planes: () => [...planes.all].map(status),
+    planes: () => {
+      const nowMs = performance.now()
+      return [...planes.all].map((plane) => status(plane, nowMs))
+    },
     verdicts: (revision) => planes.verdicts(source.stateOf(revision)),
-    effects: () => {
+    effects: (nodes) => {
       const identities = certificates.roots() !== null
-      return [...planes.all].map(({ node }) => ({ node, effects: effectsOn(mesh, node, identities) }))
+      return nodes.map((node) => ({ node, effects: effectsOn(mesh, node, identities) }))
     },
     settled: (revision, timeoutMs) => planes.settled(source.stateOf(revision), AbortSignal.timeout(timeoutMs)),
     rootsFollowers: () => planes.rootsFollowers(),
@@ -145,11 +150,12 @@ function bind(server: Server, address: string, credentials: ServerCredentials): 
   })
 }
 
-function status({ node, connectedAtMs, stream, lastRefusal }: Plane): PlaneStatus {
+function status(plane: Plane, nowMs: number): PlaneStatus {
+  const { node, connectedAtMs, stream, lastRefusal } = plane
   const revision = stream.answeredRevision
   const sentRevision = stream.snapshot?.revision ?? 0
-  const connectedForMs = performance.now() - connectedAtMs
-  return { node, connectedForMs, revision, sentRevision, lastRefusal, staleAnswers: stream.staleAnswers }
+  const connectedForMs = nowMs - connectedAtMs
+  return { plane, node, connectedForMs, revision, sentRevision, lastRefusal, staleAnswers: stream.staleAnswers }
 }
 
 type Admit = NonNullable<XdsServerOptions['admit']>
@@ -190,6 +196,7 @@ function serve<Request extends AnyRequest, Response>(
 ): void {
   let plane: Plane | null = null
   let over = false
+  sendFramed(call)
   const end = () => {
     over = true
     if (plane !== null) planes.disconnect(plane)

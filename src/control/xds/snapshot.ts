@@ -107,13 +107,11 @@ export function buildSnapshot(mesh: Mesh, node: MeshNode, certificates: Certific
     routes:
       plane === 'grpc'
         ? view.tables.map(({ hosts }) => partOf(hosts, plane, (host) => hostResource(host, plane, hashOf)))
-        : [
-            byName(
-              view.tables.map((table) =>
-                table === asked ? onDemandTableResource(table) : tableResource(table, plane, hashOf),
-              ),
+        : view.tables.map((table) =>
+            kept(table, `${plane} ${table === asked}`, () =>
+              byName([table === asked ? onDemandTableResource(table) : tableResource(table, plane, hashOf)]),
             ),
-          ],
+          ),
     virtualHosts: [],
     secrets: [
       byName([...(view.identity === null ? [] : identity(own, roots)), ...named.resources]),
@@ -137,16 +135,21 @@ export function prepareIdentity(mesh: Mesh, node: MeshNode, certificates: Certif
   return needed === null ? null : certificates.prepare({ namespace: node.namespace, account: node.account })
 }
 
-const partsOfLists = new WeakMap<object, Map<string, Part>>()
+const partsOfNouns = new WeakMap<object, Map<string, Part>>()
 
 function partOf<Noun>(
   list: readonly Noun[],
   variant: string,
   resources: (noun: Noun) => XdsResource | XdsResource[],
 ): Part {
-  const parts = partsOfLists.get(list) ?? new Map<string, Part>()
-  if (parts.size === 0) partsOfLists.set(list, parts)
-  const part = parts.get(variant) ?? byName(list.flatMap(resources))
+  return kept(list, variant, () => byName(list.flatMap(resources)))
+}
+
+/** One part for all who have the same nouns. */
+function kept(nouns: object, variant: string, make: () => Part): Part {
+  const parts = partsOfNouns.get(nouns) ?? new Map<string, Part>()
+  if (parts.size === 0) partsOfNouns.set(nouns, parts)
+  const part = parts.get(variant) ?? make()
   parts.set(variant, part)
   return part
 }

@@ -5,6 +5,7 @@ import { type ResourceType, typeUrls } from '../compile/xds/resources.js'
 import { type DiscoveryRequest, DiscoveryResponseSchema } from './protos/envoy/service/discovery/v3/discovery_pb.js'
 import { ResponseBytes } from './response-bytes.js'
 import type { Subscription, Wire, XdsStream } from './stream.js'
+import { writeTexts } from './write-texts.js'
 
 const whole: ReadonlySet<ResourceType> = new Set(['listeners', 'clusters'])
 
@@ -12,14 +13,21 @@ const responses = new ResponseBytes(({ type, bytes: value }) =>
   encode({ resources: [create(AnySchema, { typeUrl: typeUrls[type], value })] }),
 )
 
+/** Numbers of the fields of `DiscoveryResponse` that are texts. */
+const fields = { versionInfo: 1, typeUrl: 4, nonce: 5 } as const
+
 export function sotwWire(write: (response: Buffer) => void): Wire {
   return {
     asksForHosts: false,
     isWhole: (type) => whole.has(type),
     tellsRemoval: (type) => whole.has(type),
     write({ type, nonce, revision, parts, resources }) {
-      const head = { versionInfo: String(revision), typeUrl: typeUrls[type], nonce }
-      write(responses.join(encode(head), parts, resources))
+      const head = writeTexts([
+        [fields.versionInfo, String(revision)],
+        [fields.typeUrl, typeUrls[type]],
+        [fields.nonce, nonce],
+      ])
+      write(responses.join(head, parts, resources))
     },
   }
 }

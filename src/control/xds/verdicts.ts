@@ -22,7 +22,7 @@ export interface Verdict {
   state: 'applied' | 'refused' | 'pending'
   /** The revision that it has answered for. */
   revision: number
-  issues: VerdictIssue[]
+  issues: readonly VerdictIssue[]
 }
 
 export function refusalIssues({ resource, message, lastGood }: Refusal): VerdictIssue[] {

@@ -460,7 +460,7 @@ describe('the verdicts of data planes', () => {
         ackedRevision: 1,
         staleMs: 0,
       },
-      lastRefusal: null,
+      ...{ lastRefusal: null, description: null },
     })
     const dataPlanes: DataPlanes = {
       list: () => [plane('n1', 'shop'), plane('n2', 'bank')],

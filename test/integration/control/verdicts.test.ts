@@ -30,8 +30,11 @@ async function revisionOf({ url, token }: ControlProcess): Promise<number> {
 }
 
 async function joinEnvoy({ weft, xds }: ControlProcess, node: string): Promise<void> {
-  const outbound = await freePort()
-  const args = ['--node', node, '--service', 'front', '--control', xds, '--outbound', `127.0.0.1:${outbound}`]
+  const [outbound, inbound] = [await freePort(), await freePort()]
+  const doors = ['--outbound', outbound, '--inbound', inbound, '--app', 9].map((one) =>
+    typeof one === 'number' ? `127.0.0.1:${one}` : one,
+  )
+  const args = ['--node', node, '--service', 'front', '--control', xds, ...doors]
   await runEnvoy((await weft('bootstrap', 'envoy', ...args)).stdout)
   await listening(outbound)
 }
@@ -48,6 +51,13 @@ metadata: { name: ${name} }
 spec:
   parentRefs: [{ group: '', kind: Service, name: app }]
   rules: [{ matches: [{ path: { ${path} } }], backendRefs: [{ name: app, port: 80 }] }]
+`
+
+/** For one data plane alone. */
+const guard = `apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: guard }
+spec: { selector: { matchLabels: { weft.io/node: at-two } }, action: DENY, rules: [{ to: [{ operation: { paths: [/x] } }] }] }
 `
 
 const service = `apiVersion: networking.istio.io/v1
@@ -99,6 +109,25 @@ spec: { egress: [{ hosts: [./app] }] }
       const applied = await ask(at, 'apply', '-f', writeYaml(route(`good-${index}`, 'value: /')))
       expect(applied).toMatchObject({ code: 0, stderr: expect.stringContaining('applied on 2 of 2 data planes\n') })
     }
+    // What reaches a data plane is told at either replica, as it is where it is connected.
+    expect((await ask(two, 'apply', '-f', writeYaml(guard))).code).toBe(0)
+    for (const args of [['at-two'], ['httproute', 'good-0']]) {
+      const [here, there] = [await ask(one, 'inspect', ...args), await ask(two, 'inspect', ...args)]
+      expect(here).toMatchObject({ code: 0, stderr: '' })
+      expect(here.stdout.split('\n').sort()).toEqual(there.stdout.split('\n').sort())
+    }
+    expect((await ask(one, 'inspect', 'at-two')).stdout).toMatch(
+      /AuthorizationPolicy default\/guard +server +authorization/,
+    )
+    expect((await ask(one, 'inspect', 'at-one')).stdout).not.toContain('guard')
+    const guarded = (await ask(one, 'inspect', 'authorizationpolicy', 'guard')).stdout
+    expect(guarded).toMatch(/guard reaches 1 of 2 data planes\n.*\nat-two +default\/front/)
+    const checked = JSON.parse((await ask(one, 'check', '--output', 'json')).stdout) as {
+      id: string
+      message: string
+    }[]
+    expect(checked.find(({ id }) => id === 'resources-reach-somebody')).toMatchObject({ level: 'ok' })
+
     const refused = await ask(one, 'apply', '-f', writeYaml(route('bad', "type: RegularExpression, value: '/bad['")))
     expect([refused.code, refused.stderr]).toEqual([
       1,
@@ -109,12 +138,11 @@ spec: { egress: [{ hosts: [./app] }] }
       .poll(() => status(one), { timeout: 10_000 })
       .toMatch(/at-two .*: HTTPRoute\S+\/default\/bad .*missing \]/)
 
-    const inspected = await ask(one, 'inspect', 'at-two')
-    expect([inspected.code, inspected.stderr]).toEqual([1, expect.stringContaining('connected to the replica two')])
-
     await two.program.kill()
     await expect.poll(() => status(one), { timeout: 20_000 }).not.toContain('at-two')
     const mended = await ask(one, 'apply', '-f', writeYaml(route('bad', 'value: /good')))
     expect(mended).toMatchObject({ code: 0, stderr: expect.stringContaining('applied on 1 of 1 data plane\n') })
+    const gone = await ask(one, 'inspect', 'at-two')
+    expect([gone.code, gone.stderr]).toEqual([1, expect.stringContaining('connected: at-one')])
   })
 })

@@ -15,7 +15,7 @@ function link(what: string, daysLeft: number): ShownLink {
 
 const plane: Facts['dataPlanes'][number] = {
   ...{ node: 'page-1', kind: 'envoy', namespace: 'default', service: 'page', connectedAtMs: 0 },
-  ...{ replica: null, sentRevision: 3, ackedRevision: 3, staleMs: 0, lastRefusal: null },
+  ...{ replica: null, sentRevision: 3, ackedRevision: 3, staleMs: 0, lastRefusal: null, description: null },
 }
 const route = 'HTTPRoute.gateway.networking.k8s.io/default/canary'
 const reached: Facts['reached'][number] = {

@@ -9,7 +9,7 @@ const refusal = { resource: 'HTTPRoute.x/default/bad', path: 'spec.rules[0]', me
 
 function plane(node: string, more: Partial<DataPlane> = {}): DataPlane {
   const who = { node, kind: 'envoy', namespace: 'default', service: 's', replica: null, connectedAtMs: 7 }
-  return { ...who, sentRevision: 9, ackedRevision: 9, staleMs: 0, lastRefusal: null, ...more }
+  return { ...who, sentRevision: 9, ackedRevision: 9, staleMs: 0, lastRefusal: null, description: null, ...more }
 }
 
 /** `faulty`: refuses whatever comes. */
@@ -25,6 +25,12 @@ function planesOf(list: DataPlane[], refusing: string[] = [], faulty: string[] =
     verdicts: (revision) => list.map((one) => verdictOf(one, revision)),
     onChange: () => () => {},
   }
+}
+
+function described(id: string, labels: Record<string, string>): DataPlane {
+  const who = { id, plane: 'envoy', role: 'sidecar', namespace: 'default', service: 's', account: 'a' } as const
+  const place = { region: 'r', zone: 'z', outbound: '127.0.0.1:1', inbound: null, app: null, hosts: 'all' } as const
+  return plane(id, { description: { ...who, labels, ...place } })
 }
 
 const said = (parts: Map<string, Value | null>) =>
@@ -52,6 +58,26 @@ it('is read as it was written', () => {
     ['b', false],
     ['d', true],
   ])
+})
+
+it('tells all that decides what reaches a data plane, unless its labels are too long for the others', () => {
+  const list = [described('a', { version: 'v1' }), described('b', { long: 'x'.repeat(5_000) })]
+  const read = readReport('two', said(writeReport(planesOf(list), nowMs)), nowMs)
+  const byNode = new Map(read.map(({ plane: one }) => [one.node, one.description]))
+  expect(byNode).toEqual(
+    new Map([
+      ['a', list[0]?.description],
+      ['b', null],
+    ]),
+  )
+})
+
+it('lists who is described in words that are not known here', () => {
+  const parts = said(writeReport(planesOf([described('a', {})]), nowMs))
+  const odd = new Map(
+    [...parts].map(([part, value]) => [part, JSON.parse(JSON.stringify(value).replace('sidecar', 'x'))]),
+  )
+  expect(readReport('two', odd, nowMs).map(({ plane: one }) => [one.node, one.description])).toEqual([['a', null]])
 })
 
 it('is small however many have taken or refused the same, and changes in one part when one of them comes', () => {

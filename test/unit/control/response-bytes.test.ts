@@ -5,6 +5,7 @@ import {
   DeltaDiscoveryResponseSchema,
   DiscoveryResponseSchema,
 } from '../../../src/control/xds/protos/envoy/service/discovery/v3/discovery_pb.js'
+import { frameHead } from '../../../src/control/xds/response-bytes.js'
 import type { Part } from '../../../src/control/xds/snapshot.js'
 import { sotwWire } from '../../../src/control/xds/sotw.js'
 import type { Response } from '../../../src/control/xds/stream.js'
@@ -28,8 +29,12 @@ function response(nonce: string, parts: Part[], revision = 7): Response {
 
 describe('a response that is put together of parts', () => {
   const written: Buffer[] = []
-  const delta = deltaWire((bytes) => written.push(bytes))
-  const sotw = sotwWire((bytes) => written.push(bytes))
+  const unframe = (framed: Buffer) => {
+    expect([framed[0], framed.readUInt32BE(1)]).toEqual([0, framed.length - frameHead])
+    written.push(framed.subarray(frameHead))
+  }
+  const delta = deltaWire(unframe)
+  const sotw = sotwWire(unframe)
 
   it('says the same each time, with the nonce and the revision of its own', () => {
     const asked = [

@@ -12,15 +12,14 @@ export const inspectNode = endpoint({
   access: 'read',
   result: z.object({ items: z.array(reachedBy) }),
   answer({ dataPlanes }, { principal, params }) {
-    const shown = dataPlanes.reached().filter(({ namespace }) => mayIn(principal, namespace))
-    const items = shown.filter(({ node }) => node === params.node)
+    const shown = dataPlanes.list().filter(({ namespace }) => mayIn(principal, namespace))
+    const named = shown.filter(({ node }) => node === params.node)
+    const [first] = named
+    if (first === undefined) throw notConnected(params.node ?? '', shown)
+    const items = dataPlanes.reached(named)
     if (items.length > 0) return ok({ items })
-    const elsewhere = dataPlanes
-      .list()
-      .find(({ node, namespace }) => node === params.node && mayIn(principal, namespace))
-    if (elsewhere === undefined) throw notConnected(params.node ?? '', shown)
-    throw new WeftError('WEFT_API_NOT_FOUND', `${params.node} is connected to the replica ${elsewhere.replica}`, {
-      hint: 'ask there: what reaches a data plane is known where it is connected',
+    throw new WeftError('WEFT_API_NOT_FOUND', `${params.node} is connected to the replica ${first.replica}`, {
+      hint: 'ask there: its labels are too long for replicas to tell each other',
     })
   },
 })

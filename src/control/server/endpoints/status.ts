@@ -44,7 +44,9 @@ export const status = endpoint({
       store: store.status(),
       registry: registry.status(),
       certificates: certificatesOf(context),
-      dataPlanes: dataPlanes.list().filter(({ namespace }) => mayIn(principal, namespace)),
+      dataPlanes: dataPlanes.list().flatMap(({ description: _, ...plane }) => {
+        return mayIn(principal, plane.namespace) ? [plane] : []
+      }),
     })
   },
 })
