@@ -7,8 +7,16 @@ const patient = { poll: { timeout: 10_000 } }
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts', 'bench/**/*.test.ts'], setupFiles } },
-      { test: { name: 'golden', include: ['test/golden/**/*.test.ts'], setupFiles } },
+      {
+        test: {
+          name: 'unit',
+          setupFiles,
+          include: ['test/unit/**/*.test.ts', 'bench/**/*.test.ts'],
+          testTimeout: 60_000,
+          expect: patient,
+        },
+      },
+      { test: { name: 'golden', setupFiles, include: ['test/golden/**/*.test.ts'], testTimeout: 60_000 } },
       {
         test: {
           name: 'integration',
