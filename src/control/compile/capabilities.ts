@@ -23,6 +23,8 @@ const routeLacks: Record<Plane, (route: Route) => string[]> = {
     ...(route.match.query.length === 0 ? [] : ['matching query parameters']),
     ...(route.match.method === null ? [] : ['matching the HTTP method']),
     ...(route.retry?.perTryTimeoutMs == null ? [] : ['a timeout for each try']),
+    ...(route.retry?.leavesPriority === true ? ['retries in other localities'] : []),
+    ...(route.statPrefix === undefined ? [] : ['numbers under a name of the route (statPrefix)']),
     ...('forward' in route.action &&
     route.action.forward.some((one) => one.requestHeaders !== null || one.responseHeaders !== null)
       ? ['changing headers by destination']

@@ -55,6 +55,8 @@ export interface Retry {
   perTryTimeoutMs: number | null
   backoffBaseMs: number | null
   avoidPreviousEndpoints: boolean
+  /** After two tries in one priority (a locality, where endpoints are ordered by distance) it goes on in others. */
+  leavesPriority?: true
 }
 
 export interface Fault {
@@ -93,7 +95,7 @@ export interface Cors {
 export type RouteAction =
   | { forward: Forward[] }
   | { redirect: Redirect }
-  | { respond: { status: number; body: string } }
+  | { respond: { status: number; body: string; encoding?: 'base64' } }
 
 export interface Route {
   name: string
@@ -110,6 +112,10 @@ export interface Route {
   cors: Cors | null
   /** Who must let requests pass. */
   externalAuth: Authorizer | null
+  /** Under which its own numbers are counted. */
+  statPrefix?: string
+  /** Elsewhere the rule does not hold: for other clients, or at other ports. */
+  isPartial?: true
   origin: Origin | null
 }
 

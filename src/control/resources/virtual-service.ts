@@ -1,8 +1,9 @@
 /** `VirtualService` (Istio): rules for the requests of its hosts, in the order of its list. */
 import * as z from 'zod'
 import { notYetKeys } from '../../config/forms/not-yet.js'
-import { hostPattern, port, resourceKind } from './kind.js'
+import { hostPattern, labels, port, resourceKind } from './kind.js'
 import { span } from './span.js'
+import { directResponse, redirect } from './virtual-service-answers.js'
 import { connectionParts, destination, strangeNames } from './virtual-service-connections.js'
 
 /** In the order of their numbers. */
@@ -35,9 +36,11 @@ const match = z.strictObject({
   withoutHeaders: z.record(z.string(), headerMatch).default({}),
   queryParams: z.record(z.string(), headerMatch).default({}),
   ignoreUriCase: z.boolean().default(false),
+  port: port.optional(),
+  sourceLabels: labels.default({}),
   sourceNamespace: z.string().optional(),
   gateways: z.array(z.string()).optional(),
-  ...notYetKeys('statPrefix', 'port', 'sourceLabels'),
+  statPrefix: z.string().min(1).optional(),
 })
 
 const headerOperations = z.strictObject({
@@ -55,7 +58,7 @@ const retries = z.strictObject({
   retryOn: z.string().default(''),
   backoff: span({ minMs: 1 }).optional(),
   retryIgnorePreviousHosts: z.boolean().default(true),
-  ...notYetKeys('retryRemoteLocalities'),
+  retryRemoteLocalities: z.boolean().default(false),
 })
 
 const fault = z.strictObject({
@@ -97,24 +100,8 @@ const httpRule = z.strictObject({
       z.strictObject({ destination, weight: z.int().min(0).max(1_000_000).default(0), headers: headers.optional() }),
     )
     .default([]),
-  redirect: z
-    .strictObject({
-      uri: z.string().optional(),
-      authority: z.string().optional(),
-      port: port.optional(),
-      scheme: z.enum(['http', 'https']).optional(),
-      redirectCode: z
-        .union([z.literal(301), z.literal(302), z.literal(303), z.literal(307), z.literal(308)])
-        .default(301),
-      ...notYetKeys('derivePort', 'prefixRewrite'),
-    })
-    .optional(),
-  directResponse: z
-    .strictObject({
-      status: z.int().min(200).max(599),
-      body: z.strictObject({ string: z.string().max(4096).optional(), ...notYetKeys('bytes') }).optional(),
-    })
-    .optional(),
+  redirect: redirect.optional(),
+  directResponse: directResponse.optional(),
   rewrite: z
     .strictObject({
       uri: z.string().optional(),
@@ -134,11 +121,16 @@ const httpRule = z.strictObject({
 })
 
 /** One thing answers: endpoints, a redirect or the proxy itself. */
-const answered = httpRule.refine(
-  ({ route, redirect, directResponse }) =>
-    [route.length > 0, redirect !== undefined, directResponse !== undefined].filter(Boolean).length === 1,
-  { error: 'needs exactly one of route, redirect, directResponse' },
-)
+const answered = httpRule
+  .refine(
+    ({ route, redirect, directResponse }) =>
+      [route.length > 0, redirect !== undefined, directResponse !== undefined].filter(Boolean).length === 1,
+    { error: 'needs exactly one of route, redirect, directResponse' },
+  )
+  .refine(({ match, redirect }) => redirect?.prefixRewrite === undefined || !match.some(({ uri }) => uri?.regex), {
+    error: 'replaces the path that a match names by exact or prefix; a regex names none',
+    path: ['redirect', 'prefixRewrite'],
+  })
 
 export const virtualService = resourceKind({
   apiVersions: ['networking.istio.io/v1', 'networking.istio.io/v1beta1', 'networking.istio.io/v1alpha3'],

@@ -8,6 +8,7 @@ import type { Parsed } from '../mesh/parsed.js'
 import { includesLabels } from '../mesh/services.js'
 import type { ConnectionTls } from '../nouns.js'
 import { inListOrder } from '../routes/service-routes.js'
+import { sourceOf } from '../routes/source.js'
 import type { Door } from './door.js'
 import { anyName, sharedHosts } from './server-names.js'
 import { virtualServiceConnections } from './virtual-service-connections.js'
@@ -35,7 +36,7 @@ export function istioDoors(mesh: Mesh, node: MeshNode, findings: MeshFinding[]):
         origin: originOf(resource, `spec.servers[${index}]`),
         certificate: forwards || !encrypted || secret === null ? null : { secret, serverNames: names },
         redirectToTls: server.tls?.httpsRedirect ?? false,
-        routes: forwards ? [] : serverRoutes(mesh, resource.metadata, server.hosts, findings),
+        routes: forwards ? [] : serverRoutes(mesh, node, resource.metadata, server, findings),
         connections: forwards ? serverConnections(mesh, resource.metadata, server) : [],
       }
     }),
@@ -69,14 +70,22 @@ function hanging(mesh: Mesh, gateway: Named, hosts: string[]) {
   })
 }
 
-function serverRoutes(mesh: Mesh, gateway: Named, hosts: string[], findings: MeshFinding[]): Door['routes'] {
+function serverRoutes(
+  mesh: Mesh,
+  node: MeshNode,
+  gateway: Named,
+  { hosts, port }: Server,
+  findings: MeshFinding[],
+): Door['routes'] {
+  const source = sourceOf(mesh, node)
   const all = hanging(mesh, gateway, hosts).filter(({ route }) => route.spec.http.length > 0)
   return [...new Set(all.flatMap(({ shared }) => shared))].map((host) => {
     const here = all.filter(({ shared }) => shared.includes(host))
     const [first] = here
     const written = first?.route.spec.gateways.find(first.isGateway) ?? `${gateway.namespace}/${gateway.name}`
     const routes = here.map(({ route }) => route)
-    const compiled = inListOrder(mesh, routes, gateway.namespace, written)
+    const caller = { source, gateway: written, port: port.number, tls: port.protocol === 'HTTPS' }
+    const compiled = inListOrder(mesh, routes, caller)
     findings.push(...compiled.findings)
     return { hosts: [host], routes: compiled.routes }
   })

@@ -64,7 +64,7 @@ function join(parts: CompiledRoutes[]): CompiledRoutes {
   return { routes: parts.flatMap(({ routes }) => routes), findings: parts.flatMap(({ findings }) => findings) }
 }
 
-const anyRequest: RouteMatch = { path: { prefix: '/' }, method: null, headers: [], query: [] }
+export const anyRequest: RouteMatch = { path: { prefix: '/' }, method: null, headers: [], query: [] }
 
 function ruleRoutes(mesh: Mesh, resource: MeshResource, index: number, rule: Rule): CompiledRoutes {
   const path = `spec.rules[${index}]`

@@ -23,6 +23,7 @@ import { file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy } from '..
 import { file_envoy_extensions_retry_host_previous_hosts_v3_previous_hosts } from '../../xds/protos/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js'
 import { file_envoy_extensions_transport_sockets_proxy_protocol_v3_upstream_proxy_protocol } from '../../xds/protos/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.js'
 import { file_envoy_extensions_transport_sockets_raw_buffer_v3_raw_buffer } from '../../xds/protos/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.js'
+import { file_envoy_extensions_retry_priority_previous_priorities_v3_previous_priorities_config } from '../../xds/protos/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.js'
 import { file_envoy_extensions_transport_sockets_tls_v3_tls } from '../../xds/protos/envoy/extensions/transport_sockets/tls/v3/tls_pb.js'
 import { file_envoy_extensions_upstreams_http_v3_http_protocol_options } from '../../xds/protos/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js'
 import type { FractionalPercentJson } from '../../xds/protos/envoy/type/v3/percent_pb.js'
@@ -50,6 +51,7 @@ export const anyRegistry = createRegistry(
   file_envoy_extensions_retry_host_previous_hosts_v3_previous_hosts,
   file_envoy_extensions_transport_sockets_proxy_protocol_v3_upstream_proxy_protocol,
   file_envoy_extensions_transport_sockets_raw_buffer_v3_raw_buffer,
+  file_envoy_extensions_retry_priority_previous_priorities_v3_previous_priorities_config,
   file_envoy_extensions_transport_sockets_tls_v3_tls,
   file_envoy_extensions_upstreams_http_v3_http_protocol_options,
 )

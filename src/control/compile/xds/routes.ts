@@ -14,6 +14,7 @@ import type { RouteConfigurationJson } from '../../xds/protos/envoy/config/route
 import { CorsPolicySchema } from '../../xds/protos/envoy/extensions/filters/http/cors/v3/cors_pb.js'
 import { HTTPFaultSchema } from '../../xds/protos/envoy/extensions/filters/http/fault/v3/fault_pb.js'
 import { PreviousHostsPredicateSchema } from '../../xds/protos/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js'
+import { PreviousPrioritiesConfigSchema } from '../../xds/protos/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.js'
 import type { MeshNode } from '../mesh/node.js'
 import type { Forward, HashOn, HeaderChange, HostRoutes, Redirect, Retry, Route, RouteTable } from '../nouns.js'
 import { fraction, pack, present, seconds } from './any.js'
@@ -57,6 +58,7 @@ function routeJson(route: Route, plane: MeshNode['plane'], hashOf: HashOf): Rout
     match: routeMatch(route.match, plane),
     ...actionJson(route, plane, hashOf),
     ...headerFields(route.requestHeaders, route.responseHeaders),
+    ...(route.statPrefix === undefined ? {} : { statPrefix: route.statPrefix }),
     ...(Object.keys(perFilter).length > 0 ? { typedPerFilterConfig: perFilter } : {}),
   }
 }
@@ -68,8 +70,9 @@ function actionJson(
 ): Pick<RouteJson, 'route' | 'redirect' | 'directResponse'> {
   const { action } = route
   if ('respond' in action) {
-    const { status, body } = action.respond
-    return { directResponse: body === '' ? { status } : { status, body: { inlineString: body } } }
+    const { status, body, encoding } = action.respond
+    const bytes = encoding === 'base64' ? { inlineBytes: body } : { inlineString: body }
+    return { directResponse: body === '' ? { status } : { status, body: bytes } }
   }
   if ('redirect' in action) return { redirect: redirectJson(action.redirect) }
   const hash = hashPolicies(action.forward.map(({ cluster }) => hashOf(cluster)))
@@ -123,6 +126,12 @@ function rewriteFields({
   return { ...host, regexRewrite: { pattern: { regex }, substitution } }
 }
 
+/** Two tries in one priority before it is left out, as Istio has it. */
+const otherPriorities: RetryPolicyJson['retryPriority'] = {
+  name: 'envoy.retry_priorities.previous_priorities',
+  typedConfig: pack(PreviousPrioritiesConfigSchema, { updateFrequency: 2 }),
+}
+
 function retryPolicy(retry: Retry): RetryPolicyJson {
   const { backoffBaseMs: base } = retry
   return present<RetryPolicyJson>({
@@ -135,6 +144,7 @@ function retryPolicy(retry: Retry): RetryPolicyJson {
       ? [{ name: 'envoy.retry_host_predicates.previous_hosts', typedConfig: pack(PreviousHostsPredicateSchema, {}) }]
       : null,
     hostSelectionRetryMaxAttempts: retry.avoidPreviousEndpoints ? '5' : null,
+    retryPriority: retry.leavesPriority === true ? otherPriorities : null,
   })
 }
 
