@@ -19,6 +19,7 @@ const routeLacks: Record<Plane, (route: Route) => string[]> = {
     ...(route.mirror.length === 0 ? [] : ['mirroring']),
     ...(route.cors === null ? [] : ['CORS']),
     ...(route.externalAuth === null ? [] : ['external authorization (what needs it is refused)']),
+    ...(route.session === undefined ? [] : ['session persistence']),
     ...('redirect' in route.action ? ['redirects'] : []),
     ...(route.match.query.length === 0 ? [] : ['matching query parameters']),
     ...(route.match.method === null ? [] : ['matching the HTTP method']),

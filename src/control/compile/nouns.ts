@@ -91,6 +91,16 @@ export interface Cors {
   credentials: boolean | null
 }
 
+/** The requests of one client go to one endpoint, which the cookie or header that the client got names. */
+export interface SessionPersistence {
+  by: 'cookie' | 'header'
+  name: string
+  /** Of the cookie. */
+  path: string
+  /** Null: as long as the client's own session. */
+  lifetimeMs: number | null
+}
+
 /** What answers a request. */
 export type RouteAction =
   | { forward: Forward[] }
@@ -112,6 +122,8 @@ export interface Route {
   cors: Cors | null
   /** Who must let requests pass. */
   externalAuth: Authorizer | null
+  /** With several services in `forward`, one of weight 0 goes on with the sessions that it has. */
+  session?: SessionPersistence
   /** Under which its own numbers are counted. */
   statPrefix?: string
   /** Elsewhere the rule does not hold: for other clients, or at other ports. */

@@ -11,6 +11,7 @@ import { HTTPFaultSchema } from '../../xds/protos/envoy/extensions/filters/http/
 import { OnDemandSchema } from '../../xds/protos/envoy/extensions/filters/http/on_demand/v3/on_demand_pb.js'
 import { RBACSchema } from '../../xds/protos/envoy/extensions/filters/http/rbac/v3/rbac_pb.js'
 import { RouterSchema } from '../../xds/protos/envoy/extensions/filters/http/router/v3/router_pb.js'
+import { StatefulSessionSchema } from '../../xds/protos/envoy/extensions/filters/http/stateful_session/v3/stateful_session_pb.js'
 import { TlsInspectorSchema } from '../../xds/protos/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js'
 import {
   type HttpConnectionManagerJson,
@@ -25,6 +26,7 @@ import { allowFilter, auditFilter, customFilters, denyFilter, shadowPrefixes } f
 import { filterPlace } from './chosen-filters.js'
 import { connectionChain } from './connections.js'
 import { corsFilter, externalAuthFilter, faultFilter } from './routes.js'
+import { sessionFilter } from './sessions.js'
 import { telemetryFields } from './telemetry.js'
 import { downstreamTls, fromAds } from './tls.js'
 
@@ -45,6 +47,7 @@ function httpFilters(readsTokens: boolean): HttpFilterJson[] {
     rbacFilter(allowFilter),
     filterPlace(externalAuthFilter),
     { name: faultFilter, disabled: true, typedConfig: pack(HTTPFaultSchema, {}) },
+    { name: sessionFilter, disabled: true, typedConfig: pack(StatefulSessionSchema, {}) },
     { name: 'envoy.filters.http.router', typedConfig: pack(RouterSchema, {}) },
   ]
 }

@@ -217,10 +217,12 @@ function clusterNames({ hosts }: RouteTable): string[] {
 
 export { identitySecret, rootsSecret }
 
-function tablePieces(table: RouteTable, hosts: { routes?: object[] }[]): Piece[] {
+function tablePieces(table: RouteTable, hosts: { routes?: { name?: string }[] }[]): Piece[] {
   const ofRoutes = table.hosts.flatMap(({ routes }, host) =>
-    routes.flatMap(({ origin }, index) =>
-      origin === null ? [] : [{ origin, text: JSON.stringify(hosts[host]?.routes?.[index] ?? {}) }],
+    routes.flatMap(({ origin, name }) =>
+      origin === null
+        ? []
+        : [{ origin, text: JSON.stringify(hosts[host]?.routes?.filter((one) => one.name === name)) }],
     ),
   )
   const policies = table.authorization?.origins ?? []

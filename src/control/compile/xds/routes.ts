@@ -22,6 +22,7 @@ import { authorizationByFilter } from './authorization.js'
 import { authorizerFilter } from './authorizers.js'
 import { chosenFilters } from './chosen-filters.js'
 import { routeMatch, stringMatcher } from './match.js'
+import { routesOfSessions, sessionConfig, sessionFilter } from './sessions.js'
 
 export const corsFilter = 'weft.cors'
 export const faultFilter = 'weft.fault'
@@ -48,7 +49,11 @@ export function virtualHost(
   plane: MeshNode['plane'],
   hashOf: HashOf,
 ): VirtualHostJson {
-  return { name, domains: hosts, routes: routes.map((route) => routeJson(route, plane, hashOf)) }
+  return {
+    name,
+    domains: hosts,
+    routes: routes.flatMap(routesOfSessions).map((route) => routeJson(route, plane, hashOf)),
+  }
 }
 
 function routeJson(route: Route, plane: MeshNode['plane'], hashOf: HashOf): RouteJson {
@@ -203,12 +208,13 @@ function option(
   return { header: { key, value: value.replaceAll('%', '%%') }, appendAction }
 }
 
-function typedPerFilter({ fault, cors, externalAuth }: Route): Record<string, AnyJson> {
+function typedPerFilter({ fault, cors, externalAuth, session }: Route): Record<string, AnyJson> {
   const perFilter: Record<string, AnyJson> = {}
   if (externalAuth !== null)
     perFilter[externalAuthFilter] = chosenFilters([
       { name: externalAuth.name, typedConfig: authorizerFilter(externalAuth) },
     ])
+  if (session !== undefined) perFilter[sessionFilter] = sessionConfig(session)
   if (fault !== null) {
     const { delay, abort } = fault
     perFilter[faultFilter] = pack(HTTPFaultSchema, {
