@@ -20,6 +20,7 @@ import type { MeshNode } from './mesh/node.js'
 import type { Parsed } from './mesh/parsed.js'
 import { reachOf } from './mesh/reach.js'
 import { keySourceOf } from './policies/request-authentication.js'
+import { unusedDelegates } from './routes/delegates.js'
 import { sourceLabels } from './routes/source.js'
 import { sharedView } from './view.js'
 
@@ -32,6 +33,7 @@ export function lintMesh(mesh: Mesh): MeshFinding[] {
     ...clients(mesh),
     ...gateways(mesh),
     ...plainKeys(mesh),
+    ...unusedDelegates(mesh),
   ])
 }
 

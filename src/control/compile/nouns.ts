@@ -129,6 +129,8 @@ export interface Route {
   /** Elsewhere the rule does not hold: for other clients, or at other ports. */
   isPartial?: true
   origin: Origin | null
+  /** The rule that left its requests to the one of the origin. */
+  through?: Origin
 }
 
 /** The routes of a group of hosts, first match first. */

@@ -5,6 +5,7 @@ import { hostPattern, labels, port, resourceKind } from './kind.js'
 import { span } from './span.js'
 import { directResponse, redirect } from './virtual-service-answers.js'
 import { connectionParts, destination, strangeNames } from './virtual-service-connections.js'
+import { delegate, delegatesByPlainText, delegatesHaveARoot } from './virtual-service-delegates.js'
 
 /** In the order of their numbers. */
 export const grpcStatuses = [
@@ -117,33 +118,38 @@ const httpRule = z.strictObject({
   mirrors: z.array(z.strictObject({ destination, percentage: percentage.prefault({ value: 100 }) })).default([]),
   corsPolicy: corsPolicy.optional(),
   headers: headers.optional(),
-  ...notYetKeys('delegate', 'mirrorPercent'),
+  delegate: delegate.optional(),
+  ...notYetKeys('mirrorPercent'),
 })
 
-/** One thing answers: endpoints, a redirect or the proxy itself. */
+/** One thing answers: endpoints, a redirect, the proxy itself, or what another VirtualService says. */
 const answered = httpRule
   .refine(
-    ({ route, redirect, directResponse }) =>
-      [route.length > 0, redirect !== undefined, directResponse !== undefined].filter(Boolean).length === 1,
-    { error: 'needs exactly one of route, redirect, directResponse' },
+    ({ route, redirect, directResponse, delegate }) =>
+      [route.length > 0, ...[redirect, directResponse, delegate].map((one) => one !== undefined)].filter(Boolean)
+        .length === 1,
+    { error: 'needs exactly one of route, redirect, directResponse, delegate' },
   )
   .refine(({ match, redirect }) => redirect?.prefixRewrite === undefined || !match.some(({ uri }) => uri?.regex), {
     error: 'replaces the path that a match names by exact or prefix; a regex names none',
     path: ['redirect', 'prefixRewrite'],
   })
+  .superRefine(delegatesByPlainText)
 
 export const virtualService = resourceKind({
   apiVersions: ['networking.istio.io/v1', 'networking.istio.io/v1beta1', 'networking.istio.io/v1alpha3'],
   kind: 'VirtualService',
   spec: z
     .strictObject({
-      hosts: z.array(hostPattern()).min(1),
+      hosts: z.array(hostPattern()).default([]),
       gateways: z.array(z.string().min(1)).default(['mesh']),
       http: z.array(answered).default([]),
       exportTo: z.array(z.string()).default(['*']),
       ...connectionParts,
     })
-    .superRefine(({ hosts, gateways, http, tls, tcp }, context) => {
+    .superRefine((spec, context) => {
+      const { hosts, gateways, http, tls, tcp } = spec
+      if (hosts.length === 0) return delegatesHaveARoot(spec, context)
       if (http.length + tls.length + tcp.length === 0)
         context.addIssue({ code: 'custom', path: ['http'], message: 'needs a rule, here or in tls or tcp' })
       for (const path of strangeNames(hosts, tls))

@@ -66,7 +66,8 @@ function hanging(mesh: Mesh, gateway: Named, hosts: string[]) {
       const owner = place === '.' ? gateway.namespace : place
       return owner === '*' || owner === namespace ? sharedHosts(route.spec.hosts, name) : []
     })
-    return route.spec.gateways.some(isGateway) && shared.length > 0 ? [{ route, shared, isGateway }] : []
+    const isRoot = route.spec.hosts.length > 0 && route.spec.gateways.some(isGateway)
+    return isRoot && shared.length > 0 ? [{ route, shared, isGateway }] : []
   })
 }
 

@@ -34,7 +34,7 @@ export function serviceRoutes(
   const virtual = virtualServicesFor(mesh, service, source.namespace)
   return keep(mesh, `routes ${cluster} for ${sourceKey(source, virtual)}`, () => {
     const names = hostNames(service, source.namespace, mesh.options)
-    return hostsOfPort(service, port, names, namedPorts(virtual)).map(({ name, hosts, port: asked }) => {
+    return hostsOfPort(service, port, names, namedPorts(mesh, virtual)).map(({ name, hosts, port: asked }) => {
       const { routes, findings } = steer(mesh, service, port, { source, gateway: 'mesh', port: asked, tls: false })
       const all = routes.length > 0 ? routes : [defaultRoute(cluster)]
       return { host: { name, hosts, routes: all }, findings: [...findings, ...findShadowed(all)] }
@@ -50,7 +50,7 @@ export function foreignHosts(mesh: Mesh, source: Source): CompiledHost[] {
     [...hosts].flatMap(([host, written]): CompiledHost[] => {
       const applying = written.filter((route) => isMeshWide(route) && visible(route, source.namespace))
       if (applying.length === 0) return []
-      return hostsOfForeign(host, namedPorts(applying)).map(({ name, hosts: domains, port }) => {
+      return hostsOfForeign(host, namedPorts(mesh, applying)).map(({ name, hosts: domains, port }) => {
         const { routes, findings } = inListOrder(mesh, applying, { source, gateway: 'mesh', port, tls: false })
         return { host: { name, hosts: domains, routes }, findings: [...findings, ...findShadowed(routes)] }
       })

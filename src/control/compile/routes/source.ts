@@ -8,6 +8,7 @@ import { keep, type Mesh } from '../mesh/mesh.js'
 import { type MeshNode, selectableLabels } from '../mesh/node.js'
 import type { Parsed } from '../mesh/parsed.js'
 import { includesLabels } from '../mesh/services.js'
+import { effectiveRules } from './delegates.js'
 
 export interface Source {
   namespace: string
@@ -44,8 +45,9 @@ export function sourceKey(source: Source, routes: readonly Parsed<VirtualService
 }
 
 /** The ports that rules name: a service whose port has no number is asked for at each of them in its own way. */
-export function namedPorts(routes: readonly Parsed<VirtualServiceSpec>[]): number[] {
-  const named = routes.flatMap(({ spec }) => spec.http.flatMap(({ match }) => match.flatMap(({ port }) => port ?? [])))
+export function namedPorts(mesh: Mesh, routes: readonly Parsed<VirtualServiceSpec>[]): number[] {
+  const rules = routes.flatMap((route) => effectiveRules(mesh, route).rules)
+  const named = rules.flatMap(({ rule }) => rule.match.flatMap(({ port }) => port ?? []))
   return [...new Set(named)].sort((a, b) => a - b)
 }
 

@@ -11,36 +11,32 @@ import type { Mesh } from '../mesh/mesh.js'
 import type { Parsed } from '../mesh/parsed.js'
 import { resolveReference } from '../mesh/references.js'
 import type { Fault, Forward, HeaderChange, Mirror, Retry, Rewrite, Route, RouteAction } from '../nouns.js'
+import { type EffectiveRule, effectiveRules } from './delegates.js'
 import { anyRequest, type CompiledRoutes, defaultRetry } from './http-routes.js'
 import { ruleRedirect } from './redirects.js'
 import { appliesTo, type Caller, isPartial } from './source.js'
 import { routeMatch, textMatch } from './virtual-service-match.js'
 
-export function virtualServiceRoutes(
-  mesh: Mesh,
-  { resource, spec }: Parsed<VirtualServiceSpec>,
-  caller: Caller,
-): CompiledRoutes {
-  const parts = spec.http.map((rule, index) => ruleRoutes(mesh, resource, rule, index, caller))
-  return { routes: parts.flatMap(({ routes }) => routes), findings: parts.flatMap(({ findings }) => findings) }
+export function virtualServiceRoutes(mesh: Mesh, route: Parsed<VirtualServiceSpec>, caller: Caller): CompiledRoutes {
+  const { rules, findings } = effectiveRules(mesh, route)
+  const parts = rules.map((rule) => ruleRoutes(mesh, rule, caller))
+  const found = parts.flatMap((part) => part.findings)
+  return { routes: parts.flatMap(({ routes }) => routes), findings: [...findings, ...found] }
 }
 
 function ruleRoutes(
   mesh: Mesh,
-  resource: MeshResource,
-  rule: VirtualServiceRule,
-  index: number,
+  { rule, name, place: { resource, path }, mirrors: mirrored, through }: EffectiveRule,
   caller: Caller,
 ): CompiledRoutes {
-  const path = `spec.http[${index}]`
   const written = rule.match.map((match, i) => ({ match, i })).filter(({ match }) => appliesTo(match, caller))
   if (rule.match.length > 0 && written.length === 0) return { routes: [], findings: [] }
   const matches = rule.match.length === 0 ? [{ match: null, i: 0 }] : written
   const { action, findings } = ruleAction(mesh, resource, path, rule, caller)
-  const mirrors = ruleMirrors(mesh, resource, path, rule)
+  const mirrors = ruleMirrors(mesh, mirrored.resource, mirrored.path, rule)
   const routes = matches.map(
     ({ match, i }): Route => ({
-      name: `${resource.kind}/${resource.metadata.namespace}/${resource.metadata.name}/${rule.name ?? index}.${i}`,
+      name: `${name}.${i}`,
       match: match === null ? anyRequest : routeMatch(match),
       action,
       timeoutMs: rule.timeout ?? 0,
@@ -55,6 +51,7 @@ function ruleRoutes(
       ...(match?.statPrefix === undefined ? {} : { statPrefix: match.statPrefix }),
       ...(match !== null && isPartial(match) ? { isPartial: true } : {}),
       origin: originOf(resource, path),
+      ...(through === null ? {} : { through }),
     }),
   )
   return { routes, findings: [...findings, ...mirrors.findings] }
