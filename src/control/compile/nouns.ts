@@ -168,6 +168,8 @@ export interface ConnectionRoute {
   name: string
   /** Exact or `*.suffix`; empty: each one that no other route takes. */
   serverNames: string[]
+  /** Where the listener's connections are told apart by their addresses too: all of them, in place of the names. */
+  places?: ConnectionPlace[]
   tls: ConnectionTls
   /** Of weight 0: known, and chosen never. Nothing with a weight: connections are closed. */
   forward: { cluster: string; weight: number }[]
@@ -190,6 +192,13 @@ export interface Tunnel {
   target: string
 }
 
+/** A range of addresses as text; null: any that no other place of the listener takes. */
+export interface ConnectionPlace {
+  serverNames: string[]
+  destination: string | null
+  source: string | null
+}
+
 /** `none`: whatever it is; `passthrough`: TLS that an endpoint ends; `terminate`: TLS that ends here. */
 export type ConnectionTls = { mode: 'none' } | { mode: 'passthrough' } | { mode: 'terminate'; secret: string }
 
@@ -197,7 +206,7 @@ export interface ListenerTls {
   /** `strict` and `permissive`: client certificates of the mesh; `none`: a plain certificate for clients outside. */
   mode: 'strict' | 'permissive' | 'none'
   /** Secrets by name, and for which server names each is shown; empty names: always. */
-  certificates: { secret: string; serverNames: string[]; origin: Origin }[]
+  certificates: { secret: string; serverNames: string[]; places?: ConnectionPlace[]; origin: Origin }[]
 }
 
 export interface LoadBalancer {

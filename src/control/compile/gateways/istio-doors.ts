@@ -37,7 +37,7 @@ export function istioDoors(mesh: Mesh, node: MeshNode, findings: MeshFinding[]):
         certificate: forwards || !encrypted || secret === null ? null : { secret, serverNames: names },
         redirectToTls: server.tls?.httpsRedirect ?? false,
         routes: forwards ? [] : serverRoutes(mesh, node, resource.metadata, server, findings),
-        connections: forwards ? serverConnections(mesh, resource.metadata, server) : [],
+        connections: forwards ? serverConnections(mesh, node, resource.metadata, server) : [],
       }
     }),
   )
@@ -92,12 +92,15 @@ function serverRoutes(
   })
 }
 
-function serverConnections(mesh: Mesh, gateway: Named, server: Server): Door['connections'] {
+function serverConnections(mesh: Mesh, node: MeshNode, gateway: Named, server: Server): Door['connections'] {
   const secret = secretOf(server, gateway)
   const passing: ConnectionTls = secret === null ? { mode: 'passthrough' } : { mode: 'terminate', secret }
   const tls: ConnectionTls = server.port.protocol === 'TCP' ? { mode: 'none' } : passing
   const port = server.port.number
   return hanging(mesh, gateway, server.hosts).flatMap(({ route, shared, isGateway }) =>
-    virtualServiceConnections(mesh, route, { port, hosts: shared.map((host) => host.toLowerCase()), tls, isGateway }),
+    virtualServiceConnections(mesh, route, {
+      ...{ port, tls, isGateway, labels: selectableLabels(node), namespace: node.namespace },
+      hosts: shared.map((host) => host.toLowerCase()),
+    }),
   )
 }

@@ -24,7 +24,7 @@ import { pack } from './any.js'
 import { tokenFilterSlot } from './authentication.js'
 import { allowFilter, auditFilter, customFilters, denyFilter, shadowPrefixes } from './authorization.js'
 import { filterPlace } from './chosen-filters.js'
-import { connectionChain } from './connections.js'
+import { connectionChains, placeMatch, placeName } from './connections.js'
 import { corsFilter, externalAuthFilter, faultFilter } from './routes.js'
 import { sessionFilter } from './sessions.js'
 import { telemetryFields } from './telemetry.js'
@@ -61,8 +61,11 @@ function rbacFilter(name: keyof typeof shadowPrefixes): HttpFilterJson {
 const onDemandFilter: HttpFilterJson = { name: 'envoy.filters.http.on_demand', typedConfig: pack(OnDemandSchema, {}) }
 
 export function listenerJson(listener: Listener, context: ListenerContext): ListenerJson {
-  const chains = [...requestChains(listener, context), ...listener.connections.map(connectionChain)]
-  const inspects = chains.some(({ filterChainMatch }) => filterChainMatch !== undefined)
+  const chains = [...requestChains(listener, context), ...listener.connections.flatMap(connectionChains)]
+  // It waits for the client's first bytes, which some protocols leave to the server.
+  const inspects = chains.some(
+    ({ filterChainMatch: match }) => match?.serverNames !== undefined || match?.transportProtocol !== undefined,
+  )
   const inspector = { name: 'envoy.filters.listener.tls_inspector', typedConfig: pack(TlsInspectorSchema, {}) }
   return {
     name: listener.name,
@@ -84,12 +87,14 @@ function requestChains(listener: Listener, context: ListenerContext): FilterChai
   ]
   if (tls === null) return [{ filters }]
   if (tls.mode === 'none')
-    return tls.certificates.map(({ secret, serverNames }) => ({
-      name: secret,
-      ...(serverNames.length > 0 ? { filterChainMatch: { serverNames } } : {}),
-      filters,
-      transportSocket: downstreamTls(tls, [secret], trustDomain),
-    }))
+    return tls.certificates.flatMap(({ secret, serverNames, places }) =>
+      (places ?? [{ serverNames, destination: null, source: null }]).map((place, _, all) => {
+        const match = placeMatch(place)
+        const matching = Object.keys(match).length === 0 ? {} : { filterChainMatch: match }
+        const transportSocket = downstreamTls(tls, [secret], trustDomain)
+        return { name: placeName(secret, place, all), ...matching, filters, transportSocket }
+      }),
+    )
   const transportSocket = downstreamTls(tls, [], trustDomain)
   if (tls.mode === 'strict') return [{ name: 'mutual', filters, transportSocket }]
   return [
