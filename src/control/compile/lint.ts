@@ -22,6 +22,7 @@ import { reachOf } from './mesh/reach.js'
 import { keySourceOf } from './policies/request-authentication.js'
 import { unusedDelegates } from './routes/delegates.js'
 import { sourceLabels } from './routes/source.js'
+import { unknownPorts } from './routes/unknown-ports.js'
 import { sharedView } from './view.js'
 
 export function lintMesh(mesh: Mesh): MeshFinding[] {
@@ -34,6 +35,7 @@ export function lintMesh(mesh: Mesh): MeshFinding[] {
     ...gateways(mesh),
     ...plainKeys(mesh),
     ...unusedDelegates(mesh),
+    ...unknownPorts(mesh),
   ])
 }
 
