@@ -3,6 +3,7 @@ import { ask, CountedService, tally } from '../../kit/counted-service.js'
 import { type Envoy, listening, startEnvoy } from '../../kit/envoy.js'
 import { workload } from '../../kit/mesh-source.js'
 import { type SteeredMesh, steerMesh } from '../../kit/steered-mesh.js'
+import { freePort } from '../../kit/weft-process.js'
 
 let steered: SteeredMesh
 let canary: Envoy
@@ -136,5 +137,39 @@ spec: { host: stock, trafficPolicy: { loadBalancer: { localityLbSetting: { enabl
     await apply(rule(', retryRemoteLocalities: true'), 'stock')
     expect(await tally(10, stock)).toEqual({ far: 10 })
     expect([far.requests, failing.reduce((sum, { requests }) => sum + requests, 0)]).toEqual([10, 60])
+  })
+
+  it('hold at the port of a gateway at which requests come in', async () => {
+    const [first, second] = [await freePort(), await freePort()]
+    await startEnvoy(steered.control.port, { node: 'edge', role: 'gateway', service: 'edge' })
+    await steered.apply(`
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: edge }
+spec:
+  selector: { app: edge }
+  servers:
+    - { port: { number: ${first}, name: one, protocol: HTTP }, hosts: ['*'] }
+    - { port: { number: ${second}, name: two, protocol: HTTP }, hosts: ['*'] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: edge }
+spec:
+  hosts: ['*']
+  gateways: [edge]
+  http:
+    - match: [{ uri: { prefix: /moved } }]
+      redirect: { authority: other.example, derivePort: FROM_REQUEST_PORT }
+    - match: [{ port: ${second}, sourceLabels: { track: canary }, gateways: [edge] }]
+      route: [{ destination: { host: reviews-v2 } }]
+    - match: [{ sourceLabels: { app: edge } }]
+      route: [{ destination: { host: reviews } }]`)
+    await listening(first)
+    await listening(second)
+    expect(await tally(10, () => ask(first, 'reviews.example'))).toEqual({ v1: 10 })
+    expect(await tally(10, () => ask(second, 'reviews.example'))).toEqual({ v2: 10 })
+    const { headers } = await ask(second, 'reviews.example', '/moved')
+    expect(headers.location).toBe(`http://other.example:${second}/moved`)
   })
 })
