@@ -61,16 +61,23 @@ export interface Calling {
   /** Trusted roots; without, no TLS is spoken. */
   ca?: string
   serverName?: string
+  /** Addresses of this machine: where to, and where from. */
+  to?: string
+  from?: string
   /** Sent at once, before the server has said anything. */
   first?: string
 }
 
 /** Resolves when the server has said its name, or has closed the connection. */
-export async function call(port: number, { ca, serverName, first }: Calling = {}): Promise<Caller> {
+export async function call(
+  port: number,
+  { ca, serverName, first, to: host = '127.0.0.1', from }: Calling = {},
+): Promise<Caller> {
+  const ends = { port, host, ...(from === undefined ? {} : { localAddress: from }) }
   const socket =
     ca === undefined
-      ? connect(port, '127.0.0.1')
-      : tlsConnect({ port, host: '127.0.0.1', ca, ...(serverName === undefined ? {} : { servername: serverName }) })
+      ? connect(ends)
+      : tlsConnect({ ...ends, ca, ...(serverName === undefined ? {} : { servername: serverName }) })
   const lines = new Lines(socket)
   if (first !== undefined) socket.write(first)
   return {

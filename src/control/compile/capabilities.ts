@@ -19,10 +19,13 @@ const routeLacks: Record<Plane, (route: Route) => string[]> = {
     ...(route.mirror.length === 0 ? [] : ['mirroring']),
     ...(route.cors === null ? [] : ['CORS']),
     ...(route.externalAuth === null ? [] : ['external authorization (what needs it is refused)']),
+    ...(route.session === undefined ? [] : ['session persistence']),
     ...('redirect' in route.action ? ['redirects'] : []),
     ...(route.match.query.length === 0 ? [] : ['matching query parameters']),
     ...(route.match.method === null ? [] : ['matching the HTTP method']),
     ...(route.retry?.perTryTimeoutMs == null ? [] : ['a timeout for each try']),
+    ...(route.retry?.leavesPriority === true ? ['retries in other localities'] : []),
+    ...(route.statPrefix === undefined ? [] : ['numbers under a name of the route (statPrefix)']),
     ...('forward' in route.action &&
     route.action.forward.some((one) => one.requestHeaders !== null || one.responseHeaders !== null)
       ? ['changing headers by destination']

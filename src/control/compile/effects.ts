@@ -121,8 +121,10 @@ function listenerParts({ direction, telemetry }: Listener): Part[] {
 function tableParts({ name, hosts, authorization }: RouteTable): Part[] {
   const on = name === 'outbound' ? client : server
   const routes = hosts.flatMap((host) =>
-    host.routes.flatMap(({ origin }) =>
-      origin === null ? [] : [on(origin, `routes of ${host.hosts[0] ?? host.name}`)],
+    host.routes.flatMap(({ origin, through }) =>
+      [origin, through ?? null].flatMap((one) =>
+        one === null ? [] : [on(one, `routes of ${host.hosts[0] ?? host.name}`)],
+      ),
     ),
   )
   return [...routes, ...(authorization?.origins ?? []).map((origin) => on(origin, 'authorization'))]

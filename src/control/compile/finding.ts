@@ -14,6 +14,12 @@ export interface MeshFinding {
   stops?: true
 }
 
+/** Each of several that say the same once. */
+export function distinctFindings(findings: readonly MeshFinding[]): MeshFinding[] {
+  const keyed = findings.map((one) => [JSON.stringify([one.code, one.origin, one.message]), one] as const)
+  return [...new Map(keyed).values()]
+}
+
 export function originOf({ kind, metadata: { namespace, name } }: MeshResource, path: string): Origin {
   return { kind, namespace, name, path }
 }

@@ -12,7 +12,7 @@ import { requestAuthentication } from '../resources/request-authentication.js'
 import { serviceEntry } from '../resources/service-entry.js'
 import { telemetry } from '../resources/telemetry.js'
 import { ruleFindings } from './clusters/rule-findings.js'
-import { describeOrigin, type MeshFinding, originOf } from './finding.js'
+import { describeOrigin, distinctFindings, type MeshFinding, originOf } from './finding.js'
 import { compileGateway } from './gateways/gateways.js'
 import { routeParents } from './gateways/route-parents.js'
 import { findService, type Mesh } from './mesh/mesh.js'
@@ -20,10 +20,13 @@ import type { MeshNode } from './mesh/node.js'
 import type { Parsed } from './mesh/parsed.js'
 import { reachOf } from './mesh/reach.js'
 import { keySourceOf } from './policies/request-authentication.js'
+import { unusedDelegates } from './routes/delegates.js'
+import { sourceLabels } from './routes/source.js'
+import { unknownPorts } from './routes/unknown-ports.js'
 import { sharedView } from './view.js'
 
 export function lintMesh(mesh: Mesh): MeshFinding[] {
-  const found = [
+  return distinctFindings([
     ...routeParents(mesh),
     ...targets(mesh),
     ...duplicates(mesh),
@@ -31,22 +34,22 @@ export function lintMesh(mesh: Mesh): MeshFinding[] {
     ...clients(mesh),
     ...gateways(mesh),
     ...plainKeys(mesh),
-  ]
-  return [
-    ...new Map(
-      found.map((finding) => [JSON.stringify([finding.code, finding.origin, finding.message]), finding]),
-    ).values(),
-  ]
+    ...unusedDelegates(mesh),
+    ...unknownPorts(mesh),
+  ])
 }
 
-/** As the clients of each namespace would see it. */
+/** As the clients of each namespace would see it, those whose labels a rule names among them. */
 function clients(mesh: Mesh): MeshFinding[] {
   const namespaces = new Set(mesh.definitions.map(({ namespace }) => namespace))
-  return [...namespaces].flatMap((namespace) => {
-    const node = lintNode(namespace, '', 'sidecar', {})
-    const reach = reachOf(mesh, node)
-    return [...sharedView(mesh, node, reach).findings, ...reach.findings]
-  })
+  const labels = [{}, ...sourceLabels(mesh).values()]
+  return [...namespaces].flatMap((namespace) =>
+    labels.flatMap((own) => {
+      const node = lintNode(namespace, '', 'sidecar', own)
+      const reach = reachOf(mesh, node)
+      return [...sharedView(mesh, node, reach).findings, ...reach.findings]
+    }),
+  )
 }
 
 function gateways(mesh: Mesh): MeshFinding[] {

@@ -55,6 +55,8 @@ export interface Retry {
   perTryTimeoutMs: number | null
   backoffBaseMs: number | null
   avoidPreviousEndpoints: boolean
+  /** After two tries in one priority (a locality, where endpoints are ordered by distance) it goes on in others. */
+  leavesPriority?: true
 }
 
 export interface Fault {
@@ -89,11 +91,21 @@ export interface Cors {
   credentials: boolean | null
 }
 
+/** The requests of one client go to one endpoint, which the cookie or header that the client got names. */
+export interface SessionPersistence {
+  by: 'cookie' | 'header'
+  name: string
+  /** Of the cookie. */
+  path: string
+  /** Null: as long as the client's own session. */
+  lifetimeMs: number | null
+}
+
 /** What answers a request. */
 export type RouteAction =
   | { forward: Forward[] }
   | { redirect: Redirect }
-  | { respond: { status: number; body: string } }
+  | { respond: { status: number; body: string; encoding?: 'base64' } }
 
 export interface Route {
   name: string
@@ -110,7 +122,15 @@ export interface Route {
   cors: Cors | null
   /** Who must let requests pass. */
   externalAuth: Authorizer | null
+  /** With several services in `forward`, one of weight 0 goes on with the sessions that it has. */
+  session?: SessionPersistence
+  /** Under which its own numbers are counted. */
+  statPrefix?: string
+  /** Elsewhere the rule does not hold: for other clients, or at other ports. */
+  isPartial?: true
   origin: Origin | null
+  /** The rule that left its requests to the one of the origin. */
+  through?: Origin
 }
 
 /** The routes of a group of hosts, first match first. */
@@ -148,6 +168,8 @@ export interface ConnectionRoute {
   name: string
   /** Exact or `*.suffix`; empty: each one that no other route takes. */
   serverNames: string[]
+  /** Where the listener's connections are told apart by their addresses too: all of them, in place of the names. */
+  places?: ConnectionPlace[]
   tls: ConnectionTls
   /** Of weight 0: known, and chosen never. Nothing with a weight: connections are closed. */
   forward: { cluster: string; weight: number }[]
@@ -170,6 +192,13 @@ export interface Tunnel {
   target: string
 }
 
+/** A range of addresses as text; null: any that no other place of the listener takes. */
+export interface ConnectionPlace {
+  serverNames: string[]
+  destination: string | null
+  source: string | null
+}
+
 /** `none`: whatever it is; `passthrough`: TLS that an endpoint ends; `terminate`: TLS that ends here. */
 export type ConnectionTls = { mode: 'none' } | { mode: 'passthrough' } | { mode: 'terminate'; secret: string }
 
@@ -177,7 +206,7 @@ export interface ListenerTls {
   /** `strict` and `permissive`: client certificates of the mesh; `none`: a plain certificate for clients outside. */
   mode: 'strict' | 'permissive' | 'none'
   /** Secrets by name, and for which server names each is shown; empty names: always. */
-  certificates: { secret: string; serverNames: string[]; origin: Origin }[]
+  certificates: { secret: string; serverNames: string[]; places?: ConnectionPlace[]; origin: Origin }[]
 }
 
 export interface LoadBalancer {

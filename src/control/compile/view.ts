@@ -14,7 +14,7 @@ import { type Client, clientOf } from './clusters/destination-rules.js'
 import { clusterEndpoints } from './clusters/endpoints.js'
 import { outlook, type Placed } from './clusters/locality-order.js'
 import { plainCluster } from './clusters/plain-cluster.js'
-import { describeOrigin, type MeshFinding } from './finding.js'
+import { describeOrigin, distinctFindings, type MeshFinding } from './finding.js'
 import { withConnectionLimits } from './gateways/connection-limits.js'
 import { type CompiledGateway, compileGateway } from './gateways/gateways.js'
 import type { Authentication, ListenerTelemetry } from './listener-nouns.js'
@@ -34,7 +34,9 @@ import type {
 import { authorizationFor } from './policies/authorization.js'
 import { type ListenerPolicies, listenerPolicies } from './policies/listener-policies.js'
 import { type PeerModeFound, peerMode } from './policies/peer-authentication.js'
+import { withoutPort } from './routes/host-ports.js'
 import { defaultRoute, foreignHosts, serviceRoutes } from './routes/service-routes.js'
+import { sourceOf } from './routes/source.js'
 
 /** What all clients with one reach have in common. */
 export interface SharedView {
@@ -115,17 +117,18 @@ function isWithEndpoints({ cluster }: CompiledCluster): boolean {
 
 export function sharedView(mesh: Mesh, node: MeshNode, reach: Reach): SharedView {
   const client = clientOf(mesh, node)
-  const key = `${node.plane} ${reach.key} for ${client.key}`
+  const source = sourceOf(mesh, node)
+  const key = [node.plane, reach.key, 'for', client.key, ...source.has].join(' ')
   return keep(mesh, `shared ${key}`, () => {
     const compiled = [
       ...reach.services.flatMap((service) =>
         service.ports
           .filter(({ protocol }) => protocol !== 'tcp')
-          .map((port) => serviceRoutes(mesh, service, port, node.namespace)),
+          .flatMap((port) => serviceRoutes(mesh, service, port, source)),
       ),
-      ...foreignHosts(mesh, node.namespace).filter(({ host }) => reach.hosts(host.hosts[0] ?? '', node.namespace)),
+      ...foreignHosts(mesh, source).filter(({ host }) => reach.hosts(withoutPort(host.hosts[0] ?? ''), node.namespace)),
     ]
-    const findings = compiled.flatMap((one) => one.findings)
+    const findings = distinctFindings(compiled.flatMap((one) => one.findings))
     const hosts = distinctHosts(compiled.map(({ host }) => host))
     // What is hashed on is written into routes and may be other than for the rest of the namespace.
     const own = client.selecting.length === 0 ? hosts : hosts.map((host) => ({ ...host }))
@@ -153,7 +156,10 @@ function withCapabilities(mesh: Mesh, plane: MeshNode['plane'], { key, client, h
   const kept = hosts.map((host) => {
     if (host.routes.every(inForce)) return host
     const routes = host.routes.flatMap((route) => (inForce(route) ? [route] : closedRoute(route)))
-    return { ...host, routes: routes.length > 0 || host.name.startsWith('host/') ? routes : [defaultRoute(host.name)] }
+    return {
+      ...host,
+      routes: routes.length > 0 || host.name.startsWith('host/') ? routes : [defaultRoute(withoutPort(host.name))],
+    }
   })
   const clusters = clustersOf(kept.flatMap(({ routes }) => routes)).map((one) => withoutRefused(one, refused))
   const table = { name: outboundTable, hosts: kept, authorization: null }

@@ -4,6 +4,7 @@ import { notYetKeys } from '../../config/forms/not-yet.js'
 import { backendRef, routeFilters } from './gateway-filters.js'
 import { hostsHaveAMeaning, hostsWithoutMeaning, parentRef } from './gateway-references.js'
 import { hostPattern, resourceKind } from './kind.js'
+import { sessionPersistence, sessionsHaveAPlace } from './session-persistence.js'
 
 const match = z.strictObject({
   method: z
@@ -25,13 +26,15 @@ const match = z.strictObject({
     .default([]),
 })
 
-const rule = z.strictObject({
-  name: z.string().optional(),
-  matches: z.array(match).max(64).default([]),
-  filters: routeFilters,
-  backendRefs: z.array(backendRef).max(16).default([]),
-  ...notYetKeys('sessionPersistence'),
-})
+const rule = z
+  .strictObject({
+    name: z.string().optional(),
+    matches: z.array(match).max(64).default([]),
+    filters: routeFilters,
+    backendRefs: z.array(backendRef).max(16).default([]),
+    sessionPersistence: sessionPersistence.optional(),
+  })
+  .superRefine(sessionsHaveAPlace)
 
 export const grpcRoute = resourceKind({
   apiVersions: ['gateway.networking.k8s.io/v1'],

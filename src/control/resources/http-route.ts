@@ -4,6 +4,7 @@ import { notYetKeys } from '../../config/forms/not-yet.js'
 import { backendRef, routeFilters } from './gateway-filters.js'
 import { hostsHaveAMeaning, hostsWithoutMeaning, parentRef } from './gateway-references.js'
 import { hostPattern, resourceKind } from './kind.js'
+import { sessionPersistence, sessionsHaveAPlace } from './session-persistence.js'
 import { span } from './span.js'
 
 const nameMatch = z.strictObject({
@@ -30,21 +31,23 @@ const match = z.strictObject({
   method: z.enum(methods).optional(),
 })
 
-const rule = z.strictObject({
-  name: z.string().optional(),
-  matches: z.array(match).max(64).default([]),
-  filters: routeFilters,
-  backendRefs: z.array(backendRef).max(16).default([]),
-  timeouts: z.strictObject({ request: span().optional(), backendRequest: span().optional() }).prefault({}),
-  retry: z
-    .strictObject({
-      codes: z.array(z.int().min(400).max(599)).default([]),
-      attempts: z.int().min(0).max(100).default(1),
-      backoff: span({ minMs: 1 }).optional(),
-    })
-    .optional(),
-  ...notYetKeys('sessionPersistence'),
-})
+const rule = z
+  .strictObject({
+    name: z.string().optional(),
+    matches: z.array(match).max(64).default([]),
+    filters: routeFilters,
+    backendRefs: z.array(backendRef).max(16).default([]),
+    timeouts: z.strictObject({ request: span().optional(), backendRequest: span().optional() }).prefault({}),
+    retry: z
+      .strictObject({
+        codes: z.array(z.int().min(400).max(599)).default([]),
+        attempts: z.int().min(0).max(100).default(1),
+        backoff: span({ minMs: 1 }).optional(),
+      })
+      .optional(),
+    sessionPersistence: sessionPersistence.optional(),
+  })
+  .superRefine(sessionsHaveAPlace)
 
 export const httpRoute = resourceKind({
   apiVersions: ['gateway.networking.k8s.io/v1', 'gateway.networking.k8s.io/v1beta1'],

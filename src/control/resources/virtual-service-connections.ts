@@ -1,7 +1,7 @@
 /** The parts of a VirtualService that forward connections: `tls` by server name, `tcp` by port; both at gateways only. */
 import * as z from 'zod'
-import { notYetKeys } from '../../config/forms/not-yet.js'
-import { dnsName, hostPattern, includesHost, port } from './kind.js'
+import { dnsName, hostPattern, includesHost, labels, port } from './kind.js'
+import { subnet } from './subnet.js'
 
 export const destination = z.strictObject({
   host: dnsName(),
@@ -17,7 +17,9 @@ const route = z
 const matchFields = {
   port: port.optional(),
   gateways: z.array(z.string()).optional(),
-  ...notYetKeys('destinationSubnets', 'sourceLabels', 'sourceNamespace'),
+  sourceLabels: labels.default({}),
+  sourceNamespace: z.string().optional(),
+  destinationSubnets: z.array(subnet).default([]),
 } as const
 
 const tlsRule = z.strictObject({
@@ -26,7 +28,7 @@ const tlsRule = z.strictObject({
 })
 
 const tcpRule = z.strictObject({
-  match: z.array(z.strictObject({ ...matchFields, ...notYetKeys('sourceSubnet') })).default([]),
+  match: z.array(z.strictObject({ ...matchFields, sourceSubnet: subnet.optional() })).default([]),
   route,
 })
 
@@ -43,4 +45,6 @@ export function strangeNames(hosts: readonly string[], rules: readonly z.output<
   )
 }
 
+export type TlsMatch = z.output<typeof tlsRule>['match'][number]
+export type TcpMatch = z.output<typeof tcpRule>['match'][number]
 export type ConnectionRoutes = z.output<typeof route>

@@ -1,9 +1,11 @@
 /** `VirtualService` (Istio): rules for the requests of its hosts, in the order of its list. */
 import * as z from 'zod'
 import { notYetKeys } from '../../config/forms/not-yet.js'
-import { hostPattern, port, resourceKind } from './kind.js'
+import { hostPattern, labels, port, resourceKind } from './kind.js'
 import { span } from './span.js'
+import { directResponse, redirect } from './virtual-service-answers.js'
 import { connectionParts, destination, strangeNames } from './virtual-service-connections.js'
+import { delegate, delegatesByPlainText, delegatesHaveARoot } from './virtual-service-delegates.js'
 
 /** In the order of their numbers. */
 export const grpcStatuses = [
@@ -35,9 +37,11 @@ const match = z.strictObject({
   withoutHeaders: z.record(z.string(), headerMatch).default({}),
   queryParams: z.record(z.string(), headerMatch).default({}),
   ignoreUriCase: z.boolean().default(false),
+  port: port.optional(),
+  sourceLabels: labels.default({}),
   sourceNamespace: z.string().optional(),
   gateways: z.array(z.string()).optional(),
-  ...notYetKeys('statPrefix', 'port', 'sourceLabels'),
+  statPrefix: z.string().min(1).optional(),
 })
 
 const headerOperations = z.strictObject({
@@ -55,7 +59,7 @@ const retries = z.strictObject({
   retryOn: z.string().default(''),
   backoff: span({ minMs: 1 }).optional(),
   retryIgnorePreviousHosts: z.boolean().default(true),
-  ...notYetKeys('retryRemoteLocalities'),
+  retryRemoteLocalities: z.boolean().default(false),
 })
 
 const fault = z.strictObject({
@@ -97,24 +101,8 @@ const httpRule = z.strictObject({
       z.strictObject({ destination, weight: z.int().min(0).max(1_000_000).default(0), headers: headers.optional() }),
     )
     .default([]),
-  redirect: z
-    .strictObject({
-      uri: z.string().optional(),
-      authority: z.string().optional(),
-      port: port.optional(),
-      scheme: z.enum(['http', 'https']).optional(),
-      redirectCode: z
-        .union([z.literal(301), z.literal(302), z.literal(303), z.literal(307), z.literal(308)])
-        .default(301),
-      ...notYetKeys('derivePort', 'prefixRewrite'),
-    })
-    .optional(),
-  directResponse: z
-    .strictObject({
-      status: z.int().min(200).max(599),
-      body: z.strictObject({ string: z.string().max(4096).optional(), ...notYetKeys('bytes') }).optional(),
-    })
-    .optional(),
+  redirect: redirect.optional(),
+  directResponse: directResponse.optional(),
   rewrite: z
     .strictObject({
       uri: z.string().optional(),
@@ -130,28 +118,38 @@ const httpRule = z.strictObject({
   mirrors: z.array(z.strictObject({ destination, percentage: percentage.prefault({ value: 100 }) })).default([]),
   corsPolicy: corsPolicy.optional(),
   headers: headers.optional(),
-  ...notYetKeys('delegate', 'mirrorPercent'),
+  delegate: delegate.optional(),
+  ...notYetKeys('mirrorPercent'),
 })
 
-/** One thing answers: endpoints, a redirect or the proxy itself. */
-const answered = httpRule.refine(
-  ({ route, redirect, directResponse }) =>
-    [route.length > 0, redirect !== undefined, directResponse !== undefined].filter(Boolean).length === 1,
-  { error: 'needs exactly one of route, redirect, directResponse' },
-)
+/** One thing answers: endpoints, a redirect, the proxy itself, or what another VirtualService says. */
+const answered = httpRule
+  .refine(
+    ({ route, redirect, directResponse, delegate }) =>
+      [route.length > 0, ...[redirect, directResponse, delegate].map((one) => one !== undefined)].filter(Boolean)
+        .length === 1,
+    { error: 'needs exactly one of route, redirect, directResponse, delegate' },
+  )
+  .refine(({ match, redirect }) => redirect?.prefixRewrite === undefined || !match.some(({ uri }) => uri?.regex), {
+    error: 'replaces the path that a match names by exact or prefix; a regex names none',
+    path: ['redirect', 'prefixRewrite'],
+  })
+  .superRefine(delegatesByPlainText)
 
 export const virtualService = resourceKind({
   apiVersions: ['networking.istio.io/v1', 'networking.istio.io/v1beta1', 'networking.istio.io/v1alpha3'],
   kind: 'VirtualService',
   spec: z
     .strictObject({
-      hosts: z.array(hostPattern()).min(1),
+      hosts: z.array(hostPattern()).default([]),
       gateways: z.array(z.string().min(1)).default(['mesh']),
       http: z.array(answered).default([]),
       exportTo: z.array(z.string()).default(['*']),
       ...connectionParts,
     })
-    .superRefine(({ hosts, gateways, http, tls, tcp }, context) => {
+    .superRefine((spec, context) => {
+      const { hosts, gateways, http, tls, tcp } = spec
+      if (hosts.length === 0) return delegatesHaveARoot(spec, context)
       if (http.length + tls.length + tcp.length === 0)
         context.addIssue({ code: 'custom', path: ['http'], message: 'needs a rule, here or in tls or tcp' })
       for (const path of strangeNames(hosts, tls))

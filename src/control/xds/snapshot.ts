@@ -165,7 +165,8 @@ function dialledBy({ tables }: MeshView): (name: string) => XdsResource | undefi
   )
   const made = new Map<string, XdsResource>()
   return (name) => {
-    const routes = routesOf.get(name) ?? routesOf.get(name.replace(/:\d+$/, ''))
+    const [anyPort, noPort] = [name.replace(/:\d+$/, ':*'), name.replace(/:\d+$/, '')]
+    const routes = routesOf.get(name) ?? routesOf.get(anyPort) ?? routesOf.get(noPort)
     if (routes === undefined) return undefined
     const resource = made.get(name) ?? grpcListenerResource(name, routes)
     made.set(name, resource)

@@ -26,7 +26,7 @@ spec: { host: reviews, trafficPolicy: { loadBalancer: { simple: RANDOM } } }
 apiVersion: networking.istio.io/v1
 kind: Sidecar
 metadata: { name: narrow }
-spec: { workloadSelector: { labels: { app: page } }, egress: [{ hosts: ['./reviews'] }] }
+spec: { workloadSelector: { labels: { app: page } }, egress: [{ hosts: ['./reviews', './reviews.example'] }] }
 ---
 apiVersion: networking.istio.io/v1
 kind: Sidecar
@@ -57,6 +57,16 @@ apiVersion: telemetry.istio.io/v1
 kind: Telemetry
 metadata: { name: told }
 spec: { accessLogging: [{ providers: [{ name: envoy }] }], tracing: [{ providers: [{ name: nobody }] }] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: root }
+spec: { hosts: [reviews.example], http: [{ match: [{ sourceLabels: { app: page } }], delegate: { name: rest } }] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: rest }
+spec: { http: [{ route: [{ destination: { host: reviews } }] }] }
 `
 
 it('says of each resource that reaches a data plane what it does there, and what keeps it from it', () => {
@@ -77,6 +87,8 @@ it('says of each resource that reaches a data plane what it does there, and what
     ['Sidecar narrow', 'client: what it may reach'],
     ['Sidecar second'],
     ['Telemetry told', 'client: access log', 'client: tracing', 'server: access log', 'server: tracing'],
+    ['VirtualService rest', 'client: routes of reviews.example'],
+    ['VirtualService root', 'client: routes of reviews.example'],
   ])
   const notesOf = (name: string) => effects.find((effect) => effect.name === name)?.notes
   expect(notesOf('told')).toEqual([expect.stringContaining('there is no provider nobody for traces')])

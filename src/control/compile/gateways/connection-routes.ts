@@ -12,7 +12,7 @@ import type { NameClaim } from './server-names.js'
 
 export interface ConnectionCandidate {
   resource: MeshResource
-  route: Omit<ConnectionRoute, 'serverNames'>
+  route: Omit<ConnectionRoute, 'serverNames' | 'places'>
   claims: NameClaim[]
   findings: MeshFinding[]
 }

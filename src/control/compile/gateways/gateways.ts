@@ -11,6 +11,7 @@ import type { ConnectionRoute, HostRoutes, Listener, ListenerTls, Route, RouteTa
 import { authorizationFor } from '../policies/authorization.js'
 import { findShadowed } from '../routes/order.js'
 import { forConnections } from './connection-authorization.js'
+import { placesOf } from './connection-places.js'
 import type { Door } from './door.js'
 import { gatewayDoors } from './gateway-doors.js'
 import { istioDoors } from './istio-doors.js'
@@ -99,16 +100,24 @@ function sharePort(
   ]
   const { held, findings: conflicts } = settleNames(claimants, address)
   findings.push(...forwarded.flatMap((one) => one.findings), ...conflicts)
-  const serverNames = (index: number) => held[index]?.filter((name) => name !== anyName) ?? []
+  const places = placesOf(held)
+  const matched = (index: number) => ({
+    serverNames: (held[index] ?? []).map(({ name }) => name).filter(isFirstName),
+    ...(places === null ? {} : { places: places[index] ?? [] }),
+  })
   const holds = (index: number) => (held[index]?.length ?? 0) > 0
   return {
     certificates: ended.flatMap(({ certificate: { secret }, origin }, index) =>
-      holds(index) ? [{ secret, serverNames: serverNames(index), origin }] : [],
+      holds(index) ? [{ secret, ...matched(index), origin }] : [],
     ),
     connections: forwarded.flatMap(({ route }, index) =>
-      holds(ended.length + index) ? [{ ...route, serverNames: serverNames(ended.length + index) }] : [],
+      holds(ended.length + index) ? [{ ...route, ...matched(ended.length + index) }] : [],
     ),
   }
+}
+
+function isFirstName(name: string, index: number, all: string[]): boolean {
+  return name !== anyName && all.indexOf(name) === index
 }
 
 /** Doors of one address share a table; where two know a host, their routes follow each other. */

@@ -8,6 +8,7 @@ import type { Parsed } from '../mesh/parsed.js'
 import { includesLabels } from '../mesh/services.js'
 import type { ConnectionTls } from '../nouns.js'
 import { inListOrder } from '../routes/service-routes.js'
+import { sourceOf } from '../routes/source.js'
 import type { Door } from './door.js'
 import { anyName, sharedHosts } from './server-names.js'
 import { virtualServiceConnections } from './virtual-service-connections.js'
@@ -35,8 +36,8 @@ export function istioDoors(mesh: Mesh, node: MeshNode, findings: MeshFinding[]):
         origin: originOf(resource, `spec.servers[${index}]`),
         certificate: forwards || !encrypted || secret === null ? null : { secret, serverNames: names },
         redirectToTls: server.tls?.httpsRedirect ?? false,
-        routes: forwards ? [] : serverRoutes(mesh, resource.metadata, server.hosts, findings),
-        connections: forwards ? serverConnections(mesh, resource.metadata, server) : [],
+        routes: forwards ? [] : serverRoutes(mesh, node, resource.metadata, server, findings),
+        connections: forwards ? serverConnections(mesh, node, resource.metadata, server) : [],
       }
     }),
   )
@@ -65,29 +66,41 @@ function hanging(mesh: Mesh, gateway: Named, hosts: string[]) {
       const owner = place === '.' ? gateway.namespace : place
       return owner === '*' || owner === namespace ? sharedHosts(route.spec.hosts, name) : []
     })
-    return route.spec.gateways.some(isGateway) && shared.length > 0 ? [{ route, shared, isGateway }] : []
+    const isRoot = route.spec.hosts.length > 0 && route.spec.gateways.some(isGateway)
+    return isRoot && shared.length > 0 ? [{ route, shared, isGateway }] : []
   })
 }
 
-function serverRoutes(mesh: Mesh, gateway: Named, hosts: string[], findings: MeshFinding[]): Door['routes'] {
+function serverRoutes(
+  mesh: Mesh,
+  node: MeshNode,
+  gateway: Named,
+  { hosts, port }: Server,
+  findings: MeshFinding[],
+): Door['routes'] {
+  const source = sourceOf(mesh, node)
   const all = hanging(mesh, gateway, hosts).filter(({ route }) => route.spec.http.length > 0)
   return [...new Set(all.flatMap(({ shared }) => shared))].map((host) => {
     const here = all.filter(({ shared }) => shared.includes(host))
     const [first] = here
     const written = first?.route.spec.gateways.find(first.isGateway) ?? `${gateway.namespace}/${gateway.name}`
     const routes = here.map(({ route }) => route)
-    const compiled = inListOrder(mesh, routes, gateway.namespace, written)
+    const caller = { source, gateway: written, port: port.number, tls: port.protocol === 'HTTPS' }
+    const compiled = inListOrder(mesh, routes, caller)
     findings.push(...compiled.findings)
     return { hosts: [host], routes: compiled.routes }
   })
 }
 
-function serverConnections(mesh: Mesh, gateway: Named, server: Server): Door['connections'] {
+function serverConnections(mesh: Mesh, node: MeshNode, gateway: Named, server: Server): Door['connections'] {
   const secret = secretOf(server, gateway)
   const passing: ConnectionTls = secret === null ? { mode: 'passthrough' } : { mode: 'terminate', secret }
   const tls: ConnectionTls = server.port.protocol === 'TCP' ? { mode: 'none' } : passing
   const port = server.port.number
   return hanging(mesh, gateway, server.hosts).flatMap(({ route, shared, isGateway }) =>
-    virtualServiceConnections(mesh, route, { port, hosts: shared.map((host) => host.toLowerCase()), tls, isGateway }),
+    virtualServiceConnections(mesh, route, {
+      ...{ port, tls, isGateway, labels: selectableLabels(node), namespace: node.namespace },
+      hosts: shared.map((host) => host.toLowerCase()),
+    }),
   )
 }

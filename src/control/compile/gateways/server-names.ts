@@ -13,6 +13,9 @@ export const anyName = '*'
 
 export interface NameClaim {
   name: string
+  /** Ranges that the addresses of the connection are in, as equal texts; absent: any. */
+  destination?: string
+  source?: string
   /** Where in the resource it stands. */
   path: string
 }
@@ -25,8 +28,8 @@ export interface Claimant {
 }
 
 export interface Settled {
-  /** The names of each claimant, in the order of the claimants. */
-  held: string[][]
+  /** What each claimant gets of its claims, in the order of the claimants. */
+  held: NameClaim[][]
   findings: MeshFinding[]
 }
 
@@ -34,15 +37,16 @@ export interface Settled {
 export function settleNames(claimants: readonly Claimant[], port: string): Settled {
   const holders = new Map<string, Origin>()
   const findings: MeshFinding[] = []
-  const entries = claimants.map((claimant) => ({ claimant, held: [] as string[] }))
+  const entries = claimants.map((claimant) => ({ claimant, held: [] as NameClaim[] }))
   for (const { claimant, held } of [...entries].sort((a, b) => width(a.claimant) - width(b.claimant))) {
-    for (const { name, path } of claimant.claims) {
-      const own = { ...claimant.origin, path }
-      const holder = holders.get(name)
+    for (const claim of claimant.claims) {
+      const own = { ...claimant.origin, path: claim.path }
+      const key = claimKey(claim)
+      const holder = holders.get(key)
       if (holder === undefined) {
-        holders.set(name, own)
-        held.push(name)
-      } else if (JSON.stringify(holder) !== JSON.stringify(own)) findings.push(taken(name, port, own, holder))
+        holders.set(key, own)
+        held.push(claim)
+      } else if (JSON.stringify(holder) !== JSON.stringify(own)) findings.push(taken(claim, port, own, holder))
     }
   }
   return { held: entries.map(({ held }) => held), findings }
@@ -54,8 +58,14 @@ function width({ listener }: Claimant): number {
   return listener.startsWith('*.') ? 256 - listener.length : 0
 }
 
-function taken(name: string, port: string, origin: Origin, holder: Origin): MeshFinding {
-  const what = name === anyName ? `what comes to ${port}` : `${name} at ${port}`
+/** Equal for claims of which only one can hold. */
+export function claimKey({ name, destination = '', source = '' }: NameClaim): string {
+  return `${name} ${destination} ${source}`
+}
+
+function taken({ name, destination, source }: NameClaim, port: string, origin: Origin, holder: Origin): MeshFinding {
+  const addresses = `${destination === undefined ? '' : ` for ${destination}`}${source === undefined ? '' : ` from ${source}`}`
+  const what = `${name === anyName ? `what comes to ${port}` : `${name} at ${port}`}${addresses}`
   const message = `${what} goes to ${describeOrigin(holder)} ${holder.path} already`
   const hint = 'let one resource take it; of two that do, the one with the narrower listener holds, then the older'
   return { severity: 'error', code: 'WEFT_MESH_CONFLICT', origin, message, hint }

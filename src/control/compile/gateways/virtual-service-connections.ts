@@ -1,11 +1,14 @@
 /** The rules of VirtualServices that forward connections, for one server of an Istio Gateway. */
+
+import { formatSubnet, parseSubnet } from '../../resources/subnet.js'
 import type { VirtualServiceSpec } from '../../resources/virtual-service.js'
-import type { ConnectionRoutes } from '../../resources/virtual-service-connections.js'
+import type { ConnectionRoutes, TcpMatch, TlsMatch } from '../../resources/virtual-service-connections.js'
 import type { Mesh } from '../mesh/mesh.js'
 import type { Parsed } from '../mesh/parsed.js'
+import { includesLabels } from '../mesh/services.js'
 import type { ConnectionTls } from '../nouns.js'
 import { type ConnectionCandidate, type ConnectionRule, connectionCandidate } from './connection-routes.js'
-import { anyName, type NameClaim, sharedHosts } from './server-names.js'
+import { anyName, claimKey, type NameClaim, sharedHosts } from './server-names.js'
 
 export interface ConnectionServer {
   port: number
@@ -14,6 +17,9 @@ export interface ConnectionServer {
   tls: ConnectionTls
   /** The names under which a resource may write its gateway. */
   isGateway(written: string): boolean
+  /** Of the gateway's workload. */
+  labels: Readonly<Record<string, string>>
+  namespace: string
 }
 
 /** `tls` is for what passes through, `tcp` for all else; of rules that want the same the first in the list holds. */
@@ -37,7 +43,7 @@ export function virtualServiceConnections(
 type Rule = Pick<ConnectionRule, 'suffix' | 'path' | 'claims'> & { route: ConnectionRoutes }
 
 function tlsRules({ hosts, tls }: VirtualServiceSpec, server: ConnectionServer): Rule[] {
-  const served = hosts.flatMap((host) => server.hosts.flatMap((one) => sharedHosts([host.toLowerCase()], one)))
+  const served = servedNames(hosts, server)
   return tls.flatMap(({ match, route }, index) => {
     const path = `spec.tls[${index}]`
     const claims = match.flatMap((one, at) =>
@@ -45,7 +51,7 @@ function tlsRules({ hosts, tls }: VirtualServiceSpec, server: ConnectionServer):
         ? one.sniHosts.flatMap((name, i) =>
             served
               .flatMap((host) => sharedHosts([name.toLowerCase()], host))
-              .map((shared) => ({ name: shared, path: `${path}.match[${at}].sniHosts[${i}]` })),
+              .flatMap((shared) => between(one, { name: shared, path: `${path}.match[${at}].sniHosts[${i}]` })),
           )
         : [],
     )
@@ -54,22 +60,49 @@ function tlsRules({ hosts, tls }: VirtualServiceSpec, server: ConnectionServer):
 }
 
 function tcpRules({ hosts, tcp }: VirtualServiceSpec, server: ConnectionServer): Rule[] {
-  const served = hosts.flatMap((host) => server.hosts.flatMap((one) => sharedHosts([host.toLowerCase()], one)))
-  const names = server.tls.mode === 'none' ? [anyName] : served
+  const names = server.tls.mode === 'none' ? [anyName] : servedNames(hosts, server)
   return tcp.flatMap(({ match, route }, index) => {
     const path = `spec.tcp[${index}]`
-    if (match.length > 0 && !match.some((one) => isFor(one, server))) return []
-    return [{ suffix: `/tcp.${index}`, path, claims: eachOnce(names.map((name) => ({ name, path }))), route }]
+    const fitting = match.filter((one) => isFor(one, server))
+    if (match.length > 0 && fitting.length === 0) return []
+    const claims = names.flatMap((name) =>
+      match.length === 0 ? [{ name, path }] : fitting.flatMap((one) => between(one, { name, path })),
+    )
+    return [{ suffix: `/tcp.${index}`, path, claims: eachOnce(claims), route }]
   })
 }
 
+function servedNames(hosts: string[], server: ConnectionServer): string[] {
+  return hosts.flatMap((host) => server.hosts.flatMap((one) => sharedHosts([host.toLowerCase()], one)))
+}
+
+/** The same claim for each of the addresses that a match names. */
+function between(match: TlsMatch | TcpMatch, claim: NameClaim): NameClaim[] {
+  const source = 'sourceSubnet' in match && match.sourceSubnet !== undefined ? canonical(match.sourceSubnet) : undefined
+  const from = source === undefined ? claim : { ...claim, source }
+  if (match.destinationSubnets.length === 0) return [from]
+  return match.destinationSubnets.map((subnet) => ({ ...from, destination: canonical(subnet) }))
+}
+
+function canonical(text: string): string {
+  const subnet = parseSubnet(text)
+  return subnet === null ? text : formatSubnet(subnet)
+}
+
+/** All that it says must hold, as in Istio: labels and namespace are the gateway's own. */
 function isFor(
-  { port, gateways }: { port?: number | undefined; gateways?: string[] | undefined },
+  { port, gateways, sourceLabels, sourceNamespace }: TlsMatch | TcpMatch,
   server: ConnectionServer,
 ): boolean {
-  return (port === undefined || port === server.port) && (gateways === undefined || gateways.some(server.isGateway))
+  return (
+    (port === undefined || port === server.port) &&
+    (gateways === undefined || gateways.some(server.isGateway)) &&
+    includesLabels(server.labels, sourceLabels) &&
+    (sourceNamespace === undefined || sourceNamespace === server.namespace)
+  )
 }
 
 function eachOnce(claims: NameClaim[]): NameClaim[] {
-  return claims.filter(({ name }, index) => claims.findIndex((one) => one.name === name) === index)
+  const keys = claims.map(claimKey)
+  return claims.filter((_, index) => keys.indexOf(keys[index] ?? '') === index)
 }

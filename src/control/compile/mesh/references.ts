@@ -21,6 +21,10 @@ export interface Reference {
 /** A cluster of this name is in no mesh: requests to it are answered with an error, their share of a canary included. */
 const nowhere = 'unresolved'
 
+export function isNowhere(cluster: string): boolean {
+  return cluster.startsWith(`${nowhere}/`)
+}
+
 export function resolveReference(mesh: Mesh, from: MeshResource, path: string, reference: ServiceReference): Reference {
   const { host, namespace, port, subset } = reference
   const lost = (message: string, hint: string | null): Reference => ({

@@ -21,6 +21,7 @@ import type {
   TextMatch,
 } from '../nouns.js'
 import { externalAuthorizer } from './external-auth.js'
+import { session } from './sessions.js'
 
 export interface CompiledRoutes {
   routes: Route[]
@@ -37,7 +38,9 @@ export const defaultRetry: Retry = {
   avoidPreviousEndpoints: true,
 }
 
-type Rule = Pick<HttpRouteRule, 'filters' | 'backendRefs' | 'timeouts' | 'retry'> & { matches: RouteMatch[] }
+type Rule = Pick<HttpRouteRule, 'filters' | 'backendRefs' | 'timeouts' | 'retry' | 'sessionPersistence'> & {
+  matches: RouteMatch[]
+}
 
 export function httpRouteRoutes(mesh: Mesh, { resource, spec }: Parsed<{ rules: HttpRouteRule[] }>): CompiledRoutes {
   return join(
@@ -64,7 +67,7 @@ function join(parts: CompiledRoutes[]): CompiledRoutes {
   return { routes: parts.flatMap(({ routes }) => routes), findings: parts.flatMap(({ findings }) => findings) }
 }
 
-const anyRequest: RouteMatch = { path: { prefix: '/' }, method: null, headers: [], query: [] }
+export const anyRequest: RouteMatch = { path: { prefix: '/' }, method: null, headers: [], query: [] }
 
 function ruleRoutes(mesh: Mesh, resource: MeshResource, index: number, rule: Rule): CompiledRoutes {
   const path = `spec.rules[${index}]`
@@ -89,6 +92,15 @@ function ruleRoutes(mesh: Mesh, resource: MeshResource, index: number, rule: Rul
       fault: null,
       cors: cors(filter('cors')),
       externalAuth: asked.noun,
+      ...(rule.sessionPersistence === undefined
+        ? {}
+        : {
+            session: session(
+              rule.sessionPersistence,
+              match.path,
+              `${resource.metadata.namespace}/${resource.metadata.name}/${index}`,
+            ),
+          }),
       origin: originOf(resource, path),
     }
   })
@@ -127,8 +139,9 @@ function ruleAction(
     ref,
     ...backend(mesh, resource, `${path}.backendRefs[${i}]`, ref),
   }))
+  const isNew = resolved.some(({ ref }) => ref.weight > 0)
   const forward = resolved
-    .filter(({ ref }) => ref.weight > 0)
+    .filter(({ ref }) => ref.weight > 0 || (isNew && rule.sessionPersistence !== undefined))
     .map(({ cluster, ref: { weight, filters } }) => ({
       ...{ cluster, weight },
       requestHeaders: headerChange(filterOf(filters, 'requestHeaderModifier')),

@@ -27,10 +27,10 @@ function rank({ path, method, headers, query }: RouteMatch): number[] {
   return [kind, length, method === null ? 0 : 1, headers.length, query.length]
 }
 
-/** A finding for each route that an earlier one leaves nothing to; `routes` stand in the order in which they match. */
+/** A finding for each route that an earlier one leaves nothing to, wherever it holds; `routes` stand in the order in which they match. */
 export function findShadowed(routes: readonly Route[]): MeshFinding[] {
   return routes.flatMap((route, index) => {
-    const earlier = routes.slice(0, index).find(({ match }) => covers(match, route.match))
+    const earlier = routes.slice(0, index).find((one) => one.isPartial !== true && covers(one.match, route.match))
     if (earlier === undefined || route.origin === null || earlier.origin === null) return []
     const same = JSON.stringify(earlier.origin) === JSON.stringify(route.origin)
     const by = same ? 'another of its matches' : `${describeOrigin(earlier.origin)} ${earlier.origin.path}`

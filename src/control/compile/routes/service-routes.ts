@@ -13,8 +13,10 @@ import { clusterName, findPort, hostNames, isVisible, keep, type Mesh } from '..
 import { olderFirst, type Parsed } from '../mesh/parsed.js'
 import type { ServiceDefinition, ServicePort } from '../mesh/services.js'
 import type { HostRoutes, Route } from '../nouns.js'
+import { hostsOfForeign, hostsOfPort } from './host-ports.js'
 import { type CompiledRoutes, defaultRetry, grpcRouteRoutes, httpRouteRoutes } from './http-routes.js'
 import { byPrecedence, findShadowed } from './order.js'
+import { type Caller, namedPorts, type Source, sourceKey } from './source.js'
 import { virtualServiceRoutes } from './virtual-service-routes.js'
 
 export interface CompiledHost {
@@ -26,29 +28,32 @@ export function serviceRoutes(
   mesh: Mesh,
   service: ServiceDefinition,
   port: ServicePort,
-  namespace: string,
-): CompiledHost {
+  source: Source,
+): CompiledHost[] {
   const cluster = clusterName(service, port)
-  return keep(mesh, `routes ${cluster} for ${namespace}`, () => {
-    const { routes, findings } = steer(mesh, service, port, namespace)
-    const names = hostNames(service, namespace, mesh.options)
-    const first = service.ports.find(({ protocol }) => protocol !== 'tcp') === port
-    const numbered = port.number === null ? [] : names.map((name) => `${name}:${port.number}`)
-    const hosts = first ? names.flatMap((name) => [name, `${name}:*`]) : numbered
-    const all = routes.length > 0 ? routes : [defaultRoute(cluster)]
-    return { host: { name: cluster, hosts, routes: all }, findings: [...findings, ...findShadowed(all)] }
+  const virtual = virtualServicesFor(mesh, service, source.namespace)
+  return keep(mesh, `routes ${cluster} for ${sourceKey(source, virtual)}`, () => {
+    const names = hostNames(service, source.namespace, mesh.options)
+    return hostsOfPort(service, port, names, namedPorts(mesh, virtual)).map(({ name, hosts, port: asked }) => {
+      const { routes, findings } = steer(mesh, service, port, { source, gateway: 'mesh', port: asked, tls: false })
+      const all = routes.length > 0 ? routes : [defaultRoute(cluster)]
+      return { host: { name, hosts, routes: all }, findings: [...findings, ...findShadowed(all)] }
+    })
   })
 }
 
 /** Hosts that only VirtualServices know, such as names outside the mesh. */
-export function foreignHosts(mesh: Mesh, namespace: string): CompiledHost[] {
-  return keep(mesh, `foreign hosts for ${namespace}`, () =>
-    [...attachments(mesh).hosts].flatMap(([host, written]): CompiledHost[] => {
-      const applying = written.filter((route) => isMeshWide(route) && visible(route, namespace))
+export function foreignHosts(mesh: Mesh, source: Source): CompiledHost[] {
+  const { hosts } = attachments(mesh)
+  const key = sourceKey(source, [...hosts.values()].flat())
+  return keep(mesh, `foreign hosts for ${key}`, () =>
+    [...hosts].flatMap(([host, written]): CompiledHost[] => {
+      const applying = written.filter((route) => isMeshWide(route) && visible(route, source.namespace))
       if (applying.length === 0) return []
-      const { routes, findings } = inListOrder(mesh, applying, namespace)
-      const hosts = host === '*' || host.startsWith('*.') ? [host] : [host, `${host}:*`]
-      return [{ host: { name: `host/${host}`, hosts, routes }, findings: [...findings, ...findShadowed(routes)] }]
+      return hostsOfForeign(host, namedPorts(mesh, applying)).map(({ name, hosts: domains, port }) => {
+        const { routes, findings } = inListOrder(mesh, applying, { source, gateway: 'mesh', port, tls: false })
+        return { host: { name, hosts: domains, routes }, findings: [...findings, ...findShadowed(routes)] }
+      })
     }),
   )
 }
@@ -71,7 +76,8 @@ export function defaultRoute(cluster: string): Route {
   }
 }
 
-function steer(mesh: Mesh, service: ServiceDefinition, port: ServicePort, namespace: string): CompiledRoutes {
+function steer(mesh: Mesh, service: ServiceDefinition, port: ServicePort, caller: Caller): CompiledRoutes {
+  const { namespace } = caller.source
   const attached = attachments(mesh).services.get(service.key)
   if (attached === undefined) return { routes: [], findings: [] }
   const applies = ({ resource, spec }: Parsed<Pick<HttpRouteSpec, 'parentRefs'>>) =>
@@ -84,7 +90,7 @@ function steer(mesh: Mesh, service: ServiceDefinition, port: ServicePort, namesp
     )
   const http = attached.httpRoutes.filter(applies)
   const grpc = attached.grpcRoutes.filter(applies)
-  const virtual = attached.virtualServices.filter((route) => isMeshWide(route) && visible(route, namespace))
+  const virtual = virtualServicesFor(mesh, service, namespace)
   const gateway = [...http, ...grpc].map(({ resource }) => resource).sort(olderFirst)
   const [oldestGateway, oldestVirtual] = [gateway[0], virtual[0]?.resource]
   if (oldestGateway !== undefined && oldestVirtual !== undefined) {
@@ -100,10 +106,10 @@ function steer(mesh: Mesh, service: ServiceDefinition, port: ServicePort, namesp
         hint: 'use routes of the Gateway API or VirtualServices for a service, not both',
       }),
     )
-    const kept = gatewayHolds ? inGatewayOrder(mesh, http, grpc) : inListOrder(mesh, virtual, namespace)
+    const kept = gatewayHolds ? inGatewayOrder(mesh, http, grpc) : inListOrder(mesh, virtual, caller)
     return { routes: kept.routes, findings: [...kept.findings, ...findings] }
   }
-  return virtual.length > 0 ? inListOrder(mesh, virtual, namespace) : inGatewayOrder(mesh, http, grpc)
+  return virtual.length > 0 ? inListOrder(mesh, virtual, caller) : inGatewayOrder(mesh, http, grpc)
 }
 
 type GrpcRoutes = Parameters<typeof grpcRouteRoutes>[1][]
@@ -120,14 +126,9 @@ export function inGatewayOrder(mesh: Mesh, http: Parsed<HttpRouteSpec>[], grpc: 
 }
 
 /** Several VirtualServices for a host follow each other, the older first; that they do is said. */
-export function inListOrder(
-  mesh: Mesh,
-  virtual: Parsed<VirtualServiceSpec>[],
-  namespace: string,
-  gateway = 'mesh',
-): CompiledRoutes {
+export function inListOrder(mesh: Mesh, virtual: Parsed<VirtualServiceSpec>[], caller: Caller): CompiledRoutes {
   const [first, ...others] = virtual
-  const parts = virtual.map((route) => virtualServiceRoutes(mesh, route, { namespace, gateway }))
+  const parts = virtual.map((route) => virtualServiceRoutes(mesh, route, caller))
   const findings = others.map(
     ({ resource }): MeshFinding => ({
       severity: 'warning',
@@ -141,6 +142,11 @@ export function inListOrder(
     routes: parts.flatMap(({ routes }) => routes),
     findings: [...parts.flatMap((part) => part.findings), ...findings],
   }
+}
+
+function virtualServicesFor(mesh: Mesh, { key }: ServiceDefinition, namespace: string): Parsed<VirtualServiceSpec>[] {
+  const attached = attachments(mesh).services.get(key)?.virtualServices ?? []
+  return attached.filter((route) => isMeshWide(route) && visible(route, namespace))
 }
 
 function isMeshWide({ spec }: Parsed<VirtualServiceSpec>): boolean {

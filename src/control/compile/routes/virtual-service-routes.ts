@@ -10,70 +10,48 @@ import { type MeshFinding, originOf } from '../finding.js'
 import type { Mesh } from '../mesh/mesh.js'
 import type { Parsed } from '../mesh/parsed.js'
 import { resolveReference } from '../mesh/references.js'
-import type {
-  Fault,
-  Forward,
-  HeaderChange,
-  HeaderMatch,
-  Mirror,
-  Retry,
-  Rewrite,
-  Route,
-  RouteAction,
-  RouteMatch,
-  TextMatch,
-} from '../nouns.js'
-import { type CompiledRoutes, defaultRetry } from './http-routes.js'
+import type { Fault, Forward, HeaderChange, Mirror, Retry, Rewrite, Route, RouteAction } from '../nouns.js'
+import { type EffectiveRule, effectiveRules } from './delegates.js'
+import { anyRequest, type CompiledRoutes, defaultRetry } from './http-routes.js'
+import { ruleRedirect } from './redirects.js'
+import { appliesTo, type Caller, isPartial } from './source.js'
+import { routeMatch, textMatch } from './virtual-service-match.js'
 
-/** Whose requests: those of clients in a namespace (gateway `mesh`), or those that come in at a gateway. */
-export interface Caller {
-  namespace: string
-  gateway: string
-}
-
-export function virtualServiceRoutes(
-  mesh: Mesh,
-  { resource, spec }: Parsed<VirtualServiceSpec>,
-  caller: Caller,
-): CompiledRoutes {
-  const parts = spec.http.map((rule, index) => ruleRoutes(mesh, resource, rule, index, caller))
-  return { routes: parts.flatMap(({ routes }) => routes), findings: parts.flatMap(({ findings }) => findings) }
+export function virtualServiceRoutes(mesh: Mesh, route: Parsed<VirtualServiceSpec>, caller: Caller): CompiledRoutes {
+  const { rules, findings } = effectiveRules(mesh, route)
+  const parts = rules.map((rule) => ruleRoutes(mesh, rule, caller))
+  const found = parts.flatMap((part) => part.findings)
+  return { routes: parts.flatMap(({ routes }) => routes), findings: [...findings, ...found] }
 }
 
 function ruleRoutes(
   mesh: Mesh,
-  resource: MeshResource,
-  rule: VirtualServiceRule,
-  index: number,
+  { rule, name, place: { resource, path }, mirrors: mirrored, through }: EffectiveRule,
   caller: Caller,
 ): CompiledRoutes {
-  const path = `spec.http[${index}]`
-  const applies = ({ sourceNamespace, gateways }: VirtualServiceMatch) =>
-    (sourceNamespace === undefined || sourceNamespace === caller.namespace) &&
-    (gateways === undefined || gateways.includes(caller.gateway))
-  const written = rule.match.map((match, i) => ({ match, i })).filter(({ match }) => applies(match))
+  const written = rule.match.map((match, i) => ({ match, i })).filter(({ match }) => appliesTo(match, caller))
   if (rule.match.length > 0 && written.length === 0) return { routes: [], findings: [] }
-  const matches: [RouteMatch, number][] =
-    rule.match.length === 0
-      ? [[{ path: { prefix: '/' }, method: null, headers: [], query: [] }, 0]]
-      : written.map(({ match, i }) => [routeMatch(match), i])
-  const { action, findings } = ruleAction(mesh, resource, path, rule)
-  const mirrors = ruleMirrors(mesh, resource, path, rule)
+  const matches = rule.match.length === 0 ? [{ match: null, i: 0 }] : written
+  const { action, findings } = ruleAction(mesh, resource, path, rule, caller)
+  const mirrors = ruleMirrors(mesh, mirrored.resource, mirrored.path, rule)
   const routes = matches.map(
-    ([match, i]): Route => ({
-      name: `${resource.kind}/${resource.metadata.namespace}/${resource.metadata.name}/${rule.name ?? index}.${i}`,
-      match,
+    ({ match, i }): Route => ({
+      name: `${name}.${i}`,
+      match: match === null ? anyRequest : routeMatch(match),
       action,
       timeoutMs: rule.timeout ?? 0,
       retry: ruleRetry(rule),
       requestHeaders: headerChange(rule.headers?.request),
       responseHeaders: headerChange(rule.headers?.response),
-      rewrite: ruleRewrite(rule),
+      rewrite: ruleRewrite(rule, match),
       mirror: mirrors.nouns,
       fault: ruleFault(rule),
       cors: ruleCors(rule),
       externalAuth: null,
+      ...(match?.statPrefix === undefined ? {} : { statPrefix: match.statPrefix }),
+      ...(match !== null && isPartial(match) ? { isPartial: true } : {}),
       origin: originOf(resource, path),
+      ...(through === null ? {} : { through }),
     }),
   )
   return { routes, findings: [...findings, ...mirrors.findings] }
@@ -84,21 +62,14 @@ function ruleAction(
   resource: MeshResource,
   path: string,
   rule: VirtualServiceRule,
+  caller: Caller,
 ): { action: RouteAction; findings: MeshFinding[] } {
-  if (rule.redirect !== undefined) {
-    const { scheme = null, authority = null, port = null, uri, redirectCode } = rule.redirect
-    const redirect = {
-      scheme,
-      host: authority,
-      port,
-      path: uri === undefined ? null : { full: uri },
-      status: redirectCode,
-    }
-    return { action: { redirect }, findings: [] }
-  }
+  if (rule.redirect !== undefined) return ruleRedirect(rule.redirect, caller, originOf(resource, `${path}.redirect`))
   if (rule.directResponse !== undefined) {
-    const { status, body } = rule.directResponse
-    return { action: { respond: { status, body: body?.string ?? '' } }, findings: [] }
+    const { status, body: { string = '', bytes } = {} } = rule.directResponse
+    const respond =
+      bytes === undefined ? { status, body: string } : { status, body: bytes, encoding: 'base64' as const }
+    return { action: { respond }, findings: [] }
   }
   const findings: MeshFinding[] = []
   const only = rule.route.length === 1
@@ -157,14 +128,15 @@ function ruleRetry({ retries }: VirtualServiceRule): Retry | null {
     perTryTimeoutMs: retries.perTryTimeout ?? null,
     backoffBaseMs: retries.backoff ?? null,
     avoidPreviousEndpoints: retries.retryIgnorePreviousHosts,
+    ...(retries.retryRemoteLocalities ? { leavesPriority: true } : {}),
   }
 }
 
-/** A rewritten uri replaces what the rule matched: the prefix, or the whole path where the match is exact. */
-function ruleRewrite({ rewrite, match }: VirtualServiceRule): Rewrite | null {
+/** A rewritten uri replaces what was matched: the prefix, or the whole path where the match is exact. */
+function ruleRewrite({ rewrite }: VirtualServiceRule, match: VirtualServiceMatch | null): Rewrite | null {
   if (rewrite === undefined) return null
   const { uri, authority, uriRegexRewrite } = rewrite
-  const exact = match.some((one) => one.uri?.exact !== undefined)
+  const exact = match?.uri?.exact !== undefined
   const replaced = uri === undefined ? null : exact ? { full: uri } : { prefix: uri }
   const path =
     uriRegexRewrite === undefined ? replaced : { regex: uriRegexRewrite.match, substitution: uriRegexRewrite.rewrite }
@@ -202,43 +174,4 @@ function ruleCors({ corsPolicy }: VirtualServiceRule): Route['cors'] {
 
 function headerChange(change: HeaderChange | undefined): HeaderChange | null {
   return change ?? null
-}
-
-function routeMatch(match: VirtualServiceMatch): RouteMatch {
-  const headers = Object.entries(match.headers).map(
-    ([name, value]): HeaderMatch => ({ name: name.toLowerCase(), ...textMatch(value) }),
-  )
-  const without = Object.entries(match.withoutHeaders).map(
-    ([name, value]): HeaderMatch => ({ name: name.toLowerCase(), ...textMatch(value), not: true }),
-  )
-  const authority: HeaderMatch[] =
-    match.authority === undefined ? [] : [{ name: ':authority', ...textMatch(match.authority) }]
-  const scheme: HeaderMatch[] = match.scheme === undefined ? [] : [{ name: ':scheme', ...textMatch(match.scheme) }]
-  return {
-    path: uriMatch(match),
-    method: match.method === undefined ? null : textMatch(match.method),
-    headers: [...headers, ...without, ...authority, ...scheme],
-    query: Object.entries(match.queryParams).map(([name, value]) => ({ name, ...textMatch(value) })),
-  }
-}
-
-function uriMatch({ uri, ignoreUriCase }: VirtualServiceMatch): RouteMatch['path'] {
-  if (uri === undefined) return { prefix: '/' }
-  const ignoreCase = ignoreUriCase ? { ignoreCase: true as const } : {}
-  if (uri.exact !== undefined) return { exact: uri.exact, ...ignoreCase }
-  return uri.regex !== undefined ? { regex: uri.regex } : { text: uri.prefix ?? '/', ...ignoreCase }
-}
-
-function textMatch({
-  exact,
-  prefix,
-  regex,
-}: {
-  exact?: string | undefined
-  prefix?: string | undefined
-  regex?: string | undefined
-}): TextMatch {
-  if (exact !== undefined) return { exact }
-  if (prefix !== undefined) return { prefix }
-  return regex !== undefined ? { regex } : { present: true }
 }

@@ -16,11 +16,15 @@ import { file_envoy_extensions_filters_http_jwt_authn_v3_config } from '../../xd
 import { file_envoy_extensions_filters_http_on_demand_v3_on_demand } from '../../xds/protos/envoy/extensions/filters/http/on_demand/v3/on_demand_pb.js'
 import { file_envoy_extensions_filters_http_rbac_v3_rbac } from '../../xds/protos/envoy/extensions/filters/http/rbac/v3/rbac_pb.js'
 import { file_envoy_extensions_filters_http_router_v3_router } from '../../xds/protos/envoy/extensions/filters/http/router/v3/router_pb.js'
+import { file_envoy_extensions_filters_http_stateful_session_v3_stateful_session } from '../../xds/protos/envoy/extensions/filters/http/stateful_session/v3/stateful_session_pb.js'
 import { file_envoy_extensions_filters_listener_tls_inspector_v3_tls_inspector } from '../../xds/protos/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js'
 import { file_envoy_extensions_filters_network_http_connection_manager_v3_http_connection_manager } from '../../xds/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js'
 import { file_envoy_extensions_filters_network_rbac_v3_rbac } from '../../xds/protos/envoy/extensions/filters/network/rbac/v3/rbac_pb.js'
 import { file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy } from '../../xds/protos/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js'
+import { file_envoy_extensions_http_stateful_session_cookie_v3_cookie } from '../../xds/protos/envoy/extensions/http/stateful_session/cookie/v3/cookie_pb.js'
+import { file_envoy_extensions_http_stateful_session_header_v3_header } from '../../xds/protos/envoy/extensions/http/stateful_session/header/v3/header_pb.js'
 import { file_envoy_extensions_retry_host_previous_hosts_v3_previous_hosts } from '../../xds/protos/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js'
+import { file_envoy_extensions_retry_priority_previous_priorities_v3_previous_priorities_config } from '../../xds/protos/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.js'
 import { file_envoy_extensions_transport_sockets_proxy_protocol_v3_upstream_proxy_protocol } from '../../xds/protos/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.js'
 import { file_envoy_extensions_transport_sockets_raw_buffer_v3_raw_buffer } from '../../xds/protos/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer_pb.js'
 import { file_envoy_extensions_transport_sockets_tls_v3_tls } from '../../xds/protos/envoy/extensions/transport_sockets/tls/v3/tls_pb.js'
@@ -43,6 +47,9 @@ export const anyRegistry = createRegistry(
   file_envoy_extensions_filters_http_on_demand_v3_on_demand,
   file_envoy_extensions_filters_http_rbac_v3_rbac,
   file_envoy_extensions_filters_http_router_v3_router,
+  file_envoy_extensions_filters_http_stateful_session_v3_stateful_session,
+  file_envoy_extensions_http_stateful_session_cookie_v3_cookie,
+  file_envoy_extensions_http_stateful_session_header_v3_header,
   file_envoy_extensions_filters_listener_tls_inspector_v3_tls_inspector,
   file_envoy_extensions_filters_network_http_connection_manager_v3_http_connection_manager,
   file_envoy_extensions_filters_network_rbac_v3_rbac,
@@ -50,6 +57,7 @@ export const anyRegistry = createRegistry(
   file_envoy_extensions_retry_host_previous_hosts_v3_previous_hosts,
   file_envoy_extensions_transport_sockets_proxy_protocol_v3_upstream_proxy_protocol,
   file_envoy_extensions_transport_sockets_raw_buffer_v3_raw_buffer,
+  file_envoy_extensions_retry_priority_previous_priorities_v3_previous_priorities_config,
   file_envoy_extensions_transport_sockets_tls_v3_tls,
   file_envoy_extensions_upstreams_http_v3_http_protocol_options,
 )

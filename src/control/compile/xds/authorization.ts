@@ -156,7 +156,7 @@ function claimValue(match: TextMatch, list: boolean): ValueMatcherJson {
   return list ? { orMatch: { valueMatchers: [text, { listMatch: { oneOf: text } }] } } : text
 }
 
-function cidrRange(text: string): CidrRangeJson {
+export function cidrRange(text: string): CidrRangeJson {
   const [addressPrefix = '', length] = text.split('/')
   return { addressPrefix, prefixLen: length === undefined ? (addressPrefix.includes(':') ? 128 : 32) : Number(length) }
 }

@@ -3,34 +3,55 @@
  * the connections of a chain that changed when the drain time is over, and a weight or a policy that changes must not.
  */
 import type { AnyJson } from '@bufbuild/protobuf/wkt'
-import type { FilterChainJson, FilterJson } from '../../xds/protos/envoy/config/listener/v3/listener_components_pb.js'
+import type {
+  FilterChainJson,
+  FilterChainMatchJson,
+  FilterJson,
+} from '../../xds/protos/envoy/config/listener/v3/listener_components_pb.js'
 import { RBACSchema } from '../../xds/protos/envoy/extensions/filters/network/rbac/v3/rbac_pb.js'
 import {
   type TcpProxyJson,
   TcpProxySchema,
 } from '../../xds/protos/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js'
-import type { ConnectionRoute, Listener } from '../nouns.js'
+import type { ConnectionPlace, ConnectionRoute, Listener } from '../nouns.js'
 import { pack, present, seconds, typeUrl } from './any.js'
-import { allowFilter, denyFilter, filterRules, type Rules, shadowPrefixes, some } from './authorization.js'
+import { allowFilter, cidrRange, denyFilter, filterRules, type Rules, shadowPrefixes, some } from './authorization.js'
 import type { NamedFilter } from './named-filter.js'
 import { fromAds, terminatingTls } from './tls.js'
 
 /** A cluster of this name is in no mesh: Envoy closes a connection to it. */
 const nowhere = 'unresolved'
 
-export function connectionChain({ name, serverNames, tls }: ConnectionRoute): FilterChainJson {
+export function connectionChains({ name, serverNames, places, tls }: ConnectionRoute): FilterChainJson[] {
   const filters = [
     discovered(denyFilter, typeUrl(RBACSchema)),
     discovered(allowFilter, typeUrl(RBACSchema)),
     discovered(name, typeUrl(TcpProxySchema)),
   ]
-  if (tls.mode === 'none') return { name, filters }
+  const encrypted: FilterChainMatchJson = tls.mode === 'none' ? {} : { transportProtocol: 'tls' }
+  const transport = tls.mode === 'terminate' ? { transportSocket: terminatingTls(tls.secret) } : {}
+  return (places ?? [{ serverNames, destination: null, source: null }]).map((place, _, all) => {
+    const match = { ...encrypted, ...placeMatch(place) }
+    const matching = Object.keys(match).length === 0 ? {} : { filterChainMatch: match }
+    return { name: placeName(name, place, all), ...matching, filters, ...transport }
+  })
+}
+
+export function placeMatch({ serverNames, destination, source }: ConnectionPlace): FilterChainMatchJson {
   return {
-    name,
-    filterChainMatch: { transportProtocol: 'tls', ...(serverNames.length > 0 ? { serverNames } : {}) },
-    filters,
-    ...(tls.mode === 'terminate' ? { transportSocket: terminatingTls(tls.secret) } : {}),
+    ...(serverNames.length > 0 ? { serverNames } : {}),
+    ...(destination === null ? {} : { prefixRanges: [cidrRange(destination)] }),
+    ...(source === null ? {} : { sourcePrefixRanges: [cidrRange(source)] }),
   }
+}
+
+/** By what it is for: a chain that stays the same keeps its connections, whichever others come and go. */
+export function placeName(name: string, place: ConnectionPlace, all: readonly ConnectionPlace[]): string {
+  const { serverNames, destination, source } = place
+  const isBeside = (other: ConnectionPlace) =>
+    other.serverNames.length === 0 && other.destination === destination && other.source === source
+  const named = serverNames.length > 0 && all.some(isBeside) ? ' by name' : ''
+  return `${name}${named}${destination === null ? '' : ` for ${destination}`}${source === null ? '' : ` from ${source}`}`
 }
 
 function discovered(name: string, typeUrlOfFilter: string): FilterJson {

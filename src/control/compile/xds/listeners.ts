@@ -11,6 +11,7 @@ import { HTTPFaultSchema } from '../../xds/protos/envoy/extensions/filters/http/
 import { OnDemandSchema } from '../../xds/protos/envoy/extensions/filters/http/on_demand/v3/on_demand_pb.js'
 import { RBACSchema } from '../../xds/protos/envoy/extensions/filters/http/rbac/v3/rbac_pb.js'
 import { RouterSchema } from '../../xds/protos/envoy/extensions/filters/http/router/v3/router_pb.js'
+import { StatefulSessionSchema } from '../../xds/protos/envoy/extensions/filters/http/stateful_session/v3/stateful_session_pb.js'
 import { TlsInspectorSchema } from '../../xds/protos/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js'
 import {
   type HttpConnectionManagerJson,
@@ -23,8 +24,9 @@ import { pack } from './any.js'
 import { tokenFilterSlot } from './authentication.js'
 import { allowFilter, auditFilter, customFilters, denyFilter, shadowPrefixes } from './authorization.js'
 import { filterPlace } from './chosen-filters.js'
-import { connectionChain } from './connections.js'
+import { connectionChains, placeMatch, placeName } from './connections.js'
 import { corsFilter, externalAuthFilter, faultFilter } from './routes.js'
+import { sessionFilter } from './sessions.js'
 import { telemetryFields } from './telemetry.js'
 import { downstreamTls, fromAds } from './tls.js'
 
@@ -45,6 +47,7 @@ function httpFilters(readsTokens: boolean): HttpFilterJson[] {
     rbacFilter(allowFilter),
     filterPlace(externalAuthFilter),
     { name: faultFilter, disabled: true, typedConfig: pack(HTTPFaultSchema, {}) },
+    { name: sessionFilter, disabled: true, typedConfig: pack(StatefulSessionSchema, {}) },
     { name: 'envoy.filters.http.router', typedConfig: pack(RouterSchema, {}) },
   ]
 }
@@ -58,8 +61,11 @@ function rbacFilter(name: keyof typeof shadowPrefixes): HttpFilterJson {
 const onDemandFilter: HttpFilterJson = { name: 'envoy.filters.http.on_demand', typedConfig: pack(OnDemandSchema, {}) }
 
 export function listenerJson(listener: Listener, context: ListenerContext): ListenerJson {
-  const chains = [...requestChains(listener, context), ...listener.connections.map(connectionChain)]
-  const inspects = chains.some(({ filterChainMatch }) => filterChainMatch !== undefined)
+  const chains = [...requestChains(listener, context), ...listener.connections.flatMap(connectionChains)]
+  // It waits for the client's first bytes, which some protocols leave to the server.
+  const inspects = chains.some(
+    ({ filterChainMatch: match }) => match?.serverNames !== undefined || match?.transportProtocol !== undefined,
+  )
   const inspector = { name: 'envoy.filters.listener.tls_inspector', typedConfig: pack(TlsInspectorSchema, {}) }
   return {
     name: listener.name,
@@ -81,12 +87,14 @@ function requestChains(listener: Listener, context: ListenerContext): FilterChai
   ]
   if (tls === null) return [{ filters }]
   if (tls.mode === 'none')
-    return tls.certificates.map(({ secret, serverNames }) => ({
-      name: secret,
-      ...(serverNames.length > 0 ? { filterChainMatch: { serverNames } } : {}),
-      filters,
-      transportSocket: downstreamTls(tls, [secret], trustDomain),
-    }))
+    return tls.certificates.flatMap(({ secret, serverNames, places }) =>
+      (places ?? [{ serverNames, destination: null, source: null }]).map((place, _, all) => {
+        const match = placeMatch(place)
+        const matching = Object.keys(match).length === 0 ? {} : { filterChainMatch: match }
+        const transportSocket = downstreamTls(tls, [secret], trustDomain)
+        return { name: placeName(secret, place, all), ...matching, filters, transportSocket }
+      }),
+    )
   const transportSocket = downstreamTls(tls, [], trustDomain)
   if (tls.mode === 'strict') return [{ name: 'mutual', filters, transportSocket }]
   return [

@@ -19,7 +19,7 @@ import type { Cluster, ClusterEndpoints, HostRoutes, Listener, Origin, RouteTabl
 import { anyRegistry, typeUrl } from './any.js'
 import { authenticationFilter } from './authentication.js'
 import { assignmentJson, clusterJson } from './clusters.js'
-import { connectionChain, connectionFilters } from './connections.js'
+import { connectionChains, connectionFilters } from './connections.js'
 import { grpcListenerJson, type ListenerContext, listenerJson } from './listeners.js'
 import type { NamedFilter } from './named-filter.js'
 import { onDemandTable, steeredBy } from './on-demand-hosts.js'
@@ -217,10 +217,12 @@ function clusterNames({ hosts }: RouteTable): string[] {
 
 export { identitySecret, rootsSecret }
 
-function tablePieces(table: RouteTable, hosts: { routes?: object[] }[]): Piece[] {
+function tablePieces(table: RouteTable, hosts: { routes?: { name?: string }[] }[]): Piece[] {
   const ofRoutes = table.hosts.flatMap(({ routes }, host) =>
-    routes.flatMap(({ origin }, index) =>
-      origin === null ? [] : [{ origin, text: JSON.stringify(hosts[host]?.routes?.[index] ?? {}) }],
+    routes.flatMap(({ origin, name }) =>
+      origin === null
+        ? []
+        : [{ origin, text: JSON.stringify(hosts[host]?.routes?.filter((one) => one.name === name)) }],
     ),
   )
   const policies = table.authorization?.origins ?? []
@@ -230,7 +232,7 @@ function tablePieces(table: RouteTable, hosts: { routes?: object[] }[]): Piece[]
 function listenerPieces({ telemetry, connections }: Listener): Piece[] {
   const told = telemetry === null ? [] : [...telemetry.accessLogs, telemetry.tracing]
   return [
-    ...connections.map((one) => ({ origin: one.origin, text: JSON.stringify(connectionChain(one)) })),
+    ...connections.map((one) => ({ origin: one.origin, text: JSON.stringify(connectionChains(one)) })),
     ...told.flatMap((part) => (part?.origin == null ? [] : [{ origin: part.origin, text: JSON.stringify(part) }])),
   ]
 }

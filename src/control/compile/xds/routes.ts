@@ -14,6 +14,7 @@ import type { RouteConfigurationJson } from '../../xds/protos/envoy/config/route
 import { CorsPolicySchema } from '../../xds/protos/envoy/extensions/filters/http/cors/v3/cors_pb.js'
 import { HTTPFaultSchema } from '../../xds/protos/envoy/extensions/filters/http/fault/v3/fault_pb.js'
 import { PreviousHostsPredicateSchema } from '../../xds/protos/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js'
+import { PreviousPrioritiesConfigSchema } from '../../xds/protos/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.js'
 import type { MeshNode } from '../mesh/node.js'
 import type { Forward, HashOn, HeaderChange, HostRoutes, Redirect, Retry, Route, RouteTable } from '../nouns.js'
 import { fraction, pack, present, seconds } from './any.js'
@@ -21,6 +22,7 @@ import { authorizationByFilter } from './authorization.js'
 import { authorizerFilter } from './authorizers.js'
 import { chosenFilters } from './chosen-filters.js'
 import { routeMatch, stringMatcher } from './match.js'
+import { routesOfSessions, sessionConfig, sessionFilter } from './sessions.js'
 
 export const corsFilter = 'weft.cors'
 export const faultFilter = 'weft.fault'
@@ -47,7 +49,11 @@ export function virtualHost(
   plane: MeshNode['plane'],
   hashOf: HashOf,
 ): VirtualHostJson {
-  return { name, domains: hosts, routes: routes.map((route) => routeJson(route, plane, hashOf)) }
+  return {
+    name,
+    domains: hosts,
+    routes: routes.flatMap(routesOfSessions).map((route) => routeJson(route, plane, hashOf)),
+  }
 }
 
 function routeJson(route: Route, plane: MeshNode['plane'], hashOf: HashOf): RouteJson {
@@ -57,6 +63,7 @@ function routeJson(route: Route, plane: MeshNode['plane'], hashOf: HashOf): Rout
     match: routeMatch(route.match, plane),
     ...actionJson(route, plane, hashOf),
     ...headerFields(route.requestHeaders, route.responseHeaders),
+    ...(route.statPrefix === undefined ? {} : { statPrefix: route.statPrefix }),
     ...(Object.keys(perFilter).length > 0 ? { typedPerFilterConfig: perFilter } : {}),
   }
 }
@@ -68,8 +75,9 @@ function actionJson(
 ): Pick<RouteJson, 'route' | 'redirect' | 'directResponse'> {
   const { action } = route
   if ('respond' in action) {
-    const { status, body } = action.respond
-    return { directResponse: body === '' ? { status } : { status, body: { inlineString: body } } }
+    const { status, body, encoding } = action.respond
+    const bytes = encoding === 'base64' ? { inlineBytes: body } : { inlineString: body }
+    return { directResponse: body === '' ? { status } : { status, body: bytes } }
   }
   if ('redirect' in action) return { redirect: redirectJson(action.redirect) }
   const hash = hashPolicies(action.forward.map(({ cluster }) => hashOf(cluster)))
@@ -123,6 +131,12 @@ function rewriteFields({
   return { ...host, regexRewrite: { pattern: { regex }, substitution } }
 }
 
+/** Two tries in one priority before it is left out, as Istio has it. */
+const otherPriorities: RetryPolicyJson['retryPriority'] = {
+  name: 'envoy.retry_priorities.previous_priorities',
+  typedConfig: pack(PreviousPrioritiesConfigSchema, { updateFrequency: 2 }),
+}
+
 function retryPolicy(retry: Retry): RetryPolicyJson {
   const { backoffBaseMs: base } = retry
   return present<RetryPolicyJson>({
@@ -135,6 +149,7 @@ function retryPolicy(retry: Retry): RetryPolicyJson {
       ? [{ name: 'envoy.retry_host_predicates.previous_hosts', typedConfig: pack(PreviousHostsPredicateSchema, {}) }]
       : null,
     hostSelectionRetryMaxAttempts: retry.avoidPreviousEndpoints ? '5' : null,
+    retryPriority: retry.leavesPriority === true ? otherPriorities : null,
   })
 }
 
@@ -193,12 +208,13 @@ function option(
   return { header: { key, value: value.replaceAll('%', '%%') }, appendAction }
 }
 
-function typedPerFilter({ fault, cors, externalAuth }: Route): Record<string, AnyJson> {
+function typedPerFilter({ fault, cors, externalAuth, session }: Route): Record<string, AnyJson> {
   const perFilter: Record<string, AnyJson> = {}
   if (externalAuth !== null)
     perFilter[externalAuthFilter] = chosenFilters([
       { name: externalAuth.name, typedConfig: authorizerFilter(externalAuth) },
     ])
+  if (session !== undefined) perFilter[sessionFilter] = sessionConfig(session)
   if (fault !== null) {
     const { delay, abort } = fault
     perFilter[faultFilter] = pack(HTTPFaultSchema, {

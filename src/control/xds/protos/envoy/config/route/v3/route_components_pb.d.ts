@@ -381,6 +381,7 @@ export declare type RetryPolicy = Message<"envoy.config.route.v3.RetryPolicy"> &
   numRetries?: number | undefined;
   perTryTimeout?: Duration | undefined;
   perTryIdleTimeout?: Duration | undefined;
+  retryPriority?: RetryPolicy_RetryPriority | undefined;
   retryHostPredicate: RetryPolicy_RetryHostPredicate[];
   retryOptionsPredicates: TypedExtensionConfig[];
   hostSelectionRetryMaxAttempts: bigint;
@@ -395,6 +396,7 @@ export declare type RetryPolicyJson = {
   numRetries?: UInt32ValueJson;
   perTryTimeout?: DurationJson;
   perTryIdleTimeout?: DurationJson;
+  retryPriority?: RetryPolicy_RetryPriorityJson;
   retryHostPredicate?: RetryPolicy_RetryHostPredicateJson[];
   retryOptionsPredicates?: TypedExtensionConfigJson[];
   hostSelectionRetryMaxAttempts?: string;
@@ -405,6 +407,18 @@ export declare type RetryPolicyJson = {
   refreshClusterOnRetry?: boolean;
 };
 export declare const RetryPolicySchema: GenMessage<RetryPolicy, {jsonType: RetryPolicyJson}>;
+export declare type RetryPolicy_RetryPriority = Message<"envoy.config.route.v3.RetryPolicy.RetryPriority"> & {
+  name: string;
+  configType: {
+    value: Any;
+    case: "typedConfig";
+  } | { case: undefined; value?: undefined };
+};
+export declare type RetryPolicy_RetryPriorityJson = {
+  name?: string;
+  typedConfig?: AnyJson;
+};
+export declare const RetryPolicy_RetryPrioritySchema: GenMessage<RetryPolicy_RetryPriority, {jsonType: RetryPolicy_RetryPriorityJson}>;
 export declare type RetryPolicy_RetryHostPredicate = Message<"envoy.config.route.v3.RetryPolicy.RetryHostPredicate"> & {
   name: string;
   configType: {
