@@ -14,6 +14,7 @@ import { type Client, clientOf } from './clusters/destination-rules.js'
 import { clusterEndpoints } from './clusters/endpoints.js'
 import { outlook, type Placed } from './clusters/locality-order.js'
 import { plainCluster } from './clusters/plain-cluster.js'
+import { ownZones } from './clusters/zone-aware.js'
 import { describeOrigin, type MeshFinding } from './finding.js'
 import { withConnectionLimits } from './gateways/connection-limits.js'
 import { type CompiledGateway, compileGateway } from './gateways/gateways.js'
@@ -77,16 +78,17 @@ function sidecarView(mesh: Mesh, node: MeshNode, identities: boolean): MeshView 
   const reach = reachOf(mesh, node)
   const shared = sharedView(mesh, node, reach)
   const own = ownSide(mesh, node, identities)
+  const zones = ownZones(mesh, node, shared.nouns)
   return {
     node,
     listeners: own.listeners,
     authentication: own.authentication,
     tables: [shared.table, ...own.tables],
     clusters: [shared.nouns, own.clusters],
-    endpoints: [sharedEndpoints(mesh, shared, node), own.endpoints],
+    endpoints: [sharedEndpoints(mesh, shared, node), own.endpoints, ...zones.endpoints],
     secrets: [],
     identity: own.identity ?? shared.identity,
-    findings: [...shared.findings, ...reach.findings, ...own.findings],
+    findings: [...shared.findings, ...reach.findings, ...own.findings, ...zones.findings],
   }
 }
 
@@ -189,7 +191,7 @@ function withoutRefused(compiled: CompiledCluster, refused: ReadonlySet<string>)
     circuitBreaker: { maxConnections: null, maxPending: null, maxRequests: null, maxRetries: null },
     outlierDetection: null,
     proxyProtocol: null,
-    localityWeighted: false,
+    spread: null,
   }
   return { ...known, cluster: plain, order: null }
 }
@@ -318,16 +320,20 @@ function gatewayView(mesh: Mesh, node: MeshNode): MeshView {
   const names = [...clustersOfRoutes(routes), ...clustersOfConnections(connections)]
   const clusters = referencedClusters(mesh, names, clientOf(mesh, node))
   const nouns = clusters.map(({ cluster }) => cluster)
+  const zones = ownZones(mesh, node, nouns)
   return {
     node,
     listeners,
     authentication,
     tables,
     clusters: collectors.length === 0 ? [nouns] : [nouns, collectors],
-    endpoints: [clusters.filter(isWithEndpoints).map((one) => clusterEndpoints(mesh, one, placed(node)))],
+    endpoints: [
+      clusters.filter(isWithEndpoints).map((one) => clusterEndpoints(mesh, one, placed(node))),
+      ...zones.endpoints,
+    ],
     secrets: listeners.flatMap(secretsOf).filter(isFirstOfName),
     identity: mutualOf(nouns),
-    findings: [...findings, ...clusters.flatMap((one) => one.findings)],
+    findings: [...findings, ...clusters.flatMap((one) => one.findings), ...zones.findings],
   }
 }
 
