@@ -12,7 +12,7 @@ import type { CompiledCluster } from './clusters/clusters.js'
 import { closed } from './clusters/credentials.js'
 import { type Client, clientOf } from './clusters/destination-rules.js'
 import { clusterEndpoints } from './clusters/endpoints.js'
-import { outlook, type Placed } from './clusters/locality-order.js'
+import { type Outlook, outlookOf, type Placed, seenBy } from './clusters/locality-order.js'
 import { plainCluster } from './clusters/plain-cluster.js'
 import { ownZones } from './clusters/zone-aware.js'
 import { describeOrigin, type MeshFinding } from './finding.js'
@@ -45,6 +45,8 @@ export interface SharedView {
   /** The same as `compiled`, alone: a list that keeps its identity. */
   nouns: Cluster[]
   clusters: CompiledCluster[]
+  /** What of a client its endpoints depend on. */
+  outlook: Outlook
   identity: MeshView['identity']
   findings: MeshFinding[]
 }
@@ -95,12 +97,11 @@ function sidecarView(mesh: Mesh, node: MeshNode, identities: boolean): MeshView 
 const endpointLists = new WeakMap<Mesh, Map<string, ClusterEndpoints[]>>()
 
 /** One list for all nodes that see the same, and for all nodes where none of the clusters looks at a node. */
-function sharedEndpoints(mesh: Mesh, { key, clusters }: SharedView, node: MeshNode): ClusterEndpoints[] {
+function sharedEndpoints(mesh: Mesh, { key, clusters, outlook }: SharedView, node: MeshNode): ClusterEndpoints[] {
   const lists = endpointLists.get(mesh) ?? new Map<string, ClusterEndpoints[]>()
   if (lists.size === 0) endpointLists.set(mesh, lists)
-  const orders = keep(mesh, `orders of ${key}`, () => clusters.map(({ order }) => order).filter((one) => one !== null))
   const client = placed(node)
-  const at = `${key} from ${outlook(orders, client)}`
+  const at = `${key} from ${seenBy(outlook, client)}`
   const list = lists.get(at) ?? clusters.filter(isWithEndpoints).map((one) => clusterEndpoints(mesh, one, client))
   lists.set(at, list)
   return list
@@ -165,6 +166,7 @@ function withCapabilities(mesh: Mesh, plane: MeshNode['plane'], { key, client, h
     table,
     nouns,
     clusters,
+    outlook: outlookOf(clusters.map(({ order }) => order)),
     identity: mutualOf(nouns),
     findings: [...findings, ...clusters.flatMap((one) => one.findings), ...lacking],
   }

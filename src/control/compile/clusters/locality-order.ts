@@ -45,12 +45,25 @@ function splitLabel(text: string): LocalityOrder['labels'][number] {
   return { key, value }
 }
 
-/** What an order looks at in a client, as a text: equal for clients that see the same. */
-export function outlook(orders: readonly (LocalityOrder | null)[], client: Placed): string {
-  const byPlace = orders.some((order) => order !== null && (order.byPlace !== null || order.distribute.length > 0))
-  const keys = orders.flatMap((order) => order?.labels.flatMap(({ key, value }) => (value === null ? [key] : [])) ?? [])
-  const labels = [...new Set(keys)].map((key) => labelOf(client, key))
-  return JSON.stringify([...(byPlace ? [client.region, client.zone] : []), labels])
+/** What orders look at in a client. */
+export interface Outlook {
+  byPlace: boolean
+  labels: readonly string[]
+}
+
+export function outlookOf(orders: readonly (LocalityOrder | null)[]): Outlook {
+  const all = orders.filter((order) => order !== null)
+  const keys = all.flatMap(({ labels }) => labels.flatMap(({ key, value }) => (value === null ? [key] : [])))
+  return {
+    byPlace: all.some(({ byPlace, distribute }) => byPlace !== null || distribute.length > 0),
+    labels: [...new Set(keys)],
+  }
+}
+
+/** Equal for clients that see the same. */
+export function seenBy({ byPlace, labels }: Outlook, client: Placed): string {
+  const own = labels.map((key) => labelOf(client, key))
+  return JSON.stringify(byPlace ? [client.region, client.zone, ...own] : own)
 }
 
 /** 0 is tried first; numbers may be left out. */
