@@ -20,6 +20,8 @@ const description = z.object({
   labels: z.record(z.string(), z.string()),
   region: z.string(),
   zone: z.string(),
+  // Older members do not say it.
+  zoneAware: z.boolean().default(false),
   outbound: z.string().nullable(),
   inbound: z.string().nullable(),
   app: z.string().nullable(),

@@ -42,6 +42,7 @@ const someNode: MeshNode = {
   labels: {},
   region: 'east',
   zone: 'east-a',
+  zoneAware: false,
   outbound: '127.0.0.1:15001',
   inbound: null,
   app: null,

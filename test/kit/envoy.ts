@@ -38,6 +38,7 @@ export async function startEnvoy(
     admin: `127.0.0.1:${admin}`,
     stateOfTheWorld: false,
     onDemandHosts: false,
+    zoneAware: false,
     ...plane,
   })
   return { program: await runEnvoy(JSON.stringify(bootstrap), more), outbound, inbound, admin }

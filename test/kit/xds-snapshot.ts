@@ -20,7 +20,7 @@ export function snapshotOf(revision: number, versions: Versions): Snapshot {
   } as const
   return {
     revision,
-    node: { ...node, region: '', zone: '', outbound: null, inbound: null, app: null, hosts: 'all' },
+    node: { ...node, region: '', zone: '', zoneAware: false, outbound: null, inbound: null, app: null, hosts: 'all' },
     parts,
     made: {},
     findings: [],

@@ -24,6 +24,7 @@ interface BootstrapOptions {
   admin?: string
   sotw?: boolean
   onDemandHosts?: boolean
+  zoneAware?: boolean
   cert?: string
   key?: string
   roots?: string
@@ -45,6 +46,7 @@ export const bootstrap: CliCommand = {
         '--on-demand-hosts',
         'hold only the hosts that the application uses; each is asked for at its first request',
       )
+      .option('--zone-aware', 'know the zones of its own service, as zoneAwareLbSetting needs; with --zone')
       .action((options: BootstrapOptions) => finish(execute(options, envoy)))
     addNodeOptions(command.command('grpc').description('a gRPC client without a proxy'))
       .option('--cert <file>', "the workload's certificate; needs --key and --roots")
@@ -108,11 +110,13 @@ async function dataPlane(options: BootstrapOptions): Promise<DataPlane> {
 
 async function envoy(plane: DataPlane, options: BootstrapOptions): Promise<object> {
   const { envoyBootstrap } = await import('../../control/bootstrap/envoy.js')
-  const { gateway = false, inbound = null, app = null, admin = null, sotw = false, onDemandHosts = false } = options
+  const { gateway = false, inbound = null, app = null, admin = null, sotw = false } = options
+  const { onDemandHosts = false, zoneAware = false } = options
   together(options.inbound, options.app, '--inbound and --app')
   if (gateway && (options.outbound !== undefined || inbound !== null))
     throw invalid('a gateway has no --outbound and no --inbound')
   if (onDemandHosts && (gateway || sotw)) throw invalid('--on-demand-hosts is for a sidecar that speaks delta')
+  if (zoneAware && plane.zone === '') throw invalid('--zone-aware needs --zone')
   const outbound = gateway ? null : (options.outbound ?? '127.0.0.1:15001')
   for (const [name, address] of Object.entries({ outbound, inbound, app, admin })) {
     if (address !== null) await checkAddress(`--${name}`, address)
@@ -126,6 +130,7 @@ async function envoy(plane: DataPlane, options: BootstrapOptions): Promise<objec
     admin,
     stateOfTheWorld: sotw,
     onDemandHosts,
+    zoneAware,
   })
 }
 

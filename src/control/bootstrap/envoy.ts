@@ -1,5 +1,6 @@
 /** The bootstrap of an Envoy: delta xDS on one aggregated stream, its own admin interface, and nothing else. */
 import { isIP } from 'node:net'
+import { localCluster } from '../compile/mesh/node.js'
 import { type DataPlane, nodeJson, splitAddress } from './data-plane.js'
 
 export interface EnvoyPlane extends DataPlane {
@@ -12,16 +13,18 @@ export interface EnvoyPlane extends DataPlane {
   stateOfTheWorld: boolean
   /** Asks for each outbound host when it is first used, instead of holding all; needs delta. */
   onDemandHosts: boolean
+  /** Asks for the endpoints of its own service: balancing that looks at zones needs to know them. */
+  zoneAware: boolean
 }
 
 const controlCluster = 'weft-control'
 
 export function envoyBootstrap(plane: EnvoyPlane): object {
-  const { role, outbound, inbound, app, admin, stateOfTheWorld, onDemandHosts } = plane
+  const { role, outbound, inbound, app, admin, stateOfTheWorld, onDemandHosts, zoneAware } = plane
   const hosts = onDemandHosts ? 'on-demand' : null
   const own = Object.fromEntries(
-    Object.entries({ role, outbound, inbound, app, hosts }).flatMap(([key, value]) =>
-      value === null ? [] : [[key, value]],
+    Object.entries({ role, outbound, inbound, app, hosts, localCluster: zoneAware ? localCluster : null }).flatMap(
+      ([key, value]) => (value === null ? [] : [[key, value]]),
     ),
   )
   const fromAds = { ads: {}, resource_api_version: 'V3' }
@@ -37,9 +40,15 @@ export function envoyBootstrap(plane: EnvoyPlane): object {
       cds_config: fromAds,
       lds_config: fromAds,
     },
-    static_resources: { clusters: [control(plane)] },
+    static_resources: { clusters: [control(plane), ...(zoneAware ? [ownService(fromAds)] : [])] },
+    ...(zoneAware ? { cluster_manager: { local_cluster_name: localCluster } } : {}),
     ...(admin === null ? {} : { admin: { address: socketAddress(admin) } }),
   }
+}
+
+/** Nobody is asked through it. */
+function ownService(edsConfig: object): object {
+  return { name: localCluster, type: 'EDS', connect_timeout: '1s', eds_cluster_config: { eds_config: edsConfig } }
 }
 
 function control({ control: address, controlTls }: EnvoyPlane): object {

@@ -35,7 +35,7 @@ const routeLacks: Record<Plane, (route: Route) => string[]> = {
 
 const clusterLacks: Record<Plane, (cluster: Cluster) => string[]> = {
   envoy: () => [],
-  grpc: ({ loadBalancer, discovery, circuitBreaker, keepAlive, tcpKeepAlive, tls, proxyProtocol }) => [
+  grpc: ({ loadBalancer, discovery, circuitBreaker, keepAlive, tcpKeepAlive, tls, proxyProtocol, spread }) => [
     ...(loadBalancer.policy === 'maglev' || loadBalancer.policy === 'random'
       ? [`the load balancer ${loadBalancer.policy}`]
       : []),
@@ -50,6 +50,7 @@ const clusterLacks: Record<Plane, (cluster: Cluster) => string[]> = {
     ...(keepAlive.maxStreams === null ? [] : ['maxConcurrentStreams']),
     ...(keepAlive.pings === null ? [] : ['http2KeepAlive']),
     ...(tcpKeepAlive === null ? [] : ['tcpKeepalive']),
+    ...(spread?.type === 'zone-aware' ? ['preferring its own zone (zoneAwareLbSetting)'] : []),
     ...(tls?.mode === 'simple' ? [`TLS mode ${tls.certificate === null ? 'SIMPLE' : 'MUTUAL'}`] : []),
     ...(proxyProtocol === null ? [] : ['the PROXY protocol']),
   ],

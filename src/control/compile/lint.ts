@@ -78,6 +78,7 @@ function lintNode(
     labels,
     region: '',
     zone: '',
+    zoneAware: true,
     outbound: null,
     inbound: null,
     app: null,

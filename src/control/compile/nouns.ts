@@ -288,8 +288,11 @@ export interface Cluster {
   tls: ClusterTls | null
   /** The PROXY protocol: each connection says first whose bytes it carries. */
   proxyProtocol: 'v1' | 'v2' | null
-  /** Requests are spread over localities by weight instead of by priority. */
-  localityWeighted: boolean
+  /**
+   * How requests are spread over localities of the same priority: by their weights, or to the client's own zone first
+   * (null endpoints: as many as Envoy wants for it), or over all endpoints alike. Null: alike, as nobody knows of zones.
+   */
+  spread: { type: 'weighted' } | { type: 'zone-aware'; minEndpoints: number | null } | { type: 'alike' } | null
   origins: Origin[]
 }
 

@@ -12,8 +12,9 @@ import type { CompiledCluster } from './clusters/clusters.js'
 import { closed } from './clusters/credentials.js'
 import { type Client, clientOf } from './clusters/destination-rules.js'
 import { clusterEndpoints } from './clusters/endpoints.js'
-import { outlook, type Placed } from './clusters/locality-order.js'
+import { type Outlook, outlookOf, type Placed, seenBy } from './clusters/locality-order.js'
 import { plainCluster } from './clusters/plain-cluster.js'
+import { ownZones } from './clusters/zone-aware.js'
 import { describeOrigin, distinctFindings, type MeshFinding } from './finding.js'
 import { withConnectionLimits } from './gateways/connection-limits.js'
 import { type CompiledGateway, compileGateway } from './gateways/gateways.js'
@@ -46,6 +47,8 @@ export interface SharedView {
   /** The same as `compiled`, alone: a list that keeps its identity. */
   nouns: Cluster[]
   clusters: CompiledCluster[]
+  /** What of a client its endpoints depend on. */
+  outlook: Outlook
   identity: MeshView['identity']
   findings: MeshFinding[]
 }
@@ -79,28 +82,28 @@ function sidecarView(mesh: Mesh, node: MeshNode, identities: boolean): MeshView 
   const reach = reachOf(mesh, node)
   const shared = sharedView(mesh, node, reach)
   const own = ownSide(mesh, node, identities)
+  const zones = ownZones(mesh, node, shared.nouns)
   return {
     node,
     listeners: own.listeners,
     authentication: own.authentication,
     tables: [shared.table, ...own.tables],
     clusters: [shared.nouns, own.clusters],
-    endpoints: [sharedEndpoints(mesh, shared, node), own.endpoints],
+    endpoints: [sharedEndpoints(mesh, shared, node), own.endpoints, ...zones.endpoints],
     secrets: [],
     identity: own.identity ?? shared.identity,
-    findings: [...shared.findings, ...reach.findings, ...own.findings],
+    findings: [...shared.findings, ...reach.findings, ...own.findings, ...zones.findings],
   }
 }
 
 const endpointLists = new WeakMap<Mesh, Map<string, ClusterEndpoints[]>>()
 
 /** One list for all nodes that see the same, and for all nodes where none of the clusters looks at a node. */
-function sharedEndpoints(mesh: Mesh, { key, clusters }: SharedView, node: MeshNode): ClusterEndpoints[] {
+function sharedEndpoints(mesh: Mesh, { key, clusters, outlook }: SharedView, node: MeshNode): ClusterEndpoints[] {
   const lists = endpointLists.get(mesh) ?? new Map<string, ClusterEndpoints[]>()
   if (lists.size === 0) endpointLists.set(mesh, lists)
-  const orders = keep(mesh, `orders of ${key}`, () => clusters.map(({ order }) => order).filter((one) => one !== null))
   const client = placed(node)
-  const at = `${key} from ${outlook(orders, client)}`
+  const at = `${key} from ${seenBy(outlook, client)}`
   const list = lists.get(at) ?? clusters.filter(isWithEndpoints).map((one) => clusterEndpoints(mesh, one, client))
   lists.set(at, list)
   return list
@@ -169,6 +172,7 @@ function withCapabilities(mesh: Mesh, plane: MeshNode['plane'], { key, client, h
     table,
     nouns,
     clusters,
+    outlook: outlookOf(clusters.map(({ order }) => order)),
     identity: mutualOf(nouns),
     findings: [...findings, ...clusters.flatMap((one) => one.findings), ...lacking],
   }
@@ -195,7 +199,7 @@ function withoutRefused(compiled: CompiledCluster, refused: ReadonlySet<string>)
     circuitBreaker: { maxConnections: null, maxPending: null, maxRequests: null, maxRetries: null },
     outlierDetection: null,
     proxyProtocol: null,
-    localityWeighted: false,
+    spread: null,
   }
   return { ...known, cluster: plain, order: null }
 }
@@ -324,16 +328,20 @@ function gatewayView(mesh: Mesh, node: MeshNode): MeshView {
   const names = [...clustersOfRoutes(routes), ...clustersOfConnections(connections)]
   const clusters = referencedClusters(mesh, names, clientOf(mesh, node))
   const nouns = clusters.map(({ cluster }) => cluster)
+  const zones = ownZones(mesh, node, nouns)
   return {
     node,
     listeners,
     authentication,
     tables,
     clusters: collectors.length === 0 ? [nouns] : [nouns, collectors],
-    endpoints: [clusters.filter(isWithEndpoints).map((one) => clusterEndpoints(mesh, one, placed(node)))],
+    endpoints: [
+      clusters.filter(isWithEndpoints).map((one) => clusterEndpoints(mesh, one, placed(node))),
+      ...zones.endpoints,
+    ],
     secrets: listeners.flatMap(secretsOf).filter(isFirstOfName),
     identity: mutualOf(nouns),
-    findings: [...findings, ...clusters.flatMap((one) => one.findings)],
+    findings: [...findings, ...clusters.flatMap((one) => one.findings), ...zones.findings],
   }
 }
 

@@ -45,7 +45,8 @@ const consistentHash = z
     },
   )
 
-const failover = z.array(z.strictObject({ from: z.string().min(1), to: z.string().min(1) })).default([])
+const region = z.string().regex(/^[^/*]+$/, { error: 'must be a region, without / and *' })
+const failover = z.array(z.strictObject({ from: region, to: region })).default([])
 
 /** Labels, compared with the client's or with a value that is named; the nth counts where those before it match. */
 const failoverPriority = z
@@ -74,24 +75,46 @@ const locality = z
         issue(['failoverPriority', index], `${label} may not stand beside failover, which orders by place itself`)
   })
 
-const loadBalancer = z.strictObject({
-  simple: words(
-    ['LEAST_REQUEST', 'RANDOM', 'ROUND_ROBIN', 'UNSPECIFIED', 'LEAST_CONN'],
-    ['PASSTHROUGH'],
-    'nothing is intercepted here, so there is no address that the caller meant; leave it out',
-  ).optional(),
-  consistentHash: consistentHash.optional(),
-  localityLbSetting: locality.optional(),
-  warmup: z
-    .strictObject({
-      duration: span({ minMs: 1 }),
-      minimumPercent: z.number().min(0).max(100).default(10),
-      aggression: z.number().min(1).default(1),
-    })
-    .optional(),
-  warmupDurationSecs: notYet('write warmup.duration'),
-  ...notYetKeys('zoneAwareLbSetting'),
-})
+/** Zones of the client's region are balanced by Envoy itself; what is said here is for the rest. */
+const zoneAware = z
+  .strictObject({
+    enabled: z.boolean().default(true),
+    failover,
+    failoverPriority,
+    minClusterSize: uint32.min(1).optional(),
+  })
+  .superRefine(({ failoverPriority: labels }, context) => {
+    for (const [index, label] of labels.entries()) {
+      const message = `${label} is looked at already: regions and zones need no label`
+      if (placeLabels.includes(label)) context.addIssue({ code: 'custom', path: ['failoverPriority', index], message })
+    }
+  })
+
+const loadBalancer = z
+  .strictObject({
+    simple: words(
+      ['LEAST_REQUEST', 'RANDOM', 'ROUND_ROBIN', 'UNSPECIFIED', 'LEAST_CONN'],
+      ['PASSTHROUGH'],
+      'nothing is intercepted here, so there is no address that the caller meant; leave it out',
+    ).optional(),
+    consistentHash: consistentHash.optional(),
+    localityLbSetting: locality.optional(),
+    warmup: z
+      .strictObject({
+        duration: span({ minMs: 1 }),
+        minimumPercent: z.number().min(0).max(100).default(10),
+        aggression: z.number().min(1).default(1),
+      })
+      .optional(),
+    warmupDurationSecs: notYet('write warmup.duration'),
+    zoneAwareLbSetting: zoneAware.optional(),
+  })
+  .superRefine(({ localityLbSetting, consistentHash: hash, zoneAwareLbSetting }, context) => {
+    if (zoneAwareLbSetting === undefined) return
+    const issue = (message: string) => context.addIssue({ code: 'custom', path: ['zoneAwareLbSetting'], message })
+    if (localityLbSetting !== undefined) issue('may not stand beside localityLbSetting')
+    if (hash !== undefined) issue('may not stand beside consistentHash: a key has one endpoint, whatever its zone')
+  })
 
 const connectionPool = z.strictObject({
   tcp: z

@@ -3,7 +3,7 @@
  * the plainest value; what is malformed is as good as not said.
  */
 import type { JsonValue } from '@bufbuild/protobuf'
-import type { MeshNode } from '../compile/mesh/node.js'
+import { localCluster, type MeshNode } from '../compile/mesh/node.js'
 import type { Node } from './protos/envoy/config/core/v3/base_pb.js'
 
 /** Key of the metadata that is ours. */
@@ -22,6 +22,7 @@ export function nodeOf(node: Node): MeshNode {
     labels: texts(own.labels),
     region: node.locality?.region ?? '',
     zone: node.locality?.zone ?? '',
+    zoneAware: text(own.localCluster) === localCluster,
     outbound: address(own.outbound),
     inbound: address(own.inbound),
     app: address(own.app),

@@ -1,7 +1,10 @@
 /** What a DestinationRule says of the connections of a pool, by what the service behind an Envoy sees of them. */
 import { once } from 'node:events'
-import { connect as connectHttp2 } from 'node:http2'
+import { readFileSync } from 'node:fs'
+import { connect as connectHttp2, createSecureServer } from 'node:http2'
+import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { makeAuthority } from '../../kit/certificates.js'
 import { type Caller, CountedDoor, call, closeDoors } from '../../kit/counted-door.js'
 import { listening } from '../../kit/envoy.js'
 import { workload } from '../../kit/mesh-source.js'
@@ -66,21 +69,41 @@ describe('the pool of a sidecar', () => {
     expect(plain.seen).toMatchObject({ pings: 0, closed: 0 })
   })
 
-  it('speaks with the service what its client spoke where a rule says so', async () => {
-    const app = await service('mirror')
+  /** What the service was asked in: once by a client of HTTP/2, once by one of HTTP/1.1. */
+  async function spoken(name: string): Promise<string[]> {
     const session = connectHttp2(`http://127.0.0.1:${steered.envoy.outbound}`)
-    const ask2 = async () => {
-      const stream = session.request({ ':authority': 'mirror', ':path': '/' })
-      let body = ''
-      for await (const data of stream) body += data
-      return body
-    }
-    expect([await ask2(), (await steered.ask('mirror')).body]).toEqual(['1.1', '1.1'])
-    await steered.apply(rule('mirror', '{ http: { useClientProtocol: true } }'))
-    expect([await ask2(), (await steered.ask('mirror')).body]).toEqual(['2.0', '1.1'])
-    expect(app.seen.requests).toBe(4)
+    let body = ''
+    for await (const data of session.request({ ':authority': name, ':path': '/' })) body += data
     session.close()
     await once(session, 'close')
+    return [body, (await steered.ask(name)).body]
+  }
+
+  it('speaks with the service what its client spoke where a rule says so', async () => {
+    const app = await service('mirror')
+    expect(await spoken('mirror')).toEqual(['1.1', '1.1'])
+    await steered.apply(rule('mirror', '{ http: { useClientProtocol: true } }'))
+    expect(await spoken('mirror')).toEqual(['2.0', '1.1'])
+    expect(app.seen.requests).toBe(4)
+  })
+
+  it('names in TLS the protocol that its client spoke', async () => {
+    const { certificate, key } = makeAuthority().issue('secured', 'DNS:secured')
+    const files = { cert: readFileSync(certificate), key: readFileSync(key), allowHTTP1: true }
+    const server = createSecureServer(files, ({ httpVersion }, response) => response.end(httpVersion))
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    steered.mesh.register(workload('secured', (server.address() as AddressInfo).port))
+    const secured = (pool: string) =>
+      rule('secured', pool).replace(
+        'trafficPolicy: {',
+        'trafficPolicy: { tls: { mode: SIMPLE, insecureSkipVerify: true },',
+      )
+    await steered.apply(secured('{ http: {} }'))
+    expect(await spoken('secured')).toEqual(['1.1', '1.1'])
+    await steered.apply(secured('{ http: { useClientProtocol: true } }'))
+    expect(await spoken('secured')).toEqual(['2.0', '1.1'])
+    server.close()
   })
 
   it('sets a cookie with the attributes that a rule names, and keeps to its endpoint', async () => {

@@ -29,6 +29,7 @@ describe('a bootstrap', () => {
       admin: null,
       stateOfTheWorld: false,
       onDemandHosts: true,
+      zoneAware: true,
     }) as { node: object }
     expect(nodeOf(fromJson(NodeSchema, node as never))).toEqual({
       id: 'n1',
@@ -40,6 +41,7 @@ describe('a bootstrap', () => {
       labels: { version: 'v1' },
       region: 'east',
       zone: 'east-a',
+      zoneAware: true,
       outbound: '127.0.0.1:15001',
       inbound: '127.0.0.1:15006',
       app: '[::1]:9080',

@@ -23,7 +23,7 @@ function claimant(name: string, listener: string, ...names: string[]): Claimant 
 
 const edge: MeshNode = {
   ...{ id: 'edge-1', plane: 'envoy', role: 'gateway', namespace: 'default', service: 'edge', account: 'edge' },
-  ...{ labels: {}, region: '', zone: '', outbound: null, inbound: null, app: null, hosts: 'all' },
+  ...{ labels: {}, region: '', zone: '', zoneAware: false, outbound: null, inbound: null, app: null, hosts: 'all' },
 }
 
 const namesOf = (held: NameClaim[][]) => held.map((list) => list.map(({ name }) => name))

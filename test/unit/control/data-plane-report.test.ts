@@ -29,8 +29,8 @@ function planesOf(list: DataPlane[], refusing: string[] = [], faulty: string[] =
 
 function described(id: string, labels: Record<string, string>): DataPlane {
   const who = { id, plane: 'envoy', role: 'sidecar', namespace: 'default', service: 's', account: 'a' } as const
-  const place = { region: 'r', zone: 'z', outbound: '127.0.0.1:1', inbound: null, app: null, hosts: 'all' } as const
-  return plane(id, { description: { ...who, labels, ...place } })
+  const place = { region: 'r', zone: 'z', zoneAware: true, inbound: null, app: null, hosts: 'all' } as const
+  return plane(id, { description: { ...who, labels, ...place, outbound: '127.0.0.1:1' } })
 }
 
 const said = (parts: Map<string, Value | null>) =>

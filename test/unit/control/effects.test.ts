@@ -6,7 +6,15 @@ import { MemoryMesh, workload } from '../../kit/mesh-source.js'
 
 const sidecar: MeshNode = {
   ...{ id: 'page-1', plane: 'envoy', role: 'sidecar', namespace: 'default', service: 'page', account: 'page' },
-  ...{ labels: {}, region: '', zone: '', outbound: '127.0.0.1:1', inbound: '127.0.0.1:2', app: '127.0.0.1:3' },
+  ...{
+    labels: {},
+    region: '',
+    zone: '',
+    zoneAware: false,
+    outbound: '127.0.0.1:1',
+    inbound: '127.0.0.1:2',
+    app: '127.0.0.1:3',
+  },
   hosts: 'all',
 }
 

@@ -16,6 +16,7 @@ const node: MeshNode = {
   labels: {},
   region: '',
   zone: '',
+  zoneAware: false,
   outbound: '127.0.0.1:15001',
   inbound: '127.0.0.1:15006',
   app: '127.0.0.1:9080',

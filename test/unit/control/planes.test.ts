@@ -10,7 +10,17 @@ import { Notes, subscription } from '../../kit/xds-snapshot.js'
 
 function node(id: string, account: string): MeshNode {
   const who = { id, plane: 'envoy', role: 'sidecar', namespace: 'default', service: account, account } as const
-  return { ...who, labels: {}, region: '', zone: '', outbound: '127.0.0.1:1', inbound: null, app: null, hosts: 'all' }
+  return {
+    ...who,
+    labels: {},
+    region: '',
+    zone: '',
+    zoneAware: false,
+    outbound: '127.0.0.1:1',
+    inbound: null,
+    app: null,
+    hosts: 'all',
+  }
 }
 
 /** A source that fails for one account, as a defect would. */

@@ -1,26 +1,19 @@
 /** A service, its port and perhaps a subset as a cluster: defaults, then what DestinationRules say. */
-import type { DestinationRuleSpec } from '../../resources/destination-rule.js'
 import type { TrafficPolicyParts } from '../../resources/traffic-policy.js'
 import { type MeshFinding, originOf } from '../finding.js'
 import { attachments } from '../mesh/attachments.js'
 import { type Carried, carrying, clusterName, keep, type Mesh } from '../mesh/mesh.js'
-import type { Parsed } from '../mesh/parsed.js'
 import type { ServiceDefinition, ServicePort } from '../mesh/services.js'
-import type {
-  CircuitBreaker,
-  Cluster,
-  ConnectionLimits,
-  HashOn,
-  LoadBalancer,
-  OutlierDetection,
-  Tunnel,
-} from '../nouns.js'
+import type { Cluster, ConnectionLimits, HashOn, LoadBalancer, Tunnel } from '../nouns.js'
 import { chooseBackendTls } from './backend-tls.js'
 import { clusterTls } from './client-tls.js'
 import { wrapping } from './connection-wrapping.js'
 import { forWorkloads } from './credentials.js'
-import { type Client, chooseRule, type EffectivePolicy, effectivePolicy } from './destination-rules.js'
+import { type Client, chooseRule, effectivePolicy } from './destination-rules.js'
 import { type LocalityOrder, localityOrder } from './locality-order.js'
+import { breaker, connectionLimits, keepAlive, outliers, tcpKeepAlive } from './pool.js'
+import { withoutEffect } from './rule-findings.js'
+import { spread } from './zone-aware.js'
 
 export interface CompiledCluster {
   cluster: Cluster
@@ -66,8 +59,6 @@ function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
   const outside = chooseBackendTls(mesh, { service, port, rule: tls === undefined ? null : rule })
   const order = localityOrder(policy.parts)
   const { http, tcp } = connectionPool ?? {}
-  const pings = http?.http2KeepAlive
-  const limits = { idleTimeoutMs: tcp?.idleTimeout ?? null, maxAgeMs: tcp?.maxConnectionDuration ?? null }
   const { tunnel, proxyProtocol } = wrapping(policy)
   // What is passed through is TLS already, between the client and the endpoint; in a tunnel it is inside of ours.
   const passing = carried === 'tls' && tunnel === null
@@ -89,18 +80,11 @@ function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
       minConcurrency: policy.retryBudget?.minRetryConcurrency ?? 3,
     },
     outlierDetection: outlierDetection === undefined ? null : outliers(outlierDetection),
-    keepAlive: {
-      // As in Istio, what is said of TCP holds for HTTP where nothing is said of that.
-      idleTimeoutMs: http?.idleTimeout ?? limits.idleTimeoutMs,
-      maxRequests: http?.maxRequestsPerConnection ?? null,
-      maxAgeMs: limits.maxAgeMs,
-      maxStreams: http?.maxConcurrentStreams ?? null,
-      pings: pings === undefined ? null : { intervalMs: pings.interval, timeoutMs: pings.timeout },
-    },
+    keepAlive: keepAlive(connectionPool),
     tcpKeepAlive: tcpKeepAlive(connectionPool),
     tls: passing ? null : (outside.tls ?? clusterTls(mesh, service, tls, client.namespace)),
     proxyProtocol,
-    localityWeighted: (order?.distribute.length ?? 0) > 0,
+    spread: spread(mesh, policy.parts),
     origins: [
       ...(rule === null ? [] : [originOf(rule.resource, 'spec')]),
       ...(inherited === null ? [] : [originOf(inherited, 'spec')]),
@@ -108,43 +92,13 @@ function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
       ...(service.entry === null ? [] : [originOf(service.entry, 'spec')]),
     ],
   }
-  const idle = rule === null ? [] : withoutEffect(cluster, service, { rule, policy })
+  const idle = rule === null ? [] : withoutEffect(cluster, service, { rule, parts: policy.parts })
   return {
     ...{ cluster, service, port, subset: chosen?.labels ?? null, order },
-    ...{ limits, isClosed, tunnel, selectsWorkloads: rule?.spec.workloadSelector !== undefined },
+    ...{ limits: connectionLimits(connectionPool), isClosed, tunnel },
+    selectsWorkloads: rule?.spec.workloadSelector !== undefined,
     findings: [...findings, ...outside.findings, ...idle],
   }
-}
-
-/** What the cluster has no use for, as the service is. */
-function withoutEffect(
-  { protocol, discovery }: Cluster,
-  { key, ports }: ServiceDefinition,
-  { rule, policy }: { rule: Parsed<DestinationRuleSpec>; policy: EffectivePolicy },
-): MeshFinding[] {
-  const { connectionPool, loadBalancer } = policy.parts
-  const finding = (what: string, why: string, hint: string | null): MeshFinding => ({
-    ...{ severity: 'error', code: 'WEFT_MESH_NO_EFFECT', origin: originOf(rule.resource, 'spec.trafficPolicy') },
-    ...{ message: `${what} has no effect: ${key} ${why}`, hint },
-  })
-  // Where another port speaks HTTP/2, the rule means that one.
-  const isHttp1 = protocol === 'http1' && ports.every((port) => port.protocol !== 'http2')
-  const pings = connectionPool?.http.http2KeepAlive !== undefined && isHttp1
-  const local = loadBalancer?.localityLbSetting?.enabled === true && discovery.type === 'dns'
-  return [
-    ...(pings
-      ? [
-          finding(
-            'http2KeepAlive',
-            'is called with HTTP/1.1',
-            'set h2UpgradePolicy UPGRADE, or name the port http2 or grpc',
-          ),
-        ]
-      : []),
-    ...(local
-      ? [finding('localityLbSetting', 'is resolved by the data planes, which do not know where it is', null)]
-      : []),
-  ]
 }
 
 const policies = {
@@ -182,39 +136,6 @@ function hashOn(hash: NonNullable<NonNullable<TrafficPolicyParts['loadBalancer']
     return { cookie: name, path: path ?? null, ttlMs: ttl ?? null, attributes }
   }
   return hash.httpQueryParameterName === undefined ? { clientAddress: true } : { query: hash.httpQueryParameterName }
-}
-
-function breaker(pool: TrafficPolicyParts['connectionPool']): CircuitBreaker {
-  return {
-    maxConnections: pool?.tcp.maxConnections ?? null,
-    maxPending: pool?.http.http1MaxPendingRequests ?? null,
-    maxRequests: pool?.http.http2MaxRequests ?? null,
-    maxRetries: pool?.http.maxRetries ?? null,
-  }
-}
-
-function outliers(written: NonNullable<TrafficPolicyParts['outlierDetection']>): OutlierDetection {
-  return {
-    consecutive5xx: written.consecutive5xxErrors ?? null,
-    consecutiveGatewayErrors: written.consecutiveGatewayErrors ?? null,
-    consecutiveLocalErrors: written.consecutiveLocalOriginFailures ?? null,
-    splitLocalErrors: written.splitExternalLocalOriginErrors,
-    intervalMs: written.interval ?? null,
-    baseEjectionMs: written.baseEjectionTime ?? null,
-    maxEjectionPercent: written.maxEjectionPercent ?? null,
-    minHealthPercent: written.minHealthPercent ?? null,
-  }
-}
-
-function tcpKeepAlive(pool: TrafficPolicyParts['connectionPool']): Cluster['tcpKeepAlive'] {
-  const written = pool?.tcp.tcpKeepalive
-  if (written === undefined) return null
-  const seconds = (ms: number | undefined) => (ms === undefined ? null : Math.max(1, Math.round(ms / 1000)))
-  return {
-    probes: written.probes ?? null,
-    timeSeconds: seconds(written.time),
-    intervalSeconds: seconds(written.interval),
-  }
 }
 
 function dnsEndpoints(mesh: Mesh, service: ServiceDefinition, port: ServicePort) {

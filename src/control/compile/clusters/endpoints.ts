@@ -5,14 +5,14 @@ import { includesLabels, type ServiceDefinition, type ServiceEndpoint } from '..
 import type { ClusterEndpoints, Endpoint, Locality } from '../nouns.js'
 import { peerMode } from '../policies/peer-authentication.js'
 import type { CompiledCluster } from './clusters.js'
-import { outlook, type Placed, priorityOf } from './locality-order.js'
+import { outlookOf, type Placed, priorityOf, seenBy } from './locality-order.js'
 
 /** Clusters of one name may be several: what a rule says may differ from client to client. */
 const kept = new WeakMap<readonly ServiceEndpoint[], WeakMap<CompiledCluster, Map<string, ClusterEndpoints>>>()
 
 export function clusterEndpoints(mesh: Mesh, compiled: CompiledCluster, client: Placed): ClusterEndpoints {
   const endpoints = mesh.services.get(compiled.service.key)?.endpoints ?? none
-  const seen = outlook([compiled.order], client)
+  const seen = seenBy(outlookOf([compiled.order]), client)
   const ofService = kept.get(endpoints) ?? new WeakMap<CompiledCluster, Map<string, ClusterEndpoints>>()
   const ofCluster = ofService.get(compiled) ?? new Map<string, ClusterEndpoints>()
   const value = ofCluster.get(seen) ?? build(mesh, compiled, endpoints, client)

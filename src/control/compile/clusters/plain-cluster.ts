@@ -15,7 +15,7 @@ export function plainCluster(name: string, protocol: Cluster['protocol']): Clust
     tcpKeepAlive: null,
     tls: null,
     proxyProtocol: null,
-    localityWeighted: false,
+    spread: null,
     origins: [],
   }
 }

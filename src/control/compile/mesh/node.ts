@@ -12,6 +12,8 @@ export interface MeshNode {
   labels: Record<string, string>
   region: string
   zone: string
+  /** It asks for the endpoints of its own service, so that it knows how many clients share a zone with it. */
+  zoneAware: boolean
   /** Where a sidecar listens for its application; null: not at all. */
   outbound: string | null
   /** Where it listens for others, and where its application listens; both or none. */
@@ -25,6 +27,9 @@ export interface MeshNode {
 export function inboundPort({ inbound }: Pick<MeshNode, 'inbound'>): number | null {
   return inbound === null ? null : Number(inbound.slice(inbound.lastIndexOf(':') + 1))
 }
+
+/** Name under which an Envoy asks for the endpoints of its own service. */
+export const localCluster = 'local_cluster'
 
 /** What selectors see: its labels, and who it is, so that a policy can be for a service or for this one node. */
 export function selectableLabels({

@@ -147,11 +147,20 @@ function protocolOptions({ protocol, keepAlive }: Cluster): HttpProtocolOptionsJ
   return { ...commonHttpProtocolOptions, explicitHttpConfig }
 }
 
-function commonLb({ localityWeighted, outlierDetection }: Cluster): ClusterJson['commonLbConfig'] | null {
+/** An Envoy that knows the zones of its own service looks at zones wherever it is not told otherwise. */
+function localityConfig(spread: Cluster['spread']): ClusterJson['commonLbConfig'] {
+  if (spread === null) return {}
+  if (spread.type === 'weighted') return { localityWeightedLbConfig: {} }
+  if (spread.type === 'alike') return { zoneAwareLbConfig: { routingEnabled: { value: 0 } } }
+  const { minEndpoints } = spread
+  return { zoneAwareLbConfig: minEndpoints === null ? {} : { minClusterSize: String(minEndpoints) } }
+}
+
+function commonLb({ spread, outlierDetection }: Cluster): ClusterJson['commonLbConfig'] | null {
   const panic = outlierDetection?.minHealthPercent ?? null
-  if (!localityWeighted && panic === null) return null
+  if (spread === null && panic === null) return null
   return {
-    ...(localityWeighted ? { localityWeightedLbConfig: {} } : {}),
+    ...localityConfig(spread),
     ...(panic === null ? {} : { healthyPanicThreshold: { value: panic } }),
   }
 }
