@@ -248,27 +248,6 @@ describe('the commands of the control plane', () => {
     writeFileSync(file, 'servers: x\n')
     expect(await run({ WEFT_CONFIG: file })).toEqual([2, expect.stringContaining('did you mean `server`?')])
   })
-
-  it('complete in bash', async () => {
-    const script = new Program(process.execPath, ['dist/weft.js', 'completion', 'bash'])
-    await script.end()
-    const file = join(scratchFolder(), 'weft.bash')
-    writeFileSync(file, script.stdout)
-    const complete = async (...words: string[]) => {
-      const set = `COMP_WORDS=(weft ${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}`
-      const bash = new Program('bash', ['-c', `source ${file}; ${set}; _weft; echo "\${COMPREPLY[@]}"`])
-      await bash.end()
-      return bash.stdout.trim().split(' ')
-    }
-    expect(await complete('app')).toEqual(['apply'])
-    expect(await complete('apply', '--dry')).toEqual(['--dry-run'])
-    expect(await complete('token', 'r')).toEqual(['revoke'])
-    expect(await complete('get', 't')).toEqual(['tlsroute', 'tcproute', 'telemetry'])
-    expect(await complete('describe', 'gateway')).toEqual([
-      'gateway.gateway.networking.k8s.io',
-      'gateway.networking.istio.io',
-    ])
-  })
 })
 
 describe('weft register', () => {
