@@ -23,6 +23,7 @@ const routeLacks: Record<Plane, (route: Route) => string[]> = {
     ...(route.match.query.length === 0 ? [] : ['matching query parameters']),
     ...(route.match.method === null ? [] : ['matching the HTTP method']),
     ...(route.retry?.perTryTimeoutMs == null ? [] : ['a timeout for each try']),
+    ...grpcRetryLacks(route.retry?.on ?? []),
     ...('forward' in route.action &&
     route.action.forward.some((one) => one.requestHeaders !== null || one.responseHeaders !== null)
       ? ['changing headers by destination']
@@ -30,15 +31,44 @@ const routeLacks: Record<Plane, (route: Route) => string[]> = {
   ],
 }
 
+/** The conditions that a gRPC client knows (gRFC A44); calls that never left are tried again by itself. */
+const grpcRetryOn = ['cancelled', 'deadline-exceeded', 'internal', 'resource-exhausted', 'unavailable']
+const grpcTriesAgain = ['connect-failure', 'refused-stream', 'reset', 'reset-before-request']
+
+function grpcRetryLacks(on: readonly string[]): string[] {
+  if (on.some((word) => grpcRetryOn.includes(word))) return []
+  return on.filter((word) => !grpcTriesAgain.includes(word)).map((word) => `retries on ${word}`)
+}
+
+/** What a cluster has without anybody's wish. */
+const plainConnectTimeoutMs = 1000
+const plainRetryBudget = { percent: 20, minConcurrency: 3 }
+
 const clusterLacks: Record<Plane, (cluster: Cluster) => string[]> = {
   envoy: () => [],
-  grpc: ({ loadBalancer, discovery, circuitBreaker, keepAlive, tcpKeepAlive, tls, proxyProtocol }) => [
+  grpc: (cluster) => [...grpcConnectionLacks(cluster), ...grpcBalancingLacks(cluster)],
+}
+
+function grpcBalancingLacks({ loadBalancer, discovery, outlierDetection, retryBudget }: Cluster): string[] {
+  const { percent, minConcurrency } = retryBudget
+  const isPlain = percent === plainRetryBudget.percent && minConcurrency === plainRetryBudget.minConcurrency
+  return [
     ...(loadBalancer.policy === 'maglev' || loadBalancer.policy === 'random'
       ? [`the load balancer ${loadBalancer.policy}`]
       : []),
     ...(loadBalancer.slowStart === null ? [] : ['slow start (warmup)']),
     ...(loadBalancer.hashOn !== null && !('header' in loadBalancer.hashOn) ? ['hashing on anything but a header'] : []),
     ...(discovery.type === 'dns' && discovery.endpoints.length !== 1 ? ['resolution DNS with several endpoints'] : []),
+    ...(outlierDetection === null ? [] : ['outlier detection by errors in a row']),
+    ...(isPlain ? [] : ['a retry budget']),
+  ]
+}
+
+function grpcConnectionLacks(cluster: Cluster): string[] {
+  const { connectTimeoutMs, circuitBreaker, keepAlive, tcpKeepAlive, tls, proxyProtocol } = cluster
+  return [
+    ...(connectTimeoutMs === plainConnectTimeoutMs ? [] : ['connectTimeout']),
+    ...(circuitBreaker.maxRetries === null ? [] : ['maxRetries']),
     ...(circuitBreaker.maxConnections === null ? [] : ['maxConnections']),
     ...(circuitBreaker.maxPending === null ? [] : ['http1MaxPendingRequests']),
     ...(keepAlive.idleTimeoutMs === null ? [] : ['idleTimeout']),
@@ -49,7 +79,7 @@ const clusterLacks: Record<Plane, (cluster: Cluster) => string[]> = {
     ...(tcpKeepAlive === null ? [] : ['tcpKeepalive']),
     ...(tls?.mode === 'simple' ? [`TLS mode ${tls.certificate === null ? 'SIMPLE' : 'MUTUAL'}`] : []),
     ...(proxyProtocol === null ? [] : ['the PROXY protocol']),
-  ],
+  ]
 }
 
 /** Planes that have no listeners of their own for policies to hold on. */
