@@ -1,14 +1,16 @@
 import { defineConfig } from 'vitest/config'
 
 const setupFiles = ['test/kit/sweep.ts']
+/** Derived keys and hundreds of small stores take seconds on a busy machine. */
+const testTimeout = 60_000
 /** What comes soon on an idle machine comes on a busy one, too: a bound of one second would judge the machine. */
 const patient = { poll: { timeout: 10_000 } }
 
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts', 'bench/**/*.test.ts'], setupFiles } },
-      { test: { name: 'golden', include: ['test/golden/**/*.test.ts'], setupFiles } },
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts', 'bench/**/*.test.ts'], setupFiles, testTimeout } },
+      { test: { name: 'golden', include: ['test/golden/**/*.test.ts'], setupFiles, testTimeout } },
       {
         test: {
           name: 'integration',
