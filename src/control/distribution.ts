@@ -63,6 +63,12 @@ export async function startDistribution(
       const proof = { certificate: peer.sslPeerCertificate ?? null, authorization: authorization?.toString() ?? null }
       return refuseDataPlane(options, node, proof)
     },
+    onAccess(look) {
+      const ends = [tokens.onChange(look), authority?.revocations.onChange(look)]
+      return () => {
+        for (const end of ends) end?.()
+      }
+    },
   })
   authority?.askDataPlanes(() => server.rootsFollowers())
   let presented = certificate

@@ -104,10 +104,17 @@ export function issue(admin: ApiClient, account: string): Promise<Issued> {
   return admin.ask<Issued>('POST', '/v1/ca/certificates', { account })
 }
 
+/** What a client keeps of a handshake to shorten the next; `reused`: the server took it. */
+export interface KeptSession {
+  session: Buffer | undefined
+  reused: boolean
+}
+
 /** One TLS handshake with a certificate of its own: `welcome`, or why not. */
-export function shake(port: number, { chain, key, roots }: Issued): Promise<string> {
+export function shake(port: number, { chain, key, roots }: Issued, kept?: KeptSession): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect({
+      ...(kept?.session !== undefined && { session: kept.session }),
       ...{ host: '127.0.0.1', port, cert: chain, key, ca: roots, maxVersion: 'TLSv1.2' },
       // Names of the mesh are SPIFFE IDs.
       checkServerIdentity: () => undefined,
@@ -117,7 +124,10 @@ export function shake(port: number, { chain, key, roots }: Issued): Promise<stri
       socket.destroy()
       resolve(text)
     }
-    socket.once('secureConnect', () => say('welcome'))
+    socket.once('secureConnect', () => {
+      if (kept !== undefined) Object.assign(kept, { session: socket.getSession(), reused: socket.isSessionReused() })
+      say('welcome')
+    })
     socket.once('error', (error: NodeJS.ErrnoException) => say(error.code ?? error.message))
   })
 }

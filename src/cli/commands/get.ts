@@ -4,6 +4,7 @@ import { exitCodes } from '../output.js'
 import { resourcePath, type ShownResource } from '../resource.js'
 import { addNamespaceOption, addSessionOptions, type Session, type SessionOptions, withSession } from '../session.js'
 import { formatAge, formatTable } from '../table.js'
+import { changesOf } from '../watch.js'
 
 interface GetOptions extends SessionOptions {
   namespace?: string
@@ -27,9 +28,11 @@ export const get: CliCommand = {
 }
 
 async function execute(session: Session, kind: string | undefined, name: string | undefined, options: GetOptions) {
-  if (options.watch) return follow(session, kind, name, options)
-  if (kind === 'workloads' || kind === 'workload') return showWorkloads(session, name, options)
+  if (kind === 'workloads' || kind === 'workload') {
+    return options.watch ? followWorkloads(session, name, options) : showWorkloads(session, name, options)
+  }
   if (kind === 'kinds') return showKinds(session)
+  if (options.watch) return follow(session, kind, name, options)
   if (kind !== undefined && name !== undefined) return showOne(session, kind, name, options)
   const path = `/v1/resources?${queryOf({ kind, namespace: options.namespace, labels: options.selector })}`
   const { items } = await session.client.get<{ items: ShownResource[] }>(path)
@@ -83,6 +86,29 @@ export function workloadTable(items: readonly ShownWorkload[]): string {
   return formatTable(['NAMESPACE', 'SERVICE', 'ID', 'ADDRESS', 'HEALTH', 'VERSION', 'ZONE'], rows)
 }
 
+/** A line for each that came, changed or went. */
+async function followWorkloads(session: Session, service: string | undefined, { namespace }: GetOptions) {
+  const path = `/v1/workloads?${queryOf({ service, namespace })}`
+  let before = new Map<string, ShownWorkload>()
+  for await (const { items } of changesOf<{ items: ShownWorkload[] }>(session, path, ({ items }) => items)) {
+    const now = new Map(items.map((one) => [`${one.namespace}/${one.service}:${one.id}`, one]))
+    for (const [name, one] of now) {
+      const known = before.get(name)
+      if (known === undefined) await printWorkload(session, 'added', name, one)
+      else if (JSON.stringify(known) !== JSON.stringify(one)) await printWorkload(session, 'changed', name, one)
+    }
+    for (const [name, one] of before) if (!now.has(name)) await printWorkload(session, 'deleted', name, one)
+    before = now
+  }
+  return exitCodes.ok
+}
+
+async function printWorkload(session: Session, type: string, name: string, workload: ShownWorkload): Promise<void> {
+  const { health, stale } = workload
+  const row = [type.padEnd(8), name, stale ? `${health}, stale` : health]
+  await session.print(row.join('  '), session.format === 'yaml' ? [workload] : { type, workload })
+}
+
 async function showKinds(session: Session): Promise<number> {
   const { items } = await session.client.get<{ items: { kind: string; group: string }[] }>('/v1/kinds')
   const rows = items.map(({ kind, group }) => [kind, group])
@@ -97,10 +123,11 @@ interface Line {
 }
 
 /** Ends only with the process, or when the server has forgotten what lies between. */
-async function follow(session: Session, kind: string | undefined, name: string | undefined, { namespace }: GetOptions) {
+async function follow(session: Session, kind: string | undefined, name: string | undefined, options: GetOptions) {
+  const path = `/v1/watch?${queryOf({ kind, namespace: options.namespace, labels: options.selector })}`
   for (;;) {
     let relist = false
-    for await (const line of session.client.lines<Line>(`/v1/watch?${queryOf({ kind, namespace })}`)) {
+    for await (const line of session.client.lines<Line>(path)) {
       relist = line.type === 'relist'
       const { resource } = line
       if (resource === undefined || (name !== undefined && resource.metadata.name !== name)) continue

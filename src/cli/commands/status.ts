@@ -2,8 +2,9 @@
 import type { ShownLink } from '../../control/ca/status.js'
 import type { CliCommand } from '../command.js'
 import { exitCodes } from '../output.js'
-import { addSessionOptions, type SessionOptions, withSession } from '../session.js'
+import { addSessionOptions, type Session, type SessionOptions, withSession } from '../session.js'
 import { formatAge, formatTable } from '../table.js'
+import { changesOf } from '../watch.js'
 import { linkTable } from './ca.js'
 
 export interface Status {
@@ -39,16 +40,38 @@ export const status: CliCommand = {
   name: 'status',
   about: 'show how the control plane is and how far each data plane has come',
   declare(command, finish) {
-    addSessionOptions(command).action((options: SessionOptions) => {
-      return finish(
-        withSession(options, async ({ client, print }) => {
-          const found = await client.get<Status>('/v1/status')
-          await print(describeStatus(found), found)
-          return exitCodes.ok
-        }),
-      )
-    })
+    addSessionOptions(command)
+      .option('-w, --watch', 'go on with what changes')
+      .action((options: StatusOptions) => finish(withSession(options, (session) => execute(session, options))))
   },
+}
+
+interface StatusOptions extends SessionOptions {
+  watch?: boolean
+}
+
+async function execute(session: Session, { watch }: StatusOptions): Promise<number> {
+  if (!watch) {
+    const found = await session.client.get<Status>('/v1/status')
+    await session.print(describeStatus(found), found)
+    return exitCodes.ok
+  }
+  // A person sees one status that changes; a pipe gets one after the other.
+  const before = process.stdout.isTTY === true ? '\u001b[H\u001b[2J' : ''
+  const after = before === '' ? '\n\n' : '\n'
+  for await (const found of changesOf<Status>(session, '/v1/status', essence)) {
+    await session.print(`${before}${describeStatus(found)}${after}`, session.format === 'yaml' ? [found] : found)
+  }
+  return exitCodes.ok
+}
+
+/** Without what only time changes: ages, and the days that certificates have left. */
+function essence({ uptimeMs: _, certificates, dataPlanes, ...rest }: Status): unknown {
+  return {
+    ...rest,
+    certificates: certificates.map(({ serial }) => serial),
+    dataPlanes: dataPlanes.map(({ staleMs, ...one }) => ({ ...one, behind: staleMs > 0, connectedAtMs: null })),
+  }
 }
 
 export function describeStatus({

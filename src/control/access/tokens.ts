@@ -93,6 +93,13 @@ export class Tokens {
     await this.store.commit({ author: by.name, reason: 'token revoke', changes: [change] })
   }
 
+  /** Calls back after one was made or revoked, here or at another replica; the returned function ends it. */
+  onChange(listener: () => void): () => void {
+    return this.store.watch(this.store.revision() + 1, (event) => {
+      if (event.type === 'relist' || event.applied.changes.some(({ key }) => key.kind === tokenKind)) listener()
+    })
+  }
+
   private find(id: string): KeptToken | null {
     return (this.store.get(keyOf(id))?.value as KeptToken | undefined) ?? null
   }

@@ -26,6 +26,7 @@ const routeLacks: Record<Plane, (route: Route) => string[]> = {
     ...(route.retry?.perTryTimeoutMs == null ? [] : ['a timeout for each try']),
     ...(route.retry?.leavesPriority === true ? ['retries in other localities'] : []),
     ...(route.statPrefix === undefined ? [] : ['numbers under a name of the route (statPrefix)']),
+    ...grpcRetryLacks(route.retry?.on ?? []),
     ...('forward' in route.action &&
     route.action.forward.some((one) => one.requestHeaders !== null || one.responseHeaders !== null)
       ? ['changing headers by destination']
@@ -33,15 +34,46 @@ const routeLacks: Record<Plane, (route: Route) => string[]> = {
   ],
 }
 
+/** The conditions that a gRPC client knows (gRFC A44); calls that never left are tried again by itself. */
+const grpcRetryOn = ['cancelled', 'deadline-exceeded', 'internal', 'resource-exhausted', 'unavailable']
+const grpcTriesAgain = ['connect-failure', 'refused-stream', 'reset', 'reset-before-request']
+
+function grpcRetryLacks(on: readonly string[]): string[] {
+  if (on.some((word) => grpcRetryOn.includes(word))) return []
+  return on.filter((word) => !grpcTriesAgain.includes(word)).map((word) => `retries on ${word}`)
+}
+
+/** What a cluster has without anybody's wish. */
+const plainConnectTimeoutMs = 1000
+const plainRetryBudget = { percent: 20, minConcurrency: 3 }
+
 const clusterLacks: Record<Plane, (cluster: Cluster) => string[]> = {
   envoy: () => [],
-  grpc: ({ loadBalancer, discovery, circuitBreaker, keepAlive, tcpKeepAlive, tls, proxyProtocol, spread }) => [
+  grpc: (cluster) => [...grpcConnectionLacks(cluster), ...grpcBalancingLacks(cluster)],
+}
+
+function grpcBalancingLacks(cluster: Cluster): string[] {
+  const { loadBalancer, discovery, outlierDetection, retryBudget, spread } = cluster
+  const { percent, minConcurrency } = retryBudget
+  const isPlain = percent === plainRetryBudget.percent && minConcurrency === plainRetryBudget.minConcurrency
+  return [
     ...(loadBalancer.policy === 'maglev' || loadBalancer.policy === 'random'
       ? [`the load balancer ${loadBalancer.policy}`]
       : []),
     ...(loadBalancer.slowStart === null ? [] : ['slow start (warmup)']),
     ...(loadBalancer.hashOn !== null && !('header' in loadBalancer.hashOn) ? ['hashing on anything but a header'] : []),
     ...(discovery.type === 'dns' && discovery.endpoints.length !== 1 ? ['resolution DNS with several endpoints'] : []),
+    ...(spread?.type === 'zone-aware' ? ['preferring its own zone (zoneAwareLbSetting)'] : []),
+    ...(outlierDetection === null ? [] : ['outlier detection by errors in a row']),
+    ...(isPlain ? [] : ['a retry budget']),
+  ]
+}
+
+function grpcConnectionLacks(cluster: Cluster): string[] {
+  const { connectTimeoutMs, circuitBreaker, keepAlive, tcpKeepAlive, tls, proxyProtocol } = cluster
+  return [
+    ...(connectTimeoutMs === plainConnectTimeoutMs ? [] : ['connectTimeout']),
+    ...(circuitBreaker.maxRetries === null ? [] : ['maxRetries']),
     ...(circuitBreaker.maxConnections === null ? [] : ['maxConnections']),
     ...(circuitBreaker.maxPending === null ? [] : ['http1MaxPendingRequests']),
     ...(keepAlive.idleTimeoutMs === null ? [] : ['idleTimeout']),
@@ -50,10 +82,9 @@ const clusterLacks: Record<Plane, (cluster: Cluster) => string[]> = {
     ...(keepAlive.maxStreams === null ? [] : ['maxConcurrentStreams']),
     ...(keepAlive.pings === null ? [] : ['http2KeepAlive']),
     ...(tcpKeepAlive === null ? [] : ['tcpKeepalive']),
-    ...(spread?.type === 'zone-aware' ? ['preferring its own zone (zoneAwareLbSetting)'] : []),
     ...(tls?.mode === 'simple' ? [`TLS mode ${tls.certificate === null ? 'SIMPLE' : 'MUTUAL'}`] : []),
     ...(proxyProtocol === null ? [] : ['the PROXY protocol']),
-  ],
+  ]
 }
 
 /** Planes that have no listeners of their own for policies to hold on. */

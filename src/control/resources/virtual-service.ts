@@ -53,10 +53,31 @@ const headers = z.strictObject({ request: headerOperations.optional(), response:
 
 const percentage = z.strictObject({ value: z.number().min(0).max(100) })
 
+/** What Envoy tries again; a word that it does not know it would pass over in silence. */
+const retryConditions = [
+  ...['5xx', 'gateway-error', 'reset', 'reset-before-request', 'connect-failure', 'refused-stream'],
+  ...[
+    'envoy-ratelimited',
+    'retriable-4xx',
+    'retriable-status-codes',
+    'retriable-headers',
+    'http3-post-connect-failure',
+  ],
+  ...['cancelled', 'deadline-exceeded', 'internal', 'resource-exhausted', 'unavailable'],
+]
+
+const retryOn = z.string().superRefine((text, context) => {
+  for (const word of text.split(',').map((one) => one.trim())) {
+    if (word === '' || /^[1-5]\d{2}$/.test(word) || retryConditions.includes(word)) continue
+    const known = `a status code, ${retryConditions.join(', ')}`
+    context.addIssue({ code: 'custom', message: `${JSON.stringify(word)} is no condition of a retry; known: ${known}` })
+  }
+})
+
 const retries = z.strictObject({
   attempts: z.int().min(0).max(100),
   perTryTimeout: span({ minMs: 1 }).optional(),
-  retryOn: z.string().default(''),
+  retryOn: retryOn.default(''),
   backoff: span({ minMs: 1 }).optional(),
   retryIgnorePreviousHosts: z.boolean().default(true),
   retryRemoteLocalities: z.boolean().default(false),

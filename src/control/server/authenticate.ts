@@ -39,6 +39,16 @@ export class Authenticator {
     }
   }
 
+  /** Whether it would be let in now, too: a token may have been revoked or have expired meanwhile. */
+  recognises(request: IncomingMessage): boolean {
+    try {
+      this.principal(request)
+      return true
+    } catch {
+      return false
+    }
+  }
+
   private principal({ headers, socket }: IncomingMessage): Principal {
     const { authorization } = headers
     if (authorization !== undefined) {

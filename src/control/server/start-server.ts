@@ -2,7 +2,7 @@
  * The API's door: HTTPS, or plain HTTP where only this machine can connect.
  *
  * Invariants: every request ends with an answer within the bounds of time and size; a stream whose reader is stuck is cut
- * rather than kept in memory; closing ends every stream.
+ * rather than kept in memory; one whose token has ended tells nothing more; closing ends every stream.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createSecureServer, type Server as SecureServer } from 'node:https'
@@ -210,6 +210,10 @@ class Api {
     }
     const write = (text: string) => {
       if (over) return
+      if (!this.authenticator.recognises(request)) {
+        response.destroy()
+        return
+      }
       response.write(text)
       if (response.writableLength > maxUnsentBytes) response.destroy()
     }

@@ -12,13 +12,18 @@ export interface NamedSecrets {
   findings: MeshFinding[]
 }
 
-/** Envoy goes on with the listener or cluster that it had until it has all that the new one asks for. */
-export function namedSecrets({ secrets, clusters }: MeshView, certificates: CertificateSource): NamedSecrets {
+/**
+ * Envoy goes on with the listener or cluster that it had until it has all that the new one asks for. A selector finds
+ * gateways by what they say of themselves: keys go to those alone that have proved to be of the certificate's namespace.
+ */
+export function namedSecrets({ secrets, clusters, node }: MeshView, certificates: CertificateSource): NamedSecrets {
   const resources: XdsResource[] = []
   const findings: MeshFinding[] = []
   for (const { name, origin } of secrets) {
-    const certificate = certificates.named(name)
+    const isOwn = name.startsWith(`${node.namespace}/`)
+    const certificate = isOwn ? certificates.named(name) : null
     if (certificate !== null) resources.push(certificateResource(name, certificate))
+    else if (!isOwn) findings.push(foreign(origin, name, node.namespace))
     else findings.push(absent(origin, `certificate ${name}: the listener waits for it`, 'take the listener away'))
   }
   for (const credential of clusters.flatMap(credentialsOf)) {
@@ -42,6 +47,12 @@ function credentialResource({ secret, name, part }: Credential, certificates: Ce
 function lacking({ part, name, cluster }: Credential): string {
   const what = part === 'certificate' ? `certificate ${name}` : `authorities ${name} (ca.crt)`
   return `${what}: ${cluster} is not called until there is`
+}
+
+function foreign(origin: Origin, name: string, namespace: string): MeshFinding {
+  const message = `the certificate ${name} is not for data planes of ${namespace}: the listener waits for it`
+  const hint = 'run the gateway in the namespace of the certificate'
+  return { severity: 'error', code: 'WEFT_MESH_REFERENCE', origin, message, hint, stops: true }
 }
 
 function absent(origin: Origin, what: string, otherwise: string): MeshFinding {

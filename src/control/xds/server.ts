@@ -40,6 +40,8 @@ export interface XdsServerOptions {
   mesh?: Partial<MeshOptions>
   /** A reason why this caller may not be this data plane, or null. Its token is in the metadata, its certificate in `peer`. */
   admit?: (node: MeshNode, metadata: Metadata, peer: AuthContext) => string | null
+  /** Calls back when some may not be any more what they were; the returned function ends it. */
+  onAccess?: (look: () => void) => () => void
   /** Served on the same port. */
   services?: readonly Service[]
   quietMs?: number
@@ -115,7 +117,9 @@ export async function startXdsServer(options: XdsServerOptions): Promise<XdsServ
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 10_000,
   })
-  server.addService(servedDiscovery, handlers(planes, options.admit ?? (() => null)))
+  const door: Door = { admit: options.admit ?? (() => null), open: new Set() }
+  endings.push(guard(door, options.onAccess))
+  server.addService(servedDiscovery, handlers(planes, door))
   for (const { definition, handlers } of options.services ?? []) server.addService(definition, handlers)
   const port = await bind(server, address, options.credentials ?? ServerCredentials.createInsecure())
   return {
@@ -158,15 +162,35 @@ function status(plane: Plane, nowMs: number): PlaneStatus {
   return { plane, node, connectedForMs, revision, sentRevision, lastRefusal, staleAnswers: stream.staleAnswers }
 }
 
-type Admit = NonNullable<XdsServerOptions['admit']>
+/** Who is let in, and the streams that were: each looks anew whether it still may be what it is. */
+interface Door {
+  admit: NonNullable<XdsServerOptions['admit']>
+  open: Set<() => void>
+}
 
-function handlers(planes: Planes, admit: Admit): DiscoveryHandlers {
+/** Tokens expire without a word. */
+const lookAgainMs = 10_000
+
+function guard({ open }: Door, onAccess: XdsServerOptions['onAccess']): () => void {
+  const look = () => {
+    for (const one of [...open]) one()
+  }
+  const timer = setInterval(look, lookAgainMs)
+  timer.unref()
+  const end = onAccess?.(look)
+  return () => {
+    clearInterval(timer)
+    end?.()
+  }
+}
+
+function handlers(planes: Planes, door: Door): DiscoveryHandlers {
   return {
     streamAggregatedResources: (call) =>
       serve(
         call,
         planes,
-        admit,
+        door,
         sotwWire((response) => call.write(response)),
         sotwSubscription,
       ),
@@ -174,7 +198,7 @@ function handlers(planes: Planes, admit: Admit): DiscoveryHandlers {
       serve(
         call,
         planes,
-        admit,
+        door,
         deltaWire((response) => call.write(response)),
         deltaSubscription,
       ),
@@ -190,7 +214,7 @@ interface AnyRequest {
 function serve<Request extends AnyRequest, Response>(
   call: ServerDuplexStream<Request, Response>,
   planes: Planes,
-  admit: Admit,
+  door: Door,
   wire: Wire,
   subscriptionOf: (request: Request, type: ResourceType, stream: XdsStream) => Subscription | null,
 ): void {
@@ -199,9 +223,11 @@ function serve<Request extends AnyRequest, Response>(
   sendFramed(call)
   const end = () => {
     over = true
+    door.open.delete(look)
     if (plane !== null) planes.disconnect(plane)
     plane = null
   }
+  let look = () => {}
   const refuse = (code: number, details: string) => {
     end()
     // How grpc-js ends a stream with a status; destroying it would send none.
@@ -227,8 +253,14 @@ function serve<Request extends AnyRequest, Response>(
       return refuse(3, 'the first request of a stream must say which node it is: give the bootstrap a node id')
     const said = nodeOf(request.node)
     const node: MeshNode = wire.asksForHosts ? said : { ...said, hosts: 'all' }
-    const reason = admit(node, call.metadata, call.getAuthContext())
-    if (reason !== null) return refuse(7, reason)
+    const peer = call.getAuthContext()
+    look = () => {
+      const reason = door.admit(node, call.metadata, peer)
+      if (reason !== null) refuse(7, reason)
+    }
+    door.open.add(look)
+    look()
+    if (over) return
     const coming = planes.prepare(node)
     if (coming === null) return begin(node, request)
     call.pause()

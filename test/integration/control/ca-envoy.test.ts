@@ -124,11 +124,16 @@ describe('Envoys with certificates of the authority', () => {
     const { running, server, client } = await mesh({})
     const [bad, good] = [await issue(running.admin, 'tester'), await issue(running.admin, 'tester')]
     expect([await shake(server.inbound, bad), await shake(server.inbound, good)]).toEqual(['welcome', 'welcome'])
+    // A handshake that is shortened shows no certificate.
+    const kept = { session: undefined, reused: false }
+    for (let time = 0; time < 2; time += 1) expect(await shake(server.inbound, bad, kept)).toBe('welcome')
+    expect(kept.reused).toBe(true)
     const began = performance.now()
     await running.admin.ask('POST', '/v1/ca/revocations', { serial: bad.serial, reason: 'lost' })
     const signal = AbortSignal.timeout(10_000)
     while ((await shake(server.inbound, bad)) === 'welcome') signal.throwIfAborted()
     expect(performance.now() - began).toBeLessThan(1_000)
+    expect(await shake(server.inbound, bad, kept)).not.toBe('welcome')
     expect(await shake(server.inbound, good)).toBe('welcome')
     expect(await tally(5, () => ask(client.outbound, 'reviews'))).toEqual({ reviews: 5 })
 

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { AuthorityStatus } from '../../../src/control/ca/status.js'
 import { makeAuthority } from '../../kit/certificates.js'
@@ -241,6 +242,28 @@ describe('weft certificate', () => {
     // What is there was not touched by any of these.
     expect(verify(out)).toContain('OK')
   }, 60_000)
+
+  it('proves itself by the service-account token that a cluster has put beside it, and not by one for others', async () => {
+    const cluster = await generateKeyPair('ES256')
+    const [keys, tokenFile] = [join(scratchFolder(), 'jwks.json'), join(scratchFolder(), 'token')]
+    writeFileSync(keys, JSON.stringify({ keys: [{ ...(await exportJWK(cluster.publicKey)), kid: 'k', alg: 'ES256' }] }))
+    const control = await start({ kubernetes: { keys, issuer: 'https://cluster.example' } })
+    const project = async (audience: string) => {
+      const token = new SignJWT({ sub: 'system:serviceaccount:default:reviews' }).setIssuer('https://cluster.example')
+      const dated = token.setAudience(audience).setExpirationTime('10m').setProtectedHeader({ alg: 'ES256', kid: 'k' })
+      writeFileSync(tokenFile, `${await dated.sign(cluster.privateKey)}\n`)
+    }
+    const out = join(scratchFolder(), 'out')
+    const args = ['certificate', '--out', out, '--control', control.xds, '--token-file', tokenFile]
+    await project('kubernetes')
+    expect(await control.weft(...args)).toMatchObject({ code: 1, stderr: expect.stringContaining('"aud"') })
+    await project('weft')
+    expect(await control.weft(...args)).toMatchObject({ code: 0 })
+    expect(new X509Certificate(readFileSync(join(out, 'cert.pem'))).subjectAltName).toBe(`URI:${identity}`)
+    expect(verify(out)).toContain('OK')
+    const other = await control.weft(...args, '--account', 'bank')
+    expect(other.stderr).toContain('is default/reviews and not default/bank')
+  }, 40_000)
 
   it('needs no secret at the Unix socket of its machine, where the kernel says who it is', async () => {
     const path = join(scratchFolder(), 'weft.sock')

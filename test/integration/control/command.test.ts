@@ -174,6 +174,41 @@ describe('the commands of the control plane', () => {
     await watch.kill()
   })
 
+  it('follow what has a label, workloads and the status as they change', async () => {
+    const { weft, start, url, token, program, data, xds } = await startControlProcess()
+    const labelled = (tier: string) => httpRoute('a', spec(1), { labels: { tier } })
+    await weft('apply', '-f', writeResources(labelled('web'), httpRoute('b')))
+    const watch = start('get', 'httproute', '-w', '-l', 'tier=web')
+    await watch.says('added     HTTPRoute  default/a')
+    await weft('apply', '-f', writeResources(httpRoute('b', spec(2)), labelled('none')))
+    await watch.says('deleted   HTTPRoute  default/a')
+    expect(watch.stdout).not.toContain('default/b')
+
+    const [workloads, status] = [start('get', 'workloads', '-w'), start('status', '-w')]
+    await status.says('0 services, 0 workloads')
+    const headers = { authorization: `Bearer ${token}` }
+    const body = JSON.stringify({ service: 's', id: 's-1', port: 9 })
+    await fetch(`${url}/v1/workloads`, { method: 'POST', headers, body })
+    await workloads.says('added     default/s:s-1  healthy\n')
+    await status.says('1 services, 1 workloads')
+    await fetch(`${url}/v1/workloads/default/s/s-1/heartbeat`, {
+      method: 'POST',
+      headers,
+      body: '{"health":"draining"}',
+    })
+    await workloads.says('changed   default/s:s-1  draining\n')
+    // They outlive the control plane, and say each change once.
+    await program.kill()
+    await status.says(/does not answer.*; trying again\n/)
+    await startControlProcess('--data', data, '--listen', new URL(url).host, '--xds', xds)
+    await weft('token', 'create', '--name', 'x', '--role', 'viewer')
+    await fetch(`${url}/v1/workloads/default/s/s-1`, { method: 'DELETE', headers })
+    await workloads.says('deleted   default/s:s-1  draining\n')
+    await status.says(/0 services, 0 workloads/, status.output.indexOf('trying again'))
+    expect(workloads.stdout.trimEnd().split('\n')).toHaveLength(3)
+    for (const one of [watch, workloads, status]) await one.kill()
+  })
+
   it('make, list and revoke tokens, also in the folder of a control plane that is not running', async () => {
     const control = await startControlProcess()
     const { weft, data } = control
@@ -212,29 +247,6 @@ describe('the commands of the control plane', () => {
     ])
     writeFileSync(file, 'servers: x\n')
     expect(await run({ WEFT_CONFIG: file })).toEqual([2, expect.stringContaining('did you mean `server`?')])
-  })
-
-  it('complete in bash', async () => {
-    const script = new Program(process.execPath, ['dist/weft.js', 'completion', 'bash'])
-    await script.end()
-    const file = join(scratchFolder(), 'weft.bash')
-    writeFileSync(file, script.stdout)
-    const complete = async (...words: string[]) => {
-      const set = `COMP_WORDS=(weft ${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}`
-      const bash = new Program('bash', ['-c', `source ${file}; ${set}; _weft; echo "\${COMPREPLY[@]}"`])
-      await bash.end()
-      return bash.stdout.trim().split(' ')
-    }
-    expect(await complete('app')).toEqual(['apply'])
-    expect(await complete('apply', '--dry')).toEqual(['--dry-run'])
-    expect(await complete('token', 'r')).toEqual(['revoke'])
-    expect(await complete('get', 't')).toEqual(['tlsroute', 'tcproute', 'telemetry'])
-    expect(await complete('describe', 'gateway')).toEqual([
-      'gateway.gateway.networking.k8s.io',
-      'gateway.networking.istio.io',
-    ])
-    for (const shell of ['zsh', 'fish'])
-      expect(await new Program(process.execPath, ['dist/weft.js', 'completion', shell]).end()).toBe(0)
   })
 })
 

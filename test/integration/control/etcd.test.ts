@@ -6,6 +6,7 @@ import { EtcdClient } from '../../../src/control/store/etcd-client.js'
 import type { Store, WatchEvent } from '../../../src/control/store/store.js'
 import { makeAuthority } from '../../kit/certificates.js'
 import { type Etcd, startEtcd } from '../../kit/etcd.js'
+import { startEtcdRelay } from '../../kit/etcd-relay.js'
 import { endPrograms, outputOf } from '../../kit/program.js'
 import { describeStore } from '../../kit/store-conformance.js'
 import { put, remove, route, write } from '../../kit/store-writes.js'
@@ -103,9 +104,11 @@ describe('two replicas on etcd', () => {
 
   it('learn a former leader’s last commit before they write', async () => {
     const prefix = freshPrefix()
-    const one = await open('one', prefix)
+    const relay = await startEtcdRelay(etcd.port)
+    const one = await open('one', prefix, { urls: [relay.url] })
     await write(one, 'alice', put('a', { n: 1 }))
-    // Put in behind its back, as a former leader's commit that was not seen yet: the number has moved on.
+    // Put in behind its back, as a former leader's commit that it has not heard of: the number has moved on.
+    relay.holdWatches(true)
     const client = new EtcdClient({ urls: [etcd.url] })
     const commit = { revision: 2, atMs: 1, author: 'late', reason: 'test', changes: [] }
     await client.txn(
@@ -115,14 +118,16 @@ describe('two replicas on etcd', () => {
         { put: `${prefix}revision`, value: '2' },
       ],
     )
+    expect(one.revision()).toBe(1)
     expect((await write(one, 'alice', put('a', { n: 3 }))).revision).toBe(3)
     client.close()
+    await relay.end()
   })
 
   it('survive a compaction that they slept through by reading everything again', async () => {
     const prefix = freshPrefix()
     const one = await open('one', prefix)
-    const before = await startEtcdProxy()
+    const before = await startEtcdRelay(etcd.port)
     const two = await open('two', prefix, { urls: [before.url] })
     await write(one, 'alice', put('a', { n: 1 }))
     await until(two, () => two.revision() === 1)
@@ -272,7 +277,8 @@ describe('the store on etcd', () => {
 
   it('reads a state of many pages and megabytes', async () => {
     const prefix = freshPrefix()
-    const store = await open('one', prefix)
+    // Megabytes take their time on a busy machine.
+    const store = await open('one', prefix, { timeoutMs: 10_000 })
     const pad = 'x'.repeat(20_000)
     await Promise.all(Array.from({ length: 450 }, (_, n) => write(store, 'alice', put(`r${n}`, { n, pad }))))
     const same = await open('two', prefix)
@@ -280,30 +286,3 @@ describe('the store on etcd', () => {
     expect(same.list()).toEqual(store.list())
   })
 })
-
-/** A TCP relay before etcd that can be cut and mended. */
-async function startEtcdProxy() {
-  const { createServer, connect } = await import('node:net')
-  const sockets = new Set<import('node:net').Socket>()
-  const server = createServer((client) => {
-    const upstream = connect(etcd.port, '127.0.0.1')
-    for (const [from, to] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      sockets.add(from)
-      from.pipe(to)
-      from.on('error', () => to.destroy())
-      from.on('close', () => sockets.delete(from))
-    }
-  })
-  const listen = (port: number) => new Promise<void>((resolve) => server.listen(port, '127.0.0.1', () => resolve()))
-  await listen(0)
-  const { port } = server.address() as { port: number }
-  const cut = () =>
-    new Promise<void>((resolve) => {
-      server.close(() => resolve())
-      for (const socket of sockets) socket.destroy()
-    })
-  return { url: `http://127.0.0.1:${port}`, cut, mend: () => listen(port), end: cut }
-}

@@ -74,4 +74,52 @@ describe('a data plane at the door', () => {
     // Without a certificate there is no connection at all.
     expect(await knock('shop', 'cart', { token: carts })).not.toBe('welcome')
   })
+
+  it('is shown out when its token is revoked or has expired, and others stay', async () => {
+    let aheadMs = 0
+    const data = scratchFolder()
+    const config = controlConfig.parse({ data, xds: { listen: '127.0.0.1:0' } })
+    running = await startTestControl(
+      { data },
+      {
+        nowMs: () => Date.now() + aheadMs,
+        distribute: (source, parts) => startDistribution(config, source, parts),
+      },
+    )
+    const { control, admin } = running
+    const enter = async (service: string, more: object = {}) => {
+      const body = { name: service, role: 'workload', namespaces: ['shop'], service, ...more }
+      const { text, token } = await admin.ask<{ text: string; token: { id: string } }>('POST', '/v1/tokens', body)
+      const client = new Client(control.xdsAddress ?? '', credentials.createInsecure())
+      const metadata = new Metadata()
+      metadata.set('authorization', `Bearer ${text}`)
+      const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata)
+      const ended = new Promise<string>((resolve) => {
+        call.on('error', (error: ServiceError) => resolve(`${error.code} ${error.details}`))
+      })
+      const node = { id: service, cluster: service, metadata: { [metadataKey]: { namespace: 'shop' } } }
+      call.write(create(DeltaDiscoveryRequestSchema, { typeUrl: typeUrls.clusters, node }))
+      await once(call, 'data', { signal: AbortSignal.timeout(10_000) })
+      const leave = () => {
+        call.cancel()
+        client.close()
+      }
+      return { id: token.id, ended, leave }
+    }
+    const connected = async () => {
+      const { dataPlanes } = await admin.get<{ dataPlanes: { node: string }[] }>('/v1/status')
+      return dataPlanes.map(({ node }) => node).sort()
+    }
+    const [bank, cart, brief] = [await enter('bank'), await enter('cart'), await enter('brief', { expiresIn: '1h' })]
+    expect(await connected()).toEqual(['bank', 'brief', 'cart'])
+    await admin.ask('DELETE', `/v1/tokens/${bank.id}`)
+    expect(await bank.ended).toBe('7 the token is not known here')
+    expect(await connected()).toEqual(['brief', 'cart'])
+    aheadMs = 3_600_001
+    // Whatever gives cause to look: here another token.
+    await admin.ask('POST', '/v1/tokens', { name: 'x', role: 'viewer' })
+    expect(await brief.ended).toContain('7 the token expired at')
+    expect(await connected()).toEqual(['cart'])
+    for (const { leave } of [bank, cart, brief]) leave()
+  })
 })

@@ -76,7 +76,7 @@ function takesMutualAlone(
   { labels, ports }: ServiceEndpoint,
   port: string,
 ): boolean {
-  const selectable = { 'weft.io/service': name, ...labels }
+  const selectable = { ...labels, 'weft.io/service': name }
   return peerMode(mesh, namespace, selectable, ports[port] ?? null).mode === 'strict'
 }
 

@@ -31,11 +31,14 @@ export function inboundPort({ inbound }: Pick<MeshNode, 'inbound'>): number | nu
 /** Name under which an Envoy asks for the endpoints of its own service. */
 export const localCluster = 'local_cluster'
 
-/** What selectors see: its labels, and who it is, so that a policy can be for a service or for this one node. */
+/**
+ * What selectors see: its labels, and who it is, so that a policy can be for a service or for this one node. Labels may
+ * say another `app`, and not who it is.
+ */
 export function selectableLabels({
   id,
   service,
   labels,
 }: Pick<MeshNode, 'id' | 'service' | 'labels'>): Record<string, string> {
-  return { app: service, 'weft.io/node': id, 'weft.io/service': service, ...labels }
+  return { app: service, ...labels, 'weft.io/node': id, 'weft.io/service': service }
 }

@@ -1,8 +1,10 @@
 /** `GET /v1/ca/issued`: which certificates of an identity still last, for whoever wants to revoke one. */
 import * as z from 'zod'
+import { mayIn } from '../../access/roles.js'
 import { iso } from '../../ca/chain.js'
 import { demandAuthority } from '../demand-authority.js'
 import { endpoint, ok } from '../endpoint.js'
+import { namespaceOfIdentity } from '../identity-namespace.js'
 
 const maxItems = 1_000
 
@@ -17,10 +19,11 @@ export const issuedCertificates = endpoint({
       z.object({ serial: z.string(), identity: z.string(), authority: z.string(), notAfter: z.iso.datetime() }),
     ),
   }),
-  answer({ authority }, { query: { identity } }) {
+  answer({ authority }, { principal, query: { identity } }) {
     const { ledger } = demandAuthority(authority)
     const found = identity === undefined ? [...ledger] : ledger.ofIdentity(identity)
-    const sorted = found.sort((one, other) => one.notAfterMs - other.notAfterMs).slice(0, maxItems)
+    const shown = found.filter((one) => mayIn(principal, namespaceOfIdentity(one.identity)))
+    const sorted = shown.sort((one, other) => one.notAfterMs - other.notAfterMs).slice(0, maxItems)
     return ok({
       items: sorted.map(({ serial, identity, authority, notAfterMs }) => {
         return { serial, identity, authority, notAfter: iso(notAfterMs) }

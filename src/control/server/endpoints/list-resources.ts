@@ -3,14 +3,14 @@ import * as z from 'zod'
 import { demand, mayIn } from '../../access/roles.js'
 import { resolveKind } from '../../resource-kinds.js'
 import { isResourceKind } from '../../store/key.js'
-import type { Entry } from '../../store/store.js'
 import { endpoint, ok } from '../endpoint.js'
+import { labelFilter, labelsDescription } from '../labels.js'
 import { resource, shownResource } from '../shapes.js'
 
 const query = z.strictObject({
   kind: z.string().optional().meta({ description: '`Kind.group`, or shorter where that is clear' }),
   namespace: z.string().optional(),
-  labels: z.string().optional().meta({ description: '`name=value`, several with commas; all must fit' }),
+  labels: z.string().optional().meta({ description: labelsDescription }),
 })
 
 export const listResources = endpoint({
@@ -26,18 +26,10 @@ export const listResources = endpoint({
       ...(kind !== undefined && { kind: resolveKind(kind, kinds) }),
       ...(namespace !== undefined && { namespace }),
     }
-    const wanted = (labels ?? '').split(',').filter((pair) => pair !== '')
+    const hasLabels = labelFilter(labels)
     const found = store.list(filter).filter((entry) => {
-      return isResourceKind(entry.key.kind) && mayIn(principal, entry.key.namespace) && hasLabels(entry, wanted)
+      return isResourceKind(entry.key.kind) && mayIn(principal, entry.key.namespace) && hasLabels(entry)
     })
     return ok({ revision: store.revision(), items: found.map(shownResource) })
   },
 })
-
-function hasLabels({ value }: Entry, wanted: readonly string[]): boolean {
-  const { labels = {} } = value.metadata as { labels?: Record<string, string> }
-  return wanted.every((pair) => {
-    const at = pair.indexOf('=')
-    return at === -1 ? pair in labels : labels[pair.slice(0, at)] === pair.slice(at + 1)
-  })
-}

@@ -4,6 +4,7 @@ import { demand } from '../../access/roles.js'
 import { iso } from '../../ca/chain.js'
 import { demandAuthority } from '../demand-authority.js'
 import { endpoint, ok } from '../endpoint.js'
+import { namespaceOfIdentity } from '../identity-namespace.js'
 
 const body = z
   .strictObject({
@@ -41,7 +42,8 @@ export const revokeCertificate = endpoint({
   async answer({ authority }, { principal, body: { serial, identity, reason, lift } }) {
     const { revocations } = demandAuthority(authority)
     const { name } = principal
-    demand(principal, 'administer', namespaceOf(identity))
+    // A serial number alone does not tell whose it is.
+    demand(principal, 'administer', namespaceOfIdentity(identity))
     if (lift && identity !== undefined) await revocations.lift(identity, name)
     const revoked = lift
       ? []
@@ -51,8 +53,3 @@ export const revokeCertificate = endpoint({
     return ok({ revoked: revoked.map(({ serial, identity, atMs }) => ({ serial, identity, at: iso(atMs) })) })
   },
 })
-
-/** A serial number alone does not tell whose it is. */
-function namespaceOf(identity: string | undefined): string {
-  return /\/ns\/([^/]+)\//.exec(identity ?? '')?.[1] ?? '*'
-}

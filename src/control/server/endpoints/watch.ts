@@ -5,11 +5,13 @@ import { resolveKind } from '../../resource-kinds.js'
 import { isResourceKind, type Key } from '../../store/key.js'
 import type { Entry, WatchEvent } from '../../store/store.js'
 import { endpoint } from '../endpoint.js'
+import { labelFilter, labelsDescription } from '../labels.js'
 import { resource, shownResource, wholeNumber } from '../shapes.js'
 
 const query = z.strictObject({
   kind: z.string().optional(),
   namespace: z.string().optional(),
+  labels: z.string().optional().meta({ description: labelsDescription }),
   from: wholeNumber.optional().meta({ description: 'First revision; absent: what there is, then what comes' }),
 })
 
@@ -27,16 +29,20 @@ export const watch = endpoint({
   access: 'read',
   query,
   result: line,
-  answer({ store, kinds }, { principal, query: { kind, namespace, from } }) {
+  answer({ store, kinds }, { principal, query: { kind, namespace, labels, from } }) {
     if (namespace !== undefined) demand(principal, 'read', namespace)
     const wanted = kind === undefined ? null : resolveKind(kind, kinds)
-    const fits = (key: Key) => {
-      return isResourceKind(key.kind) && (wanted ?? key.kind) === key.kind && inView(principal, namespace, key)
+    const hasLabels = labelFilter(labels)
+    const fits = (entry: Entry | null) => {
+      if (entry === null) return false
+      const { key } = entry
+      const isWanted = isResourceKind(key.kind) && (wanted ?? key.kind) === key.kind
+      return isWanted && inView(principal, namespace, key) && hasLabels(entry)
     }
     return {
       stream(write, end) {
         if (from === undefined) {
-          for (const entry of store.list()) if (fits(entry.key)) write(shownLine('added', entry.version, entry))
+          for (const entry of store.list()) if (fits(entry)) write(shownLine('added', entry.version, entry))
           write({ type: 'synced', revision: store.revision() })
         }
         return store.watch(from ?? store.revision() + 1, (event) => {
@@ -52,13 +58,13 @@ function inView(principal: Principal, namespace: string | undefined, key: Key): 
   return mayIn(principal, key.namespace) && (namespace ?? key.namespace) === key.namespace
 }
 
-function linesOf(event: WatchEvent, fits: (key: Key) => boolean): object[] {
+/** What loses the labels that are asked for is gone for whoever watches. */
+function linesOf(event: WatchEvent, fits: (entry: Entry | null) => boolean): object[] {
   if (event.type === 'relist') return [event]
   const { revision, changes } = event.applied
-  return changes.flatMap(({ key, before, after }) => {
-    const shown = after ?? before
-    if (!fits(key) || shown === null) return []
-    return [shownLine(after === null ? 'deleted' : before === null ? 'added' : 'changed', revision, shown)]
+  return changes.flatMap(({ before, after }) => {
+    if (after !== null && fits(after)) return [shownLine(fits(before) ? 'changed' : 'added', revision, after)]
+    return before !== null && fits(before) ? [shownLine('deleted', revision, before)] : []
   })
 }
 

@@ -29,6 +29,19 @@ function opensslRequest(folder: string, names: string): string {
   return readFileSync(file, 'utf8')
 }
 
+/** A request that is whole, but for the key: somebody asks for a certificate of a key that is not theirs. */
+function withKeyOf(request: string, other: string): string {
+  const bytes = (pem: string) => Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ''), 'base64')
+  const [mine, theirs] = [bytes(request), bytes(other)]
+  // An uncompressed point of P-256 after the head of its bit string.
+  const head = Buffer.from('03420004', 'hex')
+  const [at, from] = [mine.indexOf(head), theirs.indexOf(head)]
+  expect(Math.min(at, from)).toBeGreaterThan(0)
+  theirs.copy(mine, at + 4, from + 4, from + 68)
+  const lines = mine.toString('base64').match(/.{1,64}/g) ?? []
+  return ['-----BEGIN CERTIFICATE REQUEST-----', ...lines, '-----END CERTIFICATE REQUEST-----', ''].join('\n')
+}
+
 describe('a certificate for a request', () => {
   it('says who was proved, lasts a day, begins before now for clocks that are late, and is in ledger and audit log', async () => {
     running = await startIssuer()
@@ -135,6 +148,7 @@ describe('a certificate for a request', () => {
     lines[middle] = `${line.slice(0, 10)}${line[10] === 'A' ? 'B' : 'A'}${line.slice(11)}`
     for (const [bad, why] of [
       [lines.join('\n'), /the request/],
+      [withKeyOf(request, makeRequest().request), /is not signed by the key that it is about/],
       ['', /no PEM text/],
       ['-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n', /no PKCS #10/],
       ['x'.repeat(100_000), /more than 16384 bytes/],

@@ -1,5 +1,5 @@
 /** The registry over an embedded store, with a clock in our hand. */
-import { createServer, type Server } from 'node:http'
+import { createServer, type Server, type ServerResponse } from 'node:http'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createMeshSource } from '../../../../src/control/mesh-state.js'
 import { HealthChecker } from '../../../../src/control/registry/health-checker.js'
@@ -209,6 +209,24 @@ describe('the look from outside', () => {
     await becomes(b.store, 'unhealthy')
     status = 204
     await becomes(b.store, 'healthy')
+  })
+
+  it('finds a workload unhealthy that takes the connection and never answers', async () => {
+    const b = await bench()
+    const held: ServerResponse[] = []
+    const server = createServer((_, response) => void held.push(response)).listen(0, '127.0.0.1')
+    await new Promise<void>((resolve) => server.once('listening', () => resolve()))
+    ends.push(() => {
+      server.closeAllConnections()
+      server.close()
+    })
+    const { port } = server.address() as { port: number }
+    const check = { http: { path: '/' }, timeout: '100ms', unhealthyThreshold: 1 }
+    await b.register('reviews', 'r1', { address: '127.0.0.1', port, check })
+    const checker = new HealthChecker({ store: b.store, registry: b.registry, random: () => 0 })
+    ends.push(() => checker.close())
+    await becomes(b.store, 'unhealthy')
+    expect(held).toHaveLength(1)
   })
 
   it('finds a closed port over TCP, and begins with a workload that registers later', async () => {
