@@ -93,12 +93,13 @@ spec: { hosts: [vault.example], gateways: [edge], http: [{ route: [{ destination
     const dump = await fetch(`http://127.0.0.1:${steered.envoy.admin}/config_dump?include_eds`)
     expect(await dump.text()).not.toContain('BEGIN CERTIFICATE')
 
-    // The stranger does not listen, so the port is free for whose it is.
+    // Both would be given connections to the port, and the stranger has nothing to show.
+    await steered.envoy.program.kill()
     await startEnvoy(control.port, { ...claims, node: 'bank-edge', namespace: 'bank' })
     await listening(port)
     const name = `vault.example:${port}`
     const to = ['--cacert', `${folder}/roots.pem`, '--resolve', `${name}:127.0.0.1`, `https://${name}/`]
-    expect((await curl('curl', ['-s', '-w', ' %{http_code}', ...to])).stdout).toBe('app 200')
+    expect((await curl('curl', ['-sS', '-w', ' %{http_code}', ...to])).stdout).toBe('app 200')
     expect(app.requests).toBe(1)
     certificates.close()
   })

@@ -55,6 +55,15 @@ describe('a data plane', () => {
     }
   })
 
+  it('is nobody with a certificate that was taken back, whatever its name', async () => {
+    const { options } = await setUp()
+    const shown = { ...certificate('URI:spiffe://shop.example/ns/shop/sa/cart'), serialNumber: '0A' }
+    const by = (isRevoked: (serial: string) => boolean) =>
+      refuseDataPlane({ ...options, isRevoked }, applicant, { ...nothing, certificate: shown })
+    expect(by((serial) => serial === '0b')).toBeNull()
+    expect(by((serial) => serial === '0a')).toBe('its certificate 0a was revoked')
+  })
+
   it('is who its token says, and a wrong token is not made up for by a certificate or by an open door', async () => {
     const { options, token } = await setUp()
     const by = (authorization: string) => {
