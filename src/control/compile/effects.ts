@@ -6,7 +6,7 @@ import { istioGatewaysOf } from './gateways/istio-doors.js'
 import type { Mesh } from './mesh/mesh.js'
 import { inboundPort, type MeshNode, selectableLabels } from './mesh/node.js'
 import { chosenSidecar } from './mesh/reach.js'
-import type { Cluster, Listener, Origin, RouteTable } from './nouns.js'
+import { type Cluster, type Listener, type Origin, outboundTable, type RouteTable } from './nouns.js'
 import { peerMode } from './policies/peer-authentication.js'
 import { compileView, type MeshView } from './view.js'
 
@@ -119,7 +119,7 @@ function listenerParts({ direction, telemetry }: Listener): Part[] {
 }
 
 function tableParts({ name, hosts, authorization }: RouteTable): Part[] {
-  const on = name === 'outbound' ? client : server
+  const on = name === outboundTable || name.startsWith(`${outboundTable}/`) ? client : server
   const routes = hosts.flatMap((host) =>
     host.routes.flatMap(({ origin, through }) =>
       [origin, through ?? null].flatMap((one) =>
@@ -134,9 +134,10 @@ function clusterParts({ name, origins }: Cluster): Part[] {
   return origins.map((origin) => client(origin, `cluster ${name}`))
 }
 
-function connectionParts({ address, connections, authorization }: Listener): Part[] {
+function connectionParts({ address, direction, connections, authorization }: Listener): Part[] {
+  const on = direction === 'outbound' ? client : server
   return [
-    ...connections.map(({ origin }) => server(origin, `connections of ${address}`)),
+    ...connections.flatMap(({ origin }) => (origin === null ? [] : [on(origin, `connections of ${address}`)])),
     ...(authorization?.origins ?? []).map((origin) => server(origin, 'authorization')),
   ]
 }
