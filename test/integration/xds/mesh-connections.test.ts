@@ -86,6 +86,38 @@ describe.each([
   })
 })
 
+describe('an address on the side of the application', () => {
+  it('is told where two data planes of one machine want one address, and goes through the first', async () => {
+    const door = await CountedDoor.start('door')
+    const port = await freePort()
+    steered = await steerMesh({ node: 'first' })
+    steered.mesh.register(workload('door', door.port))
+    await steered.apply(entry('door', port))
+    await listening(port)
+    await startEnvoy(steered.control.port, { node: 'second', service: 'other' })
+    const states = async () =>
+      (await steered.control.settled(steered.mesh.current().revision, 10_000)).map(({ node, state, issues }) => [
+        node,
+        state,
+        issues.map(({ message }) => /cannot bind '127\.0\.0\.1:(\d+)'/.exec(message)?.[1]),
+      ])
+    await expect.poll(states).toEqual([
+      ['first', 'applied', []],
+      ['second', 'refused', [String(port)]],
+    ])
+    expect(await tallyCalls(20, port)).toEqual({ door: 20 })
+
+    // Another address for the one is enough.
+    await steered.apply(
+      sidecar(
+        'other',
+        `egress: [{ hosts: [./door], bind: 127.0.0.4, port: { number: ${port}, protocol: TCP, name: door } }]`,
+      ),
+    )
+    expect(await tallyCalls(5, port, { address: '127.0.0.4' })).toEqual({ door: 5 })
+  })
+})
+
 describe('a VirtualService without gateways', () => {
   it('splits the connections of a port, by subsets and by the port that was called', async () => {
     const versions = { v1: await CountedDoor.start('v1'), v2: await CountedDoor.start('v2') }
