@@ -114,7 +114,7 @@ describe('an address on the side of the application', () => {
         `egress: [{ hosts: [./door], bind: 127.0.0.4, port: { number: ${port}, protocol: TCP, name: door } }]`,
       ),
     )
-    expect(await tallyCalls(5, port, { address: '127.0.0.4' })).toEqual({ door: 5 })
+    expect(await tallyCalls(5, port, { to: '127.0.0.4' })).toEqual({ door: 5 })
   })
 })
 
