@@ -35,6 +35,11 @@ export class CountedDoor {
     return (this.server.address() as AddressInfo).port
   }
 
+  /** Connections that are open now. */
+  get open(): number {
+    return this.sockets.size
+  }
+
   async close(): Promise<void> {
     open.delete(this)
     for (const socket of this.sockets) socket.destroy()

@@ -4,10 +4,11 @@ import { originOf } from './finding.js'
 import { gatewaysOf } from './gateways/gateway-doors.js'
 import { istioGatewaysOf } from './gateways/istio-doors.js'
 import type { Mesh } from './mesh/mesh.js'
-import { inboundPort, type MeshNode, selectableLabels } from './mesh/node.js'
+import { type MeshNode, selectableLabels } from './mesh/node.js'
 import { chosenSidecar } from './mesh/reach.js'
-import type { Cluster, Listener, Origin, RouteTable } from './nouns.js'
+import { type Cluster, type Listener, type Origin, outboundTable, type RouteTable } from './nouns.js'
 import { peerMode } from './policies/peer-authentication.js'
+import { inboundDoors, portOf } from './sidecars/inbound-doors.js'
 import { compileView, type MeshView } from './view.js'
 
 /** `client`: in what the workload asks of others; `server`: in what others ask of it. */
@@ -104,10 +105,13 @@ function doorParts(mesh: Mesh, node: MeshNode): Part[] {
     return doors.map(({ resource }) => server(originOf(resource, 'spec'), 'listeners'))
   }
   const narrowing = chosenSidecar(mesh, node)
-  const { mode, origin } = peerMode(mesh, node.namespace, selectableLabels(node), inboundPort(node))
+  const { doors, origins } = inboundDoors(mesh, node)
+  const labels = selectableLabels(node)
+  const guards = doors.map(({ address }) => peerMode(mesh, node.namespace, labels, portOf(address)))
   return [
     ...(narrowing === undefined ? [] : [client(originOf(narrowing.resource, 'spec'), 'what it may reach')]),
-    ...(origin === null || node.inbound === null ? [] : [server(origin, `mutual TLS ${mode}`)]),
+    ...origins.map((written) => server(written, 'listeners')),
+    ...guards.flatMap(({ mode, origin }) => (origin === null ? [] : [server(origin, `mutual TLS ${mode}`)])),
   ]
 }
 
@@ -119,7 +123,7 @@ function listenerParts({ direction, telemetry }: Listener): Part[] {
 }
 
 function tableParts({ name, hosts, authorization }: RouteTable): Part[] {
-  const on = name === 'outbound' ? client : server
+  const on = name === outboundTable || name.startsWith(`${outboundTable}/`) ? client : server
   const routes = hosts.flatMap((host) =>
     host.routes.flatMap(({ origin, through }) =>
       [origin, through ?? null].flatMap((one) =>
@@ -134,9 +138,10 @@ function clusterParts({ name, origins }: Cluster): Part[] {
   return origins.map((origin) => client(origin, `cluster ${name}`))
 }
 
-function connectionParts({ address, connections, authorization }: Listener): Part[] {
+function connectionParts({ address, direction, connections, authorization }: Listener): Part[] {
+  const on = direction === 'outbound' ? client : server
   return [
-    ...connections.map(({ origin }) => server(origin, `connections of ${address}`)),
+    ...connections.flatMap(({ origin }) => (origin === null ? [] : [on(origin, `connections of ${address}`)])),
     ...(authorization?.origins ?? []).map((origin) => server(origin, 'authorization')),
   ]
 }

@@ -23,6 +23,8 @@ import { keySourceOf } from './policies/request-authentication.js'
 import { unusedDelegates } from './routes/delegates.js'
 import { sourceLabels } from './routes/source.js'
 import { unknownPorts } from './routes/unknown-ports.js'
+import { outboundConnections } from './sidecars/outbound-connections.js'
+import { unreachedRules } from './sidecars/unreached-rules.js'
 import { sharedView } from './view.js'
 
 export function lintMesh(mesh: Mesh): MeshFinding[] {
@@ -31,6 +33,7 @@ export function lintMesh(mesh: Mesh): MeshFinding[] {
     ...targets(mesh),
     ...duplicates(mesh),
     ...mesh.kinds.of(destinationRule).flatMap(ruleFindings),
+    ...unreachedRules(mesh),
     ...clients(mesh),
     ...gateways(mesh),
     ...plainKeys(mesh),
@@ -47,7 +50,8 @@ function clients(mesh: Mesh): MeshFinding[] {
     labels.flatMap((own) => {
       const node = lintNode(namespace, '', 'sidecar', own)
       const reach = reachOf(mesh, node)
-      return [...sharedView(mesh, node, reach).findings, ...reach.findings]
+      const connecting = outboundConnections(mesh, { ...node, outbound: '127.0.0.1:0' }, reach)
+      return [...sharedView(mesh, node, reach).findings, ...connecting.findings, ...reach.findings]
     }),
   )
 }

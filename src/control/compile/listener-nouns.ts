@@ -63,4 +63,6 @@ export type TraceTag = { name: string } & (
   | { literal: string }
   | { header: string; otherwise: string }
   | { environment: string; otherwise: string }
+  /** As access logs are written. */
+  | { format: string }
 )

@@ -133,6 +133,9 @@ export interface Route {
   through?: Origin
 }
 
+/** Table and listener through which a sidecar's application reaches other services. */
+export const outboundTable = 'outbound'
+
 /** The routes of a group of hosts, first match first. */
 export interface HostRoutes {
   name: string
@@ -176,7 +179,8 @@ export interface ConnectionRoute {
   limits: ConnectionLimits
   /** Null: they go to the endpoints as they are. */
   tunnel: Tunnel | null
-  origin: Origin
+  /** Null: nobody wrote it, connections go where they are called. */
+  origin: Origin | null
 }
 
 /** When connections that are forwarded whole are ended. */
@@ -199,8 +203,15 @@ export interface ConnectionPlace {
   source: string | null
 }
 
-/** `none`: whatever it is; `passthrough`: TLS that an endpoint ends; `terminate`: TLS that ends here. */
-export type ConnectionTls = { mode: 'none' } | { mode: 'passthrough' } | { mode: 'terminate'; secret: string }
+/**
+ * `none`: whatever it is; `passthrough`: TLS that an endpoint ends; `terminate`: TLS that ends here; `mutual`: the mesh's
+ * own, or, where `others` may come too, anything else as it is.
+ */
+export type ConnectionTls =
+  | { mode: 'none' }
+  | { mode: 'passthrough' }
+  | { mode: 'terminate'; secret: string }
+  | { mode: 'mutual'; others: boolean }
 
 export interface ListenerTls {
   /** `strict` and `permissive`: client certificates of the mesh; `none`: a plain certificate for clients outside. */

@@ -13,37 +13,29 @@ import { closed } from './clusters/credentials.js'
 import { type Client, clientOf } from './clusters/destination-rules.js'
 import { clusterEndpoints } from './clusters/endpoints.js'
 import { type Outlook, outlookOf, type Placed, seenBy } from './clusters/locality-order.js'
-import { plainCluster } from './clusters/plain-cluster.js'
 import { ownZones } from './clusters/zone-aware.js'
 import { describeOrigin, distinctFindings, type MeshFinding } from './finding.js'
 import { withConnectionLimits } from './gateways/connection-limits.js'
 import { type CompiledGateway, compileGateway } from './gateways/gateways.js'
-import type { Authentication, ListenerTelemetry } from './listener-nouns.js'
+import type { Authentication } from './listener-nouns.js'
 import { keep, type Mesh } from './mesh/mesh.js'
-import { inboundPort, type MeshNode, selectableLabels } from './mesh/node.js'
+import { type MeshNode, selectableLabels } from './mesh/node.js'
 import { type Reach, reachOf } from './mesh/reach.js'
-import type {
-  Authorization,
-  Cluster,
-  ClusterEndpoints,
-  HostRoutes,
-  Listener,
-  Origin,
-  Route,
-  RouteTable,
-} from './nouns.js'
-import { authorizationFor } from './policies/authorization.js'
-import { type ListenerPolicies, listenerPolicies } from './policies/listener-policies.js'
-import { type PeerModeFound, peerMode } from './policies/peer-authentication.js'
+import type { Cluster, ClusterEndpoints, HostRoutes, Listener, Origin, Route, RouteTable } from './nouns.js'
+import { listenerPolicies } from './policies/listener-policies.js'
 import { withoutPort } from './routes/host-ports.js'
-import { defaultRoute, foreignHosts, serviceRoutes } from './routes/service-routes.js'
+import { defaultRoute } from './routes/service-routes.js'
 import { sourceOf } from './routes/source.js'
+import { egressTables } from './sidecars/egress-tables.js'
+import { outboundConnections } from './sidecars/outbound-connections.js'
+import { ownSide } from './sidecars/own-side.js'
 
 /** What all clients with one reach have in common. */
 export interface SharedView {
   /** Key of the reach, with the data plane that it is for. */
   key: string
-  table: RouteTable
+  /** The one of what is reached at ports of their own last. */
+  tables: RouteTable[]
   /** The same as `compiled`, alone: a list that keeps its identity. */
   nouns: Cluster[]
   clusters: CompiledCluster[]
@@ -69,10 +61,6 @@ export interface MeshView {
   findings: MeshFinding[]
 }
 
-export const ownCluster = 'self'
-/** Table and listener through which a sidecar's application reaches other services. */
-export const outboundTable = 'outbound'
-
 /** `identities`: whether there are certificates at all; without, PERMISSIVE is the same as DISABLE. */
 export function compileView(mesh: Mesh, node: MeshNode, identities = true): MeshView {
   return node.role === 'gateway' ? gatewayView(mesh, node) : sidecarView(mesh, node, identities)
@@ -81,25 +69,48 @@ export function compileView(mesh: Mesh, node: MeshNode, identities = true): Mesh
 function sidecarView(mesh: Mesh, node: MeshNode, identities: boolean): MeshView {
   const reach = reachOf(mesh, node)
   const shared = sharedView(mesh, node, reach)
-  const own = ownSide(mesh, node, identities)
+  const connecting = outboundConnections(mesh, node, reach)
+  const own = ownSide(mesh, node, reach, identities)
+  const connected = connecting.clusters.length === 0 ? [] : [connecting]
+  const listeners = joined(own.listeners, connecting.listeners)
   const zones = ownZones(mesh, node, shared.nouns)
   return {
     node,
-    listeners: own.listeners,
+    listeners,
     authentication: own.authentication,
-    tables: [shared.table, ...own.tables],
-    clusters: [shared.nouns, own.clusters],
-    endpoints: [sharedEndpoints(mesh, shared, node), own.endpoints, ...zones.endpoints],
-    secrets: [],
-    identity: own.identity ?? shared.identity,
-    findings: [...shared.findings, ...reach.findings, ...own.findings, ...zones.findings],
+    tables: [...shared.tables, ...own.tables],
+    clusters: [shared.nouns, own.clusters, ...connected.map(({ nouns }) => nouns)],
+    endpoints: [
+      sharedEndpoints(mesh, shared, node),
+      own.endpoints,
+      ...connected.map((one) => sharedEndpoints(mesh, one, node)),
+      ...zones.endpoints,
+    ],
+    secrets: listeners.flatMap(secretsOf).filter(isFirstOfName),
+    identity: own.identity ?? shared.identity ?? mutualOf(connecting.nouns),
+    findings: [...shared.findings, ...reach.findings, ...connecting.findings, ...own.findings, ...zones.findings],
   }
+}
+
+const joinedLists = new WeakMap<Listener[], WeakMap<Listener[], Listener[]>>()
+
+/** The same list for the same two. */
+function joined(own: Listener[], others: Listener[]): Listener[] {
+  if (others.length === 0) return own
+  const known = joinedLists.get(own) ?? new WeakMap<Listener[], Listener[]>()
+  const list = known.get(others) ?? [...own, ...others]
+  joinedLists.set(own, known.set(others, list))
+  return list
 }
 
 const endpointLists = new WeakMap<Mesh, Map<string, ClusterEndpoints[]>>()
 
 /** One list for all nodes that see the same, and for all nodes where none of the clusters looks at a node. */
-function sharedEndpoints(mesh: Mesh, { key, clusters, outlook }: SharedView, node: MeshNode): ClusterEndpoints[] {
+function sharedEndpoints(
+  mesh: Mesh,
+  { key, clusters, outlook }: Pick<SharedView, 'key' | 'clusters' | 'outlook'>,
+  node: MeshNode,
+): ClusterEndpoints[] {
   const lists = endpointLists.get(mesh) ?? new Map<string, ClusterEndpoints[]>()
   if (lists.size === 0) endpointLists.set(mesh, lists)
   const client = placed(node)
@@ -122,59 +133,53 @@ export function sharedView(mesh: Mesh, node: MeshNode, reach: Reach): SharedView
   const client = clientOf(mesh, node)
   const source = sourceOf(mesh, node)
   const key = [node.plane, reach.key, 'for', client.key, ...source.has].join(' ')
+  // What is hashed on is written into routes and may be other than for the rest of the namespace.
+  const own = (host: HostRoutes) => (client.selecting.length === 0 ? host : { ...host })
   return keep(mesh, `shared ${key}`, () => {
-    const compiled = [
-      ...reach.services.flatMap((service) =>
-        service.ports
-          .filter(({ protocol }) => protocol !== 'tcp')
-          .flatMap((port) => serviceRoutes(mesh, service, port, source)),
-      ),
-      ...foreignHosts(mesh, source).filter(({ host }) => reach.hosts(withoutPort(host.hosts[0] ?? ''), node.namespace)),
-    ]
-    const findings = distinctFindings(compiled.flatMap((one) => one.findings))
-    const hosts = distinctHosts(compiled.map(({ host }) => host))
-    // What is hashed on is written into routes and may be other than for the rest of the namespace.
-    const own = client.selecting.length === 0 ? hosts : hosts.map((host) => ({ ...host }))
-    return withCapabilities(mesh, node.plane, { key, client, hosts: own, findings })
+    const tables = egressTables(mesh, reach, source).map(({ name, hosts }) => ({
+      ...{ name, hosts: distinctHosts(hosts.map(({ host }) => host)).map(own) },
+      findings: distinctFindings(hosts.flatMap((one) => one.findings)),
+    }))
+    return withCapabilities(mesh, node.plane, { key, client, tables })
   })
 }
 
 interface Wanted {
   key: string
   client: Client
-  hosts: HostRoutes[]
-  findings: MeshFinding[]
+  tables: { name: string; hosts: HostRoutes[]; findings: MeshFinding[] }[]
 }
 
 /** Leaves out what the data plane cannot do, and compiles the clusters that the rest names. */
-function withCapabilities(mesh: Mesh, plane: MeshNode['plane'], { key, client, hosts, findings }: Wanted): SharedView {
+function withCapabilities(mesh: Mesh, plane: MeshNode['plane'], { key, client, tables: written }: Wanted): SharedView {
   const clustersOf = (routes: Route[]) => referencedClusters(mesh, clustersOfRoutes(routes), client)
-  const all = hosts.flatMap(({ routes }) => routes)
+  const all = written.flatMap(({ hosts }) => hosts.flatMap(({ routes }) => routes))
   const { refused, findings: lacking } = refusals(
     plane,
     all,
     clustersOf(all).map(({ cluster }) => cluster),
   )
   const inForce = ({ origin }: Route) => origin === null || !refused.has(describeOrigin(origin))
-  const kept = hosts.map((host) => {
+  const keptOf = (host: HostRoutes) => {
     if (host.routes.every(inForce)) return host
     const routes = host.routes.flatMap((route) => (inForce(route) ? [route] : closedRoute(route)))
     return {
       ...host,
       routes: routes.length > 0 || host.name.startsWith('host/') ? routes : [defaultRoute(withoutPort(host.name))],
     }
-  })
-  const clusters = clustersOf(kept.flatMap(({ routes }) => routes)).map((one) => withoutRefused(one, refused))
-  const table = { name: outboundTable, hosts: kept, authorization: null }
+  }
+  const tables = written.map(({ name, hosts }) => ({ name, hosts: hosts.map(keptOf), authorization: null }))
+  const kept = tables.flatMap(({ hosts }) => hosts.flatMap(({ routes }) => routes))
+  const clusters = clustersOf(kept).map((one) => withoutRefused(one, refused))
   const nouns = clusters.map(({ cluster }) => cluster)
   return {
     key,
-    table,
+    tables,
     nouns,
     clusters,
     outlook: outlookOf(clusters.map(({ order }) => order)),
     identity: mutualOf(nouns),
-    findings: [...findings, ...clusters.flatMap((one) => one.findings), ...lacking],
+    findings: [...written, ...clusters].flatMap((one) => one.findings).concat(lacking),
   }
 }
 
@@ -214,111 +219,10 @@ function distinctHosts(list: HostRoutes[]): HostRoutes[] {
   })
 }
 
-const noConnections = { connections: [], authorization: null } as const satisfies Partial<Listener>
-
-function outboundListener(address: string, telemetry: ListenerTelemetry | null): Listener {
-  return {
-    name: 'outbound',
-    address,
-    direction: 'outbound',
-    routes: outboundTable,
-    tls: null,
-    readsTokens: false,
-    telemetry,
-    ...noConnections,
-  }
-}
-
 function mutualOf(clusters: readonly Cluster[]): MeshView['identity'] {
   const mutual = clusters.find(({ tls }) => tls?.mode === 'mutual')
   return mutual === undefined ? null : { origin: mutual.origins[0] ?? null }
 }
-
-interface OwnSide {
-  identity: MeshView['identity']
-  listeners: Listener[]
-  authentication: Authentication | null
-  tables: RouteTable[]
-  clusters: Cluster[]
-  endpoints: ClusterEndpoints[]
-  findings: MeshFinding[]
-}
-
-/** The same for all workloads that listen alike and have no policies of their own. */
-function ownSide(mesh: Mesh, node: MeshNode, identities: boolean): OwnSide {
-  const { outbound, inbound, app } = node
-  const policies = keep(mesh, `policies of ${JSON.stringify(node)}`, () => ownPolicies(mesh, node))
-  const who = policies.isPlain ? { outbound, inbound, app, peer: policies.peer } : node
-  return keep(mesh, `own side of ${JSON.stringify(who)} ${identities}`, () =>
-    buildOwnSide({ outbound, inbound, app }, policies, identities),
-  )
-}
-
-interface OwnPolicies extends ListenerPolicies {
-  /** Null where nobody is served. */
-  peer: PeerModeFound | null
-  authorization: Authorization | null
-  /** Nothing but `peer` says anything. */
-  isPlain: boolean
-}
-
-function ownPolicies(mesh: Mesh, node: MeshNode): OwnPolicies {
-  const serves = node.inbound !== null && node.app !== null
-  const policies = listenerPolicies(mesh, node)
-  const peer = serves ? peerMode(mesh, node.namespace, selectableLabels(node), inboundPort(node)) : null
-  const authorization = serves ? authorizationFor(mesh, node) : null
-  const { authentication, telemetry, clusters, findings } = policies
-  const said = [authorization, authentication, telemetry.CLIENT, telemetry.SERVER, ...clusters, ...findings]
-  return { ...policies, peer, authorization, isPlain: said.every((one) => one === null) }
-}
-
-/** The listeners of a workload, and the way from the inbound one to its application. */
-function buildOwnSide(
-  { outbound, inbound, app }: Pick<MeshNode, 'outbound' | 'inbound' | 'app'>,
-  { peer, authorization, authentication, telemetry, clusters, findings }: OwnPolicies,
-  identities: boolean,
-): OwnSide {
-  const before = outbound === null ? [] : [outboundListener(outbound, telemetry.CLIENT)]
-  if (peer === null || inbound === null || app === null)
-    return { identity: null, listeners: before, authentication: null, tables: [], clusters, endpoints: [], findings }
-  const { mode, origin } = peer
-  const plain = mode === 'disabled' || (mode === 'permissive' && !identities)
-  const route: Route = { ...defaultRoute(ownCluster), retry: null }
-  const hosts: HostRoutes[] = [{ name: 'app', hosts: ['*'], routes: [route] }]
-  const colon = app.lastIndexOf(':')
-  const endpoint = {
-    address: app.slice(0, colon).replace(/^\[|\]$/g, ''),
-    port: Number(app.slice(colon + 1)),
-    weight: 1,
-    healthy: true,
-    draining: false,
-  }
-  return {
-    identity: plain ? null : { origin },
-    listeners: [
-      ...before,
-      {
-        name: 'inbound',
-        address: inbound,
-        direction: 'inbound',
-        routes: 'inbound',
-        tls: plain ? null : { mode, certificates: [] },
-        readsTokens: true,
-        telemetry: telemetry.SERVER,
-        ...noConnections,
-      },
-    ],
-    authentication,
-    tables: [{ name: 'inbound', hosts, authorization }],
-    clusters: [ownClusterNoun, ...clusters],
-    endpoints: [
-      { cluster: ownCluster, localities: [{ region: '', zone: '', priority: 0, weight: null, endpoints: [endpoint] }] },
-    ],
-    findings,
-  }
-}
-
-const ownClusterNoun = plainCluster(ownCluster, 'downstream')
 
 function gatewayView(mesh: Mesh, node: MeshNode): MeshView {
   const side = keep(mesh, `gateway ${JSON.stringify(node)}`, () => gatewaySide(mesh, node))
@@ -364,7 +268,9 @@ function gatewaySide(mesh: Mesh, node: MeshNode) {
 function secretsOf({ tls, connections }: Listener): MeshView['secrets'] {
   return [
     ...(tls?.certificates ?? []).map(({ secret: name, origin }) => ({ name, origin })),
-    ...connections.flatMap(({ tls: own, origin }) => (own.mode === 'terminate' ? [{ name: own.secret, origin }] : [])),
+    ...connections.flatMap(({ tls: own, origin }) =>
+      own.mode === 'terminate' && origin !== null ? [{ name: own.secret, origin }] : [],
+    ),
   ]
 }
 
@@ -382,7 +288,7 @@ function inForceOn({ plane }: MeshNode, compiled: CompiledGateway): CompiledGate
   const listeners = compiled.listeners
     .map((one) => ({
       ...one,
-      connections: one.connections.filter(({ origin }) => !refused.has(describeOrigin(origin))),
+      connections: one.connections.filter(({ origin }) => origin === null || !refused.has(describeOrigin(origin))),
     }))
     .filter(({ routes, connections }) => routes !== null || connections.length > 0)
   return { ...compiled, listeners, findings: [...compiled.findings, ...findings] }

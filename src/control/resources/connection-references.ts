@@ -1,4 +1,4 @@
-/** References of TLSRoute and TCPRoute: what forwards connections hangs on a gateway and sends to services. */
+/** References of TLSRoute and TCPRoute: what forwards connections hangs on a gateway or a service and sends to services. */
 import * as z from 'zod'
 import { notYetKeys, words } from '../../config/forms/not-yet.js'
 import { backendRefFields } from './gateway-references.js'
@@ -6,8 +6,8 @@ import { dnsName, namespace, port } from './kind.js'
 
 export const connectionParentRef = z
   .strictObject({
-    group: z.literal('gateway.networking.k8s.io').optional(),
-    kind: words(['Gateway'], ['Service', 'ListenerSet']).prefault('Gateway'),
+    group: z.enum(['', 'core', 'gateway.networking.k8s.io']).optional(),
+    kind: words(['Gateway', 'Service'], ['ListenerSet']).prefault('Gateway'),
     name: dnsName(),
     namespace: namespace.optional(),
     port: port.optional(),

@@ -1,4 +1,4 @@
-/** `TCPRoute` (Gateway API): where the connections of a gateway's listener go. */
+/** `TCPRoute` (Gateway API): where the connections of a gateway's listener or of a service's port go. */
 import * as z from 'zod'
 import { connectionRouteFields } from './connection-references.js'
 import { resourceKind } from './kind.js'

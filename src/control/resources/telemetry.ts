@@ -21,10 +21,10 @@ const customTag = z
     literal: z.strictObject({ value: z.string().min(1) }).optional(),
     header: z.strictObject({ name: z.string().min(1), defaultValue: z.string().default('') }).optional(),
     environment: z.strictObject({ name: z.string().min(1), defaultValue: z.string().default('') }).optional(),
-    ...notYetKeys('formatter'),
+    formatter: z.strictObject({ value: z.string().min(1) }).optional(),
   })
-  .refine((tag) => [tag.literal, tag.header, tag.environment].filter((one) => one !== undefined).length === 1, {
-    error: 'must have one of literal, header and environment',
+  .refine((tag) => Object.values(tag).filter((one) => one !== undefined).length === 1, {
+    error: 'must have one of literal, header, environment and formatter',
   })
 
 const tracing = z.strictObject({
@@ -46,12 +46,18 @@ export const telemetry = resourceKind({
       accessLogging: z.array(accessLogging).default([]),
       tracing: z.array(tracing).default([]),
       metrics: notYet('remove it: a plain Envoy lacks the filter that it steers; its own are at /stats/prometheus'),
-      ...notYetKeys('targetRef'),
+      targetRef: targetRef.optional(),
     })
     .refine(({ selector, targetRefs }) => selector === undefined || targetRefs === undefined, {
       error: 'may not stand beside selector',
       path: ['targetRefs'],
-    }),
+    })
+    .refine((spec) => spec.targetRef === undefined || (spec.selector ?? spec.targetRefs) === undefined, {
+      error: 'may not stand beside selector or targetRefs',
+      path: ['targetRef'],
+    })
+    // The older spelling of a list of one.
+    .transform(({ targetRef: one, ...spec }) => (one === undefined ? spec : { ...spec, targetRefs: [one] })),
 })
 
 export type TelemetrySpec = z.output<typeof telemetry.spec>

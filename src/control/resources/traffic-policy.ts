@@ -116,7 +116,7 @@ const loadBalancer = z
     if (hash !== undefined) issue('may not stand beside consistentHash: a key has one endpoint, whatever its zone')
   })
 
-const connectionPool = z.strictObject({
+export const connectionPool = z.strictObject({
   tcp: z
     .strictObject({
       maxConnections: uint32.min(1).optional(),
@@ -185,6 +185,7 @@ export const trafficPolicy = shape.refine(
   { error: 'may not stand beside tunnel', path: ['proxyProtocol'] },
 )
 
+export type ConnectionPool = z.output<typeof connectionPool>
 export type TrafficPolicy = z.output<typeof trafficPolicy>
 /** What a port may override as a whole. */
 export type TrafficPolicyParts = Pick<TrafficPolicy, 'loadBalancer' | 'connectionPool' | 'outlierDetection' | 'tls'>

@@ -1,4 +1,4 @@
-/** The parts of a VirtualService that forward connections: `tls` by server name, `tcp` by port; both at gateways only. */
+/** The parts of a VirtualService that forward connections: `tls` by server name, `tcp` by port. */
 import * as z from 'zod'
 import { dnsName, hostPattern, includesHost, labels, port } from './kind.js'
 import { subnet } from './subnet.js'

@@ -169,20 +169,12 @@ export const virtualService = resourceKind({
       ...connectionParts,
     })
     .superRefine((spec, context) => {
-      const { hosts, gateways, http, tls, tcp } = spec
+      const { hosts, http, tls, tcp } = spec
       if (hosts.length === 0) return delegatesHaveARoot(spec, context)
       if (http.length + tls.length + tcp.length === 0)
         context.addIssue({ code: 'custom', path: ['http'], message: 'needs a rule, here or in tls or tcp' })
       for (const path of strangeNames(hosts, tls))
         context.addIssue({ code: 'custom', path: ['tls', ...path], message: 'is for none of the hosts' })
-      if (!gateways.includes('mesh')) return
-      for (const [key, rules] of Object.entries({ tls, tcp }))
-        if (rules.length > 0)
-          context.addIssue({
-            code: 'custom',
-            path: [key],
-            message: 'works at gateways: name them, and not mesh, in gateways',
-          })
     }),
 })
 

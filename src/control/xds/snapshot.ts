@@ -8,8 +8,8 @@ import type { Certificate, CertificateSource, TrustBundle } from '../certificate
 import type { MeshFinding } from '../compile/finding.js'
 import type { Mesh } from '../compile/mesh/mesh.js'
 import type { MeshNode } from '../compile/mesh/node.js'
-import type { HashOn } from '../compile/nouns.js'
-import { compileView, type MeshView, outboundTable } from '../compile/view.js'
+import { type HashOn, outboundTable } from '../compile/nouns.js'
+import { compileView, type MeshView } from '../compile/view.js'
 import {
   askedHostResource,
   certificateResource,

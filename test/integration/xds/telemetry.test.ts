@@ -166,14 +166,17 @@ describe('tracing', () => {
     })
     const tracing = (percent: number, more: object = {}) =>
       telemetry('traces', {
+        targetRef: { group: '', kind: 'Service', name: 'reviews' },
         tracing: [{ providers: [{ name: 'zipkin' }], randomSamplingPercentage: percent, ...more }],
       })
     const customTags = {
       shop: { literal: { value: 'east' } },
       tenant: { header: { name: 'X-Tenant', defaultValue: 'nobody' } },
       home: { environment: { name: 'WEFT_NO_SUCH_VARIABLE', defaultValue: 'unset' } },
+      asked: { formatter: { value: '%REQ(:METHOD)% %REQ(:PATH)%' } },
     }
-    await steered.apply(tracing(100, { customTags }))
+    const elsewhere = { targetRef: { kind: 'Service', name: 'other' }, tracing: [{ disableSpanReporting: true }] }
+    await steered.apply(telemetry('elsewhere', elsewhere) + tracing(100, { customTags }))
     await inTime(() => {
       call('/probe').catch(() => null)
       return sink.spans.length > 0
@@ -187,6 +190,13 @@ describe('tracing', () => {
       localEndpoint: { serviceName: 'reviews' },
     })
     expect(second?.tags.tenant).toBe('nobody')
+    const all = Array.from({ length: 10 }, (_, index) => `GET /all-${index}`)
+    expect(
+      sink
+        .of('/all-')
+        .map(({ tags }) => tags.asked)
+        .sort(),
+    ).toEqual(all)
 
     await steered.apply(tracing(0))
     await settledDown(sink, call)

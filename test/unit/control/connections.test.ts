@@ -101,7 +101,7 @@ describe('a rule that asks of requests, for connections', () => {
     fc.assert(
       fc.property(conditions, (condition) => {
         const rules = [{ name: 'AuthorizationPolicy default/x rules[0]', condition }]
-        const { authorization } = forConnections({ ...undecided, deny: rules, allow: rules })
+        const { authorization } = forConnections({ ...undecided, deny: rules, allow: rules }, 'here')
         const [denied, allowed] = [authorization.deny[0]?.condition, authorization.allow?.[0]?.condition]
         if (denied === undefined || allowed === undefined) throw new Error('each rule stays')
         const [one, other] = [decide(condition, true), decide(condition, false)]
@@ -132,7 +132,7 @@ spec: { action: AUDIT, rules: [{}] }`)
     const policies = authorizationFor(mesh, edge)
     if (policies === null) throw new Error('there are policies')
     expect(policies.custom.map(({ rules }) => rules.length)).toEqual([1])
-    const { authorization, findings } = forConnections(policies)
+    const { authorization, findings } = forConnections(policies, 'here')
     expect(authorization).toMatchObject({ audit: [], custom: [], allow: null })
     expect(authorization.deny.map(({ name }) => name)).toEqual(['AuthorizationPolicy default/asked rules[0]'])
     const condition = JSON.stringify(authorization.deny)

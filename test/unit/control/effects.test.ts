@@ -102,3 +102,39 @@ it('says of each resource that reaches a data plane what it does there, and what
   expect(notesOf('told')).toEqual([expect.stringContaining('there is no provider nobody for traces')])
   expect(notesOf('second')).toEqual([expect.stringContaining('Sidecar default/narrow is older')])
 })
+
+it('says which resources steer the connections of an application, and which listeners a Sidecar names', () => {
+  const source = new MemoryMesh()
+  source.apply(`
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: db }
+spec: { hosts: [db], location: MESH_INTERNAL, resolution: STATIC, ports: [{ number: 5432, name: sql, protocol: TCP }], endpoints: [{ address: 10.0.0.7 }] }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: TCPRoute
+metadata: { name: db }
+spec: { parentRefs: [{ kind: Service, name: db }], rules: [{ backendRefs: [{ name: db, port: 5432 }] }] }
+---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: { name: page }
+spec: { ingress: [{ port: { number: 9000, protocol: TCP, name: tcp }, defaultEndpoint: '127.0.0.1:9001' }] }
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: who }
+spec: { selector: { matchLabels: { app: page } }, rules: [{ from: [{ source: { namespaces: [default] } }] }] }
+`)
+  const effects = effectsOn(indexMesh(source.current(), null), sidecar, true)
+  const told = effects.map(({ kind, name, parts }) => [
+    `${kind} ${name}`,
+    ...parts.map(({ side, part }) => `${side}: ${part}`),
+  ])
+  expect(told).toEqual([
+    ['AuthorizationPolicy who', 'server: authorization'],
+    ['ServiceEntry db', 'client: cluster tcp:default/db/5432'],
+    ['Sidecar page', 'client: what it may reach', 'server: listeners'],
+    ['TCPRoute db', 'client: connections of 127.0.0.1:5432'],
+  ])
+})

@@ -69,7 +69,7 @@ describe('a connection that nobody looks into', () => {
       const principal = requestPrincipal(issuers, { exact: 'https://a/x' })
       for (const condition of [principal, { not: principal }]) {
         const rule = { name: 'AuthorizationPolicy default/a rules[0]', condition }
-        const { authorization } = forConnections({ ...undecided, deny: [rule], allow: [rule] })
+        const { authorization } = forConnections({ ...undecided, deny: [rule], allow: [rule] }, 'here')
         const answers = [...authorization.deny, ...(authorization.allow ?? [])].map((one) =>
           holds(one.condition, { iss: '', sub: '' }),
         )

@@ -3,7 +3,7 @@ import type { TrafficPolicyParts } from '../../resources/traffic-policy.js'
 import { type MeshFinding, originOf } from '../finding.js'
 import { attachments } from '../mesh/attachments.js'
 import { type Carried, carrying, clusterName, keep, type Mesh } from '../mesh/mesh.js'
-import type { ServiceDefinition, ServicePort } from '../mesh/services.js'
+import { type ServiceDefinition, type ServicePort, takesConnections } from '../mesh/services.js'
 import type { Cluster, ConnectionLimits, HashOn, LoadBalancer, Tunnel } from '../nouns.js'
 import { chooseBackendTls } from './backend-tls.js'
 import { clusterTls } from './client-tls.js'
@@ -66,7 +66,7 @@ function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
   const isClosed = (outside.isClosed && !passing) || (subset !== undefined && chosen === undefined)
   const grpc = attachments(mesh).grpcServices.has(service.key) && port.name === 'main'
   const http2 = port.protocol === 'http2' || grpc || http?.h2UpgradePolicy === 'UPGRADE'
-  const requested = http?.useClientProtocol ? 'downstream' : http2 ? 'http2' : port.protocol
+  const requested = http?.useClientProtocol ? 'downstream' : spoken(port, http2)
   const cluster: Cluster = {
     name,
     protocol: carried === 'requests' ? requested : carried === 'grpc' || (tunnel !== null && http2) ? 'http2' : 'tcp',
@@ -99,6 +99,11 @@ function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
     selectsWorkloads: rule?.spec.workloadSelector !== undefined,
     findings: [...findings, ...outside.findings, ...idle],
   }
+}
+
+function spoken(port: ServicePort, http2: boolean): Cluster['protocol'] {
+  if (http2) return 'http2'
+  return takesConnections(port) ? 'tcp' : 'http1'
 }
 
 const policies = {

@@ -55,3 +55,15 @@ export function outliers(written: NonNullable<TrafficPolicyParts['outlierDetecti
     minHealthPercent: written.minHealthPercent ?? null,
   }
 }
+
+/** All that a pool says, whoever the connections are made to. */
+export function poolFields(
+  pool: Pool,
+): Pick<Cluster, 'connectTimeoutMs' | 'circuitBreaker' | 'keepAlive' | 'tcpKeepAlive'> {
+  return {
+    connectTimeoutMs: pool?.tcp.connectTimeout ?? 1000,
+    circuitBreaker: breaker(pool),
+    keepAlive: keepAlive(pool),
+    tcpKeepAlive: tcpKeepAlive(pool),
+  }
+}

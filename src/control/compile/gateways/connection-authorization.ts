@@ -11,7 +11,8 @@ export interface ConnectionAuthorization {
   findings: MeshFinding[]
 }
 
-export function forConnections(policies: Authorization): ConnectionAuthorization {
+/** `which`: connections, as people would tell them from others. */
+export function forConnections(policies: Authorization, which: string): ConnectionAuthorization {
   const { audit, custom, deny, allow, dryRun, origins } = policies
   const narrowed = (rules: AuthorizationRule[], unknown: boolean) =>
     rules.map(({ name, condition }) => ({ name, condition: withUnknown(condition, unknown) }))
@@ -23,10 +24,10 @@ export function forConnections(policies: Authorization): ConnectionAuthorization
   const told: { rules: AuthorizationRule[]; what: string; hint: string }[] = [
     { rules: deny.filter(asksOfRequest), what: 'asks of requests, so it denies', hint: ofItsOwn },
     { rules: (allow ?? []).filter(asksOfRequest), what: 'asks of requests, so it allows none of', hint: ofItsOwn },
-    { rules: asking, what: 'cannot be asked about, so it denies', hint: 'give those a gateway of their own' },
-    { rules: audit, what: 'records none of', hint: 'give those a gateway of their own' },
+    { rules: asking, what: 'cannot be asked about, so it denies', hint: 'give those a policy of their own' },
+    { rules: audit, what: 'records none of', hint: 'give those a policy of their own' },
   ]
-  const findings = origins.flatMap((origin) => told.flatMap((one) => findingOf(origin, one)).slice(0, 1))
+  const findings = origins.flatMap((origin) => told.flatMap((one) => findingOf(origin, which, one)).slice(0, 1))
   const all = { deny: [...asking, ...deny], allow }
   return {
     authorization: { audit: [], custom: [], ...decisions(all), dryRun: decisions(dryRun), origins },
@@ -34,15 +35,16 @@ export function forConnections(policies: Authorization): ConnectionAuthorization
   }
 }
 
-const ofItsOwn = 'give those a gateway of their own, or ask for ipBlocks, ports and connection.sni'
+const ofItsOwn = 'give those a policy of their own, which asks for principals, ipBlocks, ports or connection.sni'
 
 function findingOf(
   origin: Origin,
+  which: string,
   { rules, what, hint }: { rules: AuthorizationRule[]; what: string; hint: string },
 ): MeshFinding[] {
   const rule = rules.find(({ name }) => name.startsWith(`${describeOrigin(origin)} `))
   if (rule === undefined) return []
-  const message = `${rule.name} ${what} the connections of a TLSRoute or TCPRoute at this gateway`
+  const message = `${rule.name} ${what} the connections ${which}`
   return [{ severity: 'warning', code: 'WEFT_MESH_UNSUPPORTED', origin, message, hint }]
 }
 

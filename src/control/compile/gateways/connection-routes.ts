@@ -2,17 +2,18 @@
 import type { MeshResource } from '../../mesh-source.js'
 import type { ConnectionRules } from '../../resources/connection-references.js'
 import { referencedClusters } from '../clusters/cluster-references.js'
-import { clientsOf } from '../clusters/destination-rules.js'
+import { type Client, clientsOf } from '../clusters/destination-rules.js'
 import { type MeshFinding, originOf } from '../finding.js'
 import { carrying, type Mesh } from '../mesh/mesh.js'
 import type { Parsed } from '../mesh/parsed.js'
 import { resolveReference, type ServiceReference } from '../mesh/references.js'
+import type { ServiceDefinition } from '../mesh/services.js'
 import type { ConnectionRoute, ConnectionTls, Origin } from '../nouns.js'
 import type { NameClaim } from './server-names.js'
 
 export interface ConnectionCandidate {
   resource: MeshResource
-  route: Omit<ConnectionRoute, 'serverNames' | 'places'>
+  route: Omit<ConnectionRoute, 'serverNames' | 'places'> & { origin: Origin }
   claims: NameClaim[]
   findings: MeshFinding[]
 }
@@ -25,19 +26,18 @@ export interface ConnectionRule {
   tls: ConnectionTls
   claims: NameClaim[]
   destinations: { reference: ServiceReference; weight: number; path: string }[]
+  /** Inside the mesh: the clients, whose data planes add mutual TLS around what passes through. */
+  clients?: Client
 }
 
 export function connectionCandidate(mesh: Mesh, resource: MeshResource, rule: ConnectionRule): ConnectionCandidate {
-  const { tls, claims, path, suffix } = rule
+  const { tls, claims, path, suffix, clients } = rule
   const passing = tls.mode === 'passthrough'
-  const resolved = rule.destinations.map((one) => {
-    const { cluster, findings } = resolveReference(mesh, resource, one.path, one.reference)
-    const unmet = passing ? withoutIdentity(mesh, cluster, originOf(resource, one.path)) : []
-    return {
-      weight: one.weight,
-      cluster: carrying(cluster, passing ? 'tls' : 'tcp'),
-      findings: [...findings, ...unmet],
-    }
+  const resolved = rule.destinations.map(({ weight, reference, path: written }) => {
+    const { cluster, findings } = resolveReference(mesh, resource, written, reference)
+    if (clients !== undefined) return { weight, cluster: connectionCluster(mesh, cluster, tls, clients), findings }
+    const unmet = passing ? withoutIdentity(mesh, cluster, originOf(resource, written)) : []
+    return { weight, cluster: carrying(cluster, passing ? 'tls' : 'tcp'), findings: [...findings, ...unmet] }
   })
   const { kind, metadata } = resource
   // What passes through goes to other clusters than what does not, so it has another name.
@@ -59,8 +59,7 @@ export function connectionCandidate(mesh: Mesh, resource: MeshResource, rule: Co
 export function routeCandidate(
   mesh: Mesh,
   { resource, spec }: Parsed<{ rules: ConnectionRules }>,
-  tls: ConnectionTls,
-  claims: NameClaim[],
+  place: Pick<ConnectionRule, 'tls' | 'claims' | 'clients'>,
 ): ConnectionCandidate {
   const destinations = spec.rules.flatMap(({ backendRefs }, rule) =>
     backendRefs.map(({ name: host, namespace = resource.metadata.namespace, port, weight }, index) => ({
@@ -69,14 +68,25 @@ export function routeCandidate(
       path: `spec.rules[${rule}].backendRefs[${index}]`,
     })),
   )
-  return connectionCandidate(mesh, resource, { suffix: '', path: 'spec.rules[0]', tls, claims, destinations })
+  return connectionCandidate(mesh, resource, { suffix: '', path: 'spec.rules[0]', ...place, destinations })
+}
+
+/** Where a client's data plane sends connections: TLS of the application goes as it is, or inside of the mesh's. */
+export function connectionCluster(mesh: Mesh, name: string, { mode }: ConnectionTls, clients: Client): string {
+  return carrying(name, mode === 'passthrough' && mutualService(mesh, name, clients) === null ? 'tls' : 'tcp')
+}
+
+/** The service behind a cluster that is called with mutual TLS itself, not through a tunnel. */
+function mutualService(mesh: Mesh, name: string, clients: Client): ServiceDefinition | null {
+  const [compiled] = referencedClusters(mesh, [name], clients)
+  return compiled?.cluster.tls?.mode === 'mutual' && compiled.tunnel === null ? compiled.service : null
 }
 
 /** A client outside has no certificate of the mesh, and what passes through is the client's own TLS. */
 function withoutIdentity(mesh: Mesh, name: string, origin: Origin): MeshFinding[] {
-  const [compiled] = referencedClusters(mesh, [name], clientsOf(origin.namespace))
-  if (compiled?.cluster.tls?.mode !== 'mutual' || compiled.tunnel !== null) return []
-  const message = `${compiled.service.key} is called with mutual TLS of the mesh, which a connection that passes through does not bring`
+  const service = mutualService(mesh, name, clientsOf(origin.namespace))
+  if (service === null) return []
+  const message = `${service.key} is called with mutual TLS of the mesh, which a connection that passes through does not bring`
   const hint = 'let the gateway end TLS (tls.mode Terminate), or let the service take others (PeerAuthentication)'
   return [{ severity: 'warning', code: 'WEFT_MESH_CONFLICT', origin, message, hint }]
 }

@@ -85,7 +85,7 @@ function connectionRoutes(
     const path = attachment(resource, listener, route)
     return path === null ? [] : [{ route, claims: [{ name: hostname, path }] }]
   })
-  return [...named, ...whole].map(({ route, claims }) => routeCandidate(mesh, route, tls, claims))
+  return [...named, ...whole].map(({ route, claims }) => routeCandidate(mesh, route, { tls, claims }))
 }
 
 function connectionTls(listener: GatewayListener, namespace: string): ConnectionTls {

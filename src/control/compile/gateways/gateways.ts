@@ -27,7 +27,10 @@ export interface CompiledGateway {
 export function compileGateway(mesh: Mesh, node: MeshNode): CompiledGateway {
   const findings: MeshFinding[] = []
   const policies = authorizationFor(mesh, node)
-  const connecting = policies === null ? { authorization: null, findings: [] } : forConnections(policies)
+  const connecting =
+    policies === null
+      ? { authorization: null, findings: [] }
+      : forConnections(policies, 'of a TLSRoute or TCPRoute at this gateway')
   const doors = [...gatewayDoors(mesh, node, findings), ...istioDoors(mesh, node, findings)]
   const addresses = [...new Set(doors.map(({ address }) => address))].sort()
   const listeners: Listener[] = []

@@ -8,6 +8,7 @@ import { tlsRoute } from '../../resources/tls-route.js'
 import { type MeshFinding, originOf } from '../finding.js'
 import { findService, type Mesh } from '../mesh/mesh.js'
 import type { Parsed } from '../mesh/parsed.js'
+import { unfitPort } from '../sidecars/unreached-rules.js'
 import { allows, carries, namesGateway, namesListener, type ParentRef } from './listener-routes.js'
 import { anyName, sharedHosts } from './server-names.js'
 
@@ -36,7 +37,12 @@ function parentOf(mesh: Mesh, route: MeshResource, ref: ParentRef, index: number
     return { listeners: [], finding: { severity: 'warning', code: 'WEFT_MESH_REFERENCE', origin, message, hint } }
   }
   const gone = () => lost(`there is no ${kind} ${namespace}/${name}`, 'it has no effect until there is')
-  if (kind === 'Service') return findService(mesh, name, namespace) === null ? gone() : { listeners: [], finding: null }
+  if (kind === 'Service') {
+    const service = findService(mesh, name, namespace)
+    if (service === null) return gone()
+    const unfit = unfitPort(route.kind, service, ref)
+    return unfit === null ? { listeners: [], finding: null } : lost(...unfit)
+  }
   const found = mesh.kinds.of(gateway).find(({ resource }) => namesGateway(ref, route, resource))
   return found === undefined ? gone() : listenersOf(found, route, ref, lost)
 }

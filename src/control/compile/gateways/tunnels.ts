@@ -4,7 +4,7 @@ import { clientOf } from '../clusters/destination-rules.js'
 import type { MeshFinding } from '../finding.js'
 import type { Mesh } from '../mesh/mesh.js'
 import type { MeshNode } from '../mesh/node.js'
-import type { ConnectionRoute, Listener, Tunnel } from '../nouns.js'
+import type { ConnectionRoute, Listener, Origin, Tunnel } from '../nouns.js'
 
 /** One route has one tunnel: where its services disagree, its connections are closed and the finding says why. */
 export function throughTunnels(
@@ -20,7 +20,8 @@ export function throughTunnels(
     const tunnels = new Map(clusters.map(({ tunnel }) => [JSON.stringify(tunnel), tunnel]))
     const [tunnel = null] = tunnels.values()
     if (tunnels.size <= 1) return tunnel === null ? route : { ...route, tunnel }
-    findings.push(disagreement(route, [...tunnels.values()]))
+    // Who writes no route names one service.
+    if (route.origin !== null) findings.push(disagreement(route.origin, [...tunnels.values()]))
     return { ...route, forward: [] }
   }
   const through = listeners.map((listener) => {
@@ -32,7 +33,7 @@ export function throughTunnels(
   return { listeners: through, findings }
 }
 
-function disagreement({ origin }: ConnectionRoute, tunnels: (Tunnel | null)[]): MeshFinding {
+function disagreement(origin: Origin, tunnels: (Tunnel | null)[]): MeshFinding {
   const targets = tunnels.map((tunnel) => (tunnel === null ? 'none' : `${tunnel.method} ${tunnel.target}`)).join(', ')
   return {
     ...{ severity: 'error', code: 'WEFT_MESH_CONFLICT', origin, stops: true },

@@ -1,9 +1,10 @@
-/** The rules of VirtualServices that forward connections, for one server of an Istio Gateway. */
+/** The rules of VirtualServices that forward connections, for one server of an Istio Gateway or one port of a service. */
 
 import { formatSubnet, parseSubnet } from '../../resources/subnet.js'
 import type { VirtualServiceSpec } from '../../resources/virtual-service.js'
 import type { ConnectionRoutes, TcpMatch, TlsMatch } from '../../resources/virtual-service-connections.js'
-import type { Mesh } from '../mesh/mesh.js'
+import type { Client } from '../clusters/destination-rules.js'
+import { findService, type Mesh } from '../mesh/mesh.js'
 import type { Parsed } from '../mesh/parsed.js'
 import { includesLabels } from '../mesh/services.js'
 import type { ConnectionTls } from '../nouns.js'
@@ -17,9 +18,11 @@ export interface ConnectionServer {
   tls: ConnectionTls
   /** The names under which a resource may write its gateway. */
   isGateway(written: string): boolean
-  /** Of the gateway's workload. */
+  /** Of the gateway's workload, or of the client's. */
   labels: Readonly<Record<string, string>>
   namespace: string
+  /** Inside the mesh: those who call. A destination without a port is the port that they called. */
+  clients?: Client
 }
 
 /** `tls` is for what passes through, `tcp` for all else; of rules that want the same the first in the list holds. */
@@ -28,16 +31,26 @@ export function virtualServiceConnections(
   { resource, spec }: Parsed<VirtualServiceSpec>,
   server: ConnectionServer,
 ): ConnectionCandidate[] {
+  const { namespace } = resource.metadata
   const rules = server.tls.mode === 'passthrough' ? tlsRules(spec, server) : tcpRules(spec, server)
   return rules.map(({ route, ...rule }) => {
     const only = route.length === 1
     const destinations = route.map(({ destination: { host, subset, port }, weight }, index) => ({
-      reference: { host, namespace: resource.metadata.namespace, port: port?.number, subset },
+      reference: { host, namespace, port: port?.number ?? calledPort(mesh, host, namespace, server), subset },
       weight: only ? 1 : weight,
       path: `${rule.path}.route[${index}].destination`,
     }))
-    return connectionCandidate(mesh, resource, { ...rule, tls: server.tls, destinations })
+    const { tls, clients } = server
+    if (clients === undefined) return connectionCandidate(mesh, resource, { ...rule, tls, destinations })
+    const suffix = `${rule.suffix}/${server.port}`
+    return connectionCandidate(mesh, resource, { ...rule, suffix, tls, destinations, clients })
   })
+}
+
+/** The port that a client of the mesh called, where the destination has it too. */
+function calledPort(mesh: Mesh, host: string, namespace: string, { clients, port }: ConnectionServer) {
+  if (clients === undefined) return undefined
+  return findService(mesh, host, namespace)?.ports.find(({ number }) => number === port)?.number ?? undefined
 }
 
 type Rule = Pick<ConnectionRule, 'suffix' | 'path' | 'claims'> & { route: ConnectionRoutes }

@@ -5,6 +5,9 @@ import type { DestinationRuleSpec } from '../../resources/destination-rule.js'
 import { destinationRule } from '../../resources/destination-rule.js'
 import { type GrpcRouteSpec, grpcRoute } from '../../resources/grpc-route.js'
 import { type HttpRouteSpec, httpRoute } from '../../resources/http-route.js'
+import { includesHost } from '../../resources/kind.js'
+import { type TcpRouteSpec, tcpRoute } from '../../resources/tcp-route.js'
+import { type TlsRouteSpec, tlsRoute } from '../../resources/tls-route.js'
 import { type VirtualServiceSpec, virtualService } from '../../resources/virtual-service.js'
 import { findService, keep, type Mesh } from './mesh.js'
 import type { Parsed } from './parsed.js'
@@ -12,7 +15,11 @@ import type { Parsed } from './parsed.js'
 export interface ServiceAttachments {
   httpRoutes: Parsed<HttpRouteSpec>[]
   grpcRoutes: Parsed<GrpcRouteSpec>[]
+  tlsRoutes: Parsed<TlsRouteSpec>[]
+  tcpRoutes: Parsed<TcpRouteSpec>[]
   virtualServices: Parsed<VirtualServiceSpec>[]
+  /** Those that forward connections; a pattern among their hosts may mean the service too. */
+  connectionRules: Parsed<VirtualServiceSpec>[]
   destinationRules: Parsed<DestinationRuleSpec>[]
   /** Oldest first. */
   backendTls: Parsed<BackendTlsPolicySpec>[]
@@ -37,7 +44,10 @@ function attach(mesh: Mesh): Attachments {
     found.services.set(key, {
       httpRoutes: [],
       grpcRoutes: [],
+      tlsRoutes: [],
+      tcpRoutes: [],
       virtualServices: [],
+      connectionRules: [],
       destinationRules: [],
       backendTls: [],
     })
@@ -53,11 +63,22 @@ function attach(mesh: Mesh): Attachments {
       if (service !== null) found.grpcServices.add(service.key)
     }
   }
+  for (const route of mesh.kinds.of(tlsRoute))
+    for (const service of parents(route)) pushOnce(at(service.name, service.namespace)?.tlsRoutes, route)
+  for (const route of mesh.kinds.of(tcpRoute))
+    for (const service of parents(route)) pushOnce(at(service.name, service.namespace)?.tcpRoutes, route)
   for (const route of mesh.kinds.of(virtualService)) {
     for (const host of route.spec.hosts) {
       const service = at(host, route.resource.metadata.namespace)
       if (service !== undefined) pushOnce(service.virtualServices, route)
       else found.hosts.set(host, [...(found.hosts.get(host) ?? []), route])
+    }
+    if (route.spec.tls.length + route.spec.tcp.length === 0) continue
+    for (const { key, name } of mesh.definitions) {
+      const means = (host: string) =>
+        findService(mesh, host, route.resource.metadata.namespace)?.key === key ||
+        (host.startsWith('*') && includesHost(host.toLowerCase(), name))
+      if (route.spec.hosts.some(means)) pushOnce(found.services.get(key)?.connectionRules, route)
     }
   }
   for (const rule of mesh.kinds.of(destinationRule))

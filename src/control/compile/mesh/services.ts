@@ -15,7 +15,13 @@ export interface ServicePort {
   name: string
   /** Null: each endpoint has its own, and any number names this port. */
   number: number | null
-  protocol: 'http1' | 'http2' | 'tcp'
+  /** `tls`: the application brings its own; which connection is whose shows in the name that it asks for. */
+  protocol: 'http1' | 'http2' | 'tcp' | 'tls'
+}
+
+/** Whether what comes to the port is forwarded as connections, whatever they carry. */
+export function takesConnections({ protocol }: ServicePort): boolean {
+  return protocol === 'tcp' || protocol === 'tls'
 }
 
 export interface ServiceDefinition {
@@ -28,6 +34,8 @@ export interface ServiceDefinition {
   /** Names that the data plane resolves, where resolution is DNS. */
   dns: boolean
   exportTo: string[]
+  /** Where data planes listen for clients of its connections; empty: where they listen for all else. */
+  addresses: string[]
   /** Service accounts of its endpoints, sorted. */
   accounts: string[]
   /** Names that its certificate may carry, where a ServiceEntry says so. */
@@ -103,6 +111,7 @@ function fromWorkloads(key: string, workloads: Workload[]): Service {
     external: false,
     dns: false,
     exportTo: ['*'],
+    addresses: [],
     accounts: sorted(workloads.map(accountOf)),
     subjectAltNames: [],
     entry: null,
@@ -145,6 +154,7 @@ function fromEntry(
     external: spec.location === 'MESH_EXTERNAL',
     dns,
     exportTo: spec.exportTo,
+    addresses: spec.addresses,
     accounts: sorted(all.map(({ account }) => account).filter((account) => account !== '')),
     subjectAltNames: spec.subjectAltNames,
     entry: resource,
@@ -187,14 +197,15 @@ function accountOf({ serviceAccount, service }: Workload): string {
   return serviceAccount === '' ? service : serviceAccount
 }
 
-/** Ports named `http2`, `grpc` or `tcp`, alone or before a dash, say what they speak, as Istio reads them. */
+/** Ports named `http2`, `grpc`, `tcp` or `tls`, alone or before a dash, say what they speak, as Istio reads them. */
 function protocolOfName(name: string): ServicePort['protocol'] {
   const [word = ''] = name.split('-')
-  return word === 'grpc' || word === 'http2' ? 'http2' : word === 'tcp' ? 'tcp' : 'http1'
+  return word === 'grpc' || word === 'http2' ? 'http2' : word === 'tcp' || word === 'tls' ? word : 'http1'
 }
 
 function protocolOf(protocol: string): ServicePort['protocol'] {
-  if (protocol === 'TCP' || protocol === 'TLS') return 'tcp'
+  if (protocol === 'TCP') return 'tcp'
+  if (protocol === 'TLS') return 'tls'
   return protocol === 'HTTP2' || protocol === 'GRPC' ? 'http2' : 'http1'
 }
 

@@ -143,7 +143,11 @@ function isForSide({ match: { mode } }: Pick<AccessLoggingEntry, 'match'>, side:
   return mode === 'CLIENT_AND_SERVER' || mode === side
 }
 
-function tagNoun(name: string, { literal, header, environment }: TracingEntry['customTags'][string]): TraceTag {
+function tagNoun(
+  name: string,
+  { literal, header, environment, formatter }: TracingEntry['customTags'][string],
+): TraceTag {
+  if (formatter !== undefined) return { name, format: formatter.value }
   if (literal !== undefined) return { name, literal: literal.value }
   if (header !== undefined) return { name, header: header.name.toLowerCase(), otherwise: header.defaultValue }
   return { name, environment: environment?.name ?? '', otherwise: environment?.defaultValue ?? '' }

@@ -4,7 +4,7 @@
  */
 
 import { clusterName } from '../mesh/mesh.js'
-import type { ServiceDefinition, ServicePort } from '../mesh/services.js'
+import { type ServiceDefinition, type ServicePort, takesConnections } from '../mesh/services.js'
 
 export interface PortHost {
   name: string
@@ -24,7 +24,7 @@ export function hostsOfPort(
 ): PortHost[] {
   const name = clusterName(service, port)
   const { number } = port
-  if (service.ports.find(({ protocol }) => protocol !== 'tcp') !== port)
+  if (service.ports.find((one) => !takesConnections(one)) !== port)
     return [{ name, hosts: number === null ? [] : names.map((one) => `${one}:${number}`), port: number }]
   if (number !== null) return [{ name, hosts: names.flatMap((one) => [one, `${one}:*`]), port: number }]
   const others = new Set(service.ports.map((one) => one.number))

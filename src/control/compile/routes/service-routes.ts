@@ -150,7 +150,7 @@ function virtualServicesFor(mesh: Mesh, { key }: ServiceDefinition, namespace: s
 }
 
 function isMeshWide({ spec }: Parsed<VirtualServiceSpec>): boolean {
-  return spec.gateways.includes('mesh')
+  return spec.gateways.includes('mesh') && spec.http.length > 0
 }
 
 function visible({ resource, spec }: Parsed<VirtualServiceSpec>, namespace: string): boolean {

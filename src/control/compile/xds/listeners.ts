@@ -19,8 +19,8 @@ import {
   type HttpFilterJson,
 } from '../../xds/protos/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js'
 import type { MeshNode } from '../mesh/node.js'
-import type { Listener } from '../nouns.js'
-import { pack } from './any.js'
+import { type Listener, outboundTable } from '../nouns.js'
+import { pack, seconds } from './any.js'
 import { tokenFilterSlot } from './authentication.js'
 import { allowFilter, auditFilter, customFilters, denyFilter, shadowPrefixes } from './authorization.js'
 import { filterPlace } from './chosen-filters.js'
@@ -35,6 +35,9 @@ export interface ListenerContext {
   hosts: MeshNode['hosts']
   trustDomain: string
 }
+
+/** How long a client may take to begin, where it may also wait for the server. */
+const firstBytesTimeoutMs = 1_000
 
 /** Who may call is decided after the token has been read. */
 function httpFilters(readsTokens: boolean): HttpFilterJson[] {
@@ -61,16 +64,29 @@ function rbacFilter(name: keyof typeof shadowPrefixes): HttpFilterJson {
 const onDemandFilter: HttpFilterJson = { name: 'envoy.filters.http.on_demand', typedConfig: pack(OnDemandSchema, {}) }
 
 export function listenerJson(listener: Listener, context: ListenerContext): ListenerJson {
-  const chains = [...requestChains(listener, context), ...listener.connections.flatMap(connectionChains)]
+  const chains = [
+    ...requestChains(listener, context),
+    ...listener.connections.flatMap((route) => connectionChains(route, listener, context.trustDomain)),
+  ]
+  const serverMayBegin = listener.connections.some(({ tls }) => tls.mode === 'mutual' && tls.others)
   // It waits for the client's first bytes, which some protocols leave to the server.
   const inspects = chains.some(
-    ({ filterChainMatch: match }) => match?.serverNames !== undefined || match?.transportProtocol !== undefined,
+    ({ filterChainMatch: match }) =>
+      match?.serverNames !== undefined ||
+      match?.transportProtocol !== undefined ||
+      match?.applicationProtocols !== undefined,
   )
   const inspector = { name: 'envoy.filters.listener.tls_inspector', typedConfig: pack(TlsInspectorSchema, {}) }
   return {
     name: listener.name,
     address: socketAddress(listener.address),
+    // Two data planes of one machine would each get some of the connections, and make them in their own name.
+    ...(listener.direction === 'outbound' && listener.routes === null ? { enableReusePort: false } : {}),
     ...(inspects ? { listenerFilters: [inspector] } : {}),
+    // Where the server is the first to speak, a client in plain text says nothing that could be looked at.
+    ...(serverMayBegin
+      ? { listenerFiltersTimeout: seconds(firstBytesTimeoutMs), continueOnListenerFiltersTimeout: true }
+      : {}),
     filterChains: chains,
   }
 }
@@ -112,7 +128,7 @@ function connectionManager(
     statPrefix: name,
     rds: { configSource: fromAds, routeConfigName: routes },
     httpFilters: [
-      ...(hosts === 'on-demand' && direction === 'outbound' ? [onDemandFilter] : []),
+      ...(hosts === 'on-demand' && routes === outboundTable ? [onDemandFilter] : []),
       ...httpFilters(readsTokens),
     ],
     ...telemetryFields(telemetry),

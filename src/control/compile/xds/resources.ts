@@ -122,7 +122,7 @@ export function askedHostResource(
 export function listenerResource(listener: Listener, context: ListenerContext): XdsResource {
   const { name, routes } = listener
   return once(listener, `${context.role} ${context.hosts}`, () => {
-    const pieces = () => listenerPieces(listener)
+    const pieces = () => listenerPieces(listener, context)
     const filters = namedFilters(listener, null).map((one) => ['filters', one.name] as const)
     const refs = [...(routes === null ? [] : [['routes', routes] as const]), ...filters]
     return encode('listeners', name, listenerJson(listener, context), pieces, refs)
@@ -229,10 +229,14 @@ function tablePieces(table: RouteTable, hosts: { routes?: { name?: string }[] }[
   return [...ofRoutes, ...policies.map((origin) => ({ origin, text: JSON.stringify(table.authorization) }))]
 }
 
-function listenerPieces({ telemetry, connections }: Listener): Piece[] {
+function listenerPieces(listener: Listener, { trustDomain }: ListenerContext): Piece[] {
+  const { telemetry, connections } = listener
   const told = telemetry === null ? [] : [...telemetry.accessLogs, telemetry.tracing]
   return [
-    ...connections.map((one) => ({ origin: one.origin, text: JSON.stringify(connectionChains(one)) })),
+    ...connections.flatMap((one) => {
+      const text = JSON.stringify(connectionChains(one, listener, trustDomain))
+      return one.origin === null ? [] : [{ origin: one.origin, text }]
+    }),
     ...told.flatMap((part) => (part?.origin == null ? [] : [{ origin: part.origin, text: JSON.stringify(part) }])),
   ]
 }

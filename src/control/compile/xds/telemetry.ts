@@ -89,6 +89,7 @@ function tracingJson({ exporter, samplingPercent, tags }: Tracing): HttpConnecti
 
 function tagJson(tag: TraceTag): CustomTagJson {
   if ('literal' in tag) return { tag: tag.name, literal: { value: tag.literal } }
+  if ('format' in tag) return { tag: tag.name, value: tag.format }
   if ('header' in tag) return { tag: tag.name, requestHeader: { name: tag.header, defaultValue: tag.otherwise } }
   return { tag: tag.name, environment: { name: tag.environment, defaultValue: tag.otherwise } }
 }

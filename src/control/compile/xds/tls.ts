@@ -23,10 +23,13 @@ export const rootsSecret = 'roots'
 /** Where a host's own trusted roots stand on the systems that Envoy is packaged for. */
 const systemRoots = '/etc/ssl/certs/ca-certificates.crt'
 
+/** By this name (ALPN) connections in the mesh's own TLS are told from those in TLS of an application; Istio's. */
+export const meshProtocol = 'istio'
+
 export const fromAds: ConfigSourceJson = { ads: {}, resourceApiVersion: 'V3' }
 
 /**
- * Names of protocols (ALPN). What is no HTTP has none: a server that knows others would refuse it. Where the client says
+ * Names of protocols (ALPN). What is no HTTP has none outside of the mesh: a server that knows others would refuse it. Where the client says
  * what is spoken, Envoy names that.
  */
 const protocolNames: Record<Cluster['protocol'], string[]> = {
@@ -41,7 +44,7 @@ export function upstreamTls(
   protocol: Cluster['protocol'],
   plane: MeshNode['plane'],
 ): TransportSocketJson {
-  const names = protocolNames[protocol]
+  const names = tls.mode === 'mutual' && protocol === 'tcp' ? [meshProtocol] : protocolNames[protocol]
   const alpn = names.length === 0 ? {} : { alpnProtocols: names }
   const context = tls.mode === 'simple' ? simple(tls) : mutual(tls, plane)
   const sni = plane === 'grpc' ? {} : { sni: tls.serverName }
@@ -80,19 +83,27 @@ function mutual({ allow }: ClusterTls, plane: MeshNode['plane']): CommonTlsConte
 }
 
 export function downstreamTls(tls: ListenerTls, certificates: string[], trustDomain: string): TransportSocketJson {
-  const mesh = tls.mode !== 'none'
-  const inTrustDomain: CertificateValidationContextJson = {
-    matchTypedSubjectAltNames: [{ sanType: 'URI', matcher: { prefix: `spiffe://${trustDomain}/` } }],
-  }
-  const shown = certificates.map((name) => ({ name, sdsConfig: fromAds }))
-  const common = mesh
-    ? { ...shownCertificate(), ...rootsWith(inTrustDomain) }
-    : { tlsCertificateSdsSecretConfigs: shown }
+  const requests = ['h2', 'http/1.1']
+  if (tls.mode !== 'none') return mutualTls(trustDomain, requests)
+  const tlsCertificateSdsSecretConfigs = certificates.map((name) => ({ name, sdsConfig: fromAds }))
   return {
     name: 'envoy.transport_sockets.tls',
     typedConfig: pack(DownstreamTlsContextSchema, {
-      commonTlsContext: { alpnProtocols: ['h2', 'http/1.1'], ...common },
-      ...(mesh ? { requireClientCertificate: true } : {}),
+      commonTlsContext: { alpnProtocols: requests, tlsCertificateSdsSecretConfigs },
+    }),
+  }
+}
+
+/** The mesh's own TLS; of connections unless it says what is spoken inside. */
+export function mutualTls(trustDomain: string, alpnProtocols: string[] = [meshProtocol]): TransportSocketJson {
+  const inTrustDomain: CertificateValidationContextJson = {
+    matchTypedSubjectAltNames: [{ sanType: 'URI', matcher: { prefix: `spiffe://${trustDomain}/` } }],
+  }
+  return {
+    name: 'envoy.transport_sockets.tls',
+    typedConfig: pack(DownstreamTlsContextSchema, {
+      commonTlsContext: { alpnProtocols, ...shownCertificate(), ...rootsWith(inTrustDomain) },
+      requireClientCertificate: true,
     }),
   }
 }
