@@ -5,10 +5,10 @@
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { get } from 'node:http'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
+import { freePort } from '../test/kit/free-port.js'
 import { buildLoad, type ClosedResult, type LoadOptions, type OpenResult, runLoad, startUpstream } from './load.js'
 import { endProcess, goFirst, type Running, startProcess } from './processes.js'
 import type { MeasuredProxy } from './proxies.js'
@@ -156,16 +156,5 @@ function proxies(port: number): Promise<boolean> {
     })
     request.setTimeout(1_000, () => request.destroy())
     request.on('error', () => resolve(false))
-  })
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer()
-    probe.once('error', reject)
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      probe.close(() => (typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port'))))
-    })
   })
 }

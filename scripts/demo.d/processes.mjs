@@ -77,14 +77,29 @@ export async function answering(port, patienceMs = 10_000) {
   throw new Error(`nothing listens on port ${port}`)
 }
 
-/** Ports that are free now; their owners take them a moment later. */
+const given = new Set()
+
+/** Ports that are free now; their owners take them a moment later, as no outgoing connection can: those begin at 32768. */
 export async function freePorts() {
-  const names = ['inbound', 'outbound', 'admin', 'app']
-  const probes = names.map(() => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(probes.map((probe) => once(probe, 'listening')))
-  const ports = probes.map((probe) => probe.address().port)
-  await Promise.all(probes.map((probe) => once(probe.close(), 'close')))
-  return Object.fromEntries(names.map((name, index) => [name, ports[index]]))
+  const ports = {}
+  for (const name of ['inbound', 'outbound', 'admin', 'app']) ports[name] = await freePort()
+  return ports
+}
+
+async function freePort() {
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 22_000)
+    if (given.has(port)) continue
+    given.add(port)
+    const probe = createServer().listen(port, '0.0.0.0')
+    const free = await once(probe, 'listening').then(
+      () => true,
+      () => false,
+    )
+    if (!free) continue
+    await once(probe.close(), 'close')
+    return port
+  }
 }
 
 export async function ended(child) {

@@ -4,8 +4,9 @@ import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { decode } from 'msgpackr'
 import { afterEach, describe, expect, it } from 'vitest'
+import { freePort } from '../kit/free-port.js'
 import { scratchFolder } from '../kit/scratch.js'
-import { fakeAddon, freePort, WeftProcess, weft, writeConfig } from '../kit/weft-process.js'
+import { fakeAddon, WeftProcess, weft, writeConfig } from '../kit/weft-process.js'
 
 const config = (more: object = {}) => ({
   listeners: [{ name: 'edge', address: '127.0.0.1:8080', limits: { maxConnections: 100 } }],

@@ -7,8 +7,9 @@ import type { ProxyConfig } from '../../src/config/config.js'
 import { startProxy } from '../../src/proxy/start-proxy.js'
 import { createLogger } from '../../src/telemetry/logger.js'
 import { type Fault, FaultyThreads, realAddon } from '../kit/faulty-threads.js'
+import { freePort } from '../kit/free-port.js'
 import { startUpstream, type Upstream } from '../kit/upstream.js'
-import { freePort, WeftProcess, writeConfig } from '../kit/weft-process.js'
+import { WeftProcess, writeConfig } from '../kit/weft-process.js'
 
 let upstream: Upstream
 let agent: Agent

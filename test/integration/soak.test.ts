@@ -11,11 +11,11 @@ import { afterEach, expect, it } from 'vitest'
 import type { ProxyConfig } from '../../src/config/config.js'
 import { built } from '../kit/built.js'
 import { clients, python } from '../kit/clients.js'
+import { freePort } from '../kit/free-port.js'
 import { closeUpstreams, type Received, Upstream } from '../kit/http-upstream.js'
 import { patternBlocks, patternHash } from '../kit/pattern.js'
 import { endPrograms, Program } from '../kit/program.js'
 import { holdings, ProxyProcess } from '../kit/proxy-process.js'
-import { freePort } from '../kit/weft-process.js'
 
 const seconds = Number(process.env.WEFT_SOAK_SECONDS ?? 60)
 const uploadSeconds = Math.min(20, seconds * 0.8)

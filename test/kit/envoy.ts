@@ -3,9 +3,9 @@ import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { type EnvoyPlane, envoyBootstrap } from '../../src/control/bootstrap/envoy.js'
+import { freePort } from './free-port.js'
 import { Program } from './program.js'
 import { scratchFolder } from './scratch.js'
-import { freePort } from './weft-process.js'
 
 export interface Envoy {
   program: Program

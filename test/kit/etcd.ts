@@ -1,7 +1,8 @@
 /** Debian's etcd as one node on loopback, with a folder of its own. */
+
+import { freePort } from './free-port.js'
 import { Program } from './program.js'
 import { scratchFolder } from './scratch.js'
-import { freePort } from './weft-process.js'
 
 export interface Etcd {
   program: Program

@@ -1,9 +1,9 @@
 /** Knot DNS in the foreground: a name server with one zone, which a test rewrites while it runs. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { freePort } from './free-port.js'
 import { Program } from './program.js'
 import { scratchFolder } from './scratch.js'
-import { freePort } from './weft-process.js'
 
 const zone = 'weft.test'
 

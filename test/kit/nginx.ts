@@ -2,9 +2,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
+import { freePort } from './free-port.js'
 import { Program } from './program.js'
 import { scratchFolder } from './scratch.js'
-import { freePort } from './weft-process.js'
 
 export interface Nginx {
   program: Program

@@ -1,10 +1,10 @@
 /** An example of `test/examples/program` as it stands, run by the command; only its addresses are a test's own. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { freePort } from './free-port.js'
 import { Program } from './program.js'
 import { entry } from './proxy-process.js'
 import { scratchFolder } from './scratch.js'
-import { freePort } from './weft-process.js'
 
 const folder = join(import.meta.dirname, '../examples/program')
 

@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { stringify } from 'yaml'
 import type { ProxyConfig } from '../../src/config/config.js'
 import type { Stats } from '../../src/native/index.js'
+import { freePort } from './free-port.js'
 import { Program, type ProgramOptions } from './program.js'
 import { scratchFolder } from './scratch.js'
-import { freePort } from './weft-process.js'
 
 export const entry = join(import.meta.dirname, '../../dist/weft.js')
 

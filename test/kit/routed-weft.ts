@@ -1,9 +1,10 @@
 /** The built command with one door and a list of routes; each cluster is a scripted upstream that answers its own name. */
 import type { ProxyConfig } from '../../src/config/config.js'
 import { realAddon } from './faulty-threads.js'
+import { freePort } from './free-port.js'
 import { type Answer, answer, type Message, readAnswer } from './h1-message.js'
 import { ScriptedUpstream } from './scripted-upstream.js'
-import { freePort, WeftProcess, writeConfig } from './weft-process.js'
+import { WeftProcess, writeConfig } from './weft-process.js'
 import { Wire } from './wire.js'
 
 type Routes = NonNullable<ProxyConfig['routes']>

@@ -2,7 +2,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { scratchFolder } from './scratch.js'
 
@@ -70,13 +69,4 @@ export function writeConfig(config: unknown, folder = scratchFolder()): string {
   const file = join(folder, 'weft.yaml')
   writeFileSync(file, typeof config === 'string' ? config : JSON.stringify(config))
   return file
-}
-
-export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as { port: number }
-  probe.close()
-  await once(probe, 'close')
-  return port
 }

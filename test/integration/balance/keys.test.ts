@@ -1,9 +1,10 @@
 /** Balancers by the command: keys that stay with an endpoint, cookies that are given, failures that draw nobody. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { realAddon } from '../../kit/faulty-threads.js'
+import { freePort } from '../../kit/free-port.js'
 import { type Answer, answer, readAnswer, value, values } from '../../kit/h1-message.js'
 import { ScriptedUpstream } from '../../kit/scripted-upstream.js'
-import { freePort, WeftProcess, writeConfig } from '../../kit/weft-process.js'
+import { WeftProcess, writeConfig } from '../../kit/weft-process.js'
 import { Wire } from '../../kit/wire.js'
 
 let processes: WeftProcess[] = []

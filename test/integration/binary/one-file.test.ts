@@ -2,10 +2,11 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { freePort } from '../../kit/free-port.js'
 import { endOneFiles, portOf, runOneFile, startOneFile } from '../../kit/one-file.js'
 import { removeScratch, scratchFolder } from '../../kit/scratch.js'
 import { startUpstream, type Upstream } from '../../kit/upstream.js'
-import { freePort, writeConfig } from '../../kit/weft-process.js'
+import { writeConfig } from '../../kit/weft-process.js'
 
 let upstream: Upstream
 /** Unpacked to once; only the first start of this file pays for it. */

@@ -7,9 +7,9 @@ import { afterEach, describe, expect, it } from 'vitest'
 import type { AuthorityStatus } from '../../../src/control/ca/status.js'
 import { type ControlProcess, startControlProcess } from '../../kit/control-process.js'
 import { startEtcd } from '../../kit/etcd.js'
+import { freePort } from '../../kit/free-port.js'
 import { endPrograms } from '../../kit/program.js'
 import { removeScratch, scratchFolder } from '../../kit/scratch.js'
-import { freePort } from '../../kit/weft-process.js'
 
 afterEach(async () => {
   await endPrograms()

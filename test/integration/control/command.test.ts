@@ -5,9 +5,9 @@ import { dump } from 'js-yaml'
 import { afterEach, describe, expect, it } from 'vitest'
 import { httpRoute as route } from '../../kit/control.js'
 import { type ControlProcess, startControlProcess } from '../../kit/control-process.js'
+import { freePort } from '../../kit/free-port.js'
 import { endPrograms, Program } from '../../kit/program.js'
 import { scratchFolder } from '../../kit/scratch.js'
-import { freePort } from '../../kit/weft-process.js'
 
 afterEach(endPrograms)
 

@@ -6,9 +6,9 @@ import { startControlProcess } from '../../kit/control-process.js'
 import { CountedDoor, closeDoors, tallyCalls } from '../../kit/counted-door.js'
 import { ask, CountedService, closeServices, tally } from '../../kit/counted-service.js'
 import { listening, runEnvoy } from '../../kit/envoy.js'
+import { freePort } from '../../kit/free-port.js'
 import { endPrograms } from '../../kit/program.js'
 import { scratchFolder } from '../../kit/scratch.js'
-import { freePort } from '../../kit/weft-process.js'
 
 afterEach(async () => {
   await closeDoors()

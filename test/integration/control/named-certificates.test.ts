@@ -5,10 +5,10 @@ import { connect } from 'node:tls'
 import { afterEach, expect, it } from 'vitest'
 import { makeAuthority } from '../../kit/certificates.js'
 import { listening, startEnvoy } from '../../kit/envoy.js'
+import { freePort } from '../../kit/free-port.js'
 import { type IssuingControl, startIssuingControl } from '../../kit/issuing-control.js'
 import { endPrograms } from '../../kit/program.js'
 import { scratchFolder } from '../../kit/scratch.js'
-import { freePort } from '../../kit/weft-process.js'
 
 let control: IssuingControl | null = null
 afterEach(async () => {

@@ -5,10 +5,10 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { startControlProcess } from '../../kit/control-process.js'
 import { ask, CountedService, closeServices, tally } from '../../kit/counted-service.js'
 import { listening, runEnvoy } from '../../kit/envoy.js'
+import { freePort } from '../../kit/free-port.js'
 import { endPrograms } from '../../kit/program.js'
 import { scratchFolder } from '../../kit/scratch.js'
 import { KeyServer, TokenIssuer } from '../../kit/token-issuer.js'
-import { freePort } from '../../kit/weft-process.js'
 
 let keys: KeyServer | null = null
 afterEach(async () => {

@@ -2,11 +2,11 @@
 import { createServer as createTcpServer } from 'node:net'
 import { request } from 'undici'
 import { afterEach, expect, it } from 'vitest'
+import { freePort } from '../../kit/free-port.js'
 import { closeUpstreams, Upstream } from '../../kit/http-upstream.js'
 import { Knot } from '../../kit/knot.js'
 import { endPrograms } from '../../kit/program.js'
 import { ProxyProcess } from '../../kit/proxy-process.js'
-import { freePort } from '../../kit/weft-process.js'
 
 afterEach(async () => {
   await endPrograms()

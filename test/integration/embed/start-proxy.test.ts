@@ -5,9 +5,9 @@ import * as hdr from 'hdr-histogram-js'
 import { Agent, request } from 'undici'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { ProxyConfig, WeftProxy } from '../../../src/index.js'
+import { freePort } from '../../kit/free-port.js'
 import { closeUpstreams, Upstream } from '../../kit/http-upstream.js'
 import { builtPackage } from '../../kit/package.js'
-import { freePort } from '../../kit/weft-process.js'
 
 const { startProxy } = await builtPackage()
 const started: WeftProxy[] = []

@@ -10,8 +10,9 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { CountedService, closeServices } from '../../kit/counted-service.js'
 import { checkExampleTypes } from '../../kit/example-types.js'
 import { realAddon } from '../../kit/faulty-threads.js'
+import { freePort } from '../../kit/free-port.js'
 import { endPrograms, outputOf } from '../../kit/program.js'
-import { freePort, WeftProcess, writeConfig } from '../../kit/weft-process.js'
+import { WeftProcess, writeConfig } from '../../kit/weft-process.js'
 
 const run = promisify(execFile)
 let folder: string

@@ -9,7 +9,8 @@ import { pathToFileURL } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { ask, CountedService, closeServices } from '../../kit/counted-service.js'
 import { realAddon } from '../../kit/faulty-threads.js'
-import { freePort, WeftProcess, writeConfig } from '../../kit/weft-process.js'
+import { freePort } from '../../kit/free-port.js'
+import { WeftProcess, writeConfig } from '../../kit/weft-process.js'
 
 const library = pathToFileURL(join(import.meta.dirname, '../../../dist/index.js')).href
 let service: CountedService

@@ -5,11 +5,11 @@ import { request } from 'undici'
 import { afterEach, expect, it } from 'vitest'
 import { stringify } from 'yaml'
 import { built } from '../../kit/built.js'
+import { freePort } from '../../kit/free-port.js'
 import { closeUpstreams, Upstream } from '../../kit/http-upstream.js'
 import { endPrograms, outputOf, Program } from '../../kit/program.js'
 import { entry, holdings } from '../../kit/proxy-process.js'
 import { scratchFolder } from '../../kit/scratch.js'
-import { freePort } from '../../kit/weft-process.js'
 
 const root = join(import.meta.dirname, '../../..')
 

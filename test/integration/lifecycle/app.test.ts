@@ -1,10 +1,10 @@
 /** `weft run -- app args`: the application starts behind a proxy that serves, and ends after its inbound work has. */
 import { request } from 'undici'
 import { afterEach, expect, it } from 'vitest'
+import { freePort } from '../../kit/free-port.js'
 import { closeUpstreams, Upstream } from '../../kit/http-upstream.js'
 import { endPrograms } from '../../kit/program.js'
 import { ProxyProcess } from '../../kit/proxy-process.js'
-import { freePort } from '../../kit/weft-process.js'
 
 afterEach(async () => {
   await endPrograms()

@@ -4,10 +4,10 @@ import { connect } from 'node:net'
 import { Client, request } from 'undici'
 import { afterEach, expect, it } from 'vitest'
 import type { ProxyConfig } from '../../../src/config/config.js'
+import { freePort } from '../../kit/free-port.js'
 import { closeUpstreams, Upstream } from '../../kit/http-upstream.js'
 import { endPrograms } from '../../kit/program.js'
 import { holdings, ProxyProcess } from '../../kit/proxy-process.js'
-import { freePort } from '../../kit/weft-process.js'
 
 afterEach(async () => {
   await endPrograms()

@@ -4,11 +4,11 @@ import { dirname, join } from 'node:path'
 import { request } from 'undici'
 import { afterEach, expect, it } from 'vitest'
 import { stringify } from 'yaml'
+import { freePort } from '../../kit/free-port.js'
 import { closeUpstreams, Upstream } from '../../kit/http-upstream.js'
 import { endPrograms, Program } from '../../kit/program.js'
 import { entry, ProxyProcess } from '../../kit/proxy-process.js'
 import { scratchFolder } from '../../kit/scratch.js'
-import { freePort } from '../../kit/weft-process.js'
 
 afterEach(async () => {
   await endPrograms()

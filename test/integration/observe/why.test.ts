@@ -2,10 +2,11 @@
 import { request } from 'undici'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { RecordList, Why } from '../../../src/native/index.js'
+import { freePort } from '../../kit/free-port.js'
 import { closeUpstreams, Upstream } from '../../kit/http-upstream.js'
 import { endPrograms } from '../../kit/program.js'
 import { ProxyProcess } from '../../kit/proxy-process.js'
-import { freePort, WeftProcess } from '../../kit/weft-process.js'
+import { WeftProcess } from '../../kit/weft-process.js'
 
 let proxy: ProxyProcess
 let upstream: Upstream

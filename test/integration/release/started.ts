@@ -2,7 +2,8 @@
 import type { ProxyConfig } from '../../../src/config/config.js'
 import { CountedService, closeServices } from '../../kit/counted-service.js'
 import { realAddon } from '../../kit/faulty-threads.js'
-import { freePort, WeftProcess, writeConfig } from '../../kit/weft-process.js'
+import { freePort } from '../../kit/free-port.js'
+import { WeftProcess, writeConfig } from '../../kit/weft-process.js'
 
 type Listener = Partial<NonNullable<ProxyConfig['listeners']>[number]>
 

@@ -4,10 +4,10 @@ import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { request } from 'undici'
 import { afterEach, expect, it } from 'vitest'
+import { freePort } from '../../kit/free-port.js'
 import { closeUpstreams, Upstream } from '../../kit/http-upstream.js'
 import { endPrograms, outputOf } from '../../kit/program.js'
 import { entry, ProxyProcess } from '../../kit/proxy-process.js'
-import { freePort } from '../../kit/weft-process.js'
 
 afterEach(async () => {
   await endPrograms()

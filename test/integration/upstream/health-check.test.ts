@@ -6,9 +6,9 @@ import { createServer, type Server } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { request } from 'undici'
 import { afterEach, expect, it } from 'vitest'
+import { freePort } from '../../kit/free-port.js'
 import { endPrograms } from '../../kit/program.js'
 import { ProxyProcess } from '../../kit/proxy-process.js'
-import { freePort } from '../../kit/weft-process.js'
 
 /** An upstream whose answers to checks a test sets: a status, or `null` for none at all. */
 class Checked {

@@ -5,10 +5,10 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Agent, request } from 'undici'
 import { afterEach, expect, it } from 'vitest'
+import { freePort } from '../../kit/free-port.js'
 import { startNginx } from '../../kit/nginx.js'
 import { endPrograms, Program } from '../../kit/program.js'
 import { ProxyProcess } from '../../kit/proxy-process.js'
-import { freePort } from '../../kit/weft-process.js'
 
 afterEach(endPrograms)
 

@@ -4,9 +4,9 @@ import { afterEach, expect, it } from 'vitest'
 import { makeAuthority } from '../../kit/certificates.js'
 import { CountedDoor, closeDoors, tallyCalls } from '../../kit/counted-door.js'
 import { listening } from '../../kit/envoy.js'
+import { freePort } from '../../kit/free-port.js'
 import { workload } from '../../kit/mesh-source.js'
 import { type SteeredMesh, steerMesh } from '../../kit/steered-mesh.js'
-import { freePort } from '../../kit/weft-process.js'
 
 let steered: SteeredMesh
 afterEach(async () => {

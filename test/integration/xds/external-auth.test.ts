@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { ask, CountedService, tally } from '../../kit/counted-service.js'
 import { listening } from '../../kit/envoy.js'
+import { freePort } from '../../kit/free-port.js'
 import { GrpcAuthorizer } from '../../kit/grpc-authorizer.js'
 import { workload } from '../../kit/mesh-source.js'
 import { parseProviders } from '../../kit/providers.js'
 import { type SteeredMesh, steerMesh } from '../../kit/steered-mesh.js'
-import { freePort } from '../../kit/weft-process.js'
 
 let steered: SteeredMesh
 const open: { close(): unknown }[] = []

@@ -5,11 +5,11 @@ import { fileCertificates } from '../../../src/control/file-certificates.js'
 import { makeAuthority } from '../../kit/certificates.js'
 import { CountedDoor, call, closeDoors, tallyCalls } from '../../kit/counted-door.js'
 import { listening, startEnvoy } from '../../kit/envoy.js'
+import { freePort } from '../../kit/free-port.js'
 import { workload } from '../../kit/mesh-source.js'
 import { scratchFolder } from '../../kit/scratch.js'
 import { type SteeredMesh, steerMesh } from '../../kit/steered-mesh.js'
 import { TestAuthority } from '../../kit/test-authority.js'
-import { freePort } from '../../kit/weft-process.js'
 
 let steered: SteeredMesh
 afterEach(async () => {

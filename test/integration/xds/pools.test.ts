@@ -7,10 +7,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeAuthority } from '../../kit/certificates.js'
 import { type Caller, CountedDoor, call, closeDoors } from '../../kit/counted-door.js'
 import { listening } from '../../kit/envoy.js'
+import { freePort } from '../../kit/free-port.js'
 import { workload } from '../../kit/mesh-source.js'
 import { type SteeredMesh, steerMesh } from '../../kit/steered-mesh.js'
 import { closeTwoProtocols, TwoProtocols } from '../../kit/two-protocols.js'
-import { freePort } from '../../kit/weft-process.js'
 
 const rule = (name: string, pool: string) => `
 apiVersion: networking.istio.io/v1

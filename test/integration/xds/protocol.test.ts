@@ -11,9 +11,10 @@ import {
 } from '../../../src/control/xds/protos/envoy/service/discovery/v3/discovery_pb.js'
 import { startXdsServer, type XdsServer, type XdsServerOptions } from '../../../src/control/xds/server.js'
 import { runEnvoy, startEnvoy } from '../../kit/envoy.js'
+import { freePort } from '../../kit/free-port.js'
 import { MemoryMesh, workload } from '../../kit/mesh-source.js'
 import { endPrograms } from '../../kit/program.js'
-import { freePort, weft } from '../../kit/weft-process.js'
+import { weft } from '../../kit/weft-process.js'
 
 const { path, requestSerialize, responseDeserialize } = discoveryService.deltaAggregatedResources
 

@@ -5,10 +5,10 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { afterEach, describe, expect, it } from 'vitest'
 import { makeAuthority } from '../../kit/certificates.js'
 import { listening } from '../../kit/envoy.js'
+import { freePort } from '../../kit/free-port.js'
 import { workload } from '../../kit/mesh-source.js'
 import { startNginx } from '../../kit/nginx.js'
 import { type SteeredMesh, steerMesh } from '../../kit/steered-mesh.js'
-import { freePort } from '../../kit/weft-process.js'
 
 let steered: SteeredMesh
 let raw: Server | null = null

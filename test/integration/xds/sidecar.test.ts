@@ -4,12 +4,12 @@ import { fileCertificates } from '../../../src/control/file-certificates.js'
 import { CountedDoor, call, closeDoors, tallyCalls } from '../../kit/counted-door.js'
 import { ask, CountedService, tally } from '../../kit/counted-service.js'
 import { listening } from '../../kit/envoy.js'
+import { freePort } from '../../kit/free-port.js'
 import { workload } from '../../kit/mesh-source.js'
 import { outputOf } from '../../kit/program.js'
 import { scratchFolder } from '../../kit/scratch.js'
 import { type SteeredMesh, steerMesh } from '../../kit/steered-mesh.js'
 import { TestAuthority } from '../../kit/test-authority.js'
-import { freePort } from '../../kit/weft-process.js'
 
 let steered: SteeredMesh
 afterEach(async () => {

@@ -2,10 +2,10 @@ import { Agent, get } from 'node:http'
 import { afterEach, describe, expect, it } from 'vitest'
 import { ask, CountedService } from '../../kit/counted-service.js'
 import { listening } from '../../kit/envoy.js'
+import { freePort } from '../../kit/free-port.js'
 import { workload } from '../../kit/mesh-source.js'
 import { type SteeredMesh, steerMesh } from '../../kit/steered-mesh.js'
 import { TokenIssuer } from '../../kit/token-issuer.js'
-import { freePort } from '../../kit/weft-process.js'
 
 let steered: SteeredMesh
 afterEach(() => steered.close())

@@ -5,9 +5,9 @@ import { makeAuthority } from '../../kit/certificates.js'
 import { ConnectProxy, closeProxies } from '../../kit/connect-proxy.js'
 import { CountedDoor, call, closeDoors, tallyCalls } from '../../kit/counted-door.js'
 import { listening } from '../../kit/envoy.js'
+import { freePort } from '../../kit/free-port.js'
 import { workload } from '../../kit/mesh-source.js'
 import { type SteeredMesh, steerMesh } from '../../kit/steered-mesh.js'
-import { freePort } from '../../kit/weft-process.js'
 
 let steered: SteeredMesh
 afterEach(async () => {

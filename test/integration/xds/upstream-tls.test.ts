@@ -6,10 +6,10 @@ import { type FileCertificates, fileCertificates } from '../../../src/control/fi
 import { makeAuthority } from '../../kit/certificates.js'
 import { type Asked, ask } from '../../kit/counted-service.js'
 import { listening } from '../../kit/envoy.js'
+import { freePort } from '../../kit/free-port.js'
 import { scratchFolder } from '../../kit/scratch.js'
 import { type SteeredMesh, steerMesh } from '../../kit/steered-mesh.js'
 import { closeTlsServices, type KeyPair, TlsService } from '../../kit/tls-service.js'
-import { freePort } from '../../kit/weft-process.js'
 
 let steered: SteeredMesh
 let certificates: FileCertificates | null = null

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ask, CountedService, tally } from '../../kit/counted-service.js'
 import { type Envoy, listening, startEnvoy } from '../../kit/envoy.js'
+import { freePort } from '../../kit/free-port.js'
 import { workload } from '../../kit/mesh-source.js'
 import { type SteeredMesh, steerMesh } from '../../kit/steered-mesh.js'
-import { freePort } from '../../kit/weft-process.js'
 
 let steered: SteeredMesh
 let canary: Envoy
