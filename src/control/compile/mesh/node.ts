@@ -23,11 +23,6 @@ export interface MeshNode {
   hosts: 'all' | 'on-demand'
 }
 
-/** Where others call it; null: nobody does. */
-export function inboundPort({ inbound }: Pick<MeshNode, 'inbound'>): number | null {
-  return inbound === null ? null : Number(inbound.slice(inbound.lastIndexOf(':') + 1))
-}
-
 /** Name under which an Envoy asks for the endpoints of its own service. */
 export const localCluster = 'local_cluster'
 
