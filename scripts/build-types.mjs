@@ -20,9 +20,9 @@ const {
 /** Declarations that are written out: the type's name, and the schema that it is the input of. */
 const written = {
   'config/config.d.ts': { name: 'ProxyConfig', file: 'src/config/config.ts', schema: 'config' },
-  'control/control-config.d.ts': {
+  'control/config/control-config.d.ts': {
     name: 'WrittenControlConfig',
-    file: 'src/control/control-config.ts',
+    file: 'src/control/config/control-config.ts',
     schema: 'controlConfig',
   },
 }

@@ -4,7 +4,7 @@
  * Invariant: a clean end hands the leader's work over before the process is gone.
  */
 import type { Logger } from '../telemetry/logger.js'
-import type { ControlConfig } from './control-config.js'
+import type { ControlConfig } from './config/control-config.js'
 import type { ControlPlane } from './start-control.js'
 import { startWithDataPlanes } from './start-with-data-planes.js'
 import { isResourceKind } from './store/key.js'

@@ -1,9 +1,9 @@
 /** The control plane in a program of one's own: `startControlPlane({ data: './mesh' })`. */
 import type { Logger } from '../telemetry/logger.js'
-import type { WrittenControlConfig } from './control-config.js'
+import type { WrittenControlConfig } from './config/control-config.js'
 import type { Store } from './store/store.js'
 
-export type { WrittenControlConfig as ControlConfig } from './control-config.js'
+export type { WrittenControlConfig as ControlConfig } from './config/control-config.js'
 
 export interface ControlPlane {
   /** Where the API is served. */
@@ -29,7 +29,7 @@ export async function startControlPlane(
   { logger = silent }: ControlPlaneOptions = {},
 ): Promise<ControlPlane> {
   // Loaded only here: a program that runs a proxy alone pays nothing for it.
-  const { loadControlConfig } = await import('./control-config.js')
+  const { loadControlConfig } = await import('./config/control-config.js')
   const { startWithDataPlanes } = await import('./start-with-data-planes.js')
   return startWithDataPlanes({ config: await loadControlConfig(null, config), version: 'embedded', logger })
 }

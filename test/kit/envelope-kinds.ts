@@ -2,7 +2,7 @@
 import * as z from 'zod'
 import { findingsOf } from '../../src/config/checks/findings.js'
 import { formatPath } from '../../src/config/checks/path.js'
-import type { ResourceIssue, ResourceKinds } from '../../src/control/resource-kinds.js'
+import type { ResourceIssue, ResourceKinds } from '../../src/control/state/resource-kinds.js'
 
 const name = z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, {
   error: 'must be lower-case letters, digits, - and ., starting and ending with a letter or digit',

@@ -2,10 +2,10 @@
 import { once } from 'node:events'
 import { connect } from 'node:tls'
 import type { ApiClient } from '../../src/control/client/api-client.js'
-import { controlConfig, type WrittenControlConfig } from '../../src/control/control-config.js'
-import type { DataPlanes } from '../../src/control/data-planes.js'
+import { controlConfig, type WrittenControlConfig } from '../../src/control/config/control-config.js'
+import type { DataPlanes } from '../../src/control/data-planes/data-planes.js'
 import { type DistributionParts, startDistribution } from '../../src/control/distribution.js'
-import { createMeshKinds } from '../../src/control/mesh-kinds.js'
+import { createMeshKinds } from '../../src/control/state/mesh-kinds.js'
 import { startTestControl, type TestControl } from './control.js'
 import { scratchFolder } from './scratch.js'
 

@@ -1,8 +1,8 @@
 /** A mesh in memory: resources and workloads that a test changes, each change a revision. */
 import { readFileSync } from 'node:fs'
 import { CORE_SCHEMA, loadAll } from 'js-yaml'
-import type { MeshResource, MeshSource, MeshState, Workload } from '../../src/control/mesh-source.js'
 import { validateResource } from '../../src/control/resources/index.js'
+import type { MeshResource, MeshSource, MeshState, Workload } from '../../src/control/state/mesh-source.js'
 
 interface Written {
   apiVersion: string

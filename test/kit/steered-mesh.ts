@@ -1,7 +1,7 @@
 /** A mesh, its xDS server and one Envoy, as most tests of data planes need them. */
 import { expect } from 'vitest'
 import type { EnvoyPlane } from '../../src/control/bootstrap/envoy.js'
-import type { MeshSource } from '../../src/control/mesh-source.js'
+import type { MeshSource } from '../../src/control/state/mesh-source.js'
 import { startXdsServer, type XdsServer, type XdsServerOptions } from '../../src/control/xds/server.js'
 import { type Asked, ask, closeServices } from './counted-service.js'
 import { type Envoy, listening, startEnvoy } from './envoy.js'

@@ -57,7 +57,7 @@ function addFlags(command: Command): Command {
 }
 
 async function execute(flags: ControlFlags): Promise<number> {
-  const { loadControlConfig } = await import('../../control/control-config.js')
+  const { loadControlConfig } = await import('../../control/config/control-config.js')
   const { runControl } = await import('../../control/run-control.js')
   const colour = process.stderr.isTTY === true && process.env.NO_COLOR === undefined
   const write = (line: string) => void process.stderr.write(line)

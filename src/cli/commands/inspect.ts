@@ -1,5 +1,5 @@
 /** `weft inspect`: which data planes a resource reaches, or which resources reach a data plane, and what they do there. */
-import type { Reached, Reaching } from '../../control/data-planes.js'
+import type { Reached, Reaching } from '../../control/data-planes/data-planes.js'
 import type { CliCommand } from '../command.js'
 import { exitCodes } from '../output.js'
 import { shortKind } from '../resource.js'

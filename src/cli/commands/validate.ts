@@ -55,7 +55,7 @@ async function validateConfig(config: string, print: Output): Promise<number> {
 }
 
 async function validateResources(files: readonly string[], print: Output): Promise<number> {
-  const { checkResources } = await import('../../control/check-resources.js')
+  const { checkResources } = await import('../../control/state/check-resources.js')
   const { readResources } = await import('../../control/client/resource-files.js')
   const name = files.join(', ')
   try {

@@ -2,7 +2,7 @@
 import { mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { WeftError } from '../../errors.js'
-import type { AuthorityConfig, ControlConfig } from '../control-config.js'
+import type { AuthorityConfig, ControlConfig } from '../config/control-config.js'
 import type { AuthorityFolder } from './authority-files.js'
 import { readSecret } from './key-file.js'
 import { minSecretLength } from './sealed-keys.js'

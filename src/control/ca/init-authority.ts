@@ -1,7 +1,7 @@
 /** An authority made in the folder of a control plane, which finds it there when it starts. */
 import { join } from 'node:path'
 import { WeftError } from '../../errors.js'
-import { defaultAuthority } from '../control-config.js'
+import { defaultAuthority } from '../config/control-config.js'
 import { foundAuthorities, makeAuthority, takeAuthority } from './authority-files.js'
 import { placeOf } from './authority-place.js'
 import { describeChain, type ShownLink } from './status.js'

@@ -6,7 +6,7 @@
  */
 import { WeftError } from '../../errors.js'
 import type { AuditLog } from '../audit.js'
-import type { WorkloadName } from '../certificate-source.js'
+import type { WorkloadName } from '../certificates/certificate-source.js'
 import { describeLink, iso } from './chain.js'
 import type { Ledger } from './ledger.js'
 import type { RevocationList } from './revocation-list.js'

@@ -1,7 +1,7 @@
 /** The authority where one is wanted, with the socket at which processes of this machine ask. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ControlConfig } from '../control-config.js'
+import type { ControlConfig } from '../config/control-config.js'
 import type { CertificateAuthority, CertificateAuthorityOptions } from './certificate-authority.js'
 
 /** Whether there is one: asked for, or made before by `weft ca init`. */

@@ -5,7 +5,7 @@
  * any more is not renewed; nobody waits for all others: renewals spread over a tenth of the life.
  */
 import { WeftError } from '../../errors.js'
-import type { Certificate, WorkloadName } from '../certificate-source.js'
+import type { Certificate, WorkloadName } from '../certificates/certificate-source.js'
 import { iso } from './chain.js'
 import type { Granted, Issuer } from './issuer.js'
 import type { RevocationList } from './revocation-list.js'

@@ -6,9 +6,9 @@
  */
 
 import type { AuthorityStatus, ShownLink } from '../ca/status.js'
-import type { DataPlane, Reached } from '../data-planes.js'
+import type { DataPlane, Reached } from '../data-planes/data-planes.js'
 import type { RegistryStatus } from '../registry/registry.js'
-import type { Notice } from '../resource-kinds.js'
+import type { Notice } from '../state/resource-kinds.js'
 import type { StoreStatus } from '../store/store.js'
 
 export interface Facts {

@@ -2,10 +2,10 @@
 import { stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describeAuthority, describeChain, type ShownLink } from '../ca/status.js'
-import type { MeshResource, MeshState } from '../mesh-source.js'
-import { resourceName } from '../resource-kinds.js'
 import { configMap } from '../resources/config-map.js'
 import type { ApiContext } from '../server/endpoint.js'
+import type { MeshResource, MeshState } from '../state/mesh-source.js'
+import { resourceName } from '../state/resource-kinds.js'
 import type { Facts } from './check.js'
 
 /** Kinds that steer data planes by themselves; the others are named by these. */

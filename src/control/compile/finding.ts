@@ -1,6 +1,6 @@
 /** What compiling says about resources beside their result: conflicts, shadowed rules, references that lead nowhere. */
 import type { Code } from '../../errors.js'
-import type { MeshResource } from '../mesh-source.js'
+import type { MeshResource } from '../state/mesh-source.js'
 import type { Origin } from './nouns.js'
 
 export interface MeshFinding {

@@ -6,9 +6,9 @@
  * first told to refuse what they are then told to take.
  */
 import { keySourceOf } from '../compile/policies/request-authentication.js'
-import type { FetchedKeys, KeySets, MeshResource, MeshSource, MeshState } from '../mesh-source.js'
 import { parseResource } from '../resources/index.js'
 import type { RequestAuthenticationSpec } from '../resources/request-authentication.js'
+import type { FetchedKeys, KeySets, MeshResource, MeshSource, MeshState } from '../state/mesh-source.js'
 import { fetchKeys } from './fetch-keys.js'
 import { keepKeys, readKeptKeys } from './kept-keys.js'
 

@@ -7,7 +7,7 @@
 import { isIP } from 'node:net'
 import * as z from 'zod'
 import { duration } from '../../config/forms/duration.js'
-import type { Workload, WorkloadHealth } from '../mesh-source.js'
+import type { Workload, WorkloadHealth } from '../state/mesh-source.js'
 import type { Key } from '../store/key.js'
 import type { Entry } from '../store/store.js'
 

@@ -9,7 +9,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { WeftError } from '../../errors.js'
-import type { WorkloadHealth } from '../mesh-source.js'
+import type { WorkloadHealth } from '../state/mesh-source.js'
 import { formatKey, type Key } from '../store/key.js'
 import type { Applied, Batch, Change, Entry, Store, WatchEvent } from '../store/store.js'
 import { decideEviction, type Lease } from './eviction.js'

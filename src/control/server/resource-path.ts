@@ -1,5 +1,5 @@
 /** The key of a resource from the parts of a path. */
-import { type ResourceKinds, resolveKind } from '../resource-kinds.js'
+import { type ResourceKinds, resolveKind } from '../state/resource-kinds.js'
 import type { Key } from '../store/key.js'
 
 export function keyOf(

@@ -1,7 +1,7 @@
 /** The shapes that several endpoints answer with, and how they are made from the store's. */
 import * as z from 'zod'
 import { WeftError } from '../../errors.js'
-import type { Changed, ChangeResult } from '../resource-changes.js'
+import type { Changed, ChangeResult } from '../state/resource-changes.js'
 import type { Entry, HistoryEntry, Value } from '../store/store.js'
 
 export const resource = z

@@ -1,5 +1,5 @@
 /** Secrets of one data plane that people named: what its listeners show, and what its clusters show and believe. */
-import type { CertificateSource } from '../certificate-source.js'
+import type { CertificateSource } from '../certificates/certificate-source.js'
 import { type Credential, credentialsOf } from '../compile/clusters/credentials.js'
 import type { MeshFinding } from '../compile/finding.js'
 import type { Origin } from '../compile/nouns.js'

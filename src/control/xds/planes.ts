@@ -1,6 +1,6 @@
 /** The data planes that are connected: each with its stream, kept up to date with the mesh, and what it says. */
 import { EventEmitter, once } from 'node:events'
-import type { CertificateSource } from '../certificate-source.js'
+import type { CertificateSource } from '../certificates/certificate-source.js'
 import type { Mesh } from '../compile/mesh/mesh.js'
 import type { MeshNode } from '../compile/mesh/node.js'
 import { rootsResource } from '../compile/xds/resources.js'

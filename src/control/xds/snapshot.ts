@@ -4,7 +4,7 @@
  * Invariants: immutable; it is put together of parts, and a part that several data planes have in common is one object,
  * so that what changed between two revisions is worked out once for all of them.
  */
-import type { Certificate, CertificateSource, TrustBundle } from '../certificate-source.js'
+import type { Certificate, CertificateSource, TrustBundle } from '../certificates/certificate-source.js'
 import type { MeshFinding } from '../compile/finding.js'
 import type { Mesh } from '../compile/mesh/mesh.js'
 import type { MeshNode } from '../compile/mesh/node.js'

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { dump } from 'js-yaml'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { ApiClient } from '../../../src/control/client/api-client.js'
-import type { DataPlane, DataPlanes, Verdict } from '../../../src/control/data-planes.js'
+import type { DataPlane, DataPlanes, Verdict } from '../../../src/control/data-planes/data-planes.js'
 import { httpRoute, startTestControl, type TestControl } from '../../kit/control.js'
 import { removeScratch } from '../../kit/scratch.js'
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { fileCertificates } from '../../../src/control/file-certificates.js'
+import { fileCertificates } from '../../../src/control/certificates/file-certificates.js'
 import { ask, CountedService, tally } from '../../kit/counted-service.js'
 import { type Envoy, listening, startEnvoy } from '../../kit/envoy.js'
 import { workload } from '../../kit/mesh-source.js'

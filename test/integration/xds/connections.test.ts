@@ -1,7 +1,7 @@
 /** Connections that an Envoy forwards as they are: by the server name of their TLS, by weight, or by their port alone. */
 import { readFileSync } from 'node:fs'
 import { afterEach, describe, expect, it } from 'vitest'
-import { fileCertificates } from '../../../src/control/file-certificates.js'
+import { fileCertificates } from '../../../src/control/certificates/file-certificates.js'
 import { makeAuthority } from '../../kit/certificates.js'
 import { type Caller, CountedDoor, call, closeDoors, tallyCalls } from '../../kit/counted-door.js'
 import { CountedService } from '../../kit/counted-service.js'

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { lintMesh } from '../../../src/control/compile/lint.js'
 import { indexMesh } from '../../../src/control/compile/mesh/mesh.js'
-import type { Workload } from '../../../src/control/mesh-source.js'
+import type { Workload } from '../../../src/control/state/mesh-source.js'
 import { ask, CountedService, tally } from '../../kit/counted-service.js'
 import { type Envoy, listening, startEnvoy } from '../../kit/envoy.js'
 import { workload } from '../../kit/mesh-source.js'

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { afterEach, describe, expect, it } from 'vitest'
-import { fileCertificates } from '../../../src/control/file-certificates.js'
+import { fileCertificates } from '../../../src/control/certificates/file-certificates.js'
 import { ask, CountedService } from '../../kit/counted-service.js'
 import { listening, startEnvoy } from '../../kit/envoy.js'
 import { freePort } from '../../kit/free-port.js'

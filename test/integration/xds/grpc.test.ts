@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { grpcBootstrap } from '../../../src/control/bootstrap/grpc.js'
-import { fileCertificates } from '../../../src/control/file-certificates.js'
+import { fileCertificates } from '../../../src/control/certificates/file-certificates.js'
 import { startXdsServer, type XdsServer } from '../../../src/control/xds/server.js'
 import { listening, startEnvoy } from '../../kit/envoy.js'
 import { MemoryMesh, workload } from '../../kit/mesh-source.js'

@@ -1,7 +1,7 @@
 /** Connections inside the mesh: an application's Envoy listens for each service that takes them. */
 import { readFileSync } from 'node:fs'
 import { afterEach, describe, expect, it } from 'vitest'
-import { fileCertificates } from '../../../src/control/file-certificates.js'
+import { fileCertificates } from '../../../src/control/certificates/file-certificates.js'
 import { makeAuthority } from '../../kit/certificates.js'
 import { CountedDoor, call, closeDoors, tallyCalls } from '../../kit/counted-door.js'
 import { listening, startEnvoy } from '../../kit/envoy.js'

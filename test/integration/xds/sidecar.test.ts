@@ -1,6 +1,6 @@
 /** What a Sidecar says of listeners: where a workload reaches services, and where it is reached itself. */
 import { afterEach, describe, expect, it } from 'vitest'
-import { fileCertificates } from '../../../src/control/file-certificates.js'
+import { fileCertificates } from '../../../src/control/certificates/file-certificates.js'
 import { CountedDoor, call, closeDoors, tallyCalls } from '../../kit/counted-door.js'
 import { ask, CountedService, tally } from '../../kit/counted-service.js'
 import { listening } from '../../kit/envoy.js'

@@ -2,7 +2,7 @@
 import { copyFileSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { type FileCertificates, fileCertificates } from '../../../src/control/file-certificates.js'
+import { type FileCertificates, fileCertificates } from '../../../src/control/certificates/file-certificates.js'
 import { makeAuthority } from '../../kit/certificates.js'
 import { type Asked, ask } from '../../kit/counted-service.js'
 import { listening } from '../../kit/envoy.js'

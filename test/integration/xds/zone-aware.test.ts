@@ -1,6 +1,6 @@
 /** Balancing that prefers the client's own zone, on Envoys that know the zones of their own service. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Workload } from '../../../src/control/mesh-source.js'
+import type { Workload } from '../../../src/control/state/mesh-source.js'
 import { CountedService, tally } from '../../kit/counted-service.js'
 import { startEnvoy } from '../../kit/envoy.js'
 import { workload } from '../../kit/mesh-source.js'

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
-import { checkResources } from '../../../src/control/check-resources.js'
 import { compileCluster } from '../../../src/control/compile/clusters/clusters.js'
 import { clientsOf } from '../../../src/control/compile/clusters/destination-rules.js'
 import { clusterEndpoints } from '../../../src/control/compile/clusters/endpoints.js'
 import { indexMesh } from '../../../src/control/compile/mesh/mesh.js'
 import { validateResource } from '../../../src/control/resources/index.js'
+import { checkResources } from '../../../src/control/state/check-resources.js'
 import { makeAuthority } from '../../kit/certificates.js'
 import { MemoryMesh } from '../../kit/mesh-source.js'
 

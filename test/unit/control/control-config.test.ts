@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { loadControlConfig } from '../../../src/control/control-config.js'
+import { loadControlConfig } from '../../../src/control/config/control-config.js'
 
 const load = (mesh: object) => loadControlConfig(null, { data: 'mesh', mesh })
 

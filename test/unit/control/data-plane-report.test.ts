@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
-import { readReport, writeReport } from '../../../src/control/data-plane-report.js'
-import type { DataPlane, DataPlanes, Verdict } from '../../../src/control/data-planes.js'
-import { shareDataPlanes } from '../../../src/control/shared-data-planes.js'
+import type { DataPlane, DataPlanes, Verdict } from '../../../src/control/data-planes/data-planes.js'
+import { readReport, writeReport } from '../../../src/control/data-planes/report.js'
+import { shareDataPlanes } from '../../../src/control/data-planes/shared.js'
 import type { Replicas } from '../../../src/control/store/replicas.js'
 import type { Value } from '../../../src/control/store/store.js'
 

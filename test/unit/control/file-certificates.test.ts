@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { type FileCertificates, fileCertificates } from '../../../src/control/file-certificates.js'
+import { type FileCertificates, fileCertificates } from '../../../src/control/certificates/file-certificates.js'
 import { scratchFolder } from '../../kit/scratch.js'
 
 let certificates: FileCertificates

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { noCertificates } from '../../../src/control/certificate-source.js'
+import { noCertificates } from '../../../src/control/certificates/certificate-source.js'
 import { findService, indexMesh } from '../../../src/control/compile/mesh/mesh.js'
 import type { MeshNode } from '../../../src/control/compile/mesh/node.js'
 import { resourceTypes } from '../../../src/control/compile/xds/resources.js'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type CertificateSource, noCertificates } from '../../../src/control/certificate-source.js'
+import { type CertificateSource, noCertificates } from '../../../src/control/certificates/certificate-source.js'
 import { indexMesh } from '../../../src/control/compile/mesh/mesh.js'
 import type { MeshNode } from '../../../src/control/compile/mesh/node.js'
 import type { Origin } from '../../../src/control/compile/nouns.js'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { kindId, resolveKind } from '../../../src/control/resource-kinds.js'
+import { kindId, resolveKind } from '../../../src/control/state/resource-kinds.js'
 
 const known = [
   { kind: 'HTTPRoute', group: 'gateway.networking.k8s.io' },

@@ -2,9 +2,9 @@ import { join } from 'node:path'
 import type { PeerCertificate } from 'node:tls'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type TokenRequest, Tokens } from '../../../src/control/access/tokens.js'
+import { refuseDataPlane } from '../../../src/control/data-planes/admission.js'
 import { openEmbeddedStore } from '../../../src/control/store/embedded.js'
 import type { Store } from '../../../src/control/store/store.js'
-import { refuseDataPlane } from '../../../src/control/xds-admission.js'
 import { removeScratch, scratchFolder } from '../../kit/scratch.js'
 
 let store: Store

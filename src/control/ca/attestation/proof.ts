@@ -1,7 +1,7 @@
 /** What somebody shows who asks for a certificate, and who that makes it. */
 import type { PeerCertificate } from 'node:tls'
 import { WeftError } from '../../../errors.js'
-import type { WorkloadName } from '../../certificate-source.js'
+import type { WorkloadName } from '../../certificates/certificate-source.js'
 
 export interface Proof {
   /** What TLS has verified; null without. */

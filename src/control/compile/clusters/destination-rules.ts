@@ -3,9 +3,9 @@
  * client's namespace, of the service's, of the mesh; the oldest of each.
  */
 
-import type { MeshResource } from '../../mesh-source.js'
 import { type DestinationRuleSpec, destinationRule } from '../../resources/destination-rule.js'
 import type { TrafficPolicy, TrafficPolicyParts } from '../../resources/traffic-policy.js'
+import type { MeshResource } from '../../state/mesh-source.js'
 import { describeOrigin, type MeshFinding, originOf } from '../finding.js'
 import { attachments } from '../mesh/attachments.js'
 import { isVisible, keep, type Mesh } from '../mesh/mesh.js'

@@ -1,6 +1,7 @@
 /** Rules that forward connections as routes of connections, each with the server names that it would take of a listener. */
-import type { MeshResource } from '../../mesh-source.js'
+
 import type { ConnectionRules } from '../../resources/connection-references.js'
+import type { MeshResource } from '../../state/mesh-source.js'
 import { referencedClusters } from '../clusters/cluster-references.js'
 import { type Client, clientsOf } from '../clusters/destination-rules.js'
 import { type MeshFinding, originOf } from '../finding.js'

@@ -1,6 +1,7 @@
 /** Which routes hang on which listener of a Gateway: what the route names, and what the listener allows. */
-import type { MeshResource } from '../../mesh-source.js'
+
 import { type GatewayListener, type RouteKind, routeKindsOf } from '../../resources/gateway.js'
+import type { MeshResource } from '../../state/mesh-source.js'
 import type { Parsed } from '../mesh/parsed.js'
 
 export interface ParentRef {

@@ -1,10 +1,11 @@
 /** Routes of the Gateway API whose parents are not there, or take none of them: said at apply, with the place and a hint. */
-import type { MeshResource } from '../../mesh-source.js'
+
 import { type GatewayListener, type GatewaySpec, gateway } from '../../resources/gateway.js'
 import { grpcRoute } from '../../resources/grpc-route.js'
 import { httpRoute } from '../../resources/http-route.js'
 import { tcpRoute } from '../../resources/tcp-route.js'
 import { tlsRoute } from '../../resources/tls-route.js'
+import type { MeshResource } from '../../state/mesh-source.js'
 import { type MeshFinding, originOf } from '../finding.js'
 import { findService, type Mesh } from '../mesh/mesh.js'
 import type { Parsed } from '../mesh/parsed.js'

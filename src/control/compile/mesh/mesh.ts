@@ -3,10 +3,10 @@
  *
  * Invariant: pure; built from a state and, to keep what did not change, from the mesh before it.
  */
-import type { DefaultProviders, ExtensionProvider } from '../../extension-providers.js'
-import type { KeySets, MeshState } from '../../mesh-source.js'
+import type { DefaultProviders, ExtensionProvider } from '../../config/extension-providers.js'
 import { serviceEntry } from '../../resources/service-entry.js'
 import { workloadEntry } from '../../resources/workload-entry.js'
+import type { KeySets, MeshState } from '../../state/mesh-source.js'
 import { type ParsedKinds, parseKinds } from './parsed.js'
 import { buildServices, type Service, type ServiceDefinition, type ServicePort } from './services.js'
 

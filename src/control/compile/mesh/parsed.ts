@@ -1,8 +1,8 @@
 /** Resources with their specs parsed, kind by kind, oldest first. */
 import type * as z from 'zod'
-import type { MeshResource } from '../../mesh-source.js'
 import { type ParsedResource, parseResource, resourceKinds } from '../../resources/index.js'
 import type { ResourceKind } from '../../resources/kind.js'
+import type { MeshResource } from '../../state/mesh-source.js'
 
 export interface Parsed<Spec> {
   resource: MeshResource

@@ -1,7 +1,8 @@
 /** From the service that a route names to the cluster that answers, or to the reason why none does. */
-import type { MeshResource } from '../../mesh-source.js'
+
 import { destinationRule } from '../../resources/destination-rule.js'
 import { referenceGrant } from '../../resources/reference-grant.js'
+import type { MeshResource } from '../../state/mesh-source.js'
 import { type MeshFinding, originOf } from '../finding.js'
 import { clusterName, findPort, findService, type Mesh } from './mesh.js'
 

@@ -4,10 +4,11 @@
  * Invariants: a service is known by namespace and name; its definition and the list of its endpoints keep their
  * identity as long as they say the same, so that everything compiled from them can be kept too.
  */
-import type { MeshResource, Workload } from '../../mesh-source.js'
+
 import { subzoneLabel } from '../../resources/kind.js'
 import type { ServiceEntrySpec } from '../../resources/service-entry.js'
 import type { WorkloadEntrySpec } from '../../resources/workload-entry.js'
+import type { MeshResource, Workload } from '../../state/mesh-source.js'
 import type { Parsed } from './parsed.js'
 
 export interface ServicePort {

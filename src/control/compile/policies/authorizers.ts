@@ -1,5 +1,5 @@
 /** Whom policies of action CUSTOM ask: what their providers' names mean, and the clusters of those that a data plane asks. */
-import type { AuthorizerProvider, HttpAuthorizerProvider } from '../../authorizer-providers.js'
+import type { AuthorizerProvider, HttpAuthorizerProvider } from '../../config/authorizer-providers.js'
 import { authorizationPolicy } from '../../resources/authorization-policy.js'
 import type { Authorizer } from '../authorizer-noun.js'
 import { type MeshFinding, originOf } from '../finding.js'

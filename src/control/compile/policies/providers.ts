@@ -1,5 +1,5 @@
 /** Destinations that the control plane's configuration declares by name, and how a data plane reaches them. */
-import type { ExtensionProvider } from '../../extension-providers.js'
+import type { ExtensionProvider } from '../../config/extension-providers.js'
 import { plainCluster } from '../clusters/plain-cluster.js'
 import type { MeshFinding } from '../finding.js'
 import type { Mesh } from '../mesh/mesh.js'

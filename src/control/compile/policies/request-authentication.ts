@@ -4,12 +4,13 @@
  * Invariant: keys that could not be had leave the rule in force with a key that nobody has, so that tokens of that issuer
  * are refused until they can be checked.
  */
-import type { FetchedKeys } from '../../mesh-source.js'
+
 import {
   type JwtRule,
   type RequestAuthenticationSpec,
   requestAuthentication,
 } from '../../resources/request-authentication.js'
+import type { FetchedKeys } from '../../state/mesh-source.js'
 import { type MeshFinding, originOf } from '../finding.js'
 import type { Authentication, TokenRule } from '../listener-nouns.js'
 import { keep, type Mesh } from '../mesh/mesh.js'

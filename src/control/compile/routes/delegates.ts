@@ -2,8 +2,9 @@
  * The rules of a VirtualService as they hold: a rule that delegates stands for those of its delegate, each narrowed to what
  * the rule sends. What a delegate says of a request holds, and where it says nothing, what the rule says.
  */
-import type { MeshResource } from '../../mesh-source.js'
+
 import { type VirtualServiceRule, type VirtualServiceSpec, virtualService } from '../../resources/virtual-service.js'
+import type { MeshResource } from '../../state/mesh-source.js'
 import { describeOrigin, type MeshFinding, originOf } from '../finding.js'
 import { isVisible, keep, type Mesh } from '../mesh/mesh.js'
 import type { Parsed } from '../mesh/parsed.js'

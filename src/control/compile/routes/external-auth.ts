@@ -1,6 +1,7 @@
 /** The filter `ExternalAuth` of a rule, as whom requests need the word of. */
-import type { MeshResource } from '../../mesh-source.js'
+
 import type { ExternalAuth } from '../../resources/external-auth.js'
+import type { MeshResource } from '../../state/mesh-source.js'
 import type { Authorizer } from '../authorizer-noun.js'
 import type { MeshFinding } from '../finding.js'
 import { carrying, type Mesh } from '../mesh/mesh.js'

@@ -1,8 +1,9 @@
 /** Rules of HTTPRoute and GRPCRoute as routes. */
-import type { MeshResource } from '../../mesh-source.js'
+
 import type { BackendRef, PathRewrite, RouteFilter } from '../../resources/gateway-filters.js'
 import type { GrpcRouteSpec } from '../../resources/grpc-route.js'
 import type { HttpRouteRule } from '../../resources/http-route.js'
+import type { MeshResource } from '../../state/mesh-source.js'
 import { type MeshFinding, originOf } from '../finding.js'
 import type { Mesh } from '../mesh/mesh.js'
 import type { Parsed } from '../mesh/parsed.js'

@@ -1,11 +1,12 @@
 /** Rules of a VirtualService as routes, in the order of its list: that order is what its authors wrote. */
-import type { MeshResource } from '../../mesh-source.js'
+
 import {
   grpcStatuses,
   type VirtualServiceMatch,
   type VirtualServiceRule,
   type VirtualServiceSpec,
 } from '../../resources/virtual-service.js'
+import type { MeshResource } from '../../state/mesh-source.js'
 import { type MeshFinding, originOf } from '../finding.js'
 import type { Mesh } from '../mesh/mesh.js'
 import type { Parsed } from '../mesh/parsed.js'

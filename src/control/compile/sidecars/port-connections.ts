@@ -5,9 +5,10 @@
  * Invariant: as for requests, a service is steered by routes of the Gateway API or by VirtualServices; of both, the family
  * of the oldest resource holds and the others are reported.
  */
-import type { MeshResource } from '../../mesh-source.js'
+
 import type { ConnectionRules } from '../../resources/connection-references.js'
 import { type VirtualServiceSpec, virtualService } from '../../resources/virtual-service.js'
+import type { MeshResource } from '../../state/mesh-source.js'
 import { type Client, clientOf } from '../clusters/destination-rules.js'
 import { describeOrigin, type MeshFinding, originOf } from '../finding.js'
 import { type ConnectionCandidate, connectionCluster, routeCandidate } from '../gateways/connection-routes.js'

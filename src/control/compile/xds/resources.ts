@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { fromJson, toBinary } from '@bufbuild/protobuf'
 import type { GenMessage } from '@bufbuild/protobuf/codegenv2'
-import type { Authorities, Certificate, TrustBundle } from '../../certificate-source.js'
+import type { Authorities, Certificate, TrustBundle } from '../../certificates/certificate-source.js'
 import { ClusterSchema } from '../../xds/protos/envoy/config/cluster/v3/cluster_pb.js'
 import { TypedExtensionConfigSchema } from '../../xds/protos/envoy/config/core/v3/extension_pb.js'
 import { ClusterLoadAssignmentSchema } from '../../xds/protos/envoy/config/endpoint/v3/endpoint_pb.js'

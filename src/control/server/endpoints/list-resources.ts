@@ -1,7 +1,7 @@
 /** `GET /v1/resources`: resources, by kind, namespace and labels. */
 import * as z from 'zod'
 import { demand, mayIn } from '../../access/roles.js'
-import { resolveKind } from '../../resource-kinds.js'
+import { resolveKind } from '../../state/resource-kinds.js'
 import { isResourceKind } from '../../store/key.js'
 import { endpoint, ok } from '../endpoint.js'
 import { labelFilter, labelsDescription } from '../labels.js'

@@ -2,7 +2,7 @@
 import * as z from 'zod'
 import { WeftError } from '../../../errors.js'
 import { mayIn, type Principal } from '../../access/roles.js'
-import type { DataPlanes, Verdict } from '../../data-planes.js'
+import type { DataPlanes, Verdict } from '../../data-planes/data-planes.js'
 import type { Store } from '../../store/store.js'
 import { endpoint } from '../endpoint.js'
 import { verdict } from '../shapes.js'

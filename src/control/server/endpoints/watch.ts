@@ -1,7 +1,7 @@
 /** `GET /v1/watch`: changes of resources as they happen, a JSON line each. */
 import * as z from 'zod'
 import { demand, mayIn, type Principal } from '../../access/roles.js'
-import { resolveKind } from '../../resource-kinds.js'
+import { resolveKind } from '../../state/resource-kinds.js'
 import { isResourceKind, type Key } from '../../store/key.js'
 import type { Entry, WatchEvent } from '../../store/store.js'
 import { endpoint } from '../endpoint.js'

@@ -1,10 +1,10 @@
 /** The registry over an embedded store, with a clock in our hand. */
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import { afterEach, describe, expect, it } from 'vitest'
-import { createMeshSource } from '../../../../src/control/mesh-state.js'
 import { HealthChecker } from '../../../../src/control/registry/health-checker.js'
 import { registration } from '../../../../src/control/registry/registration.js'
 import { Registry } from '../../../../src/control/registry/registry.js'
+import { createMeshSource } from '../../../../src/control/state/mesh-state.js'
 import { openEmbeddedStore } from '../../../../src/control/store/embedded.js'
 import type { Store } from '../../../../src/control/store/store.js'
 import { removeScratch, scratchFolder } from '../../../kit/scratch.js'

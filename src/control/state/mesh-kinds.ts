@@ -1,11 +1,11 @@
 /** The kinds of resources that `weft control` takes, and what a mesh of them gives cause to say. */
-import type { MeshFinding } from './compile/finding.js'
-import { lintMesh } from './compile/lint.js'
-import { indexMesh, type Mesh, type MeshOptions } from './compile/mesh/mesh.js'
+import type { MeshFinding } from '../compile/finding.js'
+import { lintMesh } from '../compile/lint.js'
+import { indexMesh, type Mesh, type MeshOptions } from '../compile/mesh/mesh.js'
+import { resourceKinds, validateResource } from '../resources/index.js'
+import { formatKey } from '../store/key.js'
 import type { MeshState } from './mesh-source.js'
 import { type Notice, type ResourceKinds, resourceName } from './resource-kinds.js'
-import { resourceKinds, validateResource } from './resources/index.js'
-import { formatKey } from './store/key.js'
 
 export function createMeshKinds(options: MeshOptions): ResourceKinds {
   // What did not change since the last look is not parsed again.

@@ -1,5 +1,5 @@
 /** Resources checked without a control plane: each by its kind, and all of them together as a mesh of their own. */
-import { defaultMeshOptions } from './compile/mesh/mesh.js'
+import { defaultMeshOptions } from '../compile/mesh/mesh.js'
 import { createMeshKinds } from './mesh-kinds.js'
 import { resourceOf } from './mesh-state.js'
 import { invalid, issuesOf, normalise } from './resource-changes.js'

@@ -5,12 +5,12 @@
  * no commit; a resource that carries `metadata.resourceVersion` is changed only if that version is in force.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { WeftError } from '../errors.js'
+import { WeftError } from '../../errors.js'
+import { formatKey, type Key } from '../store/key.js'
+import type { Change, Entry, Store, Value } from '../store/store.js'
 import type { MeshSource, MeshState } from './mesh-source.js'
 import { resourceOf, type WrittenResource } from './mesh-state.js'
 import { kindId, type Notice, type ResourceIssue, type ResourceKinds } from './resource-kinds.js'
-import { formatKey, type Key } from './store/key.js'
-import type { Change, Entry, Store, Value } from './store/store.js'
 
 export type Outcome = 'created' | 'changed' | 'unchanged' | 'deleted'
 

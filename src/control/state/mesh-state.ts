@@ -4,10 +4,11 @@
  * Invariants: a state is built at most once per revision and only when it is asked for; the half that did not change is
  * the same array as before, so that a reader can skip it by identity.
  */
+
+import { keptOf, workloadKind, workloadOf } from '../registry/registration.js'
+import { isResourceKind } from '../store/key.js'
+import type { Entry, Store } from '../store/store.js'
 import type { MeshResource, MeshSource, MeshState, Workload } from './mesh-source.js'
-import { keptOf, workloadKind, workloadOf } from './registry/registration.js'
-import { isResourceKind } from './store/key.js'
-import type { Entry, Store } from './store/store.js'
 
 /** Older changes are answered for by everybody who has answered for anything. */
 const rememberedChanges = 1_000

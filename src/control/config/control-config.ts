@@ -5,15 +5,15 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import * as z from 'zod'
-import { findingsOf } from '../config/checks/findings.js'
-import { formatPath } from '../config/checks/path.js'
-import { lineFinder, loadFile } from '../config/files/load.js'
-import { address } from '../config/forms/address.js'
-import { duration } from '../config/forms/duration.js'
-import { WeftError } from '../errors.js'
-import { roles } from './access/roles.js'
+import { findingsOf } from '../../config/checks/findings.js'
+import { formatPath } from '../../config/checks/path.js'
+import { lineFinder, loadFile } from '../../config/files/load.js'
+import { address } from '../../config/forms/address.js'
+import { duration } from '../../config/forms/duration.js'
+import { WeftError } from '../../errors.js'
+import { roles } from '../access/roles.js'
+import type { ServerCertificate } from '../server/start-server.js'
 import { providerFields } from './extension-providers.js'
-import type { ServerCertificate } from './server/start-server.js'
 
 const tls = z.strictObject({
   certificate: z.string().meta({ description: 'PEM file: the chain, leaf first' }),

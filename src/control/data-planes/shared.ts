@@ -4,10 +4,11 @@
  * Invariant: what reaches a data plane of another replica is compiled here from its description, which is all that it
  * follows from beside the mesh.
  */
-import { type ReportedPlane, readReport, writeReport } from './data-plane-report.js'
+
+import type { Replicas } from '../store/replicas.js'
+import { debounce } from '../xds/debounce.js'
 import type { DataPlanes, Verdict } from './data-planes.js'
-import type { Replicas } from './store/replicas.js'
-import { debounce } from './xds/debounce.js'
+import { type ReportedPlane, readReport, writeReport } from './report.js'
 
 /** Told when it has come to rest for so long, and at the latest after `maxMs`. */
 const quietMs = 50

@@ -2,7 +2,7 @@
  * What the API says about data planes: who is connected, what each has taken or refused. The xDS server is one; where
  * none runs, `noDataPlanes` answers.
  */
-import type { MeshNode } from './compile/mesh/node.js'
+import type { MeshNode } from '../compile/mesh/node.js'
 
 /** One refusal of a data plane, as precise as it was told. */
 export interface Refusal {

@@ -1,6 +1,6 @@
 /** Whom data planes ask whether a request passes, as the control plane's configuration declares them. */
 import * as z from 'zod'
-import { span } from './resources/span.js'
+import { span } from '../resources/span.js'
 
 /** Those that a data plane can answer with. */
 const errorStatuses: readonly number[] = [

@@ -4,9 +4,9 @@
  * A kind is known in the store as `Kind.group`; people may write it in any case, in the plural, without the group where
  * that is clear.
  */
-import { WeftError } from '../errors.js'
+import { WeftError } from '../../errors.js'
+import { formatKey } from '../store/key.js'
 import type { MeshResource, MeshState } from './mesh-source.js'
-import { formatKey } from './store/key.js'
 
 export interface ResourceIssue {
   path: string

@@ -5,9 +5,9 @@
  * part, in which data planes that are equally far, or refuse the same, stand together.
  */
 import * as z from 'zod'
-import type { MeshNode } from './compile/mesh/node.js'
+import type { MeshNode } from '../compile/mesh/node.js'
+import type { Value } from '../store/store.js'
 import type { DataPlane, DataPlanes, Verdict } from './data-planes.js'
-import type { Value } from './store/store.js'
 
 const refusal = z.object({ resource: z.string().nullable(), path: z.string().nullable(), message: z.string() })
 const lastRefusal = refusal.extend({ revision: z.int(), atMs: z.number() })

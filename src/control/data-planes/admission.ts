@@ -5,9 +5,9 @@
  * Only where nothing but this machine can connect, and no certificate is asked for, is its word taken.
  */
 import type { PeerCertificate } from 'node:tls'
-import { WeftError } from '../errors.js'
-import { mayIn } from './access/roles.js'
-import type { Tokens } from './access/tokens.js'
+import { WeftError } from '../../errors.js'
+import { mayIn } from '../access/roles.js'
+import type { Tokens } from '../access/tokens.js'
 
 export interface Applicant {
   namespace: string
