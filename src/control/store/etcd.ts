@@ -14,6 +14,7 @@ import { EtcdClient, type EtcdOptions, type KeyValue, type Operation } from './e
 import { Election } from './etcd-election.js'
 import { EtcdReplicas } from './etcd-replicas.js'
 import { formatKey } from './key.js'
+import { Listeners, warnByProcess } from './listeners.js'
 import { reserve, type Staged, StoreState } from './state.js'
 import type { Applied, Batch, Commit, Entry, Store, StoreStatus } from './store.js'
 
@@ -26,6 +27,8 @@ export interface EtcdStoreOptions extends EtcdOptions {
   /** Seconds after which a silent leader loses its place. */
   leaseTtlS?: number
   nowMs: () => number
+  /** Told what a watcher threw. */
+  warn?: (message: string) => void
 }
 
 /** etcd takes 128 operations and 1.5 MiB a transaction unless it is told otherwise. */
@@ -60,10 +63,10 @@ class EtcdStore implements Store {
   private readonly client: EtcdClient
   private readonly election: Election
   readonly replicas: EtcdReplicas
-  private readonly state = new StoreState()
+  private readonly state: StoreState
   private readonly prefix: string
   private readonly waiting: Waiting[] = []
-  private readonly statusListeners = new Set<() => void>()
+  private readonly statusListeners: Listeners<void>
   private flushing: Promise<void> | null = null
   private syncing: Promise<void> | null = null
   private endWatch: () => void = () => {}
@@ -76,6 +79,9 @@ class EtcdStore implements Store {
   constructor(options: EtcdStoreOptions) {
     this.options = options
     this.prefix = options.prefix ?? '/weft/'
+    const warn = options.warn ?? warnByProcess
+    this.state = new StoreState(warn)
+    this.statusListeners = new Listeners(warn)
     this.client = new EtcdClient(options)
     this.election = new Election({
       client: this.client,
@@ -86,7 +92,8 @@ class EtcdStore implements Store {
       nowMs: () => performance.now(),
       onChange: () => this.announceStatus(),
     })
-    this.replicas = new EtcdReplicas({ client: this.client, prefix: this.prefix, id: options.id, ttlS: replicaTtlS })
+    const { id } = options
+    this.replicas = new EtcdReplicas({ client: this.client, prefix: this.prefix, id, ttlS: replicaTtlS, warn })
   }
 
   revision = () => this.state.revision
@@ -115,8 +122,7 @@ class EtcdStore implements Store {
   }
 
   onStatus(listener: () => void): () => void {
-    this.statusListeners.add(listener)
-    return () => void this.statusListeners.delete(listener)
+    return this.statusListeners.add(listener)
   }
 
   commit(batch: Batch): Promise<Applied> {
@@ -315,7 +321,7 @@ class EtcdStore implements Store {
   }
 
   private announceStatus(): void {
-    for (const listener of [...this.statusListeners]) listener()
+    this.statusListeners.tell()
   }
 
   private commitKey(revision: number): string {

@@ -7,6 +7,7 @@
  */
 import { WeftError } from '../../errors.js'
 import { checkKey, formatKey, isResourceKind, type Key } from './key.js'
+import { Listeners } from './listeners.js'
 import type { Applied, Batch, Commit, Entry, HistoryEntry, WatchEvent } from './store.js'
 
 /** Changes kept per resource. */
@@ -33,7 +34,12 @@ export class StoreState {
   /** In the order of deletion. */
   private readonly deleted = new Set<string>()
   private readonly recent: Applied[] = []
-  private readonly watchers = new Set<(event: WatchEvent) => void>()
+  private readonly watchers: Listeners<WatchEvent>
+
+  /** `warn` is told what a watcher threw. */
+  constructor(warn: (message: string) => void) {
+    this.watchers = new Listeners(warn)
+  }
 
   get revision(): number {
     return this.current
@@ -88,7 +94,7 @@ export class StoreState {
     this.current = commit.revision
     this.recent.push(applied)
     if (this.recent.length > retainedCommits) this.recent.shift()
-    for (const watcher of [...this.watchers]) watcher({ type: 'commit', applied })
+    this.watchers.tell({ type: 'commit', applied })
     return applied
   }
 
@@ -114,8 +120,7 @@ export class StoreState {
     } else {
       for (const applied of this.recent) if (applied.revision >= from) listener({ type: 'commit', applied })
     }
-    this.watchers.add(listener)
-    return () => void this.watchers.delete(listener)
+    return this.watchers.add(listener)
   }
 
   /** Everything at this revision, for a snapshot; the values are shared, the list is not. */
@@ -152,7 +157,7 @@ export class StoreState {
     }
     for (const commit of commits) for (const { key, value } of commit.changes) this.remember(commit, key, value)
     this.current = revision
-    for (const watcher of [...this.watchers]) watcher({ type: 'relist', revision })
+    this.watchers.tell({ type: 'relist', revision })
   }
 
   private expectVersion(key: Key, expect: number, staged: Staged): void {

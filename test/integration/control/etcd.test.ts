@@ -54,7 +54,7 @@ function until(store: Store, condition: () => boolean): Promise<void> {
 
 const leads = (store: Store) => store.status().leader?.isSelf === true
 
-describeStore('the store on etcd', () => open('one', freshPrefix()))
+describeStore('the store on etcd', (warn) => open('one', freshPrefix(), warn && { warn }))
 
 describe('two replicas on etcd', () => {
   it('agree on one leader; the other reads what it writes and refuses to write', async () => {
