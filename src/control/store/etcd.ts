@@ -7,7 +7,7 @@
  *
  * Invariants: only the leader writes; each transaction compares the election key's creation revision and the number of
  * the last commit, so a deposed leader's late write fails whatever it believes; commits are applied in unbroken order,
- * and a gap, for example by compaction, is closed by reading everything again; reads never wait for etcd.
+ * and a gap, for example by compaction, is closed by reading the commits again, or everything where they are gone; reads never wait for etcd.
  */
 import { WeftError } from '../../errors.js'
 import { EtcdClient, type EtcdOptions, type KeyValue, type Operation } from './etcd-client.js'
@@ -258,20 +258,33 @@ class EtcdStore implements Store {
     const counter = await this.client.range(`${this.prefix}revision`, `${this.prefix}revision`, null, 1)
     const at = counter.revision
     const revision = Number(counter.found[0]?.value ?? 0)
-    const resources = await this.readPrefix(`${this.prefix}resources/`, at)
-    const commits = await this.readPrefix(`${this.prefix}commits/`, at)
-    if (this.closed) return
-    if (revision !== this.state.revision) {
+    const commits = (await this.readPrefix(`${this.prefix}commits/`, at)).map(
+      ({ value }) => JSON.parse(value) as Commit,
+    )
+    if (!this.catchUp(commits, revision)) {
+      const resources = await this.readPrefix(`${this.prefix}resources/`, at)
+      if (this.closed) return
       const entries = resources.map(({ value }) => JSON.parse(value) as Entry)
-      const history = commits.map(({ value }) => JSON.parse(value) as Commit)
       this.state.load(
         revision,
         entries.map((entry) => ({ entry, key: entry.key, history: [] })),
-        history,
+        commits,
       )
     }
+    if (this.closed) return
     this.readRevision = at
     this.follow()
+  }
+
+  /** Applies what was missed, where every commit of it is still kept: watchers, and the audit log, are told of each. */
+  private catchUp(commits: readonly Commit[], revision: number): boolean {
+    const known = this.state.revision
+    if (known === revision) return true
+    const missed = commits.filter((commit) => commit.revision > known)
+    const isUnbroken = missed.every((commit, n) => commit.revision === known + 1 + n)
+    if (known === 0 || missed.length !== revision - known || !isUnbroken) return false
+    for (const commit of missed) this.state.apply(commit)
+    return true
   }
 
   private async readPrefix(prefix: string, revision: string): Promise<KeyValue[]> {

@@ -8,6 +8,7 @@
 import { WeftError } from '../../errors.js'
 import { checkKey, formatKey, isResourceKind, type Key } from './key.js'
 import { Listeners } from './listeners.js'
+import { rebuildCommits } from './rebuilt-commits.js'
 import type { Applied, Batch, Commit, Entry, HistoryEntry, WatchEvent } from './store.js'
 
 /** Changes kept per resource. */
@@ -143,8 +144,8 @@ export class StoreState {
     return this.recent[revision - first] ?? null
   }
 
-  /** Replaces everything, and tells watchers to read again; `commits` add their changes to the history. */
-  load(revision: number, retained: Iterable<Retained>, commits: Iterable<Commit> = []): void {
+  /** Replaces everything, and tells watchers to read again; `commits`, the last before `revision`, add their changes. */
+  load(revision: number, retained: Iterable<Retained>, commits: readonly Commit[] = []): void {
     this.entries.clear()
     this.histories.clear()
     this.deleted.clear()
@@ -156,6 +157,7 @@ export class StoreState {
       else this.entries.set(name, entry)
     }
     for (const commit of commits) for (const { key, value } of commit.changes) this.remember(commit, key, value)
+    if (commits.at(-1)?.revision === revision) this.recent.push(...rebuildCommits(commits, this.entries))
     this.current = revision
     this.watchers.tell({ type: 'relist', revision })
   }
