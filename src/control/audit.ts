@@ -11,6 +11,8 @@
  * new one, and `keptFiles` older ones stay.
  */
 import { type FileHandle, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { syncFolder } from './store/data-folder.js'
 import { formatKey, isResourceKind } from './store/key.js'
 import type { Applied, Entry, Store } from './store/store.js'
 
@@ -186,6 +188,8 @@ export class AuditLog {
     const handle = await open(file, 'a', 0o600)
     try {
       if (torn) await handle.writeFile('\n')
+      // A new file has its name on the disk before anything in it is relied on.
+      await syncFolder(dirname(file))
       this.bytes = (await handle.stat()).size
       return handle
     } catch (error) {
