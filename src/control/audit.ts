@@ -4,11 +4,15 @@
  * Changes are read from the store's commits, not from requests: whatever way a change takes, it stands here, and after a
  * crash the lines that are missing are written from the commits that are still known.
  *
+ * Each replica writes the log of all changes, whoever made them; what it was too far behind for is said in the log.
+ *
  * Invariants: lines stand in the order of revisions, each once; secrets do not stand here; an issuance is on the disk
  * before its certificate is given away, and those that wait together share one flush; a file of `maxBytes` gives way to a
  * new one, and `keptFiles` older ones stay.
  */
 import { type FileHandle, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { syncFolder } from './store/data-folder.js'
 import { formatKey, isResourceKind } from './store/key.js'
 import type { Applied, Entry, Store } from './store/store.js'
 
@@ -41,6 +45,7 @@ interface Waiting {
 }
 
 const keptFiles = 4
+const elsewhere = 'look at those of other replicas, and at weft history'
 /** Lines that share a write at most. */
 const maxGroup = 1_000
 
@@ -59,11 +64,17 @@ export class AuditLog {
 
   static async open(options: AuditOptions): Promise<AuditLog> {
     const log = new AuditLog(options)
-    const last = await lastRevision(options.file)
-    const { store } = options
-    log.endWatch = store.watch(Math.min(last, store.revision()) + 1, (event) => {
-      if (event.type === 'commit' && event.applied.revision > last) log.add(...linesOf(event.applied))
+    const { store, warn } = options
+    const found = await lastRevision(options.file)
+    // A store that was put back to an older state gives the numbers after it again.
+    let last = Math.min(found, store.revision())
+    let begun = found > 0
+    log.endWatch = store.watch(last + 1, (event) => {
+      if (event.type === 'commit') log.add(...linesOf(event.applied))
+      else if (begun) warn(`the revisions ${last + 1} to ${event.revision} are not in this audit log: ${elsewhere}`)
+      last = event.type === 'commit' ? event.applied.revision : event.revision
     })
+    begun = true
     return log
   }
 
@@ -177,6 +188,8 @@ export class AuditLog {
     const handle = await open(file, 'a', 0o600)
     try {
       if (torn) await handle.writeFile('\n')
+      // A new file has its name on the disk before anything in it is relied on.
+      await syncFolder(dirname(file))
       this.bytes = (await handle.stat()).size
       return handle
     } catch (error) {

@@ -197,7 +197,7 @@ async function openStore(config: ControlConfig, logger: Logger, nowMs: () => num
     ...(key !== null && { key }),
   }
   return openEtcdStore({
-    ...{ urls: etcd.urls, prefix: etcd.prefix, ...given, nowMs },
+    ...{ urls: etcd.urls, prefix: etcd.prefix, ...given, nowMs, warn: (text: string) => logger.warn(text) },
     id: id ?? `${hostname()}-${process.pid}`,
     address: advertise ?? `${tls === null ? 'http' : 'https'}://${listen}`,
   })

@@ -7,6 +7,7 @@ import { Ledger } from '../../src/control/ca/ledger.js'
 import { RevocationList } from '../../src/control/ca/revocation-list.js'
 import { TrustSet } from '../../src/control/ca/trust-set.js'
 import { openEmbeddedStore } from '../../src/control/store/embedded.js'
+import type { Store } from '../../src/control/store/store.js'
 import { loadAddon } from '../../src/native/index.js'
 import { scratchFolder } from './scratch.js'
 
@@ -16,6 +17,7 @@ export interface TestIssuer {
   ledger: Ledger
   revocations: RevocationList
   audit: AuditLog
+  store: Store
   folder: string
   clock: { nowMs: number }
   close(): Promise<void>
@@ -52,7 +54,7 @@ export async function startIssuer(
     nowMs,
   })
   return {
-    ...{ issuer, trust, ledger, revocations, audit, folder, clock },
+    ...{ issuer, trust, ledger, revocations, audit, store, folder, clock },
     async close() {
       revocations.close()
       trust.close()

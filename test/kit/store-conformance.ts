@@ -1,10 +1,12 @@
 /** What every store must do, as one table; each store runs it in its own test file. */
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { Store, WatchEvent } from '../../src/control/store/store.js'
 import { put, remove, route, write } from './store-writes.js'
 
+type Warn = (message: string) => void
+
 /** `open` gives a fresh, empty store that can be written to. */
-export function describeStore(name: string, open: () => Promise<Store>): void {
+export function describeStore(name: string, open: (warn?: Warn) => Promise<Store>): void {
   describe(`${name}, as every store,`, () => {
     it('gives back what was committed, with version, author and times', async () => {
       const store = await open()
@@ -110,6 +112,29 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       expect(last).toMatchObject({
         applied: { author: 'bob', changes: [{ before: { value: { n: 2 }, version: 2 }, after: null }] },
       })
+    })
+
+    it('takes commits and tells the others of them when a watcher throws, and says what it threw', async () => {
+      const warn = vi.fn<Warn>()
+      const store = await open(warn)
+      const seen: string[] = []
+      const note = (who: string) => (event: WatchEvent) => {
+        seen.push(`${who} ${event.type === 'commit' ? event.applied.revision : event.type}`)
+      }
+      store.watch(1, note('first'))
+      store.watch(1, (event) => {
+        note('bad')(event)
+        throw new Error('this watcher is broken')
+      })
+      store.watch(1, note('last'))
+      // Two of one group, then one for itself: none of them may wait for ever.
+      const group = [write(store, 'alice', put('a', {})), write(store, 'alice', put('b', {}))]
+      expect((await Promise.all(group)).map(({ revision }) => revision)).toEqual([1, 2])
+      expect((await write(store, 'alice', put('c', {}))).revision).toBe(3)
+      expect(seen).toEqual([1, 2, 3].flatMap((n) => ['first', 'bad', 'last'].map((who) => `${who} ${n}`)))
+      expect(warn).toHaveBeenCalledTimes(3)
+      expect(warn).toHaveBeenCalledWith(expect.stringContaining('this watcher is broken'))
+      await store.close()
     })
 
     it('tells a watcher that asks for what is not there to read again', async () => {

@@ -7,6 +7,8 @@
  * Invariant: what is given away after `add` has resolved is known after a crash; lines that wait together share one flush.
  */
 import { type FileHandle, open, readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { syncFolder } from '../store/data-folder.js'
 import { writeWhole } from './key-file.js'
 
 export interface Issued {
@@ -161,13 +163,27 @@ export class Ledger {
   }
 
   private async append(text: string): Promise<void> {
-    this.handle ??= await open(this.options.file, 'a', 0o600)
-    const { size } = await this.handle.stat()
+    this.handle ??= await this.openFile()
+    const { handle } = this
+    const { size } = await handle.stat()
     try {
-      await this.handle.writeFile(text)
-      await this.handle.datasync()
+      await handle.writeFile(text)
+      await handle.datasync()
     } catch (error) {
-      await this.handle.truncate(size).catch(() => {})
+      await handle.truncate(size).catch(() => {})
+      throw error
+    }
+  }
+
+  /** Its name is on the disk before any line in it is relied on: it may be new, or have replaced another. */
+  private async openFile(): Promise<FileHandle> {
+    const { file } = this.options
+    const handle = await open(file, 'a', 0o600)
+    try {
+      await syncFolder(dirname(file))
+      return handle
+    } catch (error) {
+      await handle.close()
       throw error
     }
   }

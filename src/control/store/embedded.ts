@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { WeftError } from '../../errors.js'
 import { type FolderLock, listNumbered, lockFolder, logName, makeFolder, setAside, syncFolder } from './data-folder.js'
 import { encodeFrame } from './frame.js'
+import { Listeners, warnByProcess } from './listeners.js'
 import { LogFile, unwritable } from './log-file.js'
 import { recover } from './recover.js'
 import { writeSnapshot } from './snapshot.js'
@@ -22,7 +23,7 @@ export interface EmbeddedOptions {
   nowMs: () => number
   /** A log of this size gives way to a snapshot. */
   maxLogBytes?: number
-  /** Told what could not be done beside the commits, such as a snapshot that found no room. */
+  /** Told what could not be done beside the commits: a snapshot that found no room, a watcher that threw. */
   warn?: (message: string) => void
 }
 
@@ -45,7 +46,7 @@ export async function openEmbeddedStore(options: EmbeddedOptions): Promise<Store
   await makeFolder(folder)
   const lock = await lockFolder(folder)
   try {
-    const { state, log, damaged, findings } = await recover(folder)
+    const { state, log, damaged, findings } = await recover(folder, options.warn ?? warnByProcess)
     if (damaged.length > 0) {
       state.load(state.revision + lostRevisions, state.retained())
       await writeSnapshot(folder, { revision: state.revision, retained: state.retained() })
@@ -72,7 +73,7 @@ class EmbeddedStore implements Store {
   private snapshotting: Promise<void> | null = null
   private closed = false
   private trouble: string | null = null
-  private readonly statusListeners = new Set<() => void>()
+  private readonly statusListeners: Listeners<void>
   private readonly maxLogBytes: number
   private readonly options: EmbeddedOptions
   private readonly lock: FolderLock
@@ -86,6 +87,7 @@ class EmbeddedStore implements Store {
     this.state = state
     this.log = log
     this.findings = findings
+    this.statusListeners = new Listeners(options.warn ?? warnByProcess)
     this.maxLogBytes = options.maxLogBytes ?? 8 * 1024 * 1024
   }
 
@@ -107,8 +109,7 @@ class EmbeddedStore implements Store {
   }
 
   onStatus(listener: () => void): () => void {
-    this.statusListeners.add(listener)
-    return () => void this.statusListeners.delete(listener)
+    return this.statusListeners.add(listener)
   }
 
   commit(batch: Batch): Promise<Applied> {
@@ -185,7 +186,7 @@ class EmbeddedStore implements Store {
   private setTrouble(trouble: string | null): void {
     if (this.trouble === trouble) return
     this.trouble = trouble
-    for (const listener of [...this.statusListeners]) listener()
+    this.statusListeners.tell()
   }
 }
 

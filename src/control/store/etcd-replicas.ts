@@ -5,6 +5,7 @@
  * again under the new one; nothing here waits for etcd, and nothing that fails here keeps the store from working.
  */
 import type { EtcdClient, Operation } from './etcd-client.js'
+import { Listeners } from './listeners.js'
 import type { Replicas } from './replicas.js'
 import type { Value } from './store.js'
 
@@ -14,6 +15,8 @@ export interface EtcdReplicasOptions {
   id: string
   /** Seconds after which a silent replica is forgotten. */
   ttlS: number
+  /** Told what a listener threw. */
+  warn: (message: string) => void
 }
 
 const pageSize = 200
@@ -28,7 +31,7 @@ export class EtcdReplicas implements Replicas {
   /** Parts that etcd does not have as they are said. */
   private readonly unsaid = new Set<string>()
   private readonly heard = new Map<string, Map<string, Value>>()
-  private readonly listeners = new Set<() => void>()
+  private readonly listeners: Listeners<void>
   private lease: string | null = null
   private timer: NodeJS.Timeout | null = null
   private retry: NodeJS.Timeout | null = null
@@ -39,6 +42,7 @@ export class EtcdReplicas implements Replicas {
   constructor(options: EtcdReplicasOptions) {
     this.options = options
     this.id = options.id
+    this.listeners = new Listeners(options.warn)
   }
 
   start(): void {
@@ -65,8 +69,7 @@ export class EtcdReplicas implements Replicas {
   }
 
   onTold(listener: () => void): () => void {
-    this.listeners.add(listener)
-    return () => void this.listeners.delete(listener)
+    return this.listeners.add(listener)
   }
 
   async close(): Promise<void> {
@@ -183,7 +186,7 @@ export class EtcdReplicas implements Replicas {
   }
 
   private announce(): void {
-    for (const listener of [...this.listeners]) listener()
+    this.listeners.tell()
   }
 
   private get prefix(): string {

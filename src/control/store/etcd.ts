@@ -7,13 +7,14 @@
  *
  * Invariants: only the leader writes; each transaction compares the election key's creation revision and the number of
  * the last commit, so a deposed leader's late write fails whatever it believes; commits are applied in unbroken order,
- * and a gap, for example by compaction, is closed by reading everything again; reads never wait for etcd.
+ * and a gap, for example by compaction, is closed by reading the commits again, or everything where they are gone; reads never wait for etcd.
  */
 import { WeftError } from '../../errors.js'
 import { EtcdClient, type EtcdOptions, type KeyValue, type Operation } from './etcd-client.js'
 import { Election } from './etcd-election.js'
 import { EtcdReplicas } from './etcd-replicas.js'
 import { formatKey } from './key.js'
+import { Listeners, warnByProcess } from './listeners.js'
 import { reserve, type Staged, StoreState } from './state.js'
 import type { Applied, Batch, Commit, Entry, Store, StoreStatus } from './store.js'
 
@@ -26,6 +27,8 @@ export interface EtcdStoreOptions extends EtcdOptions {
   /** Seconds after which a silent leader loses its place. */
   leaseTtlS?: number
   nowMs: () => number
+  /** Told what a watcher threw. */
+  warn?: (message: string) => void
 }
 
 /** etcd takes 128 operations and 1.5 MiB a transaction unless it is told otherwise. */
@@ -60,10 +63,10 @@ class EtcdStore implements Store {
   private readonly client: EtcdClient
   private readonly election: Election
   readonly replicas: EtcdReplicas
-  private readonly state = new StoreState()
+  private readonly state: StoreState
   private readonly prefix: string
   private readonly waiting: Waiting[] = []
-  private readonly statusListeners = new Set<() => void>()
+  private readonly statusListeners: Listeners<void>
   private flushing: Promise<void> | null = null
   private syncing: Promise<void> | null = null
   private endWatch: () => void = () => {}
@@ -76,6 +79,9 @@ class EtcdStore implements Store {
   constructor(options: EtcdStoreOptions) {
     this.options = options
     this.prefix = options.prefix ?? '/weft/'
+    const warn = options.warn ?? warnByProcess
+    this.state = new StoreState(warn)
+    this.statusListeners = new Listeners(warn)
     this.client = new EtcdClient(options)
     this.election = new Election({
       client: this.client,
@@ -86,7 +92,8 @@ class EtcdStore implements Store {
       nowMs: () => performance.now(),
       onChange: () => this.announceStatus(),
     })
-    this.replicas = new EtcdReplicas({ client: this.client, prefix: this.prefix, id: options.id, ttlS: replicaTtlS })
+    const { id } = options
+    this.replicas = new EtcdReplicas({ client: this.client, prefix: this.prefix, id, ttlS: replicaTtlS, warn })
   }
 
   revision = () => this.state.revision
@@ -115,8 +122,7 @@ class EtcdStore implements Store {
   }
 
   onStatus(listener: () => void): () => void {
-    this.statusListeners.add(listener)
-    return () => void this.statusListeners.delete(listener)
+    return this.statusListeners.add(listener)
   }
 
   commit(batch: Batch): Promise<Applied> {
@@ -252,20 +258,33 @@ class EtcdStore implements Store {
     const counter = await this.client.range(`${this.prefix}revision`, `${this.prefix}revision`, null, 1)
     const at = counter.revision
     const revision = Number(counter.found[0]?.value ?? 0)
-    const resources = await this.readPrefix(`${this.prefix}resources/`, at)
-    const commits = await this.readPrefix(`${this.prefix}commits/`, at)
-    if (this.closed) return
-    if (revision !== this.state.revision) {
+    const commits = (await this.readPrefix(`${this.prefix}commits/`, at)).map(
+      ({ value }) => JSON.parse(value) as Commit,
+    )
+    if (!this.catchUp(commits, revision)) {
+      const resources = await this.readPrefix(`${this.prefix}resources/`, at)
+      if (this.closed) return
       const entries = resources.map(({ value }) => JSON.parse(value) as Entry)
-      const history = commits.map(({ value }) => JSON.parse(value) as Commit)
       this.state.load(
         revision,
         entries.map((entry) => ({ entry, key: entry.key, history: [] })),
-        history,
+        commits,
       )
     }
+    if (this.closed) return
     this.readRevision = at
     this.follow()
+  }
+
+  /** Applies what was missed, where every commit of it is still kept: watchers, and the audit log, are told of each. */
+  private catchUp(commits: readonly Commit[], revision: number): boolean {
+    const known = this.state.revision
+    if (known === revision) return true
+    const missed = commits.filter((commit) => commit.revision > known)
+    const isUnbroken = missed.every((commit, n) => commit.revision === known + 1 + n)
+    if (known === 0 || missed.length !== revision - known || !isUnbroken) return false
+    for (const commit of missed) this.state.apply(commit)
+    return true
   }
 
   private async readPrefix(prefix: string, revision: string): Promise<KeyValue[]> {
@@ -315,7 +334,7 @@ class EtcdStore implements Store {
   }
 
   private announceStatus(): void {
-    for (const listener of [...this.statusListeners]) listener()
+    this.statusListeners.tell()
   }
 
   private commitKey(revision: number): string {

@@ -25,8 +25,9 @@ export interface Recovered {
   findings: string[]
 }
 
-export async function recover(folder: string): Promise<Recovered> {
-  const recovered: Recovered = { state: new StoreState(), log: null, damaged: [], findings: [] }
+/** `warn` is told what a watcher of the state threw. */
+export async function recover(folder: string, warn: (message: string) => void): Promise<Recovered> {
+  const recovered: Recovered = { state: new StoreState(warn), log: null, damaged: [], findings: [] }
   await loadSnapshot(folder, recovered)
   const logs = await listNumbered(folder, 'log')
   const { state } = recovered

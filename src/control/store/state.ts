@@ -7,6 +7,8 @@
  */
 import { WeftError } from '../../errors.js'
 import { checkKey, formatKey, isResourceKind, type Key } from './key.js'
+import { Listeners } from './listeners.js'
+import { rebuildCommits } from './rebuilt-commits.js'
 import type { Applied, Batch, Commit, Entry, HistoryEntry, WatchEvent } from './store.js'
 
 /** Changes kept per resource. */
@@ -33,7 +35,12 @@ export class StoreState {
   /** In the order of deletion. */
   private readonly deleted = new Set<string>()
   private readonly recent: Applied[] = []
-  private readonly watchers = new Set<(event: WatchEvent) => void>()
+  private readonly watchers: Listeners<WatchEvent>
+
+  /** `warn` is told what a watcher threw. */
+  constructor(warn: (message: string) => void) {
+    this.watchers = new Listeners(warn)
+  }
 
   get revision(): number {
     return this.current
@@ -88,7 +95,7 @@ export class StoreState {
     this.current = commit.revision
     this.recent.push(applied)
     if (this.recent.length > retainedCommits) this.recent.shift()
-    for (const watcher of [...this.watchers]) watcher({ type: 'commit', applied })
+    this.watchers.tell({ type: 'commit', applied })
     return applied
   }
 
@@ -114,8 +121,7 @@ export class StoreState {
     } else {
       for (const applied of this.recent) if (applied.revision >= from) listener({ type: 'commit', applied })
     }
-    this.watchers.add(listener)
-    return () => void this.watchers.delete(listener)
+    return this.watchers.add(listener)
   }
 
   /** Everything at this revision, for a snapshot; the values are shared, the list is not. */
@@ -138,8 +144,8 @@ export class StoreState {
     return this.recent[revision - first] ?? null
   }
 
-  /** Replaces everything, and tells watchers to read again; `commits` add their changes to the history. */
-  load(revision: number, retained: Iterable<Retained>, commits: Iterable<Commit> = []): void {
+  /** Replaces everything, and tells watchers to read again; `commits`, the last before `revision`, add their changes. */
+  load(revision: number, retained: Iterable<Retained>, commits: readonly Commit[] = []): void {
     this.entries.clear()
     this.histories.clear()
     this.deleted.clear()
@@ -151,8 +157,9 @@ export class StoreState {
       else this.entries.set(name, entry)
     }
     for (const commit of commits) for (const { key, value } of commit.changes) this.remember(commit, key, value)
+    if (commits.at(-1)?.revision === revision) this.recent.push(...rebuildCommits(commits, this.entries))
     this.current = revision
-    for (const watcher of [...this.watchers]) watcher({ type: 'relist', revision })
+    this.watchers.tell({ type: 'relist', revision })
   }
 
   private expectVersion(key: Key, expect: number, staged: Staged): void {

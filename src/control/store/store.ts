@@ -80,7 +80,10 @@ export interface Store {
   list(filter?: { kind?: string; namespace?: string }): Entry[]
   /** All changes or none; throws `WEFT_STORE_CONFLICT` when an expectation fails. */
   commit(batch: Batch): Promise<Applied>
-  /** Commits from the revision `from` on, those still known first; the returned function ends it. */
+  /**
+   * Commits from the revision `from` on, those still known first; the returned function ends it. What a listener throws
+   * is logged: the commit stands, and the others are told.
+   */
   watch(from: number, listener: (event: WatchEvent) => void): () => void
   /** Newest first; reaches back `historyDepth` changes. */
   history(key: Key): readonly HistoryEntry[]

@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
+import type { AuthorityStatus } from '../../../src/control/ca/status.js'
 import { ask, CountedService, closeServices, tally } from '../../kit/counted-service.js'
 import { type Envoy, listening, startEnvoy } from '../../kit/envoy.js'
 import { type IssuingControl, issue, shake, startIssuingControl } from '../../kit/issuing-control.js'
@@ -119,6 +120,24 @@ describe('Envoys with certificates of the authority', () => {
     expect(counts[200]).toBeGreaterThan(100)
     expect(await failures(client)).toBe(0)
   }, 60_000)
+
+  it('are waited for by a rotation, each until it has taken the new root', async () => {
+    const { running, server } = await mesh({ settle: '100ms' })
+    const { trust } = running.authority
+    const old = trust.inState('issuing')?.id
+    const rotation = async () => (await running.admin.ask<AuthorityStatus>('GET', '/v1/ca')).rotation
+    server.program.signal('SIGSTOP')
+    try {
+      await running.admin.ask('POST', '/v1/ca/rotate', {})
+      // The other one takes it, and nobody goes on without the one that is held.
+      const waits = { step: 'wait', why: 'the new root is not taken yet by reviews-1' }
+      await expect.poll(rotation).toEqual(waits)
+      expect(trust.inState('issuing')?.id).toBe(old)
+    } finally {
+      server.program.signal('SIGCONT')
+    }
+    await expect.poll(() => trust.inState('retiring')?.id).toBe(old)
+  }, 40_000)
 
   it('refuse a certificate that was taken back within a second, and no other', async () => {
     const { running, server, client } = await mesh({})

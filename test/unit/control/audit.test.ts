@@ -1,9 +1,10 @@
-import { appendFileSync, existsSync, readFileSync, statSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { AuditLog } from '../../../src/control/audit.js'
 import { openEmbeddedStore } from '../../../src/control/store/embedded.js'
 import type { Store } from '../../../src/control/store/store.js'
+import { watchFlushes } from '../../kit/power-cut.js'
 import { removeScratch, scratchFolder } from '../../kit/scratch.js'
 import { put, write } from '../../kit/store-writes.js'
 
@@ -60,6 +61,25 @@ describe('the audit log', () => {
     expect(JSON.parse(readFileSync(file, 'utf8').trimEnd().split('\n').at(-1) ?? '')).toMatchObject({ revision: 40 })
   })
 
+  it('has what was issued after a cut of power, in a new file as well', async () => {
+    const folder = scratchFolder()
+    const [place, store] = [join(folder, 'audit'), await openStore(folder)]
+    mkdirSync(place)
+    const { log } = await open(store, place, 1_000)
+    const power = await watchFlushes(place)
+    try {
+      for (let n = 0; n < 30; n += 1) {
+        await log.issued('test', `identity ${n}`, {}, new Date(n))
+        const found = power.cut()
+        const texts = readdirSync(found).map((name) => readFileSync(join(found, name), 'utf8'))
+        expect([n, texts.some((text) => text.includes(`"identity ${n}"`))]).toEqual([n, true])
+      }
+    } finally {
+      power.end()
+    }
+    expect(existsSync(join(place, 'audit.log.2'))).toBe(true)
+  })
+
   it('says when it cannot write, and writes what is missing as soon as it can', async () => {
     const folder = scratchFolder()
     const store = await openStore(folder)
@@ -67,7 +87,6 @@ describe('the audit log', () => {
     await write(store, 'alice', put('a', { n: 1 }))
     await log.settled()
     expect(warned).toEqual([expect.stringContaining('the audit log cannot be written')])
-    const { mkdirSync } = await import('node:fs')
     mkdirSync(join(folder, 'missing'))
     await write(store, 'bob', put('a', { n: 2 }))
     await log.settled()

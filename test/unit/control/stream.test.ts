@@ -60,6 +60,25 @@ describe.each([{ whole: false }, { whole: true }])('a stream, whole: $whole', ({
     expect(stream.isSettled).toBe(true)
   })
 
+  it('takes nothing away before what comes instead was taken, and a cluster only when the listener has gone', () => {
+    const { stream, notes, answer } = joined({ whole })
+    stream.update(
+      snapshotOf(2, { clusters: { b: '1' }, endpoints: { b: '1' }, listeners: { m: '1' }, routes: { r: '2' } }),
+    )
+    stream.request(subscription('endpoints', { subscribe: ['b'] }))
+    expect(notes.take()).toEqual([whole ? 'clusters a=1 b=1' : 'clusters b=1', 'endpoints b=1'])
+    answer('clusters')
+    expect(notes.take()).toEqual([])
+    answer('endpoints')
+    expect(notes.take()).toEqual([whole ? 'listeners l=1 m=1' : 'listeners m=1', 'routes r=2'])
+    answer('listeners')
+    expect(notes.take()).toEqual([])
+    answer('routes')
+    expect(notes.take()).toEqual([whole ? 'listeners m=1 -l' : 'listeners -l'])
+    answer('listeners')
+    expect(notes.take()).toEqual([whole ? 'clusters b=1 -a' : 'clusters -a'])
+  })
+
   it('sends a filter that names another cluster when that was taken, and takes the old one away after it', () => {
     const { stream, notes, answer } = open({ whole })
     const listeners = { l: '1' }

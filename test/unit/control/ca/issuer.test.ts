@@ -1,12 +1,13 @@
 import { execFileSync } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { openSigner } from '../../../../src/control/ca/authority-files.js'
 import { Ledger } from '../../../../src/control/ca/ledger.js'
 import { WorkloadCertificates } from '../../../../src/control/ca/workload-certificates.js'
 import { beganMs, makeRequest, startIssuer, type TestIssuer } from '../../../kit/issuer.js'
+import { watchFlushes } from '../../../kit/power-cut.js'
 import { removeScratch } from '../../../kit/scratch.js'
 
 let running: TestIssuer
@@ -110,6 +111,24 @@ describe('a certificate for a request', () => {
       return [ledger, audit].map((file) => readFileSync(file, 'utf8').includes(serial))
     })
     expect(new Set((await Promise.all(together)).flat())).toEqual(new Set([true]))
+  })
+
+  it('stands in ledger and audit log after a cut of power, once it was given', async () => {
+    running = await startIssuer()
+    const { folder, issuer } = running
+    const power = await watchFlushes(folder)
+    try {
+      for (let n = 0; n < 3; n += 1) {
+        const { serial } = await issuer.sign(cart, makeRequest().request, wish)
+        const found = power.cut()
+        for (const name of ['issued.log', 'audit.log']) {
+          const file = join(found, name)
+          expect([name, existsSync(file) && readFileSync(file, 'utf8').includes(serial)]).toEqual([name, true])
+        }
+      }
+    } finally {
+      power.end()
+    }
   })
 
   it('is in a ledger whose file does not grow with what has ended', async () => {

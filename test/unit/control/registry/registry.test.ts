@@ -211,6 +211,22 @@ describe('the look from outside', () => {
     await becomes(b.store, 'healthy')
   })
 
+  it('finds a workload unhealthy that answers 404, and healthy when it redirects', async () => {
+    const b = await bench()
+    let status = 404
+    const { port } = await listen(() => status)
+    const check = {
+      http: { path: '/health', port },
+      ...{ interval: '1s', timeout: '900ms', healthyThreshold: 1, unhealthyThreshold: 1 },
+    }
+    await b.register('reviews', 'r1', { address: '127.0.0.1', check })
+    const checker = new HealthChecker({ store: b.store, registry: b.registry, random: () => 0 })
+    ends.push(() => checker.close())
+    await becomes(b.store, 'unhealthy')
+    status = 302
+    await becomes(b.store, 'healthy')
+  })
+
   it('finds a workload unhealthy that takes the connection and never answers', async () => {
     const b = await bench()
     const held: ServerResponse[] = []
