@@ -31,6 +31,8 @@ export class CountedGrpcService {
   requests = 0
   /** The status that the request of this number gets; null: a good answer. */
   answer: Answer = () => null
+  /** Good answers wait for it. */
+  until: Promise<void> = Promise.resolve()
   port = 0
 
   static async start(name: string): Promise<CountedGrpcService> {
@@ -44,7 +46,7 @@ export class CountedGrpcService {
         metadata.set('x-upstream', name)
         if (code === null) {
           call.sendMetadata(metadata)
-          done(null, serving)
+          void service.until.then(() => done(null, serving))
         } else done({ code, details: `${name} answers ${status[code]}` })
       },
     })

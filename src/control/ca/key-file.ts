@@ -1,10 +1,12 @@
 /**
  * Private keys in files: PKCS #8, for their owner alone, locked with a passphrase when there is one.
  *
- * Invariants: a key that others can read is not used; a file that replaces another comes whole, by rename.
+ * Invariants: a key that others can read is not used; a file that replaces another comes whole, by rename, and is there
+ * after a cut of power once it was written.
  */
 import { createPrivateKey } from 'node:crypto'
 import { closeSync, fstatSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { WeftError } from '../../errors.js'
 
 /** Resolves with the key as PKCS #8 without a passphrase. Throws `WEFT_CA_KEY`. */
@@ -65,8 +67,19 @@ export function writeWhole(file: string, text: string, mode: number): void {
       closeSync(descriptor)
     }
     renameSync(fresh, file)
+    flushFolder(dirname(file))
   } catch (cause) {
     throw refused(`cannot write ${file}: ${(cause as Error).message}`, 'its folder must be writable', cause)
+  }
+}
+
+/** After a rename: else a cut of power may take the name away again. */
+function flushFolder(folder: string): void {
+  const descriptor = openSync(folder, 'r')
+  try {
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
   }
 }
 

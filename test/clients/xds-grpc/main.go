@@ -1,7 +1,8 @@
 // A proxyless gRPC client and its servers, for tests of the control plane.
 //
 //	xds-grpc serve NAME ADDRESS   answers the health service; says its name in the header x-upstream
-//	xds-grpc call                 reads lines "TARGET COUNT [key=value ...]", calls so often, prints how often each answered
+//	xds-grpc call                 reads lines "TARGET COUNT [key=value ...]", calls so often, prints how often each answered;
+//	                              "COUNT@once" calls all of them at once
 package main
 
 import (
@@ -57,7 +58,8 @@ func call() error {
 	for lines.Scan() {
 		words := strings.Fields(lines.Text())
 		target := words[0]
-		count, err := strconv.Atoi(words[1])
+		number, together := strings.CutSuffix(words[1], "@once")
+		count, err := strconv.Atoi(number)
 		if err != nil {
 			return err
 		}
@@ -73,17 +75,31 @@ func call() error {
 			key, value, _ := strings.Cut(word, "=")
 			pairs = append(pairs, key, value)
 		}
-		counts := map[string]int{}
-		for range count {
-			counts[once(conns[target], pairs)]++
-		}
-		printed, err := json.Marshal(counts)
+		printed, err := json.Marshal(tally(conns[target], pairs, count, together))
 		if err != nil {
 			return err
 		}
 		fmt.Println(string(printed))
 	}
 	return lines.Err()
+}
+
+func tally(conn *grpc.ClientConn, pairs []string, count int, together bool) map[string]int {
+	counts := map[string]int{}
+	if !together {
+		for range count {
+			counts[once(conn, pairs)]++
+		}
+		return counts
+	}
+	answers := make(chan string)
+	for range count {
+		go func() { answers <- once(conn, pairs) }()
+	}
+	for range count {
+		counts[<-answers]++
+	}
+	return counts
 }
 
 func once(conn *grpc.ClientConn, pairs []string) string {

@@ -13,7 +13,7 @@ let mesh: MemoryMesh
 let control: XdsServer
 let client: Program
 
-async function call(target: string, count: number): Promise<Record<string, number>> {
+async function call(target: string, count: number | `${number}@once`): Promise<Record<string, number>> {
   const from = client.output.length
   client.child.stdin?.write(`${target}:50051 ${count}\n`)
   const [line = ''] = await client.says(/\{.*\}\n/, from)
@@ -75,6 +75,34 @@ spec: { hosts: [flaky], http: [{ retries: { attempts: 2, retryOn: unavailable },
     flaky.requests = 0
     expect(await call('flaky', 5)).toEqual({ Internal: 5 })
     expect(flaky.requests).toBe(5)
+  })
+
+  it('has no more calls open than http2MaxRequests says, and refuses the rest at once', async () => {
+    const narrow = await CountedGrpcService.start('narrow')
+    mesh.register(workload('narrow', narrow.port))
+    await answers('narrow', { narrow: 1 })
+    mesh.apply(`
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: narrow }
+spec: { host: narrow, trafficPolicy: { connectionPool: { http: { http2MaxRequests: 3 } } } }
+`)
+    expect(await verdict()).toMatchObject({ state: 'applied', issues: [] })
+    const tenAtOnce = async () => {
+      let release = () => {}
+      narrow.until = new Promise((resolve) => {
+        release = resolve
+      })
+      narrow.requests = 0
+      const counts = call('narrow', '10@once')
+      // Who is refused is refused without a wait: those that are open are all that come.
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      release()
+      return { counts: await counts, requests: narrow.requests }
+    }
+    await expect.poll(tenAtOnce).toEqual({ counts: { narrow: 3, Unavailable: 7 }, requests: 3 })
+    mesh.delete('DestinationRule', 'narrow')
+    await expect.poll(tenAtOnce).toEqual({ counts: { narrow: 10 }, requests: 10 })
   })
 
   it('keeps to its zone, fails over to the region that is named, and comes back', async () => {
