@@ -2,6 +2,7 @@
  * What each data plane can do. A resource that asks for more is not in force there, and the verdict says so by name:
  * nothing is dropped in silence, and nothing is half done.
  */
+import { plainConnectTimeoutMs, plainRetryBudget } from './clusters/plain-cluster.js'
 import type { MeshFinding } from './finding.js'
 import { describeOrigin } from './finding.js'
 import type { MeshNode } from './mesh/node.js'
@@ -42,10 +43,6 @@ function grpcRetryLacks(on: readonly string[]): string[] {
   if (on.some((word) => grpcRetryOn.includes(word))) return []
   return on.filter((word) => !grpcTriesAgain.includes(word)).map((word) => `retries on ${word}`)
 }
-
-/** What a cluster has without anybody's wish. */
-const plainConnectTimeoutMs = 1000
-const plainRetryBudget = { percent: 20, minConcurrency: 3 }
 
 const clusterLacks: Record<Plane, (cluster: Cluster) => string[]> = {
   envoy: () => [],

@@ -11,7 +11,8 @@ import { wrapping } from './connection-wrapping.js'
 import { forWorkloads } from './credentials.js'
 import { type Client, chooseRule, effectivePolicy } from './destination-rules.js'
 import { type LocalityOrder, localityOrder } from './locality-order.js'
-import { breaker, connectionLimits, keepAlive, outliers, tcpKeepAlive } from './pool.js'
+import { plainRetryBudget } from './plain-cluster.js'
+import { connectionLimits, outliers, poolFields } from './pool.js'
 import { withoutEffect } from './rule-findings.js'
 import { spread } from './zone-aware.js'
 
@@ -58,7 +59,8 @@ function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
   const { loadBalancer, connectionPool, outlierDetection, tls } = policy.parts
   const outside = chooseBackendTls(mesh, { service, port, rule: tls === undefined ? null : rule })
   const order = localityOrder(policy.parts)
-  const { http, tcp } = connectionPool ?? {}
+  const { connectTimeoutMs, circuitBreaker, keepAlive, tcpKeepAlive } = poolFields(connectionPool)
+  const { http } = connectionPool ?? {}
   const { tunnel, proxyProtocol } = wrapping(policy)
   // What is passed through is TLS already, between the client and the endpoint; in a tunnel it is inside of ours.
   const passing = carried === 'tls' && tunnel === null
@@ -72,16 +74,16 @@ function build(mesh: Mesh, name: string, query: ClusterQuery): CompiledCluster {
     protocol: carried === 'requests' ? requested : carried === 'grpc' || (tunnel !== null && http2) ? 'http2' : 'tcp',
     discovery:
       service.dns && !isClosed ? { type: 'dns', endpoints: dnsEndpoints(mesh, service, port) } : { type: 'mesh' },
-    connectTimeoutMs: tcp?.connectTimeout ?? 1000,
+    connectTimeoutMs,
     loadBalancer: balancer(loadBalancer),
-    circuitBreaker: breaker(connectionPool),
+    circuitBreaker,
     retryBudget: {
-      percent: policy.retryBudget?.percent ?? 20,
-      minConcurrency: policy.retryBudget?.minRetryConcurrency ?? 3,
+      percent: policy.retryBudget?.percent ?? plainRetryBudget.percent,
+      minConcurrency: policy.retryBudget?.minRetryConcurrency ?? plainRetryBudget.minConcurrency,
     },
     outlierDetection: outlierDetection === undefined ? null : outliers(outlierDetection),
-    keepAlive: keepAlive(connectionPool),
-    tcpKeepAlive: tcpKeepAlive(connectionPool),
+    keepAlive,
+    tcpKeepAlive,
     tls: passing ? null : (outside.tls ?? clusterTls(mesh, service, tls, client.namespace)),
     proxyProtocol,
     spread: spread(mesh, policy.parts),

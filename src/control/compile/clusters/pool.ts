@@ -1,10 +1,11 @@
 /** What a DestinationRule says of the connections of a cluster, and when it passes an endpoint over. */
 import type { TrafficPolicyParts } from '../../resources/traffic-policy.js'
 import type { CircuitBreaker, Cluster, ConnectionLimits, OutlierDetection } from '../nouns.js'
+import { plainConnectTimeoutMs } from './plain-cluster.js'
 
 type Pool = TrafficPolicyParts['connectionPool']
 
-export function keepAlive(pool: Pool): Cluster['keepAlive'] {
+function keepAlive(pool: Pool): Cluster['keepAlive'] {
   const { idleTimeoutMs, maxAgeMs } = connectionLimits(pool)
   const { http } = pool ?? {}
   const pings = http?.http2KeepAlive
@@ -23,7 +24,7 @@ export function connectionLimits(pool: Pool): ConnectionLimits {
   return { idleTimeoutMs: pool?.tcp.idleTimeout ?? null, maxAgeMs: pool?.tcp.maxConnectionDuration ?? null }
 }
 
-export function breaker(pool: Pool): CircuitBreaker {
+function breaker(pool: Pool): CircuitBreaker {
   return {
     maxConnections: pool?.tcp.maxConnections ?? null,
     maxPending: pool?.http.http1MaxPendingRequests ?? null,
@@ -32,7 +33,7 @@ export function breaker(pool: Pool): CircuitBreaker {
   }
 }
 
-export function tcpKeepAlive(pool: Pool): Cluster['tcpKeepAlive'] {
+function tcpKeepAlive(pool: Pool): Cluster['tcpKeepAlive'] {
   const written = pool?.tcp.tcpKeepalive
   if (written === undefined) return null
   const seconds = (ms: number | undefined) => (ms === undefined ? null : Math.max(1, Math.round(ms / 1000)))
@@ -61,7 +62,7 @@ export function poolFields(
   pool: Pool,
 ): Pick<Cluster, 'connectTimeoutMs' | 'circuitBreaker' | 'keepAlive' | 'tcpKeepAlive'> {
   return {
-    connectTimeoutMs: pool?.tcp.connectTimeout ?? 1000,
+    connectTimeoutMs: pool?.tcp.connectTimeout ?? plainConnectTimeoutMs,
     circuitBreaker: breaker(pool),
     keepAlive: keepAlive(pool),
     tcpKeepAlive: tcpKeepAlive(pool),

@@ -1,8 +1,5 @@
 /**
- * The routes of one service, or of one host that only VirtualServices name, for the clients of a namespace.
- *
- * Invariant: a service is steered by routes of the Gateway API or by VirtualServices, never by a mixture whose order
- * nobody could tell: where both exist, the family of the oldest resource holds and each of the others is reported.
+ * The routes of one service, or of one host that only VirtualServices name, for the clients of a namespace: of one family.
  */
 
 import type { HttpRouteSpec } from '../../resources/http-route.js'
@@ -13,6 +10,7 @@ import { clusterName, findPort, hostNames, isVisible, keep, type Mesh } from '..
 import { olderFirst, type Parsed } from '../mesh/parsed.js'
 import type { ServiceDefinition, ServicePort } from '../mesh/services.js'
 import type { HostRoutes, Route } from '../nouns.js'
+import { settleFamilies } from './families.js'
 import { hostsOfForeign, hostsOfPort } from './host-ports.js'
 import { type CompiledRoutes, defaultRetry, grpcRouteRoutes, httpRouteRoutes } from './http-routes.js'
 import { byPrecedence, findShadowed } from './order.js'
@@ -92,24 +90,10 @@ function steer(mesh: Mesh, service: ServiceDefinition, port: ServicePort, caller
   const grpc = attached.grpcRoutes.filter(applies)
   const virtual = virtualServicesFor(mesh, service, namespace)
   const gateway = [...http, ...grpc].map(({ resource }) => resource).sort(olderFirst)
-  const [oldestGateway, oldestVirtual] = [gateway[0], virtual[0]?.resource]
-  if (oldestGateway !== undefined && oldestVirtual !== undefined) {
-    const gatewayHolds = olderFirst(oldestGateway, oldestVirtual) < 0
-    const winner = gatewayHolds ? oldestGateway : oldestVirtual
-    const losers = gatewayHolds ? virtual.map(({ resource }) => resource) : gateway
-    const findings = losers.map(
-      (resource): MeshFinding => ({
-        severity: 'error',
-        code: 'WEFT_MESH_CONFLICT',
-        origin: originOf(resource, 'spec'),
-        message: `${describeOrigin(originOf(winner, ''))} is older and steers ${service.key} already`,
-        hint: 'use routes of the Gateway API or VirtualServices for a service, not both',
-      }),
-    )
-    const kept = gatewayHolds ? inGatewayOrder(mesh, http, grpc) : inListOrder(mesh, virtual, caller)
-    return { routes: kept.routes, findings: [...kept.findings, ...findings] }
-  }
-  return virtual.length > 0 ? inListOrder(mesh, virtual, caller) : inGatewayOrder(mesh, http, grpc)
+  const rules = virtual.map(({ resource }) => resource)
+  const { gatewayHolds, findings } = settleFamilies(gateway, rules, service.key)
+  const kept = gatewayHolds ? inGatewayOrder(mesh, http, grpc) : inListOrder(mesh, virtual, caller)
+  return { routes: kept.routes, findings: [...kept.findings, ...findings] }
 }
 
 type GrpcRoutes = Parameters<typeof grpcRouteRoutes>[1][]

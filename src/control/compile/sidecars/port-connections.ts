@@ -1,16 +1,12 @@
 /**
  * Where the connections go that an application makes to one port of a service: as the routes say that hang on the service,
  * else to the service.
- *
- * Invariant: as for requests, a service is steered by routes of the Gateway API or by VirtualServices; of both, the family
- * of the oldest resource holds and the others are reported.
  */
 
 import type { ConnectionRules } from '../../resources/connection-references.js'
 import { type VirtualServiceSpec, virtualService } from '../../resources/virtual-service.js'
-import type { MeshResource } from '../../state/mesh-source.js'
 import { type Client, clientOf } from '../clusters/destination-rules.js'
-import { describeOrigin, type MeshFinding, originOf } from '../finding.js'
+import { type MeshFinding, originOf } from '../finding.js'
 import { type ConnectionCandidate, connectionCluster, routeCandidate } from '../gateways/connection-routes.js'
 import { anyName, type Claimant, type NameClaim } from '../gateways/server-names.js'
 import { virtualServiceConnections } from '../gateways/virtual-service-connections.js'
@@ -20,6 +16,7 @@ import { type MeshNode, selectableLabels } from '../mesh/node.js'
 import { olderFirst, type Parsed } from '../mesh/parsed.js'
 import { includesLabels, type ServiceDefinition, type ServicePort } from '../mesh/services.js'
 import type { ConnectionRoute, ConnectionTls } from '../nouns.js'
+import { settleFamilies } from '../routes/families.js'
 
 /** One port of a service as clients call it. */
 export interface CalledPort {
@@ -121,25 +118,14 @@ function steer(mesh: Mesh, { service, port }: CalledPort, clients: ConnectingCli
   const virtual = (attached?.connectionRules ?? [])
     .filter((route) => isForMesh(route, clients))
     .flatMap((route) => virtualServiceConnections(mesh, route, server))
-  return ofOneFamily(gateway, virtual, service)
-}
-
-function ofOneFamily(
-  gateway: ConnectionCandidate[],
-  virtual: ConnectionCandidate[],
-  { key }: ServiceDefinition,
-): Steered {
-  const [first, second] = [gateway[0]?.resource, virtual[0]?.resource]
-  const gatewayHolds = first !== undefined && (second === undefined || olderFirst(first, second) < 0)
-  const [candidates, others] = gatewayHolds ? [gateway, virtual] : [virtual, gateway]
-  const winner = gatewayHolds ? first : second
-  const losers = new Set(others.map(({ resource }) => resource))
-  const conflict = (resource: MeshResource): MeshFinding => ({
-    ...{ severity: 'error', code: 'WEFT_MESH_CONFLICT', origin: originOf(resource, 'spec') },
-    message: `${winner === undefined ? '' : describeOrigin(originOf(winner, ''))} is older and steers connections to ${key} already`,
-    hint: 'use routes of the Gateway API or VirtualServices for a service, not both',
-  })
-  return { candidates, findings: [...candidates.flatMap(({ findings }) => findings), ...[...losers].map(conflict)] }
+  const resources = (candidates: ConnectionCandidate[]) => candidates.map(({ resource }) => resource)
+  const { gatewayHolds, findings } = settleFamilies(
+    resources(gateway),
+    resources(virtual),
+    `connections to ${service.key}`,
+  )
+  const candidates = gatewayHolds ? gateway : virtual
+  return { candidates, findings: [...candidates.flatMap((one) => one.findings), ...findings] }
 }
 
 /** Each name once, at the first place that means it. */
